@@ -1,0 +1,212 @@
+"""Flyteplane's SDK: plain Python functions as tasks.
+
+    import flyte
+
+    env = flyte.TaskEnvironment("hello")
+
+    @env.task
+    async def square(x: int) -> int:
+        return x * x
+
+    flyte.run(square, 3)
+
+Names are loaded when they are first used: `import flyte` itself loads nothing but this module.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from flyte import config as config
+    from flyte import errors as errors
+    from flyte import extend as extend
+    from flyte import io as io
+    from flyte import models as models
+    from flyte import remote as remote
+    from flyte import report as report
+    from flyte import spec as spec
+    from flyte import syncify as syncify
+    from flyte import types as types
+    from flyte.authoring.context import ctx, custom_context, get_custom_context, group
+    from flyte.authoring.environment import Environment
+    from flyte.authoring.function_task import AsyncFunctionTaskTemplate
+    from flyte.authoring.image_build import ImageBuild
+    from flyte.authoring.links import Link
+    from flyte.authoring.logs import logger, system_logger
+    from flyte.authoring.map import map
+    from flyte.authoring.task import TaskTemplate
+    from flyte.authoring.task_environment import TaskEnvironment
+    from flyte.authoring.trace import trace
+    from flyte.client.deploy import build, build_images, deploy
+    from flyte.client.init import (
+        current_domain,
+        current_project,
+        init,
+        init_from_api_key,
+        init_from_config,
+        init_in_cluster,
+        init_passthrough,
+        is_control_plane_available,
+    )
+    from flyte.client.run import rerun, run, with_runcontext
+    from flyte.io import DataFrame, Dir, File
+    from flyte.spec.cache import Cache, CachePolicy, CacheRequest
+    from flyte.spec.devices import AMD_GPU, GPU, HABANA_GAUDI, TPU, Device, DeviceClass, Neuron
+    from flyte.spec.documentation import Documentation
+    from flyte.spec.image import Image
+    from flyte.spec.limits import MAX_INLINE_IO_BYTES
+    from flyte.spec.pod_template import PodTemplate
+    from flyte.spec.resources import Resources
+    from flyte.spec.retries import Backoff, RetryStrategy
+    from flyte.spec.reuse import ReusePolicy
+    from flyte.spec.secrets import Secret, SecretRequest
+    from flyte.spec.timeouts import Timeout, TimeoutType
+    from flyte.spec.triggers import Cron, FixedRate, Trigger, TriggerTime
+    from flyte.spec.version import __version__, version
+
+_MODULE_OF: Final[dict[str, str]] = {
+    "AMD_GPU": "flyte.spec.devices",
+    "AsyncFunctionTaskTemplate": "flyte.authoring.function_task",
+    "Backoff": "flyte.spec.retries",
+    "Cache": "flyte.spec.cache",
+    "CachePolicy": "flyte.spec.cache",
+    "CacheRequest": "flyte.spec.cache",
+    "Cron": "flyte.spec.triggers",
+    "DataFrame": "flyte.io",
+    "Device": "flyte.spec.devices",
+    "DeviceClass": "flyte.spec.devices",
+    "Dir": "flyte.io",
+    "Documentation": "flyte.spec.documentation",
+    "Environment": "flyte.authoring.environment",
+    "File": "flyte.io",
+    "FixedRate": "flyte.spec.triggers",
+    "GPU": "flyte.spec.devices",
+    "HABANA_GAUDI": "flyte.spec.devices",
+    "Image": "flyte.spec.image",
+    "ImageBuild": "flyte.authoring.image_build",
+    "Link": "flyte.authoring.links",
+    "MAX_INLINE_IO_BYTES": "flyte.spec.limits",
+    "Neuron": "flyte.spec.devices",
+    "PodTemplate": "flyte.spec.pod_template",
+    "Resources": "flyte.spec.resources",
+    "RetryStrategy": "flyte.spec.retries",
+    "ReusePolicy": "flyte.spec.reuse",
+    "Secret": "flyte.spec.secrets",
+    "SecretRequest": "flyte.spec.secrets",
+    "TPU": "flyte.spec.devices",
+    "TaskEnvironment": "flyte.authoring.task_environment",
+    "TaskTemplate": "flyte.authoring.task",
+    "Timeout": "flyte.spec.timeouts",
+    "TimeoutType": "flyte.spec.timeouts",
+    "Trigger": "flyte.spec.triggers",
+    "TriggerTime": "flyte.spec.triggers",
+    "__version__": "flyte.spec.version",
+    "build": "flyte.client.deploy",
+    "build_images": "flyte.client.deploy",
+    "ctx": "flyte.authoring.context",
+    "current_domain": "flyte.client.init",
+    "current_project": "flyte.client.init",
+    "custom_context": "flyte.authoring.context",
+    "deploy": "flyte.client.deploy",
+    "get_custom_context": "flyte.authoring.context",
+    "group": "flyte.authoring.context",
+    "init": "flyte.client.init",
+    "init_from_api_key": "flyte.client.init",
+    "init_from_config": "flyte.client.init",
+    "init_in_cluster": "flyte.client.init",
+    "init_passthrough": "flyte.client.init",
+    "is_control_plane_available": "flyte.client.init",
+    "logger": "flyte.authoring.logs",
+    "map": "flyte.authoring.map",
+    "rerun": "flyte.client.run",
+    "run": "flyte.client.run",
+    "system_logger": "flyte.authoring.logs",
+    "trace": "flyte.authoring.trace",
+    "version": "flyte.spec.version",
+    "with_runcontext": "flyte.client.run",
+}
+"""The public names, and the module that each is loaded from."""
+
+_SUBMODULES: Final = frozenset(
+    {"config", "errors", "extend", "io", "models", "remote", "report", "spec", "syncify", "types"}
+)
+"""Parts that are reached as attributes, `flyte.errors` for example, without an import of their own."""
+
+__all__ = [
+    "AMD_GPU",
+    "GPU",
+    "HABANA_GAUDI",
+    "MAX_INLINE_IO_BYTES",
+    "TPU",
+    "AsyncFunctionTaskTemplate",
+    "Backoff",
+    "Cache",
+    "CachePolicy",
+    "CacheRequest",
+    "Cron",
+    "DataFrame",
+    "Device",
+    "DeviceClass",
+    "Dir",
+    "Documentation",
+    "Environment",
+    "File",
+    "FixedRate",
+    "Image",
+    "ImageBuild",
+    "Link",
+    "Neuron",
+    "PodTemplate",
+    "Resources",
+    "RetryStrategy",
+    "ReusePolicy",
+    "Secret",
+    "SecretRequest",
+    "TaskEnvironment",
+    "TaskTemplate",
+    "Timeout",
+    "TimeoutType",
+    "Trigger",
+    "TriggerTime",
+    "__version__",
+    "build",
+    "build_images",
+    "ctx",
+    "current_domain",
+    "current_project",
+    "custom_context",
+    "deploy",
+    "get_custom_context",
+    "group",
+    "init",
+    "init_from_api_key",
+    "init_from_config",
+    "init_in_cluster",
+    "init_passthrough",
+    "is_control_plane_available",
+    "logger",
+    "map",
+    "rerun",
+    "run",
+    "system_logger",
+    "trace",
+    "version",
+    "with_runcontext",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return importlib.import_module(f"flyte.{name}")
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module 'flyte' has no attribute {name!r}")
+    value = getattr(importlib.import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_SUBMODULES})

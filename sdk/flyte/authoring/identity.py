@@ -1,0 +1,53 @@
+"""Which action is running, and in which group."""
+
+from __future__ import annotations
+
+import string
+from dataclasses import dataclass, replace
+from typing import Final
+
+_LETTERS: Final = string.ascii_lowercase
+_LETTERS_AND_DIGITS: Final = string.ascii_lowercase + string.digits
+_RANDOM_LENGTH: Final = 20
+
+
+def generate_random_name() -> str:
+    """Return a random name that is a well-formed name of a run: 20 letters and digits, a letter first."""
+    # It brings hmac and random along, which a program that only declares tasks has no use for.
+    import secrets
+
+    rest = (secrets.choice(_LETTERS_AND_DIGITS) for _ in range(_RANDOM_LENGTH - 1))
+    return secrets.choice(_LETTERS) + "".join(rest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionID:
+    """The identity of an action."""
+
+    name: str
+    run_name: str | None = None
+    project: str | None = None
+    domain: str | None = None
+    org: str | None = None
+
+    @classmethod
+    def create_random(cls) -> ActionID:
+        """Make the identity of the root of a run with a random name."""
+        name = generate_random_name()
+        return cls(name=name, run_name=name)
+
+    def new_sub_action(self, name: str | None = None) -> ActionID:
+        """Return the identity of another action of the same run."""
+        return replace(self, name=name or generate_random_name())
+
+    def unique_id_str(self, salt: str | None = None) -> str:
+        """Return the whole identity as one text."""
+        parts = (self.org, self.project, self.domain, self.run_name, self.name, salt)
+        return "-".join(part for part in parts if part)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupData:
+    """The group that children are shown under."""
+
+    name: str

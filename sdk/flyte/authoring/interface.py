@@ -1,0 +1,108 @@
+"""The inputs and outputs of a task, from the annotations of its function.
+
+Annotations are read when the interface is first asked for, not when the function is decorated: they may name classes
+that are defined further down. Outputs are named `o0`, `o1`, ...; a tuple annotation gives one for each element, any
+other annotation gives one.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from flyte.authoring.docstring import Docstring
+
+NO_DEFAULT: Final = inspect.Parameter.empty
+"""In the place of a default: the input is required."""
+
+
+@dataclass(frozen=True)
+class NativeInterface:
+    """Inputs as name -> (type, default), outputs as name -> type, both in their order."""
+
+    inputs: Mapping[str, tuple[Any, Any]]
+    outputs: Mapping[str, Any]
+    docstring: Docstring | None = None
+
+    @classmethod
+    def from_callable(cls, func: Callable[..., Any]) -> NativeInterface:
+        """Read the annotations of a function; a parameter without one is of type Any.
+
+        Raises ValueError for variable parameters, NameError for an annotation that does not resolve.
+        """
+        refuse_variable_parameters(func)
+        hints = typing.get_type_hints(func, include_extras=True)
+        parameters = inspect.signature(func).parameters
+        inputs = {name: (hints.get(name, Any), parameter.default) for name, parameter in parameters.items()}
+        return cls(inputs, extract_return_annotation(hints.get("return")), Docstring(callable_=func))
+
+    @classmethod
+    def from_types(
+        cls, inputs: Mapping[str, tuple[Any, Any]], outputs: Mapping[str, Any], default_inputs: Any = None
+    ) -> NativeInterface:
+        """Make an interface of types, for tasks that have no function."""
+        return cls(dict(inputs), dict(outputs))
+
+    def has_outputs(self) -> bool:
+        """Tell whether there is anything to return."""
+        return bool(self.outputs)
+
+    def required_inputs(self) -> list[str]:
+        """Return the names of inputs without a default."""
+        return [name for name, (_, default) in self.inputs.items() if default is NO_DEFAULT]
+
+    def num_required_inputs(self) -> int:
+        """Return how many inputs have no default."""
+        return len(self.required_inputs())
+
+    def get_input_types(self) -> dict[str, Any]:
+        """Return the type of each input."""
+        return {name: kind for name, (kind, _) in self.inputs.items()}
+
+    def convert_to_kwargs(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Return what a call gives, by name, without defaults.
+
+        Raises ValueError for too many positional arguments, for an input given twice and for an unknown one.
+        """
+        names = self.inputs.keys()
+        if len(args) > len(names):
+            raise ValueError(f"Too many positional arguments provided, expected inputs {names}, args {len(args)}")
+        given = dict(zip(names, args, strict=False))
+        if repeated := [name for name in kwargs if name in given]:
+            raise ValueError(f"Inputs given twice, by position and by name: {', '.join(repeated)}")
+        return given | kwargs
+
+    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the value of every input of a call, in the order of the interface, defaults filled in.
+
+        Raises ValueError naming the inputs that are missing, given twice, unknown or too many.
+        """
+        given = self.convert_to_kwargs(*args, **kwargs)
+        missing = [name for name in self.required_inputs() if name not in given]
+        if missing:
+            raise ValueError(f"Missing required inputs: {', '.join(missing)}")
+        if len(given) > len(self.inputs) or not given.keys() <= self.inputs.keys():
+            unknown = [name for name in given if name not in self.inputs]
+            raise ValueError(f"Unexpected inputs: {', '.join(unknown)}. The inputs are: {', '.join(self.inputs)}")
+        return {name: given.get(name, default) for name, (_, default) in self.inputs.items()}
+
+
+def refuse_variable_parameters(func: Callable[..., Any]) -> None:
+    """Raise ValueError for a function with `*args` or `**kwargs`: an interface has a fixed number of inputs."""
+    code = getattr(func, "__code__", None)
+    if code is not None and code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS):
+        raise ValueError(f"Function {func.__name__} cannot have variable positional or keyword arguments.")
+
+
+def extract_return_annotation(return_annotation: Any) -> dict[str, Any]:
+    """Return the outputs that a return annotation means: none for None, one for each element of a fixed tuple."""
+    if return_annotation is None or return_annotation is type(None) or return_annotation is inspect.Signature.empty:
+        return {}
+    if typing.get_origin(return_annotation) is tuple:
+        elements = typing.get_args(return_annotation)
+        if elements and Ellipsis not in elements:
+            return {f"o{index}": element for index, element in enumerate(elements)}
+    return {"o0": return_annotation}

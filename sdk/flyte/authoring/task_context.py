@@ -1,0 +1,89 @@
+"""What a task can ask about itself with `flyte.ctx()`.
+
+Outside of a task there is a null context: it is falsy, and asking it anything raises NotInTaskContextError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from flyte.authoring.bundles import CheckpointPaths, CodeBundle, RawDataPath
+from flyte.authoring.identity import ActionID, GroupData
+
+ExecutionMode = Literal["local", "remote", "hybrid"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskContext:
+    """The running attempt, as the task sees it."""
+
+    action: ActionID
+    version: str = ""
+    raw_data_path: RawDataPath | None = None
+    input_path: str | None = None
+    output_path: str = ""
+    run_base_dir: str = ""
+    report: Any = None
+    group_data: GroupData | None = None
+    checkpoint_paths: CheckpointPaths | None = None
+    checkpoint: Any = None
+    """Where to keep what the next attempt should go on from; None where the platform gives no such place."""
+    code_bundle: CodeBundle | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+    """Free for task plugins: what `TaskTemplate.pre` returned."""
+    mode: ExecutionMode = "remote"
+    interactive_mode: bool = False
+    custom_context: Mapping[str, str] = field(default_factory=dict)
+    task_action: ActionID | None = None
+    """The action of the task itself, where `action` is that of a traced function."""
+    run_start_time: datetime | None = None
+    attempt_number: int = 0
+    """How many attempts there were before this one."""
+
+    def replace(self, **changes: Any) -> TaskContext:
+        """Return a copy that differs in what is given."""
+        return replace(self, **changes)
+
+    def is_in_cluster(self) -> bool:
+        """Tell whether the platform runs this task, in contrast to a local run."""
+        return self.mode == "remote"
+
+    def __bool__(self) -> bool:
+        return True
+
+
+class _NullTaskContext:
+    """The context outside of any task."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "NullTaskContext()"
+
+    def __reduce__(self) -> str:
+        return "NULL_TASK_CONTEXT"
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _PUBLIC_NAMES:
+            raise AttributeError(name)
+        raise _outside_of_a_task(name)
+
+
+def _outside_of_a_task(name: str) -> Exception:
+    from flyte.errors import NotInTaskContextError
+
+    class NoTaskContext(NotInTaskContextError, AttributeError):
+        """Also an AttributeError, so that `hasattr` and `getattr` with a default work on the null context."""
+
+    return NoTaskContext(message=f"flyte.ctx().{name} was read outside of a task. Test `if flyte.ctx():` before.")
+
+
+_PUBLIC_NAMES: Final = frozenset({spec.name for spec in fields(TaskContext)} | {"replace", "is_in_cluster"})
+
+NULL_TASK_CONTEXT: Final = _NullTaskContext()

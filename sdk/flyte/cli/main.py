@@ -1,0 +1,91 @@
+"""The root of the `flyte` command: options that hold for all commands, and the one place that shows errors."""
+
+from __future__ import annotations
+
+import sys
+
+import rich_click as click
+
+from flyte.cli.lazy import LazyCommand, LazyGroup
+from flyte.cli.options import RootOptions
+from flyte.spec.version import __version__
+
+COMMANDS = {
+    "up": LazyCommand("flyte.cli.up:up", "Start the platform on this machine."),
+    "down": LazyCommand("flyte.cli.down:down", "Stop the platform of this machine."),
+    "run": LazyCommand("flyte.cli.run:run", "Run a task of a Python file, or a deployed task."),
+    "get": LazyCommand("flyte.cli.get:get", "Show runs, actions, logs, tasks, projects, secrets, pools and more."),
+    "abort": LazyCommand("flyte.cli.abort:abort", "Abort a run, or one action with everything below it."),
+    "rerun": LazyCommand("flyte.cli.rerun:rerun", "Run an earlier run again, or recover it."),
+    "deploy": LazyCommand("flyte.cli.deploy:deploy", "Deploy the environments of a Python file."),
+    "create": LazyCommand("flyte.cli.create:create", "Create a secret, a project or a configuration file."),
+    "update": LazyCommand("flyte.cli.update:update", "Update a secret or a project."),
+    "delete": LazyCommand("flyte.cli.delete:delete", "Delete a secret or cached results."),
+    "whoami": LazyCommand("flyte.cli.whoami:whoami", "Show who the platform takes you for."),
+}
+
+click.rich_click.SHOW_ARGUMENTS = True
+
+
+@click.group(cls=LazyGroup, commands_table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="flyte")
+@click.option("-c", "--config", type=click.Path(dir_okay=False), help="Configuration file to use.")
+@click.option("--endpoint", help="Platform to speak to: unix:PATH or HOST:PORT. Default: the one of this machine.")
+@click.option("--insecure", is_flag=True, default=None, help="Speak without TLS.")
+@click.option("-p", "--project", help="Project. Default: flytesnacks, or what the configuration says.")
+@click.option("-d", "--domain", help="Domain. Default: development, or what the configuration says.")
+@click.option(
+    "-of",
+    "--output-format",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    help="How lists and details are printed.",
+)
+@click.option("-v", "--verbose", count=True, help="Show the SDK's own frames of errors; twice: its log as well.")
+@click.pass_context
+def cli(
+    ctx: click.Context,
+    *,
+    config: str | None,
+    endpoint: str | None,
+    insecure: bool | None,
+    project: str | None,
+    domain: str | None,
+    output_format: str,
+    verbose: int,
+) -> None:
+    """Runs plain Python tasks in containers or on warm replicas, and loses none of them."""
+    ctx.obj = RootOptions(
+        config=config,
+        endpoint=endpoint,
+        insecure=insecure,
+        project=project,
+        domain=domain,
+        json=output_format == "json",
+        verbose=verbose,
+    )
+    if verbose > 1:
+        import logging
+
+        logging.basicConfig(level=logging.DEBUG)
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 for success, 1 for a failure, 2 for a command that was not understood."""
+    arguments = sys.argv[1:] if args is None else args
+    try:
+        code = cli.main(args=arguments, prog_name="flyte", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.exceptions.Abort:
+        click.echo("Aborted.", err=True)
+        code = 130
+    except BaseException as error:
+        from flyte.cli.errors import report
+
+        code = report(error, verbose=any(argument in ("-v", "-vv", "--verbose") for argument in arguments))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

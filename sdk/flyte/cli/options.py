@@ -1,0 +1,77 @@
+"""The options of the root command, and how commands use them to reach the platform."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import rich_click as click
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootOptions:
+    """What stands before the command."""
+
+    config: str | None = None
+    endpoint: str | None = None
+    insecure: bool | None = None
+    project: str | None = None
+    domain: str | None = None
+    json: bool = False
+    verbose: int = 0
+
+    def choose_platform(
+        self, *, project: str | None = None, domain: str | None = None, root_dir: Path | None = None
+    ) -> None:
+        """Settle endpoint, project and domain for the SDK; connects to nothing yet.
+
+        Raises ClickException for a configuration that cannot be read.
+        """
+        from dataclasses import replace
+
+        from flyte.client.init import set_settings
+        from flyte.client.settings import settings_from_config
+        from flyte.config import auto
+
+        try:
+            config = auto(self.config)
+        except ValueError as error:
+            raise click.ClickException(str(error)) from None
+        settings = settings_from_config(
+            config, endpoint=self.endpoint, project=project or self.project, domain=domain or self.domain
+        )
+        insecure = self.insecure if self.insecure is not None else settings.insecure
+        set_settings(replace(settings, insecure=insecure, root_dir=root_dir))
+
+
+def root_options(ctx: click.Context) -> RootOptions:
+    """Return the options before the command."""
+    return ctx.find_object(RootOptions) or RootOptions()
+
+
+def scope_options(command: Command) -> Command:
+    """Add --project and --domain to a command, which win over those before the command."""
+    command = click.option("-d", "--domain", help="Domain.")(command)
+    return click.option("-p", "--project", help="Project.")(command)
+
+
+def json_option(command: Command) -> Command:
+    """Add --json to a command."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(command)
+
+
+def assignments(texts: tuple[str, ...], *, option: str) -> dict[str, str]:
+    """Return KEY=VALUE texts as a dict. Raises BadParameter for a text without "=" or with an empty key."""
+    found: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f"{text!r} is not KEY=VALUE", param_hint=option)
+        found[key] = value
+    return found

@@ -1,0 +1,60 @@
+"""`flyte up`: the whole platform on this machine."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from types import FrameType
+
+import rich_click as click
+
+from flyte.cli.launching import PlatformDidNotStart, StartedPlatform, start_platform
+from flyte.client.platform_folder import LOG_FILE, RunningPlatform, platform_folder, read_platform
+
+data_option = click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the platform. Default: $FLYTE_PLATFORM_DATA, else ~/.flyte/platform.",
+)
+
+
+@click.command()
+@data_option
+@click.option("--foreground", is_flag=True, help="Stay in this terminal; Ctrl-C stops the platform.")
+def up(*, data: Path | None, foreground: bool) -> None:
+    """Start the platform on this machine.
+
+    It keeps everything in one folder, survives the end of this terminal, and carries on with its runs when it is
+    started again. `flyte down` stops it.
+    """
+    folder = platform_folder(data)
+    try:
+        started = start_platform(folder, detached=not foreground)
+    except PlatformDidNotStart as error:
+        raise click.ClickException(str(error)) from None
+    running = read_platform(folder)
+    if running is None:
+        raise click.ClickException(f"The platform is ready but {folder}/platform.json cannot be read.")
+    _show(running, foreground=foreground, default_folder=data is None)
+    if foreground:
+        raise SystemExit(_stay(started))
+
+
+def _show(running: RunningPlatform, *, foreground: bool, default_folder: bool) -> None:
+    stop = "Ctrl-C" if foreground else "flyte down" + ("" if default_folder else f" --data {running.folder}")
+    click.echo(f"Flyteplane {running.version} is up (process {running.pid}).".replace("  ", " "))
+    click.echo(f"  endpoint  {running.endpoint}")
+    click.echo(f"  data      {running.folder}")
+    click.echo(f"  log       {running.folder / LOG_FILE}")
+    click.echo(f"  stop      {stop}")
+
+
+def _stay(started: StartedPlatform) -> int:
+    """Wait for the platform; SIGINT and SIGTERM are passed on to it as SIGTERM."""
+
+    def pass_on(_number: int, _frame: FrameType | None) -> None:
+        started.process.terminate()
+
+    signal.signal(signal.SIGINT, pass_on)
+    signal.signal(signal.SIGTERM, pass_on)
+    return abs(started.process.wait())

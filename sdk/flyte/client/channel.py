@@ -1,0 +1,232 @@
+"""One connection to the platform for the process, on the SDK's background loop.
+
+gRPC is loaded with the first call, not with `import flyte`. Calls that may be repeated are retried by gRPC while the
+platform is unavailable; every call has a deadline, carries the API key if there is one, and fails with an error of
+`flyte.errors`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from flyte.client.endpoints import parse_endpoint
+from flyte.client.failures import from_rpc_error
+from flyte.client.init import require_settings
+from flyte.client.settings import ClientSettings
+
+if TYPE_CHECKING:
+    import grpc.aio
+    from grpc.aio import StreamUnaryMultiCallable, UnaryStreamMultiCallable, UnaryUnaryMultiCallable
+
+    from flyteapi.admin.v1.data_service_pb2_grpc import DataServiceAsyncStub
+    from flyteapi.admin.v1.identity_service_pb2_grpc import IdentityServiceAsyncStub
+    from flyteapi.admin.v1.project_service_pb2_grpc import ProjectServiceAsyncStub
+    from flyteapi.admin.v1.run_service_pb2_grpc import RunServiceAsyncStub
+    from flyteapi.admin.v1.task_service_pb2_grpc import TaskServiceAsyncStub
+    from flyteapi.admin.v1.trigger_service_pb2_grpc import TriggerServiceAsyncStub
+    from flyteapi.cache.v1.cache_service_pb2_grpc import CacheServiceAsyncStub
+    from flyteapi.reuse_pool.v1.reuse_pool_service_pb2_grpc import ReusePoolServiceAsyncStub
+    from flyteapi.scheduler.v1.queue_service_pb2_grpc import QueueServiceAsyncStub
+    from flyteapi.secrets.v1.secrets_service_pb2_grpc import SecretsServiceAsyncStub
+
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+
+MAX_MESSAGE_BYTES = 128 * 1024 * 1024
+"""Room for what a task may take in and give back inline (100 MiB), and its envelope."""
+
+_NOT_REPEATABLE = (
+    ("flyteapi.admin.v1.IdentityService", "CreateApiKey"),
+    ("flyteapi.admin.v1.ProjectService", "CreateProject"),
+    ("flyteapi.secrets.v1.SecretsService", "CreateSecret"),
+    ("flyteapi.secrets.v1.SecretsService", "UpdateSecret"),
+)
+_RETRIES = {
+    "maxAttempts": 4,
+    "initialBackoff": "0.05s",
+    "maxBackoff": "0.5s",
+    "backoffMultiplier": 2,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
+
+
+class Connection:
+    """A channel with its stubs. Make and use it on one event loop only."""
+
+    def __init__(self, settings: ClientSettings) -> None:
+        if settings.endpoint is None:
+            raise ValueError("a connection needs an endpoint")
+        self.settings = settings
+        self.endpoint = settings.endpoint
+        self.channel = _open_channel(settings)
+        self._metadata = _metadata(settings)
+
+    async def call(
+        self, method: UnaryUnaryMultiCallable[Request, Answer], request: Request, *, timeout_s: float | None = None
+    ) -> Answer:
+        """Return the answer of a unary call, or raise an error of `flyte.errors`."""
+        import grpc
+
+        try:
+            return await method(request, timeout=timeout_s or self.settings.rpc_timeout_s, metadata=self._metadata)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error, endpoint=self.endpoint) from None
+
+    async def upload(
+        self, method: StreamUnaryMultiCallable[Request, Answer], requests: AsyncIterator[Request]
+    ) -> Answer:
+        """Return the answer to a stream of requests, or raise an error of `flyte.errors`."""
+        import grpc
+
+        try:
+            return await method(requests, metadata=self._metadata)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error, endpoint=self.endpoint) from None
+
+    async def stream(
+        self, method: UnaryStreamMultiCallable[Request, Answer], request: Request
+    ) -> AsyncIterator[Answer]:
+        """Yield the messages of a streaming call; a broken stream raises an error of `flyte.errors`."""
+        import grpc
+
+        call = method(request, metadata=self._metadata)
+        try:
+            async for message in call:
+                yield message
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error, endpoint=self.endpoint) from None
+        finally:
+            call.cancel()
+
+    async def close(self) -> None:
+        """Close the channel; calls under way end."""
+        await self.channel.close()
+
+    @cached_property
+    def runs(self) -> RunServiceAsyncStub:
+        """Stub of the run service."""
+        from flyteapi.admin.v1.run_service_pb2_grpc import RunServiceStub
+
+        return RunServiceStub(self.channel)
+
+    @cached_property
+    def tasks(self) -> TaskServiceAsyncStub:
+        """Stub of the task service."""
+        from flyteapi.admin.v1.task_service_pb2_grpc import TaskServiceStub
+
+        return TaskServiceStub(self.channel)
+
+    @cached_property
+    def data(self) -> DataServiceAsyncStub:
+        """Stub of the data service."""
+        from flyteapi.admin.v1.data_service_pb2_grpc import DataServiceStub
+
+        return DataServiceStub(self.channel)
+
+    @cached_property
+    def projects(self) -> ProjectServiceAsyncStub:
+        """Stub of the project service."""
+        from flyteapi.admin.v1.project_service_pb2_grpc import ProjectServiceStub
+
+        return ProjectServiceStub(self.channel)
+
+    @cached_property
+    def identity(self) -> IdentityServiceAsyncStub:
+        """Stub of the identity service."""
+        from flyteapi.admin.v1.identity_service_pb2_grpc import IdentityServiceStub
+
+        return IdentityServiceStub(self.channel)
+
+    @cached_property
+    def triggers(self) -> TriggerServiceAsyncStub:
+        """Stub of the trigger service."""
+        from flyteapi.admin.v1.trigger_service_pb2_grpc import TriggerServiceStub
+
+        return TriggerServiceStub(self.channel)
+
+    @cached_property
+    def secrets(self) -> SecretsServiceAsyncStub:
+        """Stub of the secrets service."""
+        from flyteapi.secrets.v1.secrets_service_pb2_grpc import SecretsServiceStub
+
+        return SecretsServiceStub(self.channel)
+
+    @cached_property
+    def cache(self) -> CacheServiceAsyncStub:
+        """Stub of the cache service."""
+        from flyteapi.cache.v1.cache_service_pb2_grpc import CacheServiceStub
+
+        return CacheServiceStub(self.channel)
+
+    @cached_property
+    def pools(self) -> ReusePoolServiceAsyncStub:
+        """Stub of the reuse pool service."""
+        from flyteapi.reuse_pool.v1.reuse_pool_service_pb2_grpc import ReusePoolServiceStub
+
+        return ReusePoolServiceStub(self.channel)
+
+    @cached_property
+    def queues(self) -> QueueServiceAsyncStub:
+        """Stub of the queue service."""
+        from flyteapi.scheduler.v1.queue_service_pb2_grpc import QueueServiceStub
+
+        return QueueServiceStub(self.channel)
+
+
+_connection: Connection | None = None
+_owner_pid = 0
+
+
+def connection() -> Connection:
+    """Return the connection of this process under its present settings. Call it on the background loop only.
+
+    Raises InitializationError if no platform is configured.
+    """
+    global _connection, _owner_pid
+    settings = require_settings()
+    if _connection is None or _connection.settings != settings or _owner_pid != os.getpid():
+        _connection = Connection(settings)
+        _owner_pid = os.getpid()
+    return _connection
+
+
+def _open_channel(settings: ClientSettings) -> grpc.aio.Channel:
+    import grpc
+
+    assert settings.endpoint is not None
+    target = parse_endpoint(settings.endpoint, insecure=settings.insecure)
+    options = _channel_options()
+    if not target.secure:
+        return grpc.aio.insecure_channel(target.address, options=options)
+    return grpc.aio.secure_channel(target.address, _tls(settings), options=options)
+
+
+def _tls(settings: ClientSettings) -> grpc.ChannelCredentials:
+    import grpc
+
+    if settings.ca_cert_file_path is None:
+        return grpc.ssl_channel_credentials()
+    with open(settings.ca_cert_file_path, "rb") as file:
+        return grpc.ssl_channel_credentials(root_certificates=file.read())
+
+
+def _metadata(settings: ClientSettings) -> tuple[tuple[str, str], ...]:
+    return () if settings.api_key is None else (("authorization", f"Bearer {settings.api_key}"),)
+
+
+def _channel_options() -> list[tuple[str, Any]]:
+    repeatable = {"name": [{}], "retryPolicy": _RETRIES}
+    not_repeatable = {"name": [{"service": service, "method": method} for service, method in _NOT_REPEATABLE]}
+    return [
+        ("grpc.service_config", json.dumps({"methodConfig": [not_repeatable, repeatable]})),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        # A platform that starts again is met soon: reconnecting begins after 100 ms and never waits longer than 2 s.
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 2000),
+    ]

@@ -1,0 +1,102 @@
+"""From a gRPC status to an error that says what is wrong and how to mend it.
+
+No gRPC exception leaves the SDK. What the platform says of single fields (google.rpc.BadRequest) is part of the
+message; retry information becomes `retry_after_s` of a `ResourceExhaustedError`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flyte.errors import (
+    BaseRuntimeError,
+    InitializationError,
+    ResourceExhaustedError,
+    RuntimeUserError,
+    UnionRpcError,
+)
+
+if TYPE_CHECKING:
+    import grpc
+    from google.rpc.status_pb2 import Status
+
+_USER_CODES = {
+    "INVALID_ARGUMENT": "InvalidArgument",
+    "NOT_FOUND": "NotFound",
+    "ALREADY_EXISTS": "AlreadyExists",
+    "FAILED_PRECONDITION": "FailedPrecondition",
+    "OUT_OF_RANGE": "InvalidArgument",
+}
+
+
+def from_rpc_error(error: grpc.aio.AioRpcError, *, endpoint: str) -> BaseRuntimeError:
+    """Return the error to raise in place of a failed call."""
+    status = error.code().name
+    message = error.details() or status
+    details = _status_details(error)
+    if status == "UNAVAILABLE":
+        return no_platform(endpoint, reason=message) if details is None else _unavailable(endpoint, reason=message)
+    if status in _USER_CODES:
+        return RuntimeUserError(_USER_CODES[status], _with_violations(message, details))
+    if status == "RESOURCE_EXHAUSTED":
+        exhausted = ResourceExhaustedError(message)
+        exhausted.retry_after_s = _retry_delay_s(details)  # type: ignore[attr-defined]
+        return exhausted
+    if status in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
+        return InitializationError(status, "user", f"The platform at {endpoint} refuses this call: {message}")
+    if status == "DEADLINE_EXCEEDED":
+        return UnionRpcError("RpcTimeout", f"The platform at {endpoint} did not answer in time: {message}")
+    return UnionRpcError(status, f"The platform at {endpoint} failed: {message}")
+
+
+def no_platform(endpoint: str, *, reason: str = "") -> UnionRpcError:
+    """Return the error for a platform that is not there."""
+    error = UnionRpcError(
+        "PlatformUnavailable", f"No Flyteplane platform answers at {endpoint}. Start one with `flyte up`."
+    )
+    if reason:
+        error.add_note(reason)
+    return error
+
+
+def _unavailable(endpoint: str, *, reason: str) -> UnionRpcError:
+    return UnionRpcError("PlatformUnavailable", f"The platform at {endpoint} cannot do this just now: {reason}")
+
+
+def is_platform_gone(error: BaseException) -> bool:
+    """Tell whether an error means that the platform cannot be reached just now."""
+    return isinstance(error, UnionRpcError) and error.code == "PlatformUnavailable"
+
+
+def _status_details(error: grpc.aio.AioRpcError) -> Status | None:
+    from google.rpc.status_pb2 import Status
+
+    for key, value in error.trailing_metadata() or ():
+        if key == "grpc-status-details-bin" and isinstance(value, bytes):
+            return Status.FromString(value)
+    return None
+
+
+def _with_violations(message: str, status: Status | None) -> str:
+    from google.rpc.error_details_pb2 import BadRequest
+
+    lines = [message]
+    for detail in status.details if status is not None else ():
+        bad_request = BadRequest()
+        if detail.Unpack(bad_request):
+            lines += [
+                f"{violation.field}: {violation.description}"
+                for violation in bad_request.field_violations
+                if violation.description not in message
+            ]
+    return "\n".join(lines)
+
+
+def _retry_delay_s(status: Status | None) -> float | None:
+    from google.rpc.error_details_pb2 import RetryInfo
+
+    for detail in status.details if status is not None else ():
+        retry = RetryInfo()
+        if detail.Unpack(retry):
+            return float(retry.retry_delay.ToTimedelta().total_seconds())
+    return None

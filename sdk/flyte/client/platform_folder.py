@@ -1,0 +1,46 @@
+"""The folder of the platform of this machine, and what a running platform says there.
+
+`platform.json` is written last when the platform is ready and names its endpoint, so whoever finds it can connect
+without being told anything.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER_VARIABLE = "FLYTE_PLATFORM_DATA"
+STATE_FILE = "platform.json"
+LOG_FILE = "platform.log"
+
+
+@dataclass(frozen=True, slots=True)
+class RunningPlatform:
+    """What `platform.json` says. The platform may have been killed since."""
+
+    endpoint: str
+    pid: int
+    version: str
+    folder: Path
+
+
+def platform_folder(given: str | Path | None = None) -> Path:
+    """Return the folder: the given one, or `FLYTE_PLATFORM_DATA`, or `~/.flyte/platform`."""
+    chosen = given or os.environ.get(FOLDER_VARIABLE) or Path.home() / ".flyte" / "platform"
+    return Path(chosen).expanduser().absolute()
+
+
+def read_platform(folder: Path) -> RunningPlatform | None:
+    """Return what the folder says of a running platform; None if it says nothing that can be read."""
+    try:
+        state = json.loads((folder / STATE_FILE).read_text())
+        return RunningPlatform(
+            endpoint=str(state["endpoint"]),
+            pid=int(state["pid"]),
+            version=str(state.get("version", "")),
+            folder=folder,
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,58 @@
+"""What `flyte.init` settles for the process: which platform, which project and domain, which root folder.
+
+The settings are a value; changing one makes a new value. Nothing here connects.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from flyte.client.platform_folder import platform_folder, read_platform
+from flyte.config import Config
+
+DEFAULT_PROJECT = "flytesnacks"
+DEFAULT_DOMAIN = "development"
+RPC_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSettings:
+    """How this process speaks to a platform."""
+
+    endpoint: str | None = None
+    """None: no platform is configured, and `flyte.run` runs locally."""
+
+    insecure: bool | None = None
+    """None: TLS unless the endpoint is a socket or an address of this machine."""
+
+    ca_cert_file_path: str | None = None
+    api_key: str | None = None
+    project: str = DEFAULT_PROJECT
+    domain: str = DEFAULT_DOMAIN
+    org: str | None = None
+    root_dir: Path | None = None
+    """Folder that code bundles are taken from and module names are relative to. None: chosen for each task."""
+
+    rpc_timeout_s: float = RPC_TIMEOUT_S
+
+
+def settings_from_config(
+    config: Config, *, endpoint: str | None = None, project: str | None = None, domain: str | None = None
+) -> ClientSettings:
+    """Return settings: what is given, else what the configuration says, else the platform of this machine."""
+    return ClientSettings(
+        endpoint=endpoint or config.platform.endpoint or discover_endpoint(),
+        insecure=config.platform.insecure,
+        ca_cert_file_path=config.platform.ca_cert_file_path,
+        api_key=config.platform.api_key,
+        project=project or config.task.project or DEFAULT_PROJECT,
+        domain=domain or config.task.domain or DEFAULT_DOMAIN,
+        org=config.task.org,
+    )
+
+
+def discover_endpoint() -> str | None:
+    """Return the endpoint of the platform of this machine; None if none was started, or it was stopped."""
+    running = read_platform(platform_folder())
+    return None if running is None else running.endpoint

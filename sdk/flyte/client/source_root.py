@@ -1,0 +1,79 @@
+"""Which folder a code bundle is taken from, and what a file is called inside it.
+
+A worker puts the bundle's root on its module path, so the name of a module is the dotted path of its file below the
+root. The root is the one that was given; else the working folder if the file lies below it and can be imported from
+there; else the folder that holds the file's outermost package.
+"""
+
+from __future__ import annotations
+
+import keyword
+import sys
+from pathlib import Path
+
+from flyte.errors import CodeBundleError
+
+
+def choose_root(file: Path, *, given: Path | None, cwd: Path | None = None) -> Path:
+    """Return the root of the bundle that a file belongs to.
+
+    Raises CodeBundleError if a root was given and the file does not lie below it.
+    """
+    file = file.resolve()
+    if given is not None:
+        root = given.resolve()
+        if not file.is_relative_to(root):
+            raise CodeBundleError(
+                f"{file} does not lie below the root folder {root}. Give a root_dir (--root-dir) that holds it."
+            )
+        return root
+    here = (cwd or Path.cwd()).resolve()
+    if file.is_relative_to(here) and _is_importable(file.relative_to(here)):
+        return here
+    return package_parent(file)
+
+
+def module_name(file: Path, *, root: Path) -> str:
+    """Return the dotted name of a file below a root.
+
+    Raises CodeBundleError if a folder or the file has a name that Python cannot import.
+    """
+    relative = file.resolve().relative_to(root.resolve())
+    if not _is_importable(relative):
+        raise CodeBundleError(
+            f"{relative} cannot be imported: every folder and file name has to be a Python name. Rename it, "
+            f"or give a root_dir (--root-dir) nearer to the file."
+        )
+    parts = list(relative.with_suffix("").parts)
+    if parts[-1] == "__init__":
+        parts.pop()
+    return ".".join(parts)
+
+
+def package_parent(file: Path) -> Path:
+    """Return the folder that holds the outermost package of a file, or the file itself if it is in none."""
+    folder = file.resolve().parent
+    while (folder / "__init__.py").is_file():
+        folder = folder.parent
+    return folder
+
+
+def import_folders(root: Path) -> list[str]:
+    """Return the folders strictly below a root that modules are imported from here, relative to it."""
+    root = root.resolve()
+    found: dict[str, None] = {}
+    for entry in sys.path:
+        folder = Path(entry or ".").resolve()
+        if folder != root and folder.is_relative_to(root) and not _is_installed(folder):
+            found[str(folder.relative_to(root))] = None
+    return list(found)
+
+
+def _is_installed(folder: Path) -> bool:
+    prefix = Path(sys.prefix).resolve()
+    return folder.is_relative_to(prefix) or bool({"site-packages", "dist-packages"} & set(folder.parts))
+
+
+def _is_importable(relative: Path) -> bool:
+    parts = relative.with_suffix("").parts
+    return all(part.isidentifier() and not keyword.iskeyword(part) for part in parts)

@@ -1,0 +1,99 @@
+"""Brings a code bundle or a file to the platform's object store, once.
+
+A store on this machine is written to directly, under another name and then renamed, so that nobody ever sees half an
+object; any other is written to through the platform. What is there already is not sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from flyte.errors import CodeBundleError
+
+if TYPE_CHECKING:
+    from flyte.client.channel import Connection
+    from flyteapi.admin.v1.data_service_pb2 import CreateUploadUrlRequest, ObjectKind, UploadObjectRequest
+
+PIECE_BYTES = 1024 * 1024
+
+_known: set[tuple[str, str, bytes]] = set()
+
+
+async def upload_bundle(connection: Connection, content: bytes, *, project: str, domain: str) -> str:
+    """Bring a code bundle to the platform and return its SHA-256 in hex. Does nothing if it is there."""
+    from flyteapi.admin.v1.data_service_pb2 import OBJECT_KIND_CODE_BUNDLE
+
+    digest = hashlib.sha256(content).digest()
+    known = (connection.endpoint, project, digest)
+    if known not in _known:
+        await upload(
+            connection, content, kind=OBJECT_KIND_CODE_BUNDLE, project=project, domain=domain, filename="code.tar.gz"
+        )
+        _known.add(known)
+    return digest.hex()
+
+
+def forget_uploads() -> None:
+    """Ask the platform again about everything, as after it said that a bundle is missing."""
+    _known.clear()
+
+
+async def upload(
+    connection: Connection, content: bytes, *, kind: ObjectKind.ValueType, project: str, domain: str, filename: str
+) -> str:
+    """Bring an object to the platform and return its URI."""
+    from flyteapi.admin.v1.data_service_pb2 import CreateUploadUrlRequest
+
+    request = CreateUploadUrlRequest(
+        project=project,
+        domain=domain,
+        kind=kind,
+        sha256=hashlib.sha256(content).digest(),
+        size_bytes=len(content),
+        filename=filename,
+    )
+    answer = await connection.call(connection.data.CreateUploadUrl, request)
+    if answer.exists:
+        return answer.uri
+    url = urlsplit(answer.upload_url)
+    if url.scheme == "file" and _can_write(Path(unquote(url.path))):
+        write_object(Path(unquote(url.path)), content)
+        return answer.uri
+    return (await connection.upload(connection.data.UploadObject, _pieces(request, content))).uri
+
+
+def write_object(path: Path, content: bytes) -> None:
+    """Write a file that is either whole or not there, and durable.
+
+    Raises CodeBundleError if the store cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise CodeBundleError(f"The object store cannot be written at {path}: {error.strerror}") from error
+
+
+def _can_write(path: Path) -> bool:
+    nearest = next((folder for folder in path.parents if folder.exists()), None)
+    return nearest is not None and os.access(nearest, os.W_OK)
+
+
+async def _pieces(named: CreateUploadUrlRequest, content: bytes) -> AsyncIterator[UploadObjectRequest]:
+    from flyteapi.admin.v1.data_service_pb2 import UploadObjectRequest
+
+    yield UploadObjectRequest(object=named, data=content[:PIECE_BYTES])
+    for start in range(PIECE_BYTES, len(content), PIECE_BYTES):
+        yield UploadObjectRequest(data=content[start : start + PIECE_BYTES])

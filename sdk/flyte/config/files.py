@@ -1,0 +1,83 @@
+"""Which configuration file holds, and what is in it.
+
+The first that exists wins: `./config.yaml`, `./.flyte/config.yaml`, `.flyte/config.yaml` at the root of the git
+repository, `$UCTL_CONFIG`, `$FLYTECTL_CONFIG`, `~/.union/config.yaml`, `~/.flyte/config.yaml`. A file named on purpose
+must exist; one that cannot be read is an error, never skipped.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_SECTIONS = frozenset({"admin", "console", "task", "image", "local"})
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """A file that was read."""
+
+    path: Path
+    sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> ConfigFile:
+        """Read a YAML file.
+
+        Raises ValueError naming the file if it is not YAML or not a mapping of sections.
+        """
+        import yaml
+
+        try:
+            content = yaml.safe_load(path.read_text()) or {}
+        except yaml.YAMLError as error:
+            raise ValueError(f"Configuration file {path} is not YAML: {error}") from error
+        except OSError as error:
+            raise ValueError(f"Configuration file {path} cannot be read: {error.strerror}") from error
+        if not isinstance(content, dict):
+            raise ValueError(f"Configuration file {path} must hold sections such as 'admin' and 'task'")
+        known = {name: section for name, section in content.items() if name in _SECTIONS}
+        for name, section in known.items():
+            if section is not None and not isinstance(section, dict):
+                raise ValueError(f"Section {name!r} of configuration file {path} must hold options, got {section!r}")
+        return cls(path=path, sections={name: section or {} for name, section in known.items()})
+
+    def get(self, section: str, option: str) -> Any:
+        """Return what the file says, None if nothing."""
+        return self.sections.get(section, {}).get(option)
+
+
+def get_config_file(path: str | Path | ConfigFile | None = None) -> ConfigFile | None:
+    """Return the named file, or else the first of the search order that exists; None if there is none.
+
+    Raises ValueError if the named file does not exist or a file cannot be read.
+    """
+    if isinstance(path, ConfigFile):
+        return path
+    if path is not None:
+        if not Path(path).is_file():
+            raise ValueError(f"Configuration file {path} does not exist")
+        return ConfigFile.read(Path(path))
+    found = next((candidate for candidate in search_order() if candidate.is_file()), None)
+    return None if found is None else ConfigFile.read(found)
+
+
+def search_order(*, start: Path | None = None) -> Iterator[Path]:
+    """Yield the places where a configuration file may lie, the strongest first."""
+    here = start or Path.cwd()
+    yield here / "config.yaml"
+    yield here / ".flyte" / "config.yaml"
+    if (root := _repository_root(here)) is not None:
+        yield root / ".flyte" / "config.yaml"
+    for variable in ("UCTL_CONFIG", "FLYTECTL_CONFIG"):
+        if named := os.environ.get(variable):
+            yield Path(named)
+    yield Path.home() / ".union" / "config.yaml"
+    yield Path.home() / ".flyte" / "config.yaml"
+
+
+def _repository_root(here: Path) -> Path | None:
+    return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), None)

@@ -1,0 +1,74 @@
+"""What a configuration can say, as plain values with the SDK's defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformConfig:
+    """How to reach the platform (section `admin`)."""
+
+    endpoint: str | None = None
+    """`unix:PATH`, `HOST:PORT`, or either with `dns:///` in front. None: the platform of this machine, if one runs."""
+
+    insecure: bool | None = None
+    """True: no TLS. None: no TLS for a socket and for this machine's own addresses, TLS for all others."""
+
+    ca_cert_file_path: str | None = None
+    api_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskConfig:
+    """Where runs go (section `task`)."""
+
+    org: str | None = None
+    project: str | None = None
+    domain: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageConfig:
+    """Names for images (section `image`)."""
+
+    builder: str | None = None
+    image_refs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalConfig:
+    """Local mode (section `local`)."""
+
+    persistence: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A whole configuration."""
+
+    platform: PlatformConfig = field(default_factory=PlatformConfig)
+    task: TaskConfig = field(default_factory=TaskConfig)
+    image: ImageConfig = field(default_factory=ImageConfig)
+    local: LocalConfig = field(default_factory=LocalConfig)
+    source: Path | None = None
+    """The file it came from; None if there was none."""
+
+    def with_params(
+        self,
+        *,
+        platform: PlatformConfig | None = None,
+        task: TaskConfig | None = None,
+        image: ImageConfig | None = None,
+    ) -> Config:
+        """Return a copy with the given sections in place of its own."""
+        return replace(self, platform=platform or self.platform, task=task or self.task, image=image or self.image)
+
+    @classmethod
+    def auto(cls, config_file: str | Path | None = None) -> Config:
+        """Return the configuration that holds here, see `flyte.config.auto`."""
+        from flyte.config.reading import auto
+
+        return auto(config_file)

@@ -1,0 +1,217 @@
+"""`flyte.io.DataFrame`: a table, passed between tasks by its address and read as what the reader wants."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+from flyte.io.frame_formats import PARQUET, read_batches, read_frame, write_frame
+from flyte.io.hashing import HashMethod, as_hash_method
+from flyte.io.placement import StoredData, new_location, reachable, upload
+from flyte.storage import objects
+from flyte.storage.locations import is_remote, local_path
+
+
+class DataFrame:
+    """A table in the object store, or one of this process that will be stored when it is passed on.
+
+    `DataFrame.from_local(frame)` stores a frame of pandas, pyarrow or polars; `open(pandas.DataFrame).all()` reads it.
+    """
+
+    __flyte_reference__: ClassVar[str] = "data_frame"
+
+    def __init__(self, *, uri: str | None = None, format: str | None = "", hash: str | None = None) -> None:
+        self.uri = uri
+        self.format = format or ""
+        self.hash = hash
+        self._value: Any = None
+        self._read_as: Any = None
+        self._size_bytes: int | None = None
+
+    def __repr__(self) -> str:
+        return f"DataFrame(uri={self.uri!r}, format={self.format!r}, hash={self.hash!r})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, DataFrame):
+            return NotImplemented
+        return self.to_dict() == other.to_dict() and self._value is other._value
+
+    def __hash__(self) -> int:
+        return hash((self.uri, self.hash))
+
+    @property
+    def val(self) -> Any:
+        """The frame that this was made of in this process; None if it was not."""
+        return self._value
+
+    @property
+    def metadata(self) -> None:
+        """Nothing: the schema is in the stored data."""
+        return None
+
+    @classmethod
+    def columns(cls) -> dict[str, type]:
+        """Return the columns that the type promises: none."""
+        return {}
+
+    @classmethod
+    def column_names(cls) -> list[str]:
+        """Return the names of the columns that the type promises: none."""
+        return []
+
+    @classmethod
+    def wrap_df(cls, val: Any = None, uri: str | None = None) -> DataFrame:
+        """Wrap a frame; it is stored, at `uri` or a new address, when it is passed to another task."""
+        wrapped = cls(uri=uri, format=PARQUET)
+        wrapped._value = val
+        return wrapped
+
+    from_df = wrap_df
+
+    @classmethod
+    def from_existing_remote(cls, remote_path: str, format: str | None = None, **kwargs: Any) -> DataFrame:
+        """Refer to a table that exists already: a file, or a folder of files."""
+        return cls(uri=remote_path, format=format or PARQUET, hash=kwargs.get("hash"))
+
+    @classmethod
+    def from_local_sync(
+        cls,
+        df: Any,
+        columns: OrderedDict[str, type[Any]] | None = None,
+        remote_destination: str | None = None,
+        hash_method: HashMethod | str | None = None,
+    ) -> DataFrame:
+        """Store a frame as parquet, at a new address or at `remote_destination`.
+
+        Raises TypeError for a value that is no frame of a known library.
+        """
+        method = as_hash_method(hash_method)
+        if method is not None:
+            method.update(df)
+        frame = cls.wrap_df(df, remote_destination)
+        frame.hash = method.result() if method is not None else None
+        frame._store()
+        return frame
+
+    @classmethod
+    async def from_local(
+        cls,
+        df: Any,
+        columns: OrderedDict[str, type[Any]] | None = None,
+        remote_destination: str | None = None,
+        hash_method: HashMethod | str | None = None,
+    ) -> DataFrame:
+        """Do the same as `from_local_sync`, without blocking the event loop."""
+        return await asyncio.to_thread(cls.from_local_sync, df, columns, remote_destination, hash_method)
+
+    def open(self, dataframe_type: type[Any]) -> DataFrame:
+        """Say as what the table is to be read; `all` and `iter` then read it."""
+        self._read_as = dataframe_type
+        return self
+
+    def all_sync(self) -> Any:
+        """Return the whole table. Raises ValueError before `open` said as what."""
+        owner = self._reader()
+        if self._value is not None and isinstance(self._value, owner):
+            return self._value
+        with self._local() as path:
+            return read_frame(owner, path, self.format or PARQUET)
+
+    async def all(self) -> Any:
+        """Do the same as `all_sync`, without blocking the event loop."""
+        return await asyncio.to_thread(self.all_sync)
+
+    async def iter(self) -> AsyncIterator[Any]:
+        """Yield the table in parts."""
+        owner = self._reader()
+        with self._local() as path:
+            batches: Iterator[Any] = read_batches(owner, path, self.format or PARQUET)
+            while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+                yield batch
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields."""
+        return {"uri": self.uri, "format": self.format, "hash": self.hash}
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> DataFrame:
+        """Make one of its fields. Raises ValueError without `uri`."""
+        if "uri" not in fields:
+            raise ValueError("A DataFrame needs the field 'uri'")
+        return cls(uri=fields["uri"], format=fields.get("format"), hash=fields.get("hash"))
+
+    def _reader(self) -> type[Any]:
+        if self._read_as is None:
+            raise ValueError("Say first as what to read the table: frame.open(pandas.DataFrame).all()")
+        return self._read_as  # type: ignore[no-any-return]
+
+    def _store(self) -> None:
+        """Write the frame of this process to its address, once."""
+        if self._value is None or self._size_bytes is not None:
+            return
+        frame_format = self.format or PARQUET
+        with tempfile.TemporaryDirectory(prefix="flyte-") as folder:
+            path = Path(folder, f"data.{frame_format}")
+            write_frame(self._value, path, frame_format)
+            self.uri = self.uri or upload(path, name=path.name) or new_location(path.name)
+            objects.put_file(path, self.uri)
+            self._size_bytes = path.stat().st_size
+
+    def _local(self) -> _LocalCopy:
+        self._store()
+        if self.uri is None:
+            raise ValueError("The DataFrame holds no data")
+        return _LocalCopy(self.uri)
+
+    def __flyte_store__(self) -> StoredData:
+        self._store()
+        if self.uri is None:
+            raise ValueError("The DataFrame holds no data: make it with DataFrame.from_local(frame)")
+        return StoredData(
+            uri=reachable(self.uri), format=self.format or PARQUET, hash=self.hash, size_bytes=self._size_bytes
+        )
+
+    @classmethod
+    def __flyte_restore__(cls, stored: StoredData) -> DataFrame:
+        frame = cls(uri=stored.uri, format=stored.format, hash=stored.hash)
+        frame._size_bytes = stored.size_bytes
+        return frame
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        from flyte.io.pydantic_support import core_schema_for
+
+        return core_schema_for(cls)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> Any:
+        from flyte.io.pydantic_support import json_schema_for
+
+        return json_schema_for(cls, "uri")
+
+
+class _LocalCopy:
+    """Context manager: a path of this machine with the data; a copy of remote data vanishes afterwards."""
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def __enter__(self) -> Path:
+        if not is_remote(self._uri):
+            return local_path(self._uri)
+        self._folder = tempfile.TemporaryDirectory(prefix="flyte-")
+        target = Path(self._folder.name, "data")
+        if objects.size_of(self._uri) is not None:
+            objects.get_file(self._uri, target)
+        else:
+            objects.get_folder(self._uri, target)
+        return target
+
+    def __exit__(self, *failure: object) -> None:
+        if self._folder is not None:
+            self._folder.cleanup()

@@ -1,0 +1,107 @@
+"""Where new data goes.
+
+Inside of a task: below the attempt's own prefix, so that an attempt that was given up leaves nothing that anybody
+could take for a result. Outside: to the platform, through the port that `flyte.client` fills with `set_uploads` when it
+is initialised; without a platform into a folder of this machine.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Protocol
+
+from flyte.storage.locations import is_remote, join, local_path, local_uri, name_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredData:
+    """Data that lies in an object store, as a reference to it travels."""
+
+    uri: str
+    format: str = ""
+    hash: str | None = None
+    name: str | None = None
+    size_bytes: int | None = None
+
+
+class Uploads(Protocol):
+    """How a process that runs no task brings data to its platform."""
+
+    def prefix(self) -> str | None:
+        """Return a URI prefix that this process may write below and every worker may read, or None if there is none.
+
+        Where there is one, workers can read the files of this machine as well.
+        """
+        ...
+
+    def upload_file(self, path: Path, *, name: str) -> str:
+        """Bring a file to the platform and return its URI. It blocks."""
+        ...
+
+
+_uploads: Uploads | None = None
+
+
+def set_uploads(uploads: Uploads | None) -> None:
+    """Set how data gets to the platform while no task runs; None: there is no platform."""
+    global _uploads
+    _uploads = uploads
+
+
+def task_prefix() -> str | None:
+    """Return the URI prefix of the running attempt, or None outside of a task."""
+    from flyte.authoring.context import current
+
+    context = current()
+    raw_data = context.task_context.raw_data_path if context is not None else None
+    return raw_data.path if raw_data is not None else None
+
+
+def current_prefix() -> str:
+    """Return the prefix that new data is written below: of the attempt, of the platform, or a local folder."""
+    return task_prefix() or (_uploads.prefix() if _uploads is not None else None) or _local_folder()
+
+
+def new_location(name: str | None = None) -> str:
+    """Return an address for new data that nothing else uses."""
+    return join(current_prefix(), secrets.token_hex(8), name or "data")
+
+
+def named_location(name: str) -> str:
+    """Return the address that data of this name always has in the current action, in a later attempt too."""
+    from flyte.authoring.context import current
+
+    context = current()
+    base = context.task_context.run_base_dir if context is not None else ""
+    owner = context.task_context.action.name if context is not None else ""
+    digest = sha256(f"{owner}\0{name}".encode()).hexdigest()[:16]
+    return join(base or current_prefix(), "named", digest, name_of(name) or "data")
+
+
+def stores_on_creation() -> bool:
+    """Tell whether data that is made from a local file is copied at once, so that others can read it."""
+    return task_prefix() is not None or _uploads is not None
+
+
+def upload(path: Path, *, name: str) -> str | None:
+    """Bring a file to a platform that only takes whole files; None if files are simply written below the prefix."""
+    if task_prefix() is not None or _uploads is None or _uploads.prefix() is not None:
+        return None
+    return _uploads.upload_file(path, name=name)
+
+
+def reachable(uri: str) -> str:
+    """Return an address of the data that workers can read: uploads a file that only this machine can."""
+    if is_remote(uri):
+        return uri
+    path = local_path(uri)
+    return (upload(path, name=path.name) if path.is_file() else None) or uri
+
+
+def _local_folder() -> str:
+    return local_uri(Path(tempfile.gettempdir()) / f"flyte-{os.getuid()}" / "raw_data")

@@ -1,0 +1,113 @@
+"""One attempt of a task in this process, within its time.
+
+An async task runs on the loop of the local run; one that is out of time is cancelled. A synchronous task runs on a
+thread of its own, so that it may block and call children; a thread cannot be killed, so one that is out of time is
+given up at once and asked to stop: an exception is raised in it as soon as it runs Python code again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import ctypes
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+CANCEL_GRACE_S = 5.0
+"""How long a cancelled async task may take to clean up before it is left behind."""
+
+
+class OutOfTime(Exception):
+    """The attempt did not end within its limit."""
+
+
+class StopThread(BaseException):
+    """Raised inside the thread of an attempt that was given up."""
+
+
+async def run_async(attempt: Coroutine[Any, Any, T], *, limit_s: float | None) -> T:
+    """Return the result of a coroutine. Raises OutOfTime when it takes longer than the limit."""
+    task = asyncio.ensure_future(attempt)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=limit_s)
+    except asyncio.CancelledError:
+        await _cancel(task)
+        raise
+    if done:
+        return task.result()
+    await _cancel(task)
+    raise OutOfTime
+
+
+async def _cancel(task: asyncio.Future[Any]) -> None:
+    task.cancel()
+    await asyncio.wait({task}, timeout=CANCEL_GRACE_S)
+    if task.done() and not task.cancelled():
+        task.exception()  # Seen, so that asyncio does not complain of it later.
+
+
+async def run_in_thread(function: Callable[[], T], *, limit_s: float | None) -> T:
+    """Return the result of a function that runs on a thread of its own, in a copy of the current context.
+
+    Raises OutOfTime when it takes longer than the limit.
+    """
+    loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[T] = loop.create_future()
+    context = contextvars.copy_context()
+
+    def settle(result: Any, error: BaseException | None) -> None:
+        if outcome.done():
+            return
+        if error is None:
+            outcome.set_result(result)
+        else:
+            outcome.set_exception(error)
+
+    def body() -> None:
+        try:
+            result = context.run(function)
+        except StopThread:
+            return
+        except BaseException as error:
+            _tell(loop, settle, None, _as_carried(error))
+        else:
+            _tell(loop, settle, result, None)
+
+    thread = threading.Thread(target=body, name="flyte-local-task", daemon=True)
+    thread.start()
+    try:
+        return await asyncio.wait_for(outcome, limit_s)
+    except TimeoutError:
+        if outcome.done() and not outcome.cancelled():
+            raise
+        stop_thread(thread)
+        raise OutOfTime from None
+    except asyncio.CancelledError:
+        stop_thread(thread)
+        raise
+
+
+def _as_carried(error: BaseException) -> BaseException:
+    # A future refuses StopIteration; a generator that leaks one is the user's error like any other.
+    if isinstance(error, StopIteration):
+        carried = RuntimeError("the task raised StopIteration")
+        carried.__cause__ = error
+        return carried
+    return error
+
+
+def _tell(loop: asyncio.AbstractEventLoop, settle: Callable[..., None], *outcome: Any) -> None:
+    try:
+        loop.call_soon_threadsafe(settle, *outcome)
+    except RuntimeError:
+        # The loop is closed: nobody waits any more.
+        return
+
+
+def stop_thread(thread: threading.Thread) -> None:
+    """Ask a thread to stop as soon as it runs Python code again."""
+    if thread.ident is not None:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(StopThread))

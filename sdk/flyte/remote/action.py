@@ -1,0 +1,341 @@
+"""One action of a run: its phase, attempts, inputs and outputs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from flyte.client.channel import Connection, connection
+from flyte.client.init import current_domain, current_project
+from flyte.errors import ActionNotFoundError, BaseRuntimeError, RuntimeUserError
+from flyte.remote.failures import error_from_proto
+from flyte.remote.listing import list_actions
+from flyte.remote.payloads import fetch_payload
+from flyte.remote.phases import is_terminal, phase_from_proto
+from flyte.remote.values import ActionInputs, ActionOutputs, decode_values
+from flyte.remote.watching import watch_run
+from flyte.spec.phases import ActionPhase
+from flyte.syncify import syncify
+from flyteapi.admin.v1 import run_service_pb2 as api
+from flyteapi.common.v1.identity_pb2 import ActionId, RunId
+from flyteapi.scheduler.v1.scheduler_service_pb2 import ActionState, AttemptState
+
+if TYPE_CHECKING:
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+    from flyteapi.task.v1.task_spec_pb2 import TaskSpec
+
+ROOT = "a0"
+"""Name of the root action of every run."""
+
+
+class Action:
+    """An action, as far as this process knows it; `sync` and `wait` bring that up to date."""
+
+    def __init__(self, state: ActionState) -> None:
+        self._state = state
+
+    def __repr__(self) -> str:
+        return f"Action(run={self.run_name!r}, name={self.name!r}, task={self.task_name!r}, phase={self.phase.name})"
+
+    @property
+    def state(self) -> ActionState:
+        """What the platform said of the action last."""
+        return self._state
+
+    @property
+    def action_id(self) -> ActionId:
+        """The identity."""
+        return self._state.id
+
+    @property
+    def name(self) -> str:
+        """The name inside the run."""
+        return self._state.id.name
+
+    @property
+    def run_name(self) -> str:
+        """The name of the run."""
+        return self._state.id.run.name
+
+    @property
+    def parent_name(self) -> str:
+        """The name of the action that called it, empty for the root."""
+        return self._state.header.parent
+
+    @property
+    def task_name(self) -> str:
+        """The full name of its task."""
+        return self._state.header.task_name
+
+    @property
+    def phase(self) -> ActionPhase:
+        """The phase that was seen last."""
+        return phase_from_proto(self._state.phase)
+
+    @property
+    def raw_phase(self) -> int:
+        """The phase as the platform sends it."""
+        return self._state.phase
+
+    @property
+    def start_time(self) -> datetime | None:
+        """When its code ran first, in UTC; None before."""
+        return moment(self._state.started_at) if self._state.HasField("started_at") else None
+
+    def done(self) -> bool:
+        """Tell whether the action had ended when it was looked at last."""
+        return is_terminal(self._state.phase)
+
+    @syncify.class_method
+    @classmethod
+    async def get(
+        cls, *, run_name: str, name: str = ROOT, project: str | None = None, domain: str | None = None
+    ) -> Action:
+        """Return an action by name, the root by default. Raises ActionNotFoundError if there is none."""
+        found = await ActionDetails.fetch(connection(), action_id(run_name, name, project=project, domain=domain))
+        return cls(found.state)
+
+    @syncify.iterator_class_method
+    @classmethod
+    async def listall(
+        cls,
+        for_run_name: str,
+        in_phase: tuple[ActionPhase | str, ...] | None = None,
+        parent_name: str | None = None,
+        *,
+        project: str | None = None,
+        domain: str | None = None,
+    ) -> AsyncIterator[Action]:
+        """Yield the actions of a run in the order of their acceptance."""
+        run = action_id(for_run_name, ROOT, project=project, domain=domain).run
+        async for state in list_actions(connection(), run, parent=parent_name or "", in_phase=in_phase):
+            yield cls(state)
+
+    @syncify.method
+    async def sync(self) -> Action:
+        """Ask the platform how the action is now, and return it."""
+        self._state = (await ActionDetails.fetch(connection(), self._state.id)).state
+        return self
+
+    @syncify.method
+    async def wait(self, quiet: bool = False, wait_for: Literal["terminal", "running"] = "terminal") -> None:
+        """Wait until the action has ended, or runs. A platform that restarts meanwhile is waited for."""
+        platform = connection()
+        if self._is_reached(wait_for):
+            return
+        async for piece in watch_run(platform, self._state.id.run, must_answer=False):
+            for event in piece.events:
+                if event.action == self.name:
+                    self._state.phase = event.phase
+            if piece.resync or piece.ended or self._is_reached(wait_for):
+                self._state = (await ActionDetails.fetch(platform, self._state.id)).state
+            if self._is_reached(wait_for):
+                return
+
+    def _is_reached(self, wait_for: str) -> bool:
+        return self.done() or (wait_for == "running" and self.phase is ActionPhase.RUNNING)
+
+    @syncify.iterator_method
+    async def watch(self, cache_data_on_done: bool = False) -> AsyncIterator[ActionDetails]:
+        """Yield the action's details whenever its phase changes, until it has ended."""
+        platform = connection()
+        async for piece in watch_run(platform, self._state.id.run):
+            if not any(event.action == self.name for event in piece.events) and not (piece.resync or piece.ended):
+                continue
+            details = await ActionDetails.fetch(platform, self._state.id)
+            self._state = details.state
+            yield details
+            if self.done():
+                return
+
+    @syncify.method
+    async def details(self) -> ActionDetails:
+        """Return the action with its task and attempts."""
+        return await ActionDetails.fetch(connection(), self._state.id)
+
+    @syncify.method
+    async def abort(self, reason: str = "Manually aborted from the SDK.") -> None:
+        """Abort the action with everything below it. One that has ended stays as it ended."""
+        platform = connection()
+        request = api.AbortRunRequest(run=self._state.id.run, action=self.name, reason=reason)
+        self._state.phase = (await platform.call(platform.runs.AbortRun, request)).phase
+
+    @syncify.iterator_method
+    async def get_logs(
+        self, attempt: int | None = None, filter_system: bool = False, show_ts: bool = False
+    ) -> AsyncIterator[str]:
+        """Yield what the action wrote, line by line, until it has ended."""
+        from flyte.remote.logs import stream_lines
+
+        async for line in stream_lines(connection(), self._state.id, attempt=attempt, follow=True):
+            yield line
+
+    @syncify.method
+    async def show_logs(
+        self,
+        attempt: int | None = None,
+        max_lines: int = 30,
+        show_ts: bool = False,
+        raw: bool = False,
+        filter_system: bool = False,
+    ) -> None:
+        """Print what the action writes until it has ended."""
+        from flyte.remote.logs import print_lines
+
+        await print_lines(connection(), self._state.id, attempt=attempt)
+
+
+class ActionDetails:
+    """An action with its task and all its attempts."""
+
+    def __init__(self, message: api.GetActionResponse) -> None:
+        self._message = message
+        self._data: api.GetActionDataResponse | None = None
+
+    def __repr__(self) -> str:
+        return f"ActionDetails(run={self.run_name!r}, name={self.name!r}, phase={self.phase.name})"
+
+    @classmethod
+    async def fetch(cls, platform: Connection, action: ActionId) -> ActionDetails:
+        """Ask the platform for an action. Raises ActionNotFoundError if there is none."""
+        try:
+            return cls(await platform.call(platform.runs.GetAction, api.GetActionRequest(action=action)))
+        except RuntimeUserError as error:
+            if error.code == "NotFound":
+                raise ActionNotFoundError(str(error)) from None
+            raise
+
+    @syncify.class_method
+    @classmethod
+    async def get(
+        cls, *, run_name: str, name: str = ROOT, project: str | None = None, domain: str | None = None
+    ) -> ActionDetails:
+        """Return the details of an action by name, the root by default."""
+        return await cls.fetch(connection(), action_id(run_name, name, project=project, domain=domain))
+
+    @property
+    def state(self) -> ActionState:
+        """The summary of the action."""
+        return self._message.action
+
+    @property
+    def task(self) -> TaskSpec:
+        """The resolved configuration of its task."""
+        return self._message.task
+
+    @property
+    def action_id(self) -> ActionId:
+        """The identity."""
+        return self.state.id
+
+    @property
+    def name(self) -> str:
+        """The name inside the run."""
+        return self.state.id.name
+
+    @property
+    def run_name(self) -> str:
+        """The name of the run."""
+        return self.state.id.run.name
+
+    @property
+    def parent_name(self) -> str:
+        """The name of the action that called it, empty for the root."""
+        return self.state.header.parent
+
+    @property
+    def task_name(self) -> str:
+        """The full name of its task."""
+        return self.state.header.task_name
+
+    @property
+    def phase(self) -> ActionPhase:
+        """The phase."""
+        return phase_from_proto(self.state.phase)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its code runs."""
+        return self.phase is ActionPhase.RUNNING
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts were made."""
+        return self.state.attempt
+
+    @property
+    def attempt_states(self) -> Sequence[AttemptState]:
+        """The attempts, in order."""
+        return self._message.attempts
+
+    @property
+    def runtime(self) -> timedelta:
+        """How long it took from the first start of its code to its end, or to now."""
+        if not self.state.HasField("started_at"):
+            return timedelta(0)
+        end = moment(self.state.ended_at) if self.state.HasField("ended_at") else datetime.now(UTC)
+        return end - moment(self.state.started_at)
+
+    @property
+    def error_info(self) -> BaseRuntimeError | None:
+        """Why it did not succeed; None if it did or has not ended."""
+        if not self.done() or self.phase is ActionPhase.SUCCEEDED:
+            return None
+        return error_from_proto(self.state.error, phase=self.phase, subject=f"Action {self.name}")
+
+    @property
+    def error_message(self) -> str | None:
+        """The message of the error, None if there is none."""
+        return None if (error := self.error_info) is None else str(error)
+
+    def done(self) -> bool:
+        """Tell whether the action has ended."""
+        return is_terminal(self.state.phase)
+
+    @syncify.method
+    async def inputs(self) -> ActionInputs:
+        """Return the inputs."""
+        return ActionInputs(await self._values(connection(), "inputs"))
+
+    @syncify.method
+    async def outputs(self) -> ActionOutputs:
+        """Return the outputs. Raises the action's error if it failed, RuntimeUserError if it has not ended."""
+        if (error := self.error_info) is not None:
+            raise error
+        if not self.done():
+            raise RuntimeUserError(
+                "NotDone", f"Action {self.name} is {self.phase.name}: its outputs are there when it has succeeded."
+            )
+        values = await self._values(connection(), "outputs")
+        return ActionOutputs(values.values(), values.keys())
+
+    @syncify.method
+    async def typed_inputs(self, types: dict[str, Any]) -> dict[str, Any]:
+        """Return the inputs by name, read as the given types."""
+        return await self._values(connection(), "inputs", types=types)
+
+    @syncify.method
+    async def typed_outputs(self, types: dict[str, Any]) -> dict[str, Any]:
+        """Return the outputs by name, read as the given types."""
+        return await self._values(connection(), "outputs", types=types)
+
+    async def _values(
+        self, platform: Connection, which: Literal["inputs", "outputs"], *, types: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        if self._data is None:
+            request = api.GetActionDataRequest(action=self.action_id)
+            self._data = await platform.call(platform.runs.GetActionData, request)
+        return decode_values(await fetch_payload(platform, getattr(self._data, which)), types=types)
+
+
+def action_id(run_name: str, name: str, *, project: str | None = None, domain: str | None = None) -> ActionId:
+    """Return the identity of an action in the current project and domain, or in the given ones."""
+    run = RunId(project=project or current_project(), domain=domain or current_domain(), name=run_name)
+    return ActionId(run=run, name=name)
+
+
+def moment(stamp: Timestamp) -> datetime:
+    """Return a time of the platform, in UTC."""
+    return stamp.ToDatetime(tzinfo=UTC)

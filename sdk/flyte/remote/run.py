@@ -1,0 +1,374 @@
+"""A run on the platform: its phase, its results, and what can be done to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from flyte.client.channel import Connection, connection
+from flyte.client.init import current_domain, current_project
+from flyte.errors import BaseRuntimeError
+from flyte.remote.action import ROOT, Action, ActionDetails
+from flyte.remote.failures import error_from_proto
+from flyte.remote.listing import TimeFilter, list_runs
+from flyte.remote.payloads import fetch_payload
+from flyte.remote.phases import is_terminal, phase_from_proto
+from flyte.remote.values import ActionInputs, ActionOutputs, decode_values
+from flyte.remote.watching import watch_run
+from flyte.spec.phases import ActionPhase
+from flyte.syncify import syncify
+from flyteapi.admin.v1 import run_service_pb2 as api
+from flyteapi.common.v1.identity_pb2 import ActionId, RunId
+from flyteapi.scheduler.v1.event_pb2 import Event
+from flyteapi.task.v1.value_pb2 import Payload
+
+if TYPE_CHECKING:
+    from flyteapi.task.v1.task_spec_pb2 import TaskSpec
+
+WaitFor = Literal["terminal", "running"]
+
+
+class Run:
+    """A run, as far as this process knows it. `sync`, `wait` and `outputs` bring what it knows up to date."""
+
+    def __init__(self, message: api.Run, *, types: TaskTypes | None = None) -> None:
+        self._message = message
+        self._types = types
+        self._next_sequence = 1
+        self._outputs: Payload | None = None
+        self._task: TaskSpec | None = None
+
+    def __repr__(self) -> str:
+        return f"Run(name={self.name!r}, task={self.task_name!r}, phase={self.phase.name})"
+
+    @property
+    def message(self) -> api.Run:
+        """What the platform said of the run last."""
+        return self._message
+
+    @property
+    def name(self) -> str:
+        """The name, unique in project and domain."""
+        return self._message.id.name
+
+    @property
+    def project(self) -> str:
+        """The project."""
+        return self._message.id.project
+
+    @property
+    def domain(self) -> str:
+        """The domain."""
+        return self._message.id.domain
+
+    @property
+    def task_name(self) -> str:
+        """The full name of the task of the root action."""
+        return self._message.task_name
+
+    @property
+    def url(self) -> str:
+        """Where people can look at the run: an address of the console, or `flyte://...` where there is none."""
+        return f"flyte://{self.project}/{self.domain}/{self.name}"
+
+    @property
+    def phase(self) -> ActionPhase:
+        """The phase that was seen last."""
+        return phase_from_proto(self._message.phase)
+
+    @property
+    def raw_phase(self) -> int:
+        """The phase as the platform sends it."""
+        return self._message.phase
+
+    @property
+    def start_time(self) -> datetime:
+        """When the run was accepted, in UTC."""
+        from datetime import UTC
+
+        return self._message.created_at.ToDatetime(tzinfo=UTC)
+
+    def done(self) -> bool:
+        """Tell whether the run had ended when it was looked at last."""
+        return is_terminal(self._message.phase)
+
+    @syncify.class_method
+    @classmethod
+    async def get(cls, name: str, *, project: str | None = None, domain: str | None = None) -> Run:
+        """Return a run by name. Raises RuntimeUserError with code NotFound if there is none."""
+        return cls(await _fetch(connection(), run_id(name, project=project, domain=domain)))
+
+    @syncify.iterator_class_method
+    @classmethod
+    async def listall(
+        cls,
+        in_phase: tuple[ActionPhase | str, ...] | None = None,
+        task_name: str | None = None,
+        created_by_subject: str | None = None,
+        limit: int = 100,
+        *,
+        project: str | None = None,
+        domain: str | None = None,
+        created_at: TimeFilter | None = None,
+        with_labels: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[Run]:
+        """Yield runs, the newest first, at most `limit`."""
+        messages = list_runs(
+            connection(),
+            limit=limit,
+            project=project or current_project(),
+            domain=domain or current_domain(),
+            in_phase=in_phase,
+            task_name=task_name or "",
+            created_by=created_by_subject or "",
+            created_at=created_at,
+            labels=with_labels,
+        )
+        async for message in messages:
+            yield cls(message)
+
+    @syncify.method
+    async def sync(self) -> Run:
+        """Ask the platform how the run is now, and return it."""
+        self._message = await _fetch(connection(), self._message.id)
+        return self
+
+    @syncify.method
+    async def wait(self, quiet: bool = False, wait_for: WaitFor = "terminal") -> None:
+        """Wait until the run has ended, or runs. A platform that restarts meanwhile is waited for.
+
+        The end may be a failure: `phase` and `raise_for_status` tell.
+        """
+        await self._wait(connection(), wait_for=wait_for)
+
+    async def _wait(self, platform: Connection, *, wait_for: WaitFor = "terminal") -> None:
+        if self._is_reached(wait_for):
+            return
+        async for piece in watch_run(platform, self._message.id, from_sequence=self._next_sequence, must_answer=False):
+            for event in piece.events:
+                if event.action == ROOT:
+                    self._apply(event)
+            self._next_sequence = piece.next_sequence or self._next_sequence
+            if piece.resync or piece.ended:
+                await self._sync_unless_ended(platform)
+            if self._is_reached(wait_for):
+                return
+
+    def _is_reached(self, wait_for: WaitFor) -> bool:
+        return self.done() or (wait_for == "running" and self.phase is ActionPhase.RUNNING)
+
+    async def _sync_unless_ended(self, platform: Connection) -> None:
+        if not self.done():
+            self._message = await _fetch(platform, self._message.id)
+
+    def _apply(self, event: Event) -> None:
+        changed = api.Run()
+        changed.CopyFrom(self._message)
+        changed.phase = event.phase
+        if is_terminal(event.phase):
+            changed.ended_at.CopyFrom(event.time)
+            if event.HasField("error"):
+                changed.error.CopyFrom(event.error)
+            if event.HasField("outputs"):
+                self._outputs = event.outputs
+        self._message = changed
+
+    @syncify.iterator_method
+    async def watch(self, cache_data_on_done: bool = False) -> AsyncIterator[ActionDetails]:
+        """Yield the root action's details whenever its phase changes, until the run has ended."""
+        platform = connection()
+        async for _ in self._root_events(platform):
+            yield await ActionDetails.fetch(platform, self._root_id())
+
+    async def _root_events(self, platform: Connection) -> AsyncIterator[Event]:
+        async for piece in watch_run(platform, self._message.id):
+            for event in piece.events:
+                if event.action == ROOT:
+                    self._apply(event)
+                    yield event
+            if piece.resync or piece.ended:
+                await self._sync_unless_ended(platform)
+
+    @syncify.method
+    async def outputs(self) -> ActionOutputs:
+        """Wait for the end and return the outputs. Raises the run's error if it did not succeed."""
+        return await self._read_outputs(connection(), types=self._types.outputs if self._types else None)
+
+    @syncify.method
+    async def typed_outputs(self, types: dict[str, Any]) -> dict[str, Any]:
+        """Return the outputs by name, read as the given types."""
+        return (await self._read_outputs(connection(), types=types)).named_outputs
+
+    async def _read_outputs(self, platform: Connection, *, types: Mapping[str, Any] | None) -> ActionOutputs:
+        await self._wait(platform)
+        self._raise_unless_succeeded()
+        if self._outputs is None:
+            self._outputs = (await self._data(platform)).outputs
+        values = decode_values(await fetch_payload(platform, self._outputs), types=types)
+        return ActionOutputs(values.values(), values.keys())
+
+    @syncify.method
+    async def inputs(self) -> ActionInputs:
+        """Return the inputs of the root action."""
+        return await self._read_inputs(connection(), types=self._types.inputs if self._types else None)
+
+    @syncify.method
+    async def typed_inputs(self, types: dict[str, Any]) -> dict[str, Any]:
+        """Return the inputs by name, read as the given types."""
+        return await self._read_inputs(connection(), types=types)
+
+    async def _read_inputs(self, platform: Connection, *, types: Mapping[str, Any] | None) -> ActionInputs:
+        data = await self._data(platform)
+        return ActionInputs(decode_values(await fetch_payload(platform, data.inputs), types=types))
+
+    async def _data(self, platform: Connection) -> api.GetActionDataResponse:
+        request = api.GetActionDataRequest(action=self._root_id())
+        return await platform.call(platform.runs.GetActionData, request)
+
+    def _root_id(self) -> ActionId:
+        return ActionId(run=self._message.id, name=ROOT)
+
+    @syncify.method
+    async def details(self) -> RunDetails:
+        """Return the run with its task and root action."""
+        return await RunDetails.fetch(connection(), self._message.id)
+
+    @syncify.method
+    async def abort(self, reason: str = "Manually aborted from the SDK api.") -> None:
+        """Abort the run with everything below it. A run that has ended stays as it ended."""
+        platform = connection()
+        request = api.AbortRunRequest(run=self._message.id, reason=reason)
+        answer = await platform.call(platform.runs.AbortRun, request)
+        self._message.phase = answer.phase
+
+    @syncify.method
+    async def raise_for_status(self) -> None:
+        """Wait for the end and raise the run's error if it did not succeed."""
+        await self._wait(connection())
+        self._raise_unless_succeeded()
+
+    def error(self) -> BaseRuntimeError | None:
+        """Return why the run did not succeed; None if it did or has not ended."""
+        if not self.done() or self.phase is ActionPhase.SUCCEEDED:
+            return None
+        return error_from_proto(self._message.error, phase=self.phase, subject=f"Run {self.name}")
+
+    def _raise_unless_succeeded(self) -> None:
+        error = self.error()
+        if error is not None:
+            raise error
+
+    @syncify.method
+    async def first_failure(self) -> ActionDetails | None:
+        """Return the action that failed first, the deepest one where failures passed upwards; None if none failed."""
+        from flyte.remote.listing import first_failed_action
+
+        platform = connection()
+        found = await first_failed_action(platform, self._message.id)
+        return None if found is None else await ActionDetails.fetch(platform, found.id)
+
+    @syncify.iterator_method
+    async def get_logs(
+        self, attempt: int | None = None, filter_system: bool = False, show_ts: bool = False
+    ) -> AsyncIterator[str]:
+        """Yield what the root action wrote, line by line, until it has ended."""
+        from flyte.remote.logs import stream_lines
+
+        async for line in stream_lines(connection(), self._root_id(), attempt=attempt, follow=True):
+            yield line
+
+    @syncify.method
+    async def show_logs(
+        self,
+        attempt: int | None = None,
+        max_lines: int = 100,
+        show_ts: bool = False,
+        raw: bool = False,
+        filter_system: bool = False,
+    ) -> None:
+        """Print what the root action writes until it has ended."""
+        from flyte.remote.logs import print_lines
+
+        await print_lines(connection(), self._root_id(), attempt=attempt)
+
+
+class TaskTypes:
+    """The types of a task's inputs and outputs, for runs whose task is known in this process."""
+
+    def __init__(self, read: Callable[[], tuple[Mapping[str, Any], Mapping[str, Any]]]) -> None:
+        self.inputs, self.outputs = read()
+
+
+class RunDetails:
+    """A run with its task and its root action."""
+
+    def __init__(self, run: api.Run, task: TaskSpec, root: ActionDetails) -> None:
+        self.run = run
+        self.task = task
+        self.root = root
+
+    @classmethod
+    async def fetch(cls, platform: Connection, run: RunId) -> RunDetails:
+        """Ask the platform for a run."""
+        answer, root = await asyncio.gather(
+            platform.call(platform.runs.GetRun, api.GetRunRequest(run=run)),
+            ActionDetails.fetch(platform, ActionId(run=run, name=ROOT)),
+        )
+        return cls(answer.run, answer.task, root)
+
+    @syncify.class_method
+    @classmethod
+    async def get(cls, name: str, *, project: str | None = None, domain: str | None = None) -> RunDetails:
+        """Return the details of a run by name."""
+        return await cls.fetch(connection(), run_id(name, project=project, domain=domain))
+
+    @property
+    def name(self) -> str:
+        """The name of the run."""
+        return self.run.id.name
+
+    @property
+    def task_name(self) -> str:
+        """The full name of its task."""
+        return self.run.task_name
+
+    @property
+    def action_id(self) -> ActionId:
+        """The identity of the root action."""
+        return self.root.action_id
+
+    @property
+    def phase(self) -> ActionPhase:
+        """The phase of the run."""
+        return phase_from_proto(self.run.phase)
+
+    def done(self) -> bool:
+        """Tell whether the run has ended."""
+        return is_terminal(self.run.phase)
+
+    @syncify.method
+    async def inputs(self) -> ActionInputs:
+        """Return the inputs of the root action."""
+        return await self.root.inputs.aio()
+
+    @syncify.method
+    async def outputs(self) -> ActionOutputs:
+        """Return the outputs of the root action. Raises its error if it did not succeed."""
+        return await self.root.outputs.aio()
+
+    def __repr__(self) -> str:
+        return f"RunDetails(name={self.name!r}, task={self.task_name!r}, phase={self.phase.name})"
+
+
+def run_id(name: str, *, project: str | None = None, domain: str | None = None) -> RunId:
+    """Return the identity of a run in the current project and domain, or in the given ones."""
+    return RunId(project=project or current_project(), domain=domain or current_domain(), name=name)
+
+
+async def _fetch(platform: Connection, run: RunId) -> api.Run:
+    return (await platform.call(platform.runs.GetRun, api.GetRunRequest(run=run))).run
+
+
+__all__ = ["Action", "Run", "RunDetails", "TaskTypes", "WaitFor", "run_id"]

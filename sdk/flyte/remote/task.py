@@ -1,0 +1,201 @@
+"""Deployed tasks: looked up by name and version, run like any other task."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from flyte.client.channel import connection
+from flyte.client.init import current_domain, current_project
+from flyte.errors import RemoteTaskNotFoundError, RemoteTaskUsageError, RuntimeUserError
+from flyte.remote.action import moment
+from flyte.syncify import syncify
+from flyteapi.admin.v1 import task_service_pb2 as api
+
+if TYPE_CHECKING:
+    from flyteapi.task.v1.task_spec_pb2 import TaskSpec
+
+AutoVersioning = Literal["latest", "current"]
+
+
+class LazyEntity:
+    """A deployed task by name; the platform is asked when it is fetched or run."""
+
+    def __init__(self, *, name: str, project: str, domain: str, version: str) -> None:
+        self.name = name
+        self.project = project
+        self.domain = domain
+        self.version = version
+
+    def __repr__(self) -> str:
+        return f"LazyEntity(name={self.name!r}, version={self.version or 'latest'!r})"
+
+    @syncify.method
+    async def fetch(self) -> TaskDetails:
+        """Ask the platform for the task. Raises RemoteTaskNotFoundError if there is none of this name and version."""
+        platform = connection()
+        request = api.GetTaskRequest(project=self.project, domain=self.domain, name=self.name, version=self.version)
+        try:
+            return TaskDetails((await platform.call(platform.tasks.GetTask, request)).task)
+        except RuntimeUserError as error:
+            if error.code == "NotFound":
+                raise RemoteTaskNotFoundError(str(error)) from None
+            raise
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Refuse: a deployed task is started with `flyte.run`."""
+        raise RemoteTaskUsageError(
+            f"Task {self.name} is deployed, not defined here. Start it with flyte.run({self.name!r} ...), or import it."
+        )
+
+
+class Task:
+    """A version of a deployed task, in a list."""
+
+    def __init__(self, message: api.DeployedTask) -> None:
+        self.message = message
+
+    def __repr__(self) -> str:
+        return f"Task(name={self.name!r}, version={self.version!r})"
+
+    @property
+    def name(self) -> str:
+        """The full name."""
+        return self.message.name
+
+    @property
+    def version(self) -> str:
+        """The version."""
+        return self.message.version
+
+    @property
+    def url(self) -> str:
+        """A reference for people."""
+        return f"flyte://{self.message.project}/{self.message.domain}/tasks/{self.name}/{self.version}"
+
+    @property
+    def entrypoint(self) -> str:
+        """Where its function is, as "module:attribute"."""
+        return f"{self.message.spec.entrypoint.module}:{self.message.spec.entrypoint.attribute}"
+
+    @property
+    def deployed_at(self) -> datetime:
+        """When it was deployed, in UTC."""
+        return moment(self.message.deployed_at)
+
+    @classmethod
+    def get(
+        cls,
+        name: str,
+        project: str | None = None,
+        domain: str | None = None,
+        version: str | None = None,
+        auto_version: AutoVersioning | None = None,
+    ) -> LazyEntity:
+        """Name a deployed task. Nothing is asked yet.
+
+        Raises ValueError without `version` and `auto_version`; of the latter only "latest" is supported.
+        """
+        if version is None and auto_version is None:
+            raise ValueError("Either version or auto_version must be provided.")
+        if auto_version not in (None, "latest"):
+            raise ValueError("auto_version must be 'latest'; 'current' is not supported here: give a version.")
+        return LazyEntity(
+            name=name,
+            project=project or current_project(),
+            domain=domain or current_domain(),
+            version=version or "",
+        )
+
+    @syncify.iterator_class_method
+    @classmethod
+    async def listall(
+        cls,
+        by_task_name: str | None = None,
+        by_task_env: str | None = None,
+        project: str | None = None,
+        domain: str | None = None,
+        limit: int = 100,
+    ) -> AsyncIterator[Task]:
+        """Yield the newest version of each task, or all versions of one, at most `limit`."""
+        request = api.ListTasksRequest(
+            project=project or current_project(),
+            domain=domain or current_domain(),
+            name=by_task_name or "",
+            page_size=min(max(limit, 1), 1000),
+        )
+        platform, left = connection(), limit
+        while left > 0:
+            page = await platform.call(platform.tasks.ListTasks, request)
+            for message in page.tasks:
+                if left > 0 and (by_task_env is None or message.spec.environment == by_task_env):
+                    left -= 1
+                    yield cls(message)
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+
+class TaskDetails:
+    """A version of a deployed task with its whole configuration."""
+
+    def __init__(self, message: api.DeployedTask) -> None:
+        self.message = message
+
+    def __repr__(self) -> str:
+        return f"TaskDetails(name={self.name!r}, version={self.version!r})"
+
+    @property
+    def name(self) -> str:
+        """The full name."""
+        return self.message.name
+
+    @property
+    def version(self) -> str:
+        """The version."""
+        return self.message.version
+
+    @property
+    def spec(self) -> TaskSpec:
+        """The configuration, resolved."""
+        return self.message.spec
+
+    @property
+    def required_args(self) -> tuple[str, ...]:
+        """Inputs that an invocation must give."""
+        return tuple(parameter.name for parameter in self.spec.interface.inputs if parameter.required)
+
+    @property
+    def default_input_args(self) -> tuple[str, ...]:
+        """Inputs that have a default."""
+        return tuple(parameter.name for parameter in self.spec.interface.inputs if not parameter.required)
+
+    @property
+    def queue(self) -> str:
+        """The queue that the task names, empty if none."""
+        return self.spec.queue
+
+    @classmethod
+    def get(
+        cls,
+        name: str,
+        project: str | None = None,
+        domain: str | None = None,
+        version: str | None = None,
+        auto_version: AutoVersioning | None = None,
+    ) -> LazyEntity:
+        """Name a deployed task, see `Task.get`."""
+        return Task.get(name, project, domain, version, auto_version)
+
+    @classmethod
+    def fetch(
+        cls,
+        name: str,
+        project: str | None = None,
+        domain: str | None = None,
+        version: str | None = None,
+        auto_version: AutoVersioning | None = None,
+    ) -> TaskDetails:
+        """Ask the platform for a deployed task."""
+        return Task.get(name, project, domain, version, auto_version).fetch()

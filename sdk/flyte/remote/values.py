@@ -1,0 +1,67 @@
+"""Inputs and outputs of an action, as Python values.
+
+Where the task is known in this process its annotations decide the types; anywhere else values are read by what they
+say of themselves: numbers, texts, lists and dicts as such, records as dicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from flyteapi.task.v1.value_pb2 import NamedValues, Value
+
+
+class ActionInputs(dict[str, Any]):
+    """The inputs by name."""
+
+    def __repr__(self) -> str:
+        return f"ActionInputs({_assignments(self.items())})"
+
+
+class ActionOutputs(tuple[Any, ...]):
+    """The outputs in order; each is an attribute as well: `outputs[0]` is `outputs.o0`."""
+
+    fields: tuple[str, ...]
+
+    def __new__(cls, data: Iterable[Any] = (), fields: Iterable[str] | None = None) -> ActionOutputs:
+        """Make outputs of values and, unless they are o0, o1, ..., their names."""
+        outputs = super().__new__(cls, data)
+        outputs.fields = tuple(fields) if fields is not None else tuple(f"o{n}" for n in range(len(outputs)))
+        return outputs
+
+    @property
+    def named_outputs(self) -> dict[str, Any]:
+        """The outputs by name."""
+        return dict(zip(self.fields, self, strict=True))
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "fields" and name in self.fields:
+            return self[self.fields.index(name)]
+        raise AttributeError(f"there is no output {name!r}; the outputs are: {', '.join(self.fields) or 'none'}")
+
+    def __repr__(self) -> str:
+        return f"ActionOutputs({_assignments(self.named_outputs.items())})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (ActionOutputs, (tuple(self), self.fields))
+
+
+def decode_values(content: bytes, *, types: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return serialised NamedValues as Python values by name, by their types as far as these are given."""
+    reader = _reader(types or {})
+    return {named.name: reader(named.name, named.value) for named in NamedValues.FromString(content).values}
+
+
+def _reader(types: Mapping[str, Any]) -> Callable[[str, Value], Any]:
+    from flyte.types.codecs import codec_for
+    from flyte.types.natural import read_natural
+
+    def read(name: str, value: Value) -> Any:
+        return codec_for(types[name]).decode(value) if name in types else read_natural(value)
+
+    return read
+
+
+def _assignments(items: Iterable[tuple[str, Any]]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in items)

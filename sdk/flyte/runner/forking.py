@@ -1,0 +1,93 @@
+"""From a fork of the template to a worker of its own: session, descriptors, environment, limits.
+
+A forked process shares everything with the template until this module has taken it apart. What must hold afterwards: it leads a
+session and process group of its own, holds no descriptor but its stream (3) and its output (1 and 2), no signal handler of the
+template is left, and random numbers differ from those of its siblings.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import signal
+import socket
+import sys
+import tempfile
+import time
+from typing import Final
+
+from flyte.runner.linux import adopt_orphans
+from flyte.runner.startup import Startup
+
+STREAM: Final = 3
+_HEADER_BYTES: Final = 4
+_MOST_DESCRIPTORS: Final = 1 << 20
+
+
+def leave_template() -> None:
+    """Gives a fresh fork a session of its own and takes the template's signal handling away."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.setsid()
+    adopt_orphans()
+    random.seed()
+
+
+def keep_only(*, stream: int, output: int) -> socket.socket:
+    """Closes all descriptors but the two given, puts them where a worker has them, and returns the stream."""
+    # High numbers first: either descriptor may lie where the other has to go.
+    stream = _move_up(stream)
+    output = _move_up(output)
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.dup2(stream, STREAM, inheritable=False)
+    os.closerange(STREAM + 1, _MOST_DESCRIPTORS)
+    return socket.socket(fileno=STREAM)
+
+
+def _move_up(descriptor: int) -> int:
+    import fcntl
+
+    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 64)
+
+
+def read_startup(stream: socket.socket) -> Startup | None:
+    """Waits for the first frame; None if the stream ended before it came. Raises ValueError."""
+    header = _read_exactly(stream, _HEADER_BYTES)
+    if header is None:
+        return None
+    content = _read_exactly(stream, int.from_bytes(header, "little"))
+    return None if content is None else Startup.parse(content)
+
+
+def _read_exactly(stream: socket.socket, size: int) -> bytes | None:
+    parts: list[bytes] = []
+    while size > 0:
+        part = stream.recv(min(size, 1 << 20))
+        if not part:
+            return None
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def settle_in(startup: Startup) -> None:
+    """Gives the process the environment, folders and limits that it was told to have. Raises OSError."""
+    for members in startup.cgroup_members:
+        with open(members, "w") as file:
+            file.write("0")
+    if startup.data_limit_bytes:
+        resource.setrlimit(resource.RLIMIT_DATA, (startup.data_limit_bytes, startup.data_limit_bytes))
+    os.environ.clear()
+    os.environ.update(startup.env)
+    os.environ["TMPDIR"] = startup.temp
+    os.environ["PWD"] = startup.cwd
+    os.chdir(startup.cwd)
+    tempfile.tempdir = None
+    time.tzset()
+    sys.argv = ["flyte-worker", startup.name]

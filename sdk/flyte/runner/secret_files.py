@@ -1,0 +1,98 @@
+"""Secrets that a task asked for as files.
+
+They appear under /etc/flyte/secrets, on a file system in memory that only this worker sees, where the worker may make one (it
+needs to be root). Otherwise they appear in a private folder that the platform made for this worker and removes with it. Either way
+`FLYTE_SECRETS_DIR` names the folder, files have mode 0600, and they are gone when the last attempt that asked for them has ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from flyte.runner.linux import mount_private_memory
+
+_log = logging.getLogger("flyte.runner")
+
+SECRETS_FOLDER: Final = PurePosixPath("/etc/flyte/secrets")
+SECRETS_VARIABLE: Final = "FLYTE_SECRETS_DIR"
+
+
+class SecretFiles:
+    """Writes and removes the files.
+
+    Args:
+        private_folder: used where nothing can be mounted; "" if there is none.
+    """
+
+    def __init__(self, private_folder: str) -> None:
+        self._private_folder = private_folder
+        self._root: Path | None = None
+        self._wanted: Counter[str] = Counter()
+
+    def write(self, files: Mapping[str, bytes]) -> dict[str, str]:
+        """Writes files given by absolute path; returns variables for the task. Raises ValueError, OSError."""
+        if not files:
+            return {}
+        root = self._prepare()
+        for path, content in files.items():
+            target = root / _below_secrets_folder(path)
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._wanted[path] += 1
+            _write_private(target, content)
+        return {SECRETS_VARIABLE: str(root)}
+
+    def remove(self, files: Mapping[str, bytes]) -> None:
+        """Removes files that no other attempt wants."""
+        for path in files:
+            self._wanted[path] -= 1
+            if self._wanted[path] <= 0 and self._root is not None:
+                del self._wanted[path]
+                (self._root / _below_secrets_folder(path)).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Removes the private folder, if one was used."""
+        if self._root is not None and str(self._root) == self._private_folder:
+            shutil.rmtree(self._root, ignore_errors=True)
+
+    def _prepare(self) -> Path:
+        if self._root is None:
+            self._root = _mounted() or self._private()
+        return self._root
+
+    def _private(self) -> Path:
+        if not self._private_folder:
+            raise OSError("there is no folder for files of secrets, and none can be mounted without being root")
+        root = Path(self._private_folder)
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return root
+
+
+def _mounted() -> Path | None:
+    if os.geteuid() != 0:
+        return None
+    try:
+        os.makedirs(SECRETS_FOLDER, mode=0o700, exist_ok=True)
+        mount_private_memory(str(SECRETS_FOLDER))
+    except OSError as error:
+        _log.info("secrets cannot be mounted at %s: %s", SECRETS_FOLDER, error)
+        return None
+    return Path(SECRETS_FOLDER)
+
+
+def _below_secrets_folder(path: str) -> PurePosixPath:
+    pure = PurePosixPath(path)
+    if not pure.is_relative_to(SECRETS_FOLDER) or ".." in pure.parts or pure == SECRETS_FOLDER:
+        raise ValueError(f"a secret cannot be written to {path}; secrets are files below {SECRETS_FOLDER}")
+    return pure.relative_to(SECRETS_FOLDER)
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)

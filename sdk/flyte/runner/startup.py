@@ -1,0 +1,42 @@
+"""What a worker is told before anything else: the first frame on its stream.
+
+It travels on the stream and not with the request to fork, so that an environment of any size fits and so that a worker that
+was forked ahead can be told what it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Startup:
+    """Who the worker is and what surrounds it."""
+
+    name: str
+    replica: bool = False
+    env: Mapping[str, str] = field(default_factory=dict)
+    """The whole environment; nothing is inherited."""
+    cwd: str = "."
+    temp: str = "/tmp"
+    data_limit_bytes: int = 0
+    """Limit by RLIMIT_DATA, where no cgroup keeps it; 0 for none."""
+    cgroup_members: tuple[str, ...] = ()
+    """`cgroup.procs` files that the worker enters."""
+    secrets_folder: str = ""
+    """Where files of secrets may be written if /etc/flyte/secrets cannot be used."""
+
+    @classmethod
+    def parse(cls, content: bytes) -> Self:
+        """Reads the JSON object of a start-up frame. Raises ValueError if it is none."""
+        values = json.loads(content)
+        if not isinstance(values, dict):
+            raise ValueError("a start-up frame is one JSON object")
+        values["cgroup_members"] = tuple(values.get("cgroup_members", ()))
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ValueError(f"the start-up frame does not fit this runner: {error}") from error

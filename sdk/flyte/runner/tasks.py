@@ -1,0 +1,116 @@
+"""Tasks that were declared to the worker: loaded once, and kept warm.
+
+A task is found by bundle, module and attribute, or unpickled if its code lies in no file. Overrides do not matter here: image,
+resources and retries were dealt with before the worker was chosen, so the function and its interface are all that counts.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from flyteapi.task.v1.task_spec_pb2 import TaskSpec
+
+from flyte.authoring.function_task import AsyncFunctionTaskTemplate
+from flyte.authoring.task import TaskTemplate
+from flyte.errors import ModuleLoadError
+from flyte.spec.limits import MAX_INLINE_IO_BYTES
+from flyte.types.interface import InterfaceCodec, interface_codec
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedTask:
+    """A task that can be executed."""
+
+    task: TaskTemplate[Any, Any, Any]
+    codec: InterfaceCodec
+    is_async: bool
+    """Whether it runs as a coroutine on the worker's loop; otherwise with the main thread to itself."""
+    is_plain_function: bool
+    """Whether calling its function is all there is to executing it."""
+    max_inline_io_bytes: int
+
+
+class DeclaredTasks:
+    """Task versions by digest."""
+
+    def __init__(self) -> None:
+        self._declared: dict[bytes, tuple[TaskSpec, str]] = {}
+        self._loaded: dict[bytes, LoadedTask] = {}
+
+    def declare(self, digest: bytes, spec: TaskSpec, bundle_path: str) -> None:
+        """Remembers a task version. Idempotent."""
+        self._declared.setdefault(digest, (spec, bundle_path))
+
+    def spec(self, digest: bytes) -> TaskSpec | None:
+        """The task version; None if it was not declared."""
+        declared = self._declared.get(digest)
+        return declared[0] if declared is not None else None
+
+    def bundle_path(self, digest: bytes) -> str:
+        """Folder of the task's unpacked code bundle."""
+        return self._declared[digest][1]
+
+    def loaded(self, digest: bytes) -> LoadedTask | None:
+        """The task, if it has been loaded."""
+        return self._loaded.get(digest)
+
+    def load(self, digest: bytes) -> LoadedTask:
+        """Imports the task's module, or takes what is there. Raises whatever the user's module raises, ModuleLoadError."""
+        loaded = self._loaded.get(digest)
+        if loaded is None:
+            spec, bundle_path = self._declared[digest]
+            loaded = self._loaded[digest] = _load(spec, bundle_path)
+        return loaded
+
+
+def _load(spec: TaskSpec, bundle_path: str) -> LoadedTask:
+    if bundle_path and bundle_path not in sys.path:
+        sys.path.insert(0, bundle_path)
+        importlib.invalidate_caches()
+    task = _unpickle(spec) if spec.entrypoint.pickled_task else _import(spec)
+    return LoadedTask(
+        task=task,
+        codec=interface_codec(task.native_interface),
+        is_async=task.is_async or not isinstance(task, AsyncFunctionTaskTemplate),
+        is_plain_function=_is_plain_function(task),
+        max_inline_io_bytes=spec.max_inline_io_bytes or MAX_INLINE_IO_BYTES,
+    )
+
+
+def _import(spec: TaskSpec) -> TaskTemplate[Any, Any, Any]:
+    entrypoint = spec.entrypoint
+    found: Any = importlib.import_module(entrypoint.module)
+    for name in entrypoint.attribute.split("."):
+        try:
+            found = getattr(found, name)
+        except AttributeError:
+            raise ModuleLoadError(
+                f"Module {entrypoint.module} has no {entrypoint.attribute}, which should be the task {spec.name}. "
+                "Define the task at the top level of a module, outside of `if __name__ == '__main__':`."
+            ) from None
+    return _checked(found, spec, f"{entrypoint.module}.{entrypoint.attribute}")
+
+
+def _unpickle(spec: TaskSpec) -> TaskTemplate[Any, Any, Any]:
+    import cloudpickle
+
+    return _checked(cloudpickle.loads(spec.entrypoint.pickled_task), spec, "the pickled object")
+
+
+def _checked(found: Any, spec: TaskSpec, where: str) -> TaskTemplate[Any, Any, Any]:
+    if not isinstance(found, TaskTemplate):
+        raise ModuleLoadError(f"{where} should be the task {spec.name}, but it is a {type(found)}.")
+    return found
+
+
+def _is_plain_function(task: TaskTemplate[Any, Any, Any]) -> bool:
+    kind = type(task)
+    return (
+        isinstance(task, AsyncFunctionTaskTemplate)
+        and kind.execute is AsyncFunctionTaskTemplate.execute
+        and kind.pre is TaskTemplate.pre
+        and kind.post is TaskTemplate.post
+    )

@@ -1,0 +1,78 @@
+"""Calls of traced functions: reported as they end, and given back when an attempt before has made the same call."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from typing import Any
+
+from flyteapi.scheduler.v1.worker_service_pb2 import TraceRecord, WorkerReport
+from flyteapi.task.v1.value_pb2 import NamedValues, Payload
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from flyte.authoring.controller import TraceCall, TraceOutcome
+from flyte.runner.payloads import inline_payload, read_payload, store_payload
+from flyte.runner.stream import WorkerStream
+from flyte.types.codecs import codec_for
+
+_VALUE, _ITEM = "value", "item"
+
+
+class TraceJournal:
+    """The traced calls of one attempt.
+
+    Args:
+        known: what attempts before have recorded, in order.
+        data_prefix: where large values are kept; ends in "/".
+    """
+
+    def __init__(self, stream: WorkerStream, *, lease: int, data_prefix: str, known: Iterable[TraceRecord]) -> None:
+        self._stream = stream
+        self._lease = lease
+        self._data_prefix = data_prefix
+        self._known: dict[tuple[str, bytes], deque[TraceRecord]] = defaultdict(deque)
+        for record in known:
+            self._known[record.name, _digest(read_payload(record.inputs))].append(record)
+
+    def recall(self, call: TraceCall) -> TraceOutcome | None:
+        """The outcome of this very call in an attempt before; each recorded call is given back once."""
+        if not self._known:
+            return None
+        records = self._known.get((call.name, _digest(_encode(call.inputs.items()))))
+        if not records:
+            return None
+        outputs = NamedValues.FromString(read_payload(records.popleft().outputs)).values
+        read = codec_for(Any).read
+        if any(named.name == _VALUE for named in outputs):
+            return TraceOutcome(value=read(outputs[0].value))
+        return TraceOutcome(items=tuple(read(named.value) for named in outputs))
+
+    def record(self, call: TraceCall, outcome: TraceOutcome) -> None:
+        """Reports a call that has ended."""
+        named = ((_VALUE, outcome.value),) if outcome.items is None else ((_ITEM, item) for item in outcome.items)
+        now = Timestamp()
+        now.FromNanoseconds(time.time_ns())
+        record = TraceRecord(
+            name=call.name,
+            inputs=self._payload(_encode(call.inputs.items())),
+            outputs=self._payload(_encode(named)),
+            end_time=now,
+        )
+        self._stream.send(WorkerReport(lease=self._lease, trace=record))
+
+    def _payload(self, data: bytes) -> Payload:
+        return inline_payload(data) or store_payload(data, f"{self._data_prefix}traces/{_digest(data).hex()}")
+
+
+def _encode(values: Iterable[tuple[str, Any]]) -> bytes:
+    message = NamedValues()
+    write = codec_for(Any).write
+    for name, value in values:
+        write(message.values.add(name=name).value, value)
+    return message.SerializeToString(deterministic=True)
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()

@@ -1,0 +1,180 @@
+"""The worker: hears orders, runs attempts, reports how they end.
+
+A fresh worker runs one attempt and exits once its end is accepted. A replica runs many: coroutines beside each other on the loop,
+synchronous tasks one after another with the main thread to themselves. User code always has the main thread, as in a program
+that was started by hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import socket
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from flyteapi.scheduler.v1.worker_service_pb2 import Assign, DeclareRun, Drained, Hello, WorkerOrder, WorkerReport
+
+from flyte._version import __version__
+from flyte.runner.child_tasks import ChildTasks
+from flyte.runner.execution import Execution
+from flyte.runner.forking import read_startup, settle_in
+from flyte.runner.main_thread import MainThread
+from flyte.runner.output_capture import capture_standard_streams
+from flyte.runner.pulse import Pulse, kill_own_group
+from flyte.runner.startup import Startup
+from flyte.runner.stream import WorkerStream
+from flyte.runner.tasks import DeclaredTasks
+
+PROTOCOL: Final = 1
+
+
+class Worker:
+    """One worker process."""
+
+    def __init__(self, connection: socket.socket, startup: Startup) -> None:
+        self._startup = startup
+        self._loop = asyncio.new_event_loop()
+        self._done = False
+        self._draining = False
+        self._inbox: deque[WorkerOrder] = deque()
+        self._at_rest: deque[Callable[[], None]] = deque()
+        self._runs: dict[str, DeclareRun] = {}
+        self._tasks = DeclaredTasks()
+        self._stream = WorkerStream(
+            connection, loop=self._loop, receive=self._received, ended=self._nobody_listens
+        )
+        self._pulse = Pulse(self._stream, collect_output=self._hand_on_output, finished=lambda: self._done)
+        self._main_thread = MainThread(
+            self._loop, stream=self._stream, pulse=self._pulse, back_on_loop=self._read_inbox
+        )
+        self._execution = Execution(
+            startup,
+            stream=self._stream,
+            main_thread=self._main_thread,
+            tasks=self._tasks,
+            children=ChildTasks(self._stream),
+            at_rest=self._when_at_rest,
+        )
+
+    def run(self) -> int:
+        """Works until there is nothing left to do; returns the exit code of the process."""
+        capture_standard_streams(self._execution.only_output)
+        self._stream.open()
+        self._pulse.start()
+        self._stream.send(WorkerReport(hello=_hello()))
+        while not self._done:
+            if self._at_rest:
+                self._at_rest.popleft()()
+            else:
+                self._run_loop()
+        self._stream.flush()
+        atexit._run_exitfuncs()
+        self._execution.close()
+        return 0
+
+    def _run_loop(self) -> None:
+        try:
+            self._loop.run_forever()
+        except (SystemExit, KeyboardInterrupt):
+            # Raised by a task that user code left behind; whoever waits for that task is told by asyncio as well.
+            sys.excepthook(*sys.exc_info())
+
+    def _received(self, orders: Sequence[WorkerOrder]) -> None:
+        """Takes orders, on the loop or, while it is at rest, on the pulse thread."""
+        self._inbox.extend(orders)
+        if self._main_thread.is_current:
+            self._read_inbox()
+        else:
+            self._act_for_main_thread(orders)
+
+    def _act_for_main_thread(self, orders: Sequence[WorkerOrder]) -> None:
+        """What cannot wait until synchronous user code comes back: it may be what that code waits for."""
+        for order in orders:
+            kind = order.WhichOneof("order")
+            if kind == "result":
+                self._execution.settle_elsewhere(order.lease, order.result)
+            elif kind == "cancel":
+                self._execution.interrupt(order.lease, order.cancel.reason)
+            elif kind == "lease_revoked":
+                self._execution.interrupt(order.lease, order.lease_revoked.reason)
+
+    def _read_inbox(self) -> None:
+        while self._inbox:
+            self._obey(self._inbox.popleft())
+
+    def _obey(self, order: WorkerOrder) -> None:
+        match order.WhichOneof("order"):
+            case "result":
+                self._execution.settle(order.lease, order.result)
+            case "assign":
+                self._assigned(order.lease, order.assign)
+            case "end_accepted":
+                self._execution.forget(order.lease)
+                self._attempt_is_over()
+            case "declare_task":
+                task = order.declare_task
+                self._tasks.declare(task.digest, task.spec, task.bundle_path)
+            case "declare_run":
+                self._runs.setdefault(order.declare_run.key, order.declare_run)
+            case "cancel":
+                self._execution.cancel(order.lease, order.cancel.reason)
+            case "lease_revoked":
+                self._execution.revoke(order.lease, order.lease_revoked.reason)
+                self._attempt_is_over()
+            case "drain":
+                self._draining = True
+                self._attempt_is_over()
+
+    def _assigned(self, lease: int, assign: Assign) -> None:
+        if self._execution.begin(lease, assign, self._runs.get(assign.run)):
+            return
+        # Protocol error of the other side; silence would look like a hanging task.
+        print(f"attempt {assign.action} was assigned before its run or task was declared", file=sys.stderr)
+        self._stop()
+
+    def _attempt_is_over(self) -> None:
+        if len(self._execution):
+            return
+        if self._draining:
+            self._stream.send(WorkerReport(drained=Drained()))
+            self._stop()
+        elif not self._startup.replica:
+            self._stop()
+
+    def _when_at_rest(self, work: Callable[[], None]) -> None:
+        """Runs `work` on the main thread while the loop is at rest and no synchronous task has it."""
+        self._at_rest.append(work)
+        self._stop_loop()
+
+    def _stop(self) -> None:
+        self._done = True
+        self._stop_loop()
+
+    def _stop_loop(self) -> None:
+        # A loop that runs for synchronous user code comes back by itself.
+        if not self._execution.synchronous_task_runs:
+            self._loop.stop()
+
+    def _hand_on_output(self) -> None:
+        self._execution.hand_on_output()
+
+    def _nobody_listens(self) -> None:
+        if not self._done:
+            kill_own_group()
+
+
+def _hello() -> Hello:
+    return Hello(protocol=PROTOCOL, pid=os.getpid(), hostname=socket.gethostname(), sdk_version=__version__)
+
+
+def run_worker(connection: socket.socket) -> int:
+    """Runs a worker on its stream, from the start-up frame to the end; returns the exit code of the process."""
+    startup = read_startup(connection)
+    if startup is None:
+        return 0
+    settle_in(startup)
+    return Worker(connection, startup).run()

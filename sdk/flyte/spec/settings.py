@@ -1,0 +1,186 @@
+"""All settings of one task, each with the level that it came from.
+
+`TaskSettings` is what a task carries, what an override copies and what `--explain` shows. It keeps values as the user
+wrote them, except for retries and cache, which are normalised at once; `flyte.spec.check` is the strict reading.
+"""
+
+from __future__ import annotations
+
+# ruff: noqa: RUF009 -- a Resolved is frozen, so that one may stand for the default of all.
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from flyte.spec.cache import Cache, normalise_cache
+from flyte.spec.documentation import Documentation
+from flyte.spec.limits import MAX_INLINE_IO_BYTES
+from flyte.spec.pod_template import PodTemplateRequest, check_pod_template_request
+from flyte.spec.problems import InvalidSetting, InvalidSettingType
+from flyte.spec.resolve import Level, Resolved, refuse_fixed_while_reused, resolve_queue
+from flyte.spec.resources import Resources
+from flyte.spec.retries import RetryStrategy, normalise_retries
+from flyte.spec.reuse import ReusePolicy
+from flyte.spec.secrets import SecretRequest, check_secret_request
+from flyte.spec.timeouts import TimeoutType
+from flyte.spec.triggers import Trigger
+
+if TYPE_CHECKING:
+    from flyte.spec.image import Image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSettings:
+    """The resolved settings of one task."""
+
+    short_name: Resolved[str] = Resolved("")
+    image: Resolved[str | Image | None] = Resolved("auto")
+    resources: Resolved[Resources | None] = Resolved(None)
+    env_vars: Resolved[dict[str, str] | None] = Resolved(None)
+    secrets: Resolved[SecretRequest | None] = Resolved(None)
+    service_account: Resolved[str | None] = Resolved(None)
+    cache: Resolved[Cache] = field(default_factory=lambda: Resolved(normalise_cache("disable")))
+    pod_template: Resolved[PodTemplateRequest | None] = Resolved(None)
+    reusable: Resolved[ReusePolicy | None] = Resolved(None)
+    queue: Resolved[str | None] = Resolved(None)
+    interruptible: Resolved[bool] = Resolved(False)
+    plugin_config: Resolved[Any] = Resolved(None)
+    report: Resolved[bool] = Resolved(False)
+    max_inline_io_bytes: Resolved[int] = Resolved(MAX_INLINE_IO_BYTES)
+    retries: Resolved[RetryStrategy] = Resolved(RetryStrategy(0))
+    timeout: Resolved[TimeoutType] = Resolved(0)
+    docs: Resolved[Documentation | str | None] = Resolved(None)
+    triggers: Resolved[tuple[Trigger, ...]] = Resolved(())
+    links: Resolved[tuple[Any, ...]] = Resolved(())
+    task_resolver: Resolved[Any] = Resolved(None)
+    entrypoint: Resolved[bool] = Resolved(False)
+    produces_artifacts: Resolved[bool] = Resolved(False)
+
+    def with_level(self, given: Mapping[str, object], *, level: Level) -> TaskSettings:
+        """Return the settings after a more specific level says what is given, under canonical names.
+
+        Raises InvalidSetting or InvalidSettingType for a value that is not one, and for anything that would change
+        a container which is reused.
+        """
+        values = {name: normalise(name, value) for name, value in given.items()}
+        reusable = values.get("reusable", self.reusable.value)
+        if reusable is not None and level in (Level.DECORATOR, Level.OVERRIDE):
+            refuse_fixed_while_reused(values, level=level)
+        changes: dict[str, Any] = {name: Resolved(value, level) for name, value in values.items()}
+        return replace(self, **changes)
+
+    def for_run(
+        self,
+        *,
+        queue: str | None = None,
+        trigger_queue: str | None = None,
+        interruptible: bool | None = None,
+        env_vars: Mapping[str, str] | None = None,
+        service_account: str | None = None,
+    ) -> TaskSettings:
+        """Return the settings as they hold inside a run.
+
+        A run names the queue of tasks that name none. Its `interruptible` and service account replace those of the
+        tasks. Its variables are laid over those of the tasks, the one exception to "never merge", because a run is
+        outside the three levels and its variables are meant for all of its tasks.
+        """
+        changes: dict[str, Resolved[Any]] = {}
+        if self.queue.value is None:
+            changes["queue"] = resolve_queue(run=queue, trigger=trigger_queue)
+        if interruptible is not None:
+            changes["interruptible"] = Resolved(interruptible, Level.RUN)
+        if service_account is not None:
+            changes["service_account"] = Resolved(service_account, Level.RUN)
+        if env_vars:
+            changes["env_vars"] = Resolved({**(self.env_vars.value or {}), **env_vars}, Level.RUN)
+        return replace(self, **changes)
+
+    def items(self) -> Iterator[tuple[str, Resolved[Any]]]:
+        """Iterate over the names and resolved values of all settings."""
+        for spec in fields(self):
+            yield spec.name, getattr(self, spec.name)
+
+    def explain(self) -> list[tuple[str, str, str]]:
+        """Return (name, value, level) of every setting, for people."""
+        return [(name, repr(setting.value), setting.level.label) for name, setting in self.items()]
+
+
+def normalise(name: str, value: object) -> object:
+    """Return the value of a parameter as a task keeps it, or raise InvalidSetting or InvalidSettingType."""
+    return _NORMALISERS.get(name, _keep)(value)
+
+
+def _keep(value: object) -> object:
+    return value
+
+
+def _reusable(value: object) -> object:
+    if value == "off":
+        return None
+    if isinstance(value, ReusePolicy):
+        return value
+    raise InvalidSettingType(
+        f"Expected reusable to be of type ReusePolicy or the text 'off', got {value!r}", field="reusable"
+    )
+
+
+def _checked(check: Callable[[object], None]) -> Callable[[object], object]:
+    def keep(value: object) -> object:
+        check(value)
+        return value
+
+    return keep
+
+
+def _instance_of(name: str, kind: type, label: str) -> Callable[[object], object]:
+    def keep(value: object) -> object:
+        if not isinstance(value, kind):
+            raise InvalidSettingType(f"Expected {name} to be of type {label}, got {type(value)}", field=name)
+        return value
+
+    return keep
+
+
+def _max_inline_io_bytes(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidSettingType(
+            f"Expected max_inline_io_bytes to be of type int, got {type(value)}", field="max_inline_io_bytes"
+        )
+    if value < 0:
+        raise InvalidSetting(
+            f"max_inline_io_bytes must be greater than or equal to 0, got {value}", field="max_inline_io_bytes"
+        )
+    return value
+
+
+def _triggers(value: object) -> tuple[Trigger, ...]:
+    triggers = (value,) if isinstance(value, Trigger) else value
+    if not isinstance(triggers, tuple | list) or not all(isinstance(trigger, Trigger) for trigger in triggers):
+        raise InvalidSettingType(
+            f"Expected triggers to be a Trigger or a tuple of them, got {value!r}", field="triggers"
+        )
+    return tuple(triggers)
+
+
+def _links(value: object) -> tuple[object, ...]:
+    return tuple(value) if isinstance(value, tuple | list) else (value,)
+
+
+_NORMALISERS: Final[dict[str, Callable[[object], object]]] = {
+    "retries": normalise_retries,
+    "cache": normalise_cache,
+    "reusable": _reusable,
+    "secrets": _checked(check_secret_request),
+    "pod_template": _checked(check_pod_template_request),
+    "resources": _instance_of("resources", Resources, "Resources"),
+    "env_vars": _instance_of("env_vars", dict, "Dict[str, str]"),
+    "service_account": _instance_of("service_account", str, "str"),
+    "queue": _instance_of("queue", str, "str"),
+    "short_name": _instance_of("short_name", str, "str"),
+    "interruptible": _instance_of("interruptible", bool, "bool"),
+    "report": _instance_of("report", bool, "bool"),
+    "entrypoint": _instance_of("entrypoint", bool, "bool"),
+    "produces_artifacts": _instance_of("produces_artifacts", bool, "bool"),
+    "max_inline_io_bytes": _max_inline_io_bytes,
+    "triggers": _triggers,
+    "links": _links,
+}

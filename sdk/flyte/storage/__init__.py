@@ -1,0 +1,79 @@
+"""Data by address: paths, file://, s3://, gs://, abfs://, https://.
+
+`flyte.storage.objects` blocks, and is what the SDK itself uses; `get`, `put`, `exists` and their like are awaited.
+Everything is loaded when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flyte.storage.asynchronous import (
+        exists,
+        exists_sync,
+        get,
+        get_random_local_directory,
+        get_random_local_path,
+        get_stream,
+        put,
+        put_stream,
+    )
+    from flyte.storage.locations import is_remote, join
+    from flyte.storage.objects import get_bytes, get_file, list_objects, put_bytes, put_file
+    from flyte.storage.options import ABFS, GCS, S3, Storage, configure
+
+_PLACES = {
+    "ABFS": "options",
+    "GCS": "options",
+    "S3": "options",
+    "Storage": "options",
+    "configure": "options",
+    "exists": "asynchronous",
+    "exists_sync": "asynchronous",
+    "get": "asynchronous",
+    "get_bytes": "objects",
+    "get_file": "objects",
+    "get_random_local_directory": "asynchronous",
+    "get_random_local_path": "asynchronous",
+    "get_stream": "asynchronous",
+    "is_remote": "locations",
+    "join": "locations",
+    "list_objects": "objects",
+    "put": "asynchronous",
+    "put_bytes": "objects",
+    "put_file": "objects",
+    "put_stream": "asynchronous",
+}
+
+__all__ = [
+    "ABFS",
+    "GCS",
+    "S3",
+    "Storage",
+    "configure",
+    "exists",
+    "exists_sync",
+    "get",
+    "get_bytes",
+    "get_file",
+    "get_random_local_directory",
+    "get_random_local_path",
+    "get_stream",
+    "is_remote",
+    "join",
+    "list_objects",
+    "put",
+    "put_bytes",
+    "put_file",
+    "put_stream",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'flyte.storage' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(f"flyte.storage.{_PLACES[name]}"), name)
+    return value

@@ -1,0 +1,98 @@
+"""The surface of `flyte.storage` that programs for the peer SDK use: the same operations, awaited.
+
+The blocking calls run in threads, so that the event loop goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterable
+from pathlib import Path
+from typing import Any, Final
+
+from flyte.storage import objects
+from flyte.storage.locations import join, name_of
+
+_STREAM_CHUNK_BYTES: Final = 10 * 1024 * 1024
+
+
+async def exists(path: str, **kwargs: Any) -> bool:
+    """Tell whether there is an object at an address, or any below it."""
+    return await asyncio.to_thread(objects.exists, path)
+
+
+def exists_sync(path: str, **kwargs: Any) -> bool:
+    """Do the same, blocking."""
+    return objects.exists(path)
+
+
+async def get(from_path: str, to_path: str | Path | None = None, recursive: bool = False, **kwargs: Any) -> str:
+    """Copy an object, or all below a prefix, to this machine and return the path.
+
+    A path that is a folder gets the file inside of it.
+    """
+    target = Path(to_path) if to_path is not None else get_random_local_path(name_of(from_path))
+    if recursive:
+        return await asyncio.to_thread(objects.get_folder, from_path, target)
+    if target.is_dir():
+        target = target / name_of(from_path)
+    return await asyncio.to_thread(objects.get_file, from_path, target)
+
+
+async def put(from_path: str, to_path: str | None = None, recursive: bool = False, **kwargs: Any) -> str:
+    """Copy a file or folder of this machine to an address, by default a new one of the task, and return that."""
+    from flyte.io.placement import new_location
+
+    target = to_path or new_location(name_of(from_path))
+    if recursive:
+        await asyncio.to_thread(objects.put_folder, from_path, target)
+    else:
+        await asyncio.to_thread(objects.put_file, from_path, target)
+    return target
+
+
+async def get_stream(path: str, chunk_size: int = _STREAM_CHUNK_BYTES, **kwargs: Any) -> AsyncGenerator[bytes, None]:
+    """Yield the content of an object in pieces."""
+    with await asyncio.to_thread(objects.open_read, path) as source:
+        while piece := await asyncio.to_thread(source.read, chunk_size):
+            yield piece
+
+
+async def put_stream(
+    data_iterable: AsyncIterable[bytes] | bytes, *, name: str | None = None, to_path: str | None = None, **kwargs: Any
+) -> str:
+    """Write an object from pieces, at a given address or a new one of the task, and return that."""
+    from flyte.io.placement import new_location
+
+    target = to_path or new_location(name)
+    with objects.open_write(target) as sink:
+        if isinstance(data_iterable, bytes):
+            await asyncio.to_thread(sink.write, data_iterable)
+        else:
+            async for piece in data_iterable:
+                await asyncio.to_thread(sink.write, piece)
+    return target
+
+
+def get_random_local_directory() -> Path:
+    """Make a new folder below the temporary folder."""
+    return Path(tempfile.mkdtemp(prefix="flyte-"))
+
+
+def get_random_local_path(file_path_or_file_name: Path | str | None = None) -> Path:
+    """Return a path in a new folder that nothing else uses, with the name of what is given."""
+    return get_random_local_directory() / (Path(file_path_or_file_name).name if file_path_or_file_name else "data")
+
+
+__all__ = [
+    "exists",
+    "exists_sync",
+    "get",
+    "get_random_local_directory",
+    "get_random_local_path",
+    "get_stream",
+    "join",
+    "put",
+    "put_stream",
+]

@@ -1,0 +1,112 @@
+"""Codecs of `flyte.io.DataFrame` and of the frames of pandas, pyarrow and polars themselves.
+
+A raw frame is stored as parquet and read back as what the annotation names. The libraries are never imported from
+here: an annotation that names one has imported it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, get_origin
+
+from flyteapi.task.v1 import value_pb2
+
+from flyte.types.annotations import describe, metadata, strip
+from flyte.types.codec import Codec, Read, Value, Write
+from flyte.types.mismatch import TypeTransformerFailedError, wrong_type
+from flyte.types.pickles import read_other
+from flyte.types.references import restored, write_reference
+
+_RAW_FRAMES: Final = frozenset(
+    {("pandas", "DataFrame"), ("pyarrow", "Table"), ("polars", "DataFrame"), ("polars", "LazyFrame")}
+)
+_SCHEMA: Final = {
+    "type": "object",
+    "format": "data_frame",
+    "properties": {"uri": {"type": "string"}, "format": {"type": "string"}},
+    "required": ["uri"],
+}
+
+
+def build_frame(annotation: Any, of: Callable[[Any], Codec]) -> Codec | None:
+    """Return the codec of DataFrame, or of a class of frames that can be stored as parquet."""
+    bare = strip(annotation)
+    owner = get_origin(bare) or bare
+    if not isinstance(owner, type):
+        return None
+    raw = is_raw_frame(owner)
+    if not raw and getattr(owner, "__flyte_reference__", None) != "data_frame":
+        return None
+    return Codec(
+        annotation=annotation,
+        type_name=describe(annotation),
+        write=_raw_writer(annotation, owner) if raw else _writer(annotation, owner),
+        read=_raw_reader(annotation, owner) if raw else _reader(annotation, owner),
+        schema=lambda definitions: dict(_SCHEMA),
+        exact=owner,
+    )
+
+
+def is_raw_frame(owner: type) -> bool:
+    """Tell whether a class is a frame of one of the known libraries."""
+    return (owner.__module__.partition(".")[0], owner.__name__) in _RAW_FRAMES
+
+
+def read_frame_reference(message: Value) -> Any | None:
+    """Return the DataFrame of a message of kind `reference`, or None if it is a File or Dir."""
+    if message.reference.type != value_pb2.Reference.TYPE_DATA_FRAME:
+        return None
+    from flyte.io import DataFrame
+
+    return restored(DataFrame, message)
+
+
+def _writer(annotation: Any, owner: type) -> Write:
+    write_raw = _raw_writer(annotation, object)
+
+    def write(message: Value, value: Any) -> None:
+        if isinstance(value, owner):
+            write_reference(message, value)
+        elif is_raw_frame(type(value)):
+            write_raw(message, value)
+        else:
+            raise wrong_type(annotation, value)
+
+    return write
+
+
+def _raw_writer(annotation: Any, owner: type) -> Write:
+    hash_method = next((extra for extra in metadata(annotation) if hasattr(extra, "update")), None)
+
+    def write(message: Value, value: Any) -> None:
+        from flyte.io import DataFrame
+
+        if isinstance(value, DataFrame):
+            write_reference(message, value)
+        elif isinstance(value, owner):
+            write_reference(message, DataFrame.from_local_sync(value, hash_method=hash_method))
+        else:
+            raise wrong_type(annotation, value)
+
+    return write
+
+
+def _reader(annotation: Any, owner: Any) -> Read:
+    def read(message: Value) -> Any:
+        if message.WhichOneof("kind") == "reference":
+            return restored(owner, message)
+        return read_other(annotation, message, read)
+
+    return read
+
+
+def _raw_reader(annotation: Any, owner: type) -> Read:
+    def read(message: Value) -> Any:
+        if message.WhichOneof("kind") != "reference":
+            return read_other(annotation, message, read)
+        frame = read_frame_reference(message)
+        if frame is None:
+            raise TypeTransformerFailedError(f"Expected a frame for {annotation}, got a file or folder")
+        return frame.open(owner).all_sync()
+
+    return read

@@ -1,0 +1,137 @@
+"""The codec of `Any`, of parameters without annotation, and of every class that no family knows.
+
+A value that has a portable form (the scalars, lists and dicts of such values, files and frames) is written in it,
+anything else as a pickle. Only exact types count as portable: a subclass, a tuple or a set would not come back as what
+it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final
+
+from flyte.types.annotations import NoneType, describe, strip
+from flyte.types.codec import Codec, Value, Write
+from flyte.types.frames import read_frame_reference
+from flyte.types.mismatch import TypeTransformerFailedError
+from flyte.types.pickles import read_pickle, write_pickle
+from flyte.types.references import read_reference, write_reference
+from flyte.types.scalars import SCALARS
+from flyte.types.sequences import read_items
+
+_PACKED: Final[dict[type, str]] = {int: "ints", float: "floats", str: "strings"}
+
+
+def build_natural(annotation: Any, of: Callable[[Any], Codec]) -> Codec:
+    """Return a codec that takes any value; it never returns None and so is the last family."""
+    bare = strip(annotation)
+    return Codec(
+        annotation=annotation,
+        type_name=describe(annotation),
+        write=write_natural,
+        read=read_natural,
+        schema=lambda definitions: {},
+        exact=bare if isinstance(bare, type) and bare is not object else None,
+        accepts_all=True,
+        accepts_none=True,
+    )
+
+
+def write_natural(message: Value, value: Any) -> None:
+    """Write a value in its portable form if it has one, else as a pickle."""
+    writer = _WRITERS.get(type(value), write_pickle)
+    if writer is not write_pickle:
+        writer(message, value)
+    elif _is_reference(value):
+        write_reference(message, value)
+    else:
+        write_pickle(message, value)
+
+
+def read_natural(message: Value) -> Any:
+    """Return the value of a message of any kind."""
+    kind = message.WhichOneof("kind")
+    codec = _READERS.get(kind or "")
+    if codec is None:
+        raise TypeTransformerFailedError("The value is of a kind that this version of the SDK does not know")
+    return codec(message)
+
+
+def _write_list(message: Value, value: list[Any]) -> None:
+    kinds = set(map(type, value))
+    packed = _PACKED.get(next(iter(kinds))) if len(kinds) == 1 else None
+    if packed is not None:
+        target = getattr(message, packed)
+        try:
+            target.items.extend(value)
+            return
+        except ValueError:
+            message.ClearField(packed)  # type: ignore[arg-type]
+    message.list.SetInParent()
+    add = message.list.items.add
+    for element in value:
+        write_natural(add(), element)
+
+
+def _write_dict(message: Value, value: dict[Any, Any]) -> None:
+    message.map.SetInParent()
+    add = message.map.entries.add
+    for key, element in value.items():
+        entry = add()
+        write_natural(entry.key, key)
+        write_natural(entry.value, element)
+
+
+def _is_reference(value: Any) -> bool:
+    # The classes of flyte.io are known without importing it, and so are their subclasses.
+    return hasattr(type(value), "__flyte_reference__")
+
+
+def _read_list(message: Value) -> list[Any]:
+    return [read_natural(item) for item in message.list.items]
+
+
+def _read_dict(message: Value) -> dict[Any, Any]:
+    return {read_natural(entry.key): read_natural(entry.value) for entry in message.map.entries}
+
+
+def _read_struct(message: Value) -> dict[str, Any]:
+    return {part.name: read_natural(part.value) for part in message.struct.fields}
+
+
+def _read_reference(message: Value) -> Any:
+    return read_frame_reference(message) or read_reference(message)
+
+
+_WRITERS: Final[dict[type, Write]] = {
+    **{kind: codec.write for kind, codec in SCALARS.items()},
+    list: _write_list,
+    dict: _write_dict,
+}
+
+_READERS: Final[dict[str, Callable[[Value], Any]]] = {
+    "none": lambda message: None,
+    "bool": lambda message: message.bool,
+    "int": lambda message: message.int,
+    "float": lambda message: message.float,
+    "string": lambda message: message.string,
+    "bytes": lambda message: message.bytes,
+    "big_int": lambda message: int(message.big_int),
+    "datetime": lambda message: _MOMENTS[message.datetime.type](message),
+    "duration_us": lambda message: timedelta(microseconds=message.duration_us),
+    "list": _read_list,
+    "ints": lambda message: list(read_items(message) or ()),
+    "floats": lambda message: list(read_items(message) or ()),
+    "strings": lambda message: list(read_items(message) or ()),
+    "map": _read_dict,
+    "struct": _read_struct,
+    "enum_name": lambda message: message.enum_name,
+    "union": lambda message: read_natural(message.union.value),
+    "reference": _read_reference,
+    "pickle": read_pickle,
+}
+
+_MOMENTS: Final[dict[str, Callable[[Value], Any]]] = {
+    kind.__name__: codec.read for kind, codec in SCALARS.items() if kind is not NoneType
+}

@@ -1,0 +1,49 @@
+"""Values of no portable type, as cloudpickle bytes.
+
+Only workers and the SDK open a pickle; services carry it as the bytes that it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flyte.types.codec import Read, Value, unexpected_kind, unwrapped
+from flyte.types.mismatch import TypeTransformerFailedError
+
+
+def write_pickle(message: Value, value: Any) -> None:
+    """Write any object that cloudpickle can carry."""
+    import cloudpickle
+
+    try:
+        message.pickle.data = cloudpickle.dumps(value)
+    except Exception as error:
+        raise TypeTransformerFailedError(
+            f"A value of type {type(value)} has no portable form and cannot be pickled: {type(error).__name__}: {error}"
+        ) from error
+    message.pickle.type_name = f"{type(value).__module__}.{type(value).__qualname__}"
+
+
+def read_pickle(message: Value) -> Any:
+    """Return the object of a message of kind `pickle`."""
+    import cloudpickle
+
+    try:
+        return cloudpickle.loads(message.pickle.data)
+    except Exception as error:
+        raise TypeTransformerFailedError(
+            f"The pickle of a {message.pickle.type_name} cannot be opened here: {type(error).__name__}: {error}"
+        ) from error
+
+
+def read_other(annotation: Any, message: Value, read: Read) -> Any:
+    """Read a message that is not of the kind that `read` expects.
+
+    A union wrapper is taken off, a pickle is what any value may be when its portable form does not hold it.
+    """
+    kind = message.WhichOneof("kind")
+    if kind == "union":
+        return read(unwrapped(message))
+    if kind == "pickle":
+        return read_pickle(message)
+    raise unexpected_kind(annotation, message)

@@ -1,0 +1,93 @@
+"""Codecs of pydantic models.
+
+pydantic itself validates what is read and what is given as a dict. It is never imported from here: a class can only be
+a model of it if the program has imported it.
+"""
+
+from __future__ import annotations
+
+import sys
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from flyte.types.annotations import describe, strip
+from flyte.types.codec import Codec, Definitions, JsonSchema, Read, Value, Write
+from flyte.types.mismatch import TypeTransformerFailedError, wrong_type
+from flyte.types.natural import read_natural, write_natural
+from flyte.types.pickles import read_other, write_pickle
+from flyte.types.records import RecordField, fields_reader, fields_writer, holds_record, record_schema
+
+if typing.TYPE_CHECKING:
+    from flyte.types.codecs import Building
+
+
+def build_pydantic_model(annotation: Any, of: Building) -> Codec | None:
+    """Return the codec of a pydantic model class."""
+    owner = strip(annotation)
+    pydantic = sys.modules.get("pydantic")
+    base = getattr(pydantic, "BaseModel", None)
+    if base is None or not isinstance(owner, type) or not issubclass(owner, base) or owner is base:
+        return None
+    model: Any = owner
+    loosely = of.loosely()
+    fields = tuple(
+        RecordField(name=name, codec=loosely(spec.annotation), required=spec.is_required(), default=_default(spec))
+        for name, spec in model.model_fields.items()
+    )
+    return Codec(
+        annotation=annotation,
+        type_name=describe(annotation),
+        write=_writer(annotation, model, fields),
+        read=_reader(annotation, model, fields),
+        schema=lambda definitions: _schema(model, fields, definitions),
+        plain=all(field.codec.plain for field in fields) and model.model_config.get("extra") != "allow",
+        exact=owner,
+    )
+
+
+def _default(spec: Any) -> Any:
+    return ... if spec.is_required() or spec.default_factory is not None else spec.default
+
+
+def _writer(annotation: Any, model: Any, fields: tuple[RecordField, ...]) -> Write:
+    write_fields = fields_writer(model.__name__, fields)
+
+    def write(message: Value, value: Any) -> None:
+        if type(value) is model:
+            write_fields(message, value.__getattribute__)
+            for name, extra in (value.__pydantic_extra__ or {}).items():
+                write_natural(message.struct.fields.add(name=name).value, extra)
+        elif isinstance(value, model):
+            write_pickle(message, value)
+        elif isinstance(value, Mapping):
+            write(message, _validated(model, dict(value)))
+        else:
+            raise wrong_type(annotation, value)
+
+    return write
+
+
+def _reader(annotation: Any, model: Any, fields: tuple[RecordField, ...]) -> Read:
+    keeps_extra = model.model_config.get("extra") == "allow"
+    read_fields = fields_reader(fields, read_unknown=read_natural if keeps_extra else None)
+    is_root = bool(getattr(model, "__pydantic_root_model__", False))
+
+    def read(message: Value) -> Any:
+        if not holds_record(message):
+            return read_other(annotation, message, read)
+        values = read_fields(message)
+        return _validated(model, values["root"] if is_root and "root" in values else values)
+
+    return read
+
+
+def _validated(model: Any, values: Any) -> Any:
+    try:
+        return model.model_validate(values, by_alias=True, by_name=True)
+    except Exception as error:
+        raise TypeTransformerFailedError(f"{model.__name__} refuses its fields: {error}") from error
+
+
+def _schema(model: Any, fields: tuple[RecordField, ...], definitions: Definitions) -> JsonSchema:
+    return record_schema(model, model.__name__, fields, definitions)

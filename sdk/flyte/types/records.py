@@ -1,0 +1,143 @@
+"""What the codecs of classes with named fields share: a value is a struct, and each field has a codec of its own.
+
+Fields are as lenient as Python's own annotations: an int stands for a float, and None for a field whose default is
+None in all but the annotation. A dict is taken for a record of the class, with the defaults of the missing fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flyte.types.codec import Codec, Definitions, JsonSchema, Read, Value, Write
+from flyte.types.mismatch import TypeTransformerFailedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordField:
+    """One field of a record."""
+
+    name: str
+    codec: Codec
+    required: bool = True
+    default: Any = None
+    """Shown in the schema if JSON can hold it; the class itself applies it."""
+
+
+def fields_writer(type_name: str, fields: Iterable[RecordField]) -> Callable[[Value, Callable[[str], Any]], None]:
+    """Return a function that writes the fields that `get` returns by name."""
+    writers = tuple((field.name, _tolerant(field.codec)) for field in fields)
+
+    def write(message: Value, get: Callable[[str], Any]) -> None:
+        struct = message.struct
+        struct.type_name = type_name
+        add = struct.fields.add
+        name = ""
+        try:
+            for name, write_field in writers:
+                write_field(add(name=name).value, get(name))
+        except TypeTransformerFailedError as failure:
+            raise failure.inside(f".{name}") from None
+
+    return write
+
+
+def mapping_writer(
+    type_name: str, fields: Iterable[RecordField], *, keep_unknown: Write | None = None
+) -> Callable[[Value, Mapping[Any, Any]], None]:
+    """Return a function that writes a mapping as a record.
+
+    A missing required field is refused, and so is an unknown one unless `keep_unknown` writes it.
+    """
+    by_name = {field.name: field for field in fields}
+    writers = {field.name: _tolerant(field.codec) for field in by_name.values()}
+
+    def write(message: Value, values: Mapping[Any, Any]) -> None:
+        missing = [name for name, field in by_name.items() if field.required and name not in values]
+        unknown = [name for name in values if name not in by_name]
+        if missing or (unknown and (keep_unknown is None or not all(isinstance(name, str) for name in unknown))):
+            raise TypeTransformerFailedError(
+                f"The dict does not fit {type_name}: missing {missing}, unknown {unknown}, known {list(by_name)}"
+            )
+        message.struct.type_name = type_name
+        for name in (*(name for name in by_name if name in values), *unknown):
+            try:
+                writers.get(name, keep_unknown)(message.struct.fields.add(name=name).value, values[name])  # type: ignore[misc]
+            except TypeTransformerFailedError as failure:
+                raise failure.inside(f".{name}") from None
+
+    return write
+
+
+def fields_reader(fields: Iterable[RecordField], *, read_unknown: Read | None = None) -> Callable[[Value], dict[str, Any]]:
+    """Return a function that reads a struct, or a dict with str keys, to the values of its fields by name.
+
+    Fields that the class no longer has are left out unless `read_unknown` reads them. A missing field is left out as
+    well: whether it may be missing is for the class to say.
+    """
+    readers = {field.name: field.codec.read for field in fields}
+
+    def read(message: Value) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for name, part in _parts(message):
+            read_field = readers.get(name, read_unknown)
+            if read_field is None:
+                continue
+            try:
+                values[name] = read_field(part)
+            except TypeTransformerFailedError as failure:
+                if part.WhichOneof("kind") != "none":
+                    raise failure.inside(f".{name}") from None
+                values[name] = None
+        return values
+
+    return read
+
+
+def holds_record(message: Value) -> bool:
+    """Tell whether a message can be read as a record."""
+    kind = message.WhichOneof("kind")
+    return kind == "struct" or (
+        kind == "map" and all(entry.key.WhichOneof("kind") == "string" for entry in message.map.entries)
+    )
+
+
+def record_schema(owner: Any, type_name: str, fields: Iterable[RecordField], definitions: Definitions) -> JsonSchema:
+    """Return a reference to the schema of a record."""
+
+    def make() -> JsonSchema:
+        properties = {field.name: _field_schema(field, definitions) for field in fields}
+        required = [field.name for field in fields if field.required]
+        schema: JsonSchema = {"type": "object", "title": type_name, "properties": properties}
+        return {**schema, "required": required} if required else schema
+
+    return definitions.refer(owner, type_name, make)
+
+
+def _field_schema(field: RecordField, definitions: Definitions) -> JsonSchema:
+    schema = field.codec.schema(definitions)
+    if field.required or not isinstance(field.default, str | int | float | bool | None):
+        return schema
+    return {**schema, "default": field.default}
+
+
+def _parts(message: Value) -> Iterable[tuple[str, Value]]:
+    if message.WhichOneof("kind") == "struct":
+        return [(part.name, part.value) for part in message.struct.fields]
+    return [(entry.key.string, entry.value) for entry in message.map.entries]
+
+
+def _tolerant(codec: Codec) -> Write:
+    """Return the writer of a field, which takes None even where the annotation does not say so."""
+    if codec.accepts_none:
+        return codec.write
+    write_value = codec.write
+
+    def write(message: Value, value: Any) -> None:
+        if value is None:
+            message.none.SetInParent()
+        else:
+            write_value(message, value)
+
+    return write

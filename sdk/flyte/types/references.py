@@ -1,0 +1,95 @@
+"""Codecs of `flyte.io.File` and `Dir`: the data stays in the object store, its address travels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, get_origin
+
+from flyteapi.task.v1 import value_pb2
+
+from flyte.types.annotations import describe, strip
+from flyte.types.codec import Codec, Read, Value, Write
+from flyte.types.mismatch import wrong_type
+from flyte.types.pickles import read_other
+
+_TYPES: Final = {
+    "file": value_pb2.Reference.TYPE_FILE,
+    "dir": value_pb2.Reference.TYPE_DIR,
+    "data_frame": value_pb2.Reference.TYPE_DATA_FRAME,
+}
+
+
+def build_reference(annotation: Any, of: Callable[[Any], Codec]) -> Codec | None:
+    """Return the codec of File or Dir, bare or with the format that it promises, such as `File["csv"]`."""
+    bare = strip(annotation)
+    owner = get_origin(bare) or bare
+    kind = getattr(owner, "__flyte_reference__", None) if isinstance(owner, type) else None
+    if kind not in ("file", "dir"):
+        return None
+    return Codec(
+        annotation=annotation,
+        type_name=describe(annotation),
+        write=_writer(annotation, owner),
+        read=_reader(annotation, owner, _TYPES[kind]),
+        schema=lambda definitions: {
+            "type": "object",
+            "format": kind,
+            "properties": {"path": {"type": "string"}, "hash": {"type": "string"}, "format": {"type": "string"}},
+            "required": ["path"],
+        },
+        exact=owner,
+    )
+
+
+def write_reference(message: Value, value: Any) -> None:
+    """Write a File, Dir or DataFrame; one that holds data not yet stored stores it first."""
+    stored = value.__flyte_store__()
+    reference = message.reference
+    reference.type = _TYPES[value.__flyte_reference__]
+    reference.uri = stored.uri
+    reference.format = stored.format or ""
+    reference.hash = stored.hash or ""
+    reference.name = stored.name or ""
+    reference.size_bytes = -1 if stored.size_bytes is None else stored.size_bytes
+
+
+def read_reference(message: Value) -> Any:
+    """Return the File or Dir of a message of kind `reference`."""
+    from flyte.io import Dir, File
+
+    owner: Any = Dir if message.reference.type == value_pb2.Reference.TYPE_DIR else File
+    return restored(owner, message)
+
+
+def restored(owner: Any, message: Value) -> Any:
+    """Return an instance of a class of flyte.io for what is stored already."""
+    from flyte.io.placement import StoredData
+
+    reference = message.reference
+    return owner.__flyte_restore__(
+        StoredData(
+            uri=reference.uri,
+            format=reference.format,
+            hash=reference.hash or None,
+            name=reference.name or None,
+            size_bytes=None if reference.size_bytes < 0 else reference.size_bytes,
+        )
+    )
+
+
+def _writer(annotation: Any, owner: type) -> Write:
+    def write(message: Value, value: Any) -> None:
+        if not isinstance(value, owner):
+            raise wrong_type(annotation, value)
+        write_reference(message, value)
+
+    return write
+
+
+def _reader(annotation: Any, owner: type, kind: Any) -> Read:
+    def read(message: Value) -> Any:
+        if message.WhichOneof("kind") == "reference" and message.reference.type == kind:
+            return restored(owner, message)
+        return read_other(annotation, message, read)
+
+    return read

@@ -1,0 +1,1 @@
+"""Use cases of admin and the ports that they need."""

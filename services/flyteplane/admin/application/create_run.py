@@ -1,0 +1,72 @@
+"""Submitting a run.
+
+The run and its outbox entry are committed in one transaction; then the scheduler is asked to take the run. A caller
+is told OK after the first and normally also after the second, so that a full queue or an unknown one reaches whoever
+submitted. When the scheduler is away the commit alone is enough: the outbox brings the run there.
+"""
+
+import asyncio
+
+from flyteplane.admin.application.outbox import Outbox
+from flyteplane.admin.application.ports import RunStore, StoredRun
+from flyteplane.admin.domain.run import NewRun, RunDraft, RunKey
+from flyteplane.admin.domain.run_identity import draft_digest, generated_run_name
+from flyteplane.foundation.clock import Clock
+from flyteplane.foundation.ids import IdSource
+
+
+class CreateRun:
+    """The use case. One instance serves all calls."""
+
+    def __init__(self, *, runs: RunStore, outbox: Outbox, clock: Clock, ids: IdSource) -> None:
+        self._runs = runs
+        self._outbox = outbox
+        self._clock = clock
+        self._ids = ids
+        self._storing: set[asyncio.Task[StoredRun]] = set()
+
+    async def __call__(self, draft: RunDraft) -> StoredRun:
+        """Store and hand over the run that was asked for, or find it.
+
+        Raises:
+            AlreadyExists: name or request id belong to another run.
+            NotFound, FailedPrecondition: project or domain.
+            PlatformError: the scheduler's refusal; the run does not exist then.
+        """
+        # A caller that goes away must not leave a stored run that nobody delivers, so storing and handing over
+        # is one piece that goes on without it.
+        storing = asyncio.create_task(self._store(self._new_run(draft)), name="admin.create_run")
+        self._storing.add(storing)
+        storing.add_done_callback(self._stored)
+        stored = await asyncio.shield(storing)
+        delivery = self._outbox.under_way(stored.record.key)
+        if delivery is not None:
+            await self._outbox.answer(delivery)
+        return stored
+
+    def _new_run(self, draft: RunDraft) -> NewRun:
+        return NewRun(
+            key=RunKey(draft.project, draft.domain, draft.name or self._generated_name(draft)),
+            draft=draft,
+            digest=draft_digest(draft),
+            created_at_us=int(self._clock.now() * 1e6),
+        )
+
+    def _generated_name(self, draft: RunDraft) -> str:
+        if not draft.request_id:
+            return self._ids.run_name()
+        return generated_run_name(
+            project=draft.project, domain=draft.domain, created_by=draft.created_by, request_id=draft.request_id
+        )
+
+    async def _store(self, run: NewRun) -> StoredRun:
+        stored = await self._runs.add(run)
+        if stored.created:
+            self._outbox.hand_over(run.submission)
+        return stored
+
+    def _stored(self, task: asyncio.Task[StoredRun]) -> None:
+        self._storing.discard(task)
+        if not task.cancelled():
+            # Marks the error as seen: the caller that would have heard of it may be gone.
+            task.exception()

@@ -1,0 +1,47 @@
+"""Follows the scheduler's phases of runs, so that lists can be filtered without asking it.
+
+Phases and the cursor are written in one transaction: after a crash the stream goes on exactly behind the last phase
+that was kept. The mirror is never asked what to do; losing it would lose no run.
+"""
+
+import logging
+
+from flyteplane.admin.application.ports import RunStore, Scheduler
+from flyteplane.admin.domain.delivery import retry_delay_s
+from flyteplane.foundation.clock import TimerClock
+from flyteplane.foundation.errors import PlatformError, Unavailable
+from flyteplane.foundation.ids import IdSource
+
+_log = logging.getLogger("flyteplane.admin.phases")
+
+
+class PhaseMirror:
+    """Runs until it is cancelled."""
+
+    def __init__(self, *, runs: RunStore, scheduler: Scheduler, clock: TimerClock, ids: IdSource) -> None:
+        self._runs = runs
+        self._scheduler = scheduler
+        self._clock = clock
+        self._ids = ids
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Follow, and begin again behind the stored cursor whenever the stream or the store fails."""
+        while True:
+            try:
+                await self._follow()
+            except PlatformError as error:
+                await self._back_off(error)
+            else:
+                await self._back_off(Unavailable("the scheduler ended the stream of phases"))
+
+    async def _follow(self) -> None:
+        async for batch in self._scheduler.phases(await self._runs.phase_cursor()):
+            await self._runs.apply_phases(batch)
+            self._failures = 0
+
+    async def _back_off(self, error: PlatformError) -> None:
+        self._failures += 1
+        delay_s = retry_delay_s(error, attempt=self._failures, fraction=self._ids.fraction())
+        _log.warning("the mirror of phases stands still, next try in %.1f s: %s", delay_s, error)
+        await self._clock.sleep(delay_s)

@@ -1,0 +1,107 @@
+"""Reading runs.
+
+Lists are answered from the mirror of phases, which follows the scheduler by some milliseconds. A single run that has
+not ended is asked of the scheduler itself, so that whoever saw a run end in a watch never reads an older phase
+afterwards.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from flyteplane.admin.application.outbox import Outbox
+from flyteplane.admin.application.ports import RunStore, Scheduler, TaskStore
+from flyteplane.admin.domain.page_token import PageTokens
+from flyteplane.admin.domain.paging import page_size
+from flyteplane.admin.domain.run import RunFilter, RunKey, RunRecord
+from flyteplane.foundation.errors import DataLoss, DeadlineExceeded, NotFound, Unavailable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPage:
+    """A page of runs and the token of the next one; the token is empty on the last page."""
+
+    runs: Sequence[RunRecord]
+    next_token: str
+
+
+class ReadRuns:
+    """The use cases of reading. One instance serves all calls."""
+
+    def __init__(
+        self, *, runs: RunStore, tasks: TaskStore, scheduler: Scheduler, outbox: Outbox, tokens: PageTokens
+    ) -> None:
+        self._runs = runs
+        self._tasks = tasks
+        self._scheduler = scheduler
+        self._outbox = outbox
+        self._tokens = tokens
+
+    async def get(self, run: RunKey) -> RunRecord:
+        """A run with its present phase, or the last known one while the scheduler is away. Raises NotFound."""
+        record = await self.stored(run)
+        if record.progress.phase.is_terminal or self._outbox.under_way(run) is not None:
+            return record
+        try:
+            return replace(record, progress=await self._scheduler.progress(run))
+        except (NotFound, Unavailable, DeadlineExceeded):
+            return record
+
+    async def stored(self, run: RunKey) -> RunRecord:
+        """A run as admin knows it. Raises NotFound."""
+        record = await self._runs.get(run)
+        if record is None:
+            raise unknown_run(run)
+        return record
+
+    async def task_spec(self, record: RunRecord) -> bytes:
+        """The serialised `TaskSpec` of a run."""
+        spec = await self._tasks.spec(record.task_digest)
+        if spec is None:
+            raise DataLoss(f"the task version of the run {record.key} is gone", reason="TASK_SPEC_LOST")
+        return spec
+
+    async def list(self, where: RunFilter, *, size: int, token: str) -> RunPage:
+        """A page of runs, newest first. Raises InvalidArgument (PAGE_SIZE, PAGE_TOKEN)."""
+        limit = page_size(size)
+        query = _query(where)
+        position = self._tokens.read(token, query=query)
+        found = await self._runs.list(where, before=int(position) if position else None, limit=limit + 1)
+        page = found[:limit]
+        more = str(page[-1].sequence) if len(found) > limit else ""
+        return RunPage(runs=page, next_token=self._tokens.make(more, query=query))
+
+    async def taken(self, run: RunKey) -> RunRecord:
+        """A run that the scheduler has, or never will: waits for the outbox if need be. Raises NotFound."""
+        record = await self.stored(run)
+        delivery = self._outbox.under_way(run)
+        if delivery is None:
+            return record
+        await delivery.over.wait()
+        return await self.stored(run)
+
+
+def unknown_run(run: RunKey) -> NotFound:
+    """The refusal of a run that nobody submitted."""
+    return NotFound(
+        f"there is no run {run}",
+        reason="RUN_NOT_FOUND",
+        field="run",
+        mend="`flyte get run` lists the runs that are there.",
+    )
+
+
+def _query(where: RunFilter) -> str:
+    """A filter as text, the same for the same filter."""
+    return repr(
+        (
+            "runs",
+            where.project,
+            where.domain,
+            where.task_name,
+            sorted(where.phases),
+            where.created_by,
+            sorted(where.labels.items()),
+            where.created_after_us,
+            where.created_before_us,
+        )
+    )

@@ -1,0 +1,1 @@
+"""The services that admin calls, behind the ports of its use cases."""

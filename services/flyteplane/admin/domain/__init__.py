@@ -1,0 +1,1 @@
+"""Values of admin and the decisions that need nothing but values: no I/O, no messages, no clock."""

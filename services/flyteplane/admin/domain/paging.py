@@ -1,0 +1,21 @@
+"""Sizes of pages: one rule for every list."""
+
+from typing import Final
+
+from flyteplane.foundation.errors import InvalidArgument
+
+DEFAULT_PAGE_SIZE: Final = 100
+LARGEST_PAGE_SIZE: Final = 1000
+
+
+def page_size(asked: int) -> int:
+    """The size of a page: `asked`, or 100 for 0. Raises InvalidArgument above 1,000."""
+    if asked > LARGEST_PAGE_SIZE or asked < 0:
+        raise InvalidArgument(
+            f"a page of {asked} is too large",
+            reason="PAGE_SIZE",
+            field="page_size",
+            limit=f"{LARGEST_PAGE_SIZE} entries",
+            mend="Ask for smaller pages and follow next_page_token.",
+        )
+    return asked or DEFAULT_PAGE_SIZE

@@ -1,0 +1,171 @@
+"""Runs, as they were submitted and as they stand.
+
+What was submitted never changes; `RunProgress` is a mirror of the scheduler's knowledge. Messages that admin only
+passes on (task specs, payloads, settings, errors) are carried as the bytes of their serialisation: nothing in admin's
+decisions depends on what is in them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final
+
+
+class RunPhase(IntEnum):
+    """Where a run is in its life. The numbers are those of `flyteapi.common.v1.Phase` and are stored."""
+
+    UNSPECIFIED = 0
+    QUEUED = 1
+    WAITING_FOR_RESOURCES = 2
+    INITIALIZING = 3
+    RUNNING = 4
+    SUCCEEDED = 5
+    FAILED = 6
+    ABORTED = 7
+    TIMED_OUT = 8
+
+    @classmethod
+    def of(cls, number: int) -> "RunPhase":
+        """The phase with a number; UNSPECIFIED, which is not terminal, for one that only a newer build knows."""
+        return cls(number) if number in cls._value2member_map_ else cls.UNSPECIFIED
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether nothing more will happen to the run."""
+        return self in TERMINAL_PHASES
+
+
+TERMINAL_PHASES: Final = frozenset({RunPhase.SUCCEEDED, RunPhase.FAILED, RunPhase.ABORTED, RunPhase.TIMED_OUT})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RunKey:
+    """The name of a run, unique for ever inside its project and domain."""
+
+    project: str
+    domain: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.project}/{self.domain}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunProgress:
+    """What the scheduler last said of a run."""
+
+    phase: RunPhase
+    started_at_us: int | None = None
+    """When user code of the root ran first, microseconds since the epoch."""
+    ended_at_us: int | None = None
+    error: bytes = b""
+    """Serialised `TaskError`; empty if there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What the scheduler is given of a run: everything that it takes to carry it out."""
+
+    run: RunKey
+    digest: bytes
+    """SHA-256 over everything below, see `run_digest`."""
+    task_spec: bytes
+    """Serialised `TaskSpec`."""
+    inputs: bytes
+    """Serialised `Payload`."""
+    inputs_digest: bytes
+    settings: bytes
+    """Serialised `RunSettings`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskChoice:
+    """The task version that a run is to execute."""
+
+    name: str
+    """"environment.function"."""
+    digest: bytes
+    """SHA-256 of `spec`."""
+    spec: bytes
+    """Deterministically serialised `TaskSpec`."""
+    newest: bool = False
+    """The caller asked for the newest version, whichever that is: a repeated request may meet a newer one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDraft:
+    """A run that was asked for, checked, but not stored."""
+
+    project: str
+    domain: str
+    name: str
+    """Empty: to be generated."""
+    request_id: str
+    task: TaskChoice
+    inputs: bytes
+    inputs_digest: bytes
+    settings: bytes
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The labels among the settings, for filters."""
+    created_by: str
+    source: RunKey | None = None
+    """The run that this one repeats or recovers."""
+    trigger: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRun:
+    """A run that is ready to be stored."""
+
+    key: RunKey
+    draft: RunDraft
+    digest: bytes
+    created_at_us: int
+
+    @property
+    def submission(self) -> Submission:
+        """What the scheduler is told of it."""
+        return Submission(
+            run=self.key,
+            digest=self.digest,
+            task_spec=self.draft.task.spec,
+            inputs=self.draft.inputs,
+            inputs_digest=self.draft.inputs_digest,
+            settings=self.draft.settings,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """A run as stored."""
+
+    key: RunKey
+    sequence: int
+    """Grows with every run of the platform; the order of lists."""
+    request_id: str
+    digest: bytes
+    task_name: str
+    task_digest: bytes
+    inputs_digest: bytes
+    settings: bytes
+    created_by: str
+    created_at_us: int
+    source: RunKey | None
+    trigger: str
+    progress: RunProgress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """Conditions on runs that hold together; an empty one always holds."""
+
+    project: str = ""
+    domain: str = ""
+    task_name: str = ""
+    phases: frozenset[RunPhase] = frozenset()
+    created_by: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    created_after_us: int | None = None
+    """Exclusive."""
+    created_before_us: int | None = None
+    """Exclusive."""

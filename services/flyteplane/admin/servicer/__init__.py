@@ -1,0 +1,1 @@
+"""One file for each rpc service: messages in, domain values, use case, messages out."""

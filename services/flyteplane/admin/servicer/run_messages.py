@@ -1,0 +1,94 @@
+"""Runs as messages."""
+
+from typing import TYPE_CHECKING, cast
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from flyteapi.admin.v1.run_service_pb2 import ListRunsRequest, Run, WatchRunResponse
+from flyteapi.common.v1.error_pb2 import TaskError
+from flyteapi.common.v1.identity_pb2 import RunId
+from flyteapi.scheduler.v1.event_pb2 import ActionHeader, Event
+from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
+from flyteplane.admin.domain.run import RunFilter, RunKey, RunPhase, RunRecord
+
+if TYPE_CHECKING:
+    from flyteapi.common.v1.phase_pb2 import Phase
+
+
+def run_key(run: RunId) -> RunKey:
+    """The name of a run from its message."""
+    return RunKey(run.project, run.domain, run.name)
+
+
+def run_id(run: RunKey) -> RunId:
+    """The message that names a run."""
+    return RunId(project=run.project, domain=run.domain, name=run.name)
+
+
+def phase_message(phase: RunPhase) -> "Phase.ValueType":
+    """A phase as its message has it: the numbers are the same."""
+    return cast("Phase.ValueType", phase.value)
+
+
+def timestamp(time_us: int | None) -> Timestamp | None:
+    """Microseconds since the epoch as a message; None stays None, which leaves a field unset."""
+    if time_us is None:
+        return None
+    seconds, microseconds = divmod(time_us, 1_000_000)
+    return Timestamp(seconds=seconds, nanos=microseconds * 1000)
+
+
+def microseconds(time: Timestamp) -> int:
+    """A message as microseconds since the epoch."""
+    return time.seconds * 1_000_000 + time.nanos // 1000
+
+
+def run_message(record: RunRecord) -> Run:
+    """A run as callers see it."""
+    progress = record.progress
+    return Run(
+        id=run_id(record.key),
+        task_name=record.task_name,
+        task_digest=record.task_digest,
+        phase=phase_message(progress.phase),
+        created_at=timestamp(record.created_at_us),
+        started_at=timestamp(progress.started_at_us),
+        ended_at=timestamp(progress.ended_at_us),
+        error=_error(record),
+        created_by=record.created_by,
+        settings=RunSettings.FromString(record.settings),
+        source=run_id(record.source) if record.source else None,
+        trigger=record.trigger,
+    )
+
+
+def run_filter(request: ListRunsRequest) -> RunFilter:
+    """The conditions of a list."""
+    return RunFilter(
+        project=request.project,
+        domain=request.domain,
+        task_name=request.task_name,
+        phases=frozenset(RunPhase.of(phase) for phase in request.phases),
+        created_by=request.created_by,
+        labels=dict(request.labels),
+        created_after_us=microseconds(request.created_after) if request.HasField("created_after") else None,
+        created_before_us=microseconds(request.created_before) if request.HasField("created_before") else None,
+    )
+
+
+def log_of_undelivered(record: RunRecord) -> WatchRunResponse:
+    """The whole event log of a run that ended before the scheduler took it."""
+    header = ActionHeader(task_name=record.task_name, task_digest=record.task_digest)
+    event = Event(
+        sequence=1,
+        time=timestamp(record.progress.ended_at_us),
+        action="a0",
+        phase=phase_message(record.progress.phase),
+        header=header,
+        error=_error(record),
+    )
+    return WatchRunResponse(events=[event], next_sequence=2, ended=True)
+
+
+def _error(record: RunRecord) -> TaskError | None:
+    return TaskError.FromString(record.progress.error) if record.progress.error else None

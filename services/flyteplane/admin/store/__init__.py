@@ -1,0 +1,1 @@
+"""The database of admin, and where its objects are."""

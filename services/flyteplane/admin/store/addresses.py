@@ -1,0 +1,60 @@
+"""How objects are spoken of outside of the store."""
+
+from pathlib import Path
+from typing import Final
+
+from flyteplane.foundation.errors import InvalidArgument, NotFound
+from flyteplane.objects import FolderObjectStore, validate_key
+
+_FILE: Final = "file://"
+_PLATFORM: Final = "flyte-object://"
+
+
+class FolderAddresses:
+    """Objects of a folder that the clients can reach too, because they run on this machine as the same user.
+
+    Such a client puts an object by writing a temporary file beside its place and renaming it.
+    """
+
+    def __init__(self, store: FolderObjectStore) -> None:
+        self._store = store
+        self._prefix = f"{_FILE}{store.root}/"
+
+    def uri_of(self, key: str) -> str:
+        return f"{_FILE}{self._store.path_of(key)}"
+
+    def key_of(self, uri: str) -> str:
+        return _key_below(uri, prefix=self._prefix)
+
+    async def upload_url(self, key: str, *, expires_in_s: float) -> str:
+        Path(self._store.path_of(key)).parent.mkdir(parents=True, exist_ok=True)
+        return self.uri_of(key)
+
+    async def download_url(self, key: str, *, expires_in_s: float) -> str:
+        return self.uri_of(key)
+
+
+class PlatformAddresses:
+    """Objects that only the platform can reach: everything goes through it."""
+
+    def uri_of(self, key: str) -> str:
+        return f"{_PLATFORM}{key}"
+
+    def key_of(self, uri: str) -> str:
+        return _key_below(uri, prefix=_PLATFORM)
+
+    async def upload_url(self, key: str, *, expires_in_s: float) -> str:
+        return ""
+
+    async def download_url(self, key: str, *, expires_in_s: float) -> str:
+        return ""
+
+
+def _key_below(uri: str, *, prefix: str) -> str:
+    try:
+        if uri.startswith(prefix):
+            return validate_key(uri.removeprefix(prefix))
+    except InvalidArgument:
+        # Said in the same words as for any other URI: what lies outside of the store is nobody's business.
+        pass
+    raise NotFound(f"{uri!r} is not an object of this platform", reason="OBJECT_NOT_FOUND", field="uri")

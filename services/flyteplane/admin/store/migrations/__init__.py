@@ -1,0 +1,7 @@
+"""The schema of `admin.db` and how it came about, see `flyteplane.records.migrate`."""
+
+from flyteplane.admin.store import tables
+
+HEAD = "0001"
+VERSION_TABLE = "admin_version"
+SCHEMA = tables.metadata

@@ -1,0 +1,126 @@
+"""Runs as rows, and rows as runs."""
+
+from typing import Any
+
+from sqlalchemy import Row, Select, func, select
+from sqlalchemy.sql import ColumnElement
+
+from flyteplane.admin.domain.run import NewRun, RunFilter, RunKey, RunPhase, RunProgress, RunRecord
+from flyteplane.admin.store.tables import run_labels, runs
+
+
+def row_of(run: NewRun) -> dict[str, Any]:
+    """The row of a new run; it begins as QUEUED."""
+    draft = run.draft
+    source = draft.source
+    return {
+        "project": run.key.project,
+        "domain": run.key.domain,
+        "name": run.key.name,
+        "created_by": draft.created_by,
+        "request_id": draft.request_id or None,
+        "digest": run.digest,
+        "task_name": draft.task.name,
+        "task_digest": draft.task.digest,
+        "inputs_digest": draft.inputs_digest,
+        "settings": draft.settings,
+        "created_at_us": run.created_at_us,
+        "source_project": source.project if source else None,
+        "source_domain": source.domain if source else None,
+        "source_name": source.name if source else None,
+        "trigger": draft.trigger,
+        "phase": int(RunPhase.QUEUED),
+        "started_at_us": None,
+        "ended_at_us": None,
+        "error": b"",
+    }
+
+
+def progress_row(progress: RunProgress) -> dict[str, Any]:
+    """The columns of a run's progress."""
+    return {
+        "phase": int(progress.phase),
+        "started_at_us": progress.started_at_us,
+        "ended_at_us": progress.ended_at_us,
+        "error": progress.error,
+    }
+
+
+def record_of(row: Row[Any]) -> RunRecord:
+    """The run in a row of `runs`."""
+    source = None if row.source_name is None else RunKey(row.source_project, row.source_domain, row.source_name)
+    return RunRecord(
+        key=RunKey(row.project, row.domain, row.name),
+        sequence=row.sequence,
+        request_id=row.request_id or "",
+        digest=row.digest,
+        task_name=row.task_name,
+        task_digest=row.task_digest,
+        inputs_digest=row.inputs_digest,
+        settings=row.settings,
+        created_by=row.created_by,
+        created_at_us=row.created_at_us,
+        source=source,
+        trigger=row.trigger,
+        progress=RunProgress(
+            phase=RunPhase(row.phase),
+            started_at_us=row.started_at_us,
+            ended_at_us=row.ended_at_us,
+            error=row.error,
+        ),
+    )
+
+
+def record_of_new(run: NewRun, *, sequence: int) -> RunRecord:
+    """What `record_of` would read back of a run that was just inserted."""
+    draft = run.draft
+    return RunRecord(
+        key=run.key,
+        sequence=sequence,
+        request_id=draft.request_id,
+        digest=run.digest,
+        task_name=draft.task.name,
+        task_digest=draft.task.digest,
+        inputs_digest=draft.inputs_digest,
+        settings=draft.settings,
+        created_by=draft.created_by,
+        created_at_us=run.created_at_us,
+        source=draft.source,
+        trigger=draft.trigger,
+        progress=RunProgress(phase=RunPhase.QUEUED),
+    )
+
+
+def page_query(where: RunFilter, *, before: int | None, limit: int) -> Select[Any]:
+    """The newest runs that fit, with a sequence below `before`."""
+    query = select(runs).where(*_conditions(where))
+    if before is not None:
+        query = query.where(runs.c.sequence < before)
+    return query.order_by(runs.c.sequence.desc()).limit(limit)
+
+
+def _conditions(where: RunFilter) -> list[ColumnElement[bool]]:
+    columns = (
+        (runs.c.project, where.project),
+        (runs.c.domain, where.domain),
+        (runs.c.task_name, where.task_name),
+        (runs.c.created_by, where.created_by),
+    )
+    conditions: list[ColumnElement[bool]] = [column == wanted for column, wanted in columns if wanted]
+    if where.phases:
+        conditions.append(runs.c.phase.in_(sorted(int(phase) for phase in where.phases)))
+    if where.created_after_us is not None:
+        conditions.append(runs.c.created_at_us > where.created_after_us)
+    if where.created_before_us is not None:
+        conditions.append(runs.c.created_at_us < where.created_before_us)
+    conditions.extend(_has_label(key, value) for key, value in sorted(where.labels.items()))
+    return conditions
+
+
+def _has_label(key: str, value: str) -> ColumnElement[bool]:
+    return (
+        select(func.count())
+        .where(run_labels.c.sequence == runs.c.sequence, run_labels.c.key == key, run_labels.c.value == value)
+        .scalar_subquery()
+        > 0
+    )

@@ -1,0 +1,122 @@
+"""The tables of `admin.db`.
+
+Times are microseconds since the epoch. Messages are kept as their serialisation. `sequence` columns number the rows
+in the order in which they were committed; lists are paged by them.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata: Final = MetaData()
+_Sequence: Final = BigInteger().with_variant(Integer, "sqlite")
+
+projects: Final = Table(
+    "projects",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("labels", Text, nullable=False),  # JSON object
+    Column("domains", Text, nullable=False),  # JSON array
+    Column("archived", Boolean, nullable=False),
+    Column("created_at_us", BigInteger, nullable=False),
+)
+
+task_specs: Final = Table(
+    "task_specs",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("spec", LargeBinary, nullable=False),
+)
+
+task_versions: Final = Table(
+    "task_versions",
+    metadata,
+    Column("sequence", _Sequence, primary_key=True, autoincrement=True),
+    Column("project", Text, nullable=False),
+    Column("domain", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("digest", LargeBinary, ForeignKey("task_specs.digest"), nullable=False),
+    Column("deployed_at_us", BigInteger, nullable=False),
+    Column("deployed_by", Text, nullable=False),
+    UniqueConstraint("project", "domain", "name", "version", name="task_versions_name"),
+    Index("task_versions_newest", "project", "domain", "name", "sequence"),
+)
+
+runs: Final = Table(
+    "runs",
+    metadata,
+    Column("sequence", _Sequence, primary_key=True, autoincrement=True),
+    Column("project", Text, nullable=False),
+    Column("domain", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("request_id", Text),  # null: none was given
+    Column("digest", LargeBinary, nullable=False),
+    Column("task_name", Text, nullable=False),
+    Column("task_digest", LargeBinary, nullable=False),
+    Column("inputs_digest", LargeBinary, nullable=False),
+    Column("settings", LargeBinary, nullable=False),
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("source_project", Text),
+    Column("source_domain", Text),
+    Column("source_name", Text),
+    Column("trigger", Text, nullable=False),
+    Column("phase", SmallInteger, nullable=False),
+    Column("started_at_us", BigInteger),
+    Column("ended_at_us", BigInteger),
+    Column("error", LargeBinary, nullable=False),
+    UniqueConstraint("project", "domain", "name", name="runs_name"),
+    UniqueConstraint("request_id", "project", "domain", "created_by", name="runs_request"),
+    Index("runs_task", "project", "domain", "task_name", "sequence"),
+    sqlite_autoincrement=True,
+)
+
+run_labels: Final = Table(
+    "run_labels",
+    metadata,
+    Column("sequence", _Sequence, ForeignKey("runs.sequence", ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    Index("run_labels_value", "key", "value", "sequence"),
+)
+
+#: Runs that the scheduler has not taken yet, with what only it needs to know of them.
+run_outbox: Final = Table(
+    "run_outbox",
+    metadata,
+    Column("sequence", _Sequence, ForeignKey("runs.sequence", ondelete="CASCADE"), primary_key=True),
+    Column("inputs", LargeBinary, nullable=False),
+    Column("abort_reason", Text),  # null: nobody asked for an abort
+)
+
+#: One row: where the mirror of phases stands.
+phase_cursor: Final = Table(
+    "phase_cursor",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("cursor", BigInteger, nullable=False),
+)
+
+#: Secret bytes that are made once, such as the key of page tokens.
+platform_keys: Final = Table(
+    "platform_keys",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)

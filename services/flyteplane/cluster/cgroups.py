@@ -1,0 +1,222 @@
+"""Limits of memory and cpu by control groups, where this machine lets us make them.
+
+Both hierarchies are known: version 2 (one tree, controllers to be handed down) and version 1 (a tree for each controller). Groups
+are made below the group that this process is in, so that limits of the platform itself hold for its workers. Where groups
+cannot be made, `ControlGroups.detect` gives none and the caller limits what it can by other means.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+_log = logging.getLogger("flyteplane.cluster")
+
+_PERIOD_US: Final = 100_000
+_LEAST_QUOTA_US: Final = 1_000
+_LEAST_SHARES: Final = 2
+_REMOVAL_PATIENCE_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerGroup:
+    """The control groups of one worker."""
+
+    folders: tuple[Path, ...]
+    memory_events: Path | None
+    """The file that counts kills for want of memory."""
+
+    @property
+    def member_files(self) -> tuple[str, ...]:
+        """Files that a process writes "0" to in order to enter."""
+        return tuple(str(folder / "cgroup.procs") for folder in self.folders)
+
+    def ran_out_of_memory(self) -> bool:
+        """Whether the kernel killed a member because of the group's memory limit."""
+        if self.memory_events is None:
+            return False
+        try:
+            lines = self.memory_events.read_text().splitlines()
+        except OSError:
+            return False
+        return any(line.startswith("oom_kill ") and int(line.split()[1]) > 0 for line in lines)
+
+    def kill(self) -> None:
+        """Kills every member, also those that have left the worker's session."""
+        for folder in self.folders:
+            try:
+                members = (folder / "cgroup.procs").read_text().split()
+            except OSError:
+                continue
+            for member in members:
+                _kill(int(member))
+
+    def remove(self) -> bool:
+        """Removes the groups; False while killed members are still on their way out."""
+        return all([_remove(folder) for folder in self.folders])
+
+
+@dataclass(frozen=True, slots=True)
+class ControlGroups:
+    """Makes groups for workers.
+
+    Args:
+        version: 1 or 2.
+        memory: folder below which groups with a memory limit are made; None if memory cannot be limited.
+        cpu: the same for cpu; for version 2 the same folder.
+    """
+
+    version: int
+    memory: Path | None
+    cpu: Path | None
+    _swept: list[Path] = field(default_factory=list)
+
+    @classmethod
+    def detect(cls, name: str, *, mounts: Path = Path("/proc/self/mounts"), own: Path = Path("/proc/self/cgroup")) -> (
+        ControlGroups | None
+    ):
+        """What this machine offers for groups below one named `name`; None if it offers nothing."""
+        memberships = _memberships(own)
+        for mount, kind, options in _cgroup_mounts(mounts):
+            if kind == "cgroup2" and "" in memberships and (base := _prepare_v2(mount, memberships[""], name)):
+                return cls(2, base, base)
+        folders = {
+            controller: base
+            for mount, kind, options in _cgroup_mounts(mounts)
+            for controller in ("memory", "cpu")
+            if kind == "cgroup" and controller in options and controller in memberships
+            if (base := _prepare(mount / memberships[controller].lstrip("/") / name)) is not None
+        }
+        return cls(1, folders.get("memory"), folders.get("cpu")) if folders else None
+
+    def create(self, worker: str, *, memory_bytes: int, cpu_millis: int) -> WorkerGroup:
+        """Makes the groups of a worker with limits above 0; an existing group is taken over. Raises OSError."""
+        folders: list[Path] = []
+        events: Path | None = None
+        if memory_bytes and self.memory is not None:
+            folder = _make(self.memory / worker, folders)
+            if self.version == 2:
+                (folder / "memory.max").write_text(str(memory_bytes))
+                _try_write(folder / "memory.swap.max", "0")
+                events = folder / "memory.events"
+            else:
+                (folder / "memory.limit_in_bytes").write_text(str(memory_bytes))
+                events = folder / "memory.oom_control"
+        if cpu_millis and self.cpu is not None:
+            folder = _make(self.cpu / worker, folders)
+            quota_us = max(cpu_millis * _PERIOD_US // 1000, _LEAST_QUOTA_US)
+            if self.version == 2:
+                (folder / "cpu.max").write_text(f"{quota_us} {_PERIOD_US}")
+            else:
+                (folder / "cpu.shares").write_text(str(max(cpu_millis * 1024 // 1000, _LEAST_SHARES)))
+                (folder / "cpu.cfs_quota_us").write_text(str(quota_us))
+        return WorkerGroup(tuple(folders), events)
+
+    def sweep(self) -> None:
+        """Kills members of groups that are left from a platform that was killed, and removes the groups."""
+        for base in self._bases():
+            for folder in [entry for entry in base.iterdir() if entry.is_dir()]:
+                WorkerGroup((folder,), None).kill()
+                _remove_patiently(folder)
+
+    def close(self) -> None:
+        """Removes the folder in which the groups were."""
+        for base in self._bases():
+            _remove(base)
+
+    def _bases(self) -> Iterable[Path]:
+        return [base for base in dict.fromkeys((self.memory, self.cpu)) if base is not None and base.is_dir()]
+
+
+def _make(folder: Path, folders: list[Path]) -> Path:
+    if folder not in folders:
+        folder.mkdir(exist_ok=True)
+        folders.append(folder)
+    return folder
+
+
+def _memberships(own: Path) -> dict[str, str]:
+    """Path of this process's group by controller; version 2 has the controller "". """
+    try:
+        lines = own.read_text().splitlines()
+    except OSError:
+        return {}
+    found: dict[str, str] = {}
+    for line in lines:
+        _number, controllers, path = line.split(":", 2)
+        found.update(dict.fromkeys(controllers.split(","), path))
+    return found
+
+
+def _cgroup_mounts(mounts: Path) -> Sequence[tuple[Path, str, list[str]]]:
+    try:
+        lines = mounts.read_text().splitlines()
+    except OSError:
+        return []
+    entries = (line.split() for line in lines)
+    return [(Path(entry[1]), entry[2], entry[3].split(",")) for entry in entries if entry[2].startswith("cgroup")]
+
+
+def _prepare(base: Path) -> Path | None:
+    try:
+        base.mkdir(exist_ok=True)
+    except OSError:
+        return None
+    return base if os.access(base, os.W_OK) else None
+
+
+def _prepare_v2(mount: Path, own_path: str, name: str) -> Path | None:
+    """A group whose children may be limited. Version 2 forbids members in a group that hands controllers down."""
+    parent = mount / own_path.lstrip("/")
+    try:
+        offered = set((parent / "cgroup.subtree_control").read_text().split())
+        if not {"memory", "cpu"} <= offered:
+            return None
+        base = parent / name
+        base.mkdir(exist_ok=True)
+        (base / "cgroup.subtree_control").write_text("+memory +cpu")
+    except OSError as error:
+        _log.info("control groups cannot be used: %s", error)
+        return None
+    return base
+
+
+def _try_write(path: Path, content: str) -> None:
+    try:
+        path.write_text(content)
+    except OSError:
+        # Not every kernel counts swap.
+        return
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _remove(folder: Path) -> bool:
+    try:
+        folder.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _remove_patiently(folder: Path) -> bool:
+    """Removes a group whose members were killed: they leave a moment later, which version 1 does not tell anybody."""
+    give_up = time.monotonic() + _REMOVAL_PATIENCE_S
+    while not _remove(folder):
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(0.001)
+    return True

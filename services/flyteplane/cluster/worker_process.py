@@ -1,0 +1,222 @@
+"""One worker process as the platform holds it: its stream, its output pipe, and how it ended.
+
+A worker has ended for its owner only when three things have: the process, its stream and its output. Whoever holds the pipe open
+after the process is dead belongs to its group and is killed, so the end always comes; and it is reported once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from flyteapi.scheduler.v1.worker_service_pb2 import SessionRequest, SessionResponse, WorkerOrder
+from google.protobuf.message import DecodeError
+
+from flyte.spec.limits import INLINE_ON_STREAM_BYTES
+from flyteplane.cluster.frames import BrokenFrame, FrameDecoder, encode_frame
+from flyteplane.cluster.ports import WorkerExit, WorkerSink
+
+_log = logging.getLogger("flyteplane.cluster")
+
+_READ_BYTES: Final = 1 << 18
+_SEND_BUFFER_BYTES: Final = 1 << 20
+_BATCH_BYTES: Final = 4 << 20
+#: How long output may keep coming after the process is dead.
+_DRAIN_S: Final = 2.0
+
+
+class WorkerProcess:
+    """A started worker.
+
+    Args:
+        name: of the worker.
+        sink: who started it.
+        first_frame: sent before any order.
+        stream_ended: called when the worker's stream has ended while its process may still run.
+        gone: called once, when process, stream and output have all ended.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        sink: WorkerSink,
+        *,
+        first_frame: bytes,
+        stream_ended: Callable[[WorkerProcess], None],
+        gone: Callable[[WorkerProcess], None],
+    ) -> None:
+        self.name = name
+        self.sink = sink
+        self.pid = 0
+        self.started_at: int | None = None
+        self.exit: WorkerExit | None = None
+        self.closed: asyncio.Event = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._stream_ended = stream_ended
+        self._gone = gone
+        self._decoder = FrameDecoder()
+        self._orders: list[WorkerOrder] = []
+        self._unsent = bytearray(encode_frame(first_frame))
+        self._flushing = False
+        self._connection: socket.socket | None = None
+        self._output = -1
+        self._drain_timer: asyncio.TimerHandle | None = None
+
+    def open(self) -> tuple[int, int]:
+        """Makes stream and pipe; returns the worker's ends. Raises OSError."""
+        ours, theirs = socket.socketpair()
+        try:
+            read, write = os.pipe2(os.O_CLOEXEC)
+        except OSError:
+            ours.close()
+            theirs.close()
+            raise
+        ours.setblocking(False)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        os.set_blocking(read, False)
+        self._connection, self._output = ours, read
+        self._loop.add_reader(ours, self._stream_readable)
+        self._loop.add_reader(read, self._output_readable)
+        self._write()
+        return theirs.detach(), write
+
+    def send(self, orders: Sequence[WorkerOrder]) -> None:
+        """Queues orders; all of one turn of the loop go out as one frame."""
+        if self._connection is None:
+            return
+        self._orders.extend(orders)
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def close(self) -> None:
+        """Ends the stream, upon which the worker kills its process group."""
+        if self._connection is None:
+            return
+        self._flush()
+        self._close_stream()
+        self._stream_ended(self)
+        self._finish_if_over()
+
+    def ended(self, exit: WorkerExit) -> None:
+        """The process has ended; what it has said and written may still be on its way."""
+        if self.exit is not None:
+            return
+        self.exit = exit
+        self._drain_timer = self._loop.call_later(_DRAIN_S, self._stop_draining)
+        self._finish_if_over()
+
+    @property
+    def stream_open(self) -> bool:
+        """Whether the worker can still be spoken to."""
+        return self._connection is not None
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self._orders and self._connection is not None:
+            for batch in batches(self._orders):
+                self._unsent += encode_frame(SessionResponse(orders=batch).SerializeToString())
+            self._orders.clear()
+            self._write()
+
+    def _write(self) -> None:
+        while self._unsent and self._connection is not None:
+            try:
+                sent = self._connection.send(self._unsent)
+            except (BlockingIOError, InterruptedError):
+                self._loop.add_writer(self._connection, self._write)
+                return
+            except OSError:
+                # The worker is gone; its reader hears it too.
+                sent = len(self._unsent)
+            del self._unsent[:sent]
+        if self._connection is not None:
+            self._loop.remove_writer(self._connection)
+
+    def _stream_readable(self) -> None:
+        assert self._connection is not None
+        try:
+            data = self._connection.recv(_READ_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        try:
+            for frame in self._decoder.feed(data):
+                self.sink.received(self.name, SessionRequest.FromString(frame).reports)
+        except (BrokenFrame, DecodeError) as error:
+            _log.error("worker %s does not keep to the protocol: %s", self.name, error)
+            data = b""
+        if not data and self._connection is not None:
+            self._close_stream()
+            self._stream_ended(self)
+            self._finish_if_over()
+
+    def _close_stream(self) -> None:
+        if self._connection is not None:
+            self._loop.remove_reader(self._connection)
+            self._loop.remove_writer(self._connection)
+            self._connection.close()
+            self._connection = None
+
+    def _output_readable(self) -> None:
+        try:
+            data = os.read(self._output, _READ_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        if data:
+            self.sink.output(self.name, data)
+            return
+        self._close_output()
+        self._finish_if_over()
+
+    def _close_output(self) -> None:
+        if self._output >= 0:
+            self._loop.remove_reader(self._output)
+            os.close(self._output)
+            self._output = -1
+
+    def _stop_draining(self) -> None:
+        _log.warning("somebody holds the output of worker %s open, which has ended; it is closed now", self.name)
+        self._close_stream()
+        self._close_output()
+        self._finish_if_over()
+
+    def _finish_if_over(self) -> None:
+        if self.exit is None or self._connection is not None or self._output >= 0 or self.closed.is_set():
+            return
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
+        self.closed.set()
+        self._gone(self)
+
+
+def batches(orders: Sequence[WorkerOrder]) -> Iterator[Sequence[WorkerOrder]]:
+    """Cuts what is to be sent at once into pieces that are far shorter than the longest frame."""
+    if len(orders) * INLINE_ON_STREAM_BYTES < _BATCH_BYTES:
+        yield orders
+        return
+    start, size_bytes = 0, 0
+    for end, order in enumerate(orders, start=1):
+        size_bytes += order.ByteSize()
+        if size_bytes >= _BATCH_BYTES:
+            yield orders[start:end]
+            start, size_bytes = end, 0
+    if start < len(orders):
+        yield orders[start:]
+
+
+def exit_of_status(name: str, status: int, *, out_of_memory: bool) -> WorkerExit:
+    """How a worker ended, from its wait status."""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        message = "the kernel killed it for want of memory" if out_of_memory else f"killed by signal {number}"
+        return WorkerExit(name=name, signal=number, out_of_memory=out_of_memory, message=message)
+    code = os.WEXITSTATUS(status)
+    return WorkerExit(
+        name=name, exit_code=code, out_of_memory=out_of_memory and code != 0, message=f"ended with exit code {code}"
+    )

@@ -1,0 +1,126 @@
+"""Structured logs: one JSON object a line, or lines for people when a terminal reads them.
+
+`get_logger` gives a logger that costs next to nothing until it writes: structlog takes 100 ms to import and is loaded
+with the first line that is really written. The records of the standard library's `logging` come out in the same form.
+"""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final, TextIO
+
+from flyteplane.foundation.errors import InvalidArgument
+
+LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+
+_context: ContextVar[dict[str, Any]] = ContextVar("flyteplane_log_context")
+_EMPTY: Final[dict[str, Any]] = {}
+
+
+class _Settings:
+    """Where lines go; one for the process, because a stream has one reader."""
+
+    def __init__(self) -> None:
+        self.threshold = logging.INFO
+        self.stream: TextIO | None = None
+        self.for_people: bool | None = None
+        self.writer: Any = None
+
+    def write(self, level: str, logger: str, event: str, facts: dict[str, Any]) -> None:
+        if self.writer is None:
+            from flyteplane.observe.rendering import make_writer
+
+            stream = self.stream or sys.stderr
+            self.writer = make_writer(stream, stream.isatty() if self.for_people is None else self.for_people)
+        getattr(self.writer, level)(event, logger=logger, **_context.get(_EMPTY), **facts)
+
+
+_settings = _Settings()
+
+
+class Logger:
+    """Writes events with facts: `log.info("action_assigned", action="a0", attempt=1)`.
+
+    Facts must not be secrets. `exc_info=error` adds the traceback of an error.
+    """
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def debug(self, event: str, **facts: Any) -> None:
+        if _settings.threshold <= logging.DEBUG:
+            _settings.write("debug", self._name, event, facts)
+
+    def info(self, event: str, **facts: Any) -> None:
+        if _settings.threshold <= logging.INFO:
+            _settings.write("info", self._name, event, facts)
+
+    def warning(self, event: str, **facts: Any) -> None:
+        if _settings.threshold <= logging.WARNING:
+            _settings.write("warning", self._name, event, facts)
+
+    def error(self, event: str, **facts: Any) -> None:
+        _settings.write("error", self._name, event, facts)
+
+
+def get_logger(name: str) -> Logger:
+    """A logger; `name` is the dotted name of the part that writes, such as `scheduler.queues`."""
+    return Logger(name)
+
+
+@contextmanager
+def bound(**facts: Any) -> Iterator[None]:
+    """Add facts, such as run, action and attempt, to every line that this task, or one it starts, writes inside."""
+    token = _context.set({**_context.get(_EMPTY), **facts})
+    try:
+        yield
+    finally:
+        _context.reset(token)
+
+
+def configure_logs(*, level: str = "info", stream: TextIO | None = None, for_people: bool | None = None) -> None:
+    """Set where lines go. May be called again; the last call counts.
+
+    Args:
+        level: `debug`, `info`, `warning` or `error`.
+        stream: standard error when None.
+        for_people: coloured lines in place of JSON; None asks whether the stream is a terminal.
+
+    Raises:
+        InvalidArgument: the level is unknown.
+    """
+    if level not in LEVELS:
+        raise InvalidArgument(f"unknown log level {level!r}", field="level", limit=", ".join(LEVELS))
+    _settings.threshold = LEVELS[level]
+    _settings.stream = stream
+    _settings.for_people = for_people
+    _settings.writer = None
+    root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if isinstance(handler, _FromStandardLibrary)]:
+        root.removeHandler(handler)
+    root.addHandler(_FromStandardLibrary())
+    root.setLevel(_settings.threshold)
+
+
+class _FromStandardLibrary(logging.Handler):
+    """Writes the records of `logging` in the form of ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            facts: dict[str, Any] = {"exc_info": record.exc_info} if record.exc_info else {}
+            _settings.write(_level_name(record.levelno), record.name, record.getMessage(), facts)
+        except Exception:
+            self.handleError(record)
+
+
+def _level_name(number: int) -> str:
+    return next((name for name, level in reversed(LEVELS.items()) if number >= level), "debug")

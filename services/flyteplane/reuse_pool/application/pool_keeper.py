@@ -1,0 +1,163 @@
+"""Pools come with a declaration, take over from their predecessors, and go when nothing is left of them."""
+
+import logging
+
+from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import DeclarePool
+from flyteplane.foundation.clock import Clock
+from flyteplane.foundation.errors import PlatformError
+from flyteplane.foundation.tasks import BackgroundTasks
+from flyteplane.reuse_pool.application.effect_runner import EffectRunner
+from flyteplane.reuse_pool.application.ports import PoolRecord, PoolStore
+from flyteplane.reuse_pool.application.registry import Registry
+from flyteplane.reuse_pool.application.sessions import OpenPool, Session
+from flyteplane.reuse_pool.application.templates import environment_of, policy_of
+from flyteplane.reuse_pool.domain import administration, deadlines, replica_events
+from flyteplane.reuse_pool.domain.effects import Effect
+from flyteplane.reuse_pool.domain.pool_state import PoolState
+
+_log = logging.getLogger("flyteplane.reuse_pool")
+
+
+class PoolKeeper:
+    """Opens and closes pools.
+
+    Args:
+        life: names this life of the service; part of the names of replicas, so that none is used twice.
+        first_seen: when identities were first declared, from the register.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        runner: EffectRunner,
+        store: PoolStore,
+        clock: Clock,
+        background: BackgroundTasks,
+        life: str,
+        first_seen: dict[str, float],
+    ) -> None:
+        self._registry = registry
+        self._runner = runner
+        self._store = store
+        self._clock = clock
+        self._background = background
+        self._life = life
+        self._first_seen = first_seen
+        self._opened = 0
+
+    def open(self, declaration: DeclarePool) -> None:
+        """Open the pool of a declaration unless it lives. One that contradicts itself refuses its attempts later."""
+        if declaration.pool not in self._registry.pools:
+            try:
+                self._open(declaration)
+            except PlatformError as error:
+                _log.warning("pool %s cannot be opened: %s", declaration.pool[:12], error.public_text)
+
+    def for_attempt(self, name: str) -> OpenPool | None:
+        """The pool for an attempt; one that is gone is opened again. None if it is not declared. Raises InvalidArgument."""
+        pool = self._registry.pools.get(name)
+        if pool is not None:
+            return pool
+        declaration = self._registry.catalogue.pool(name)
+        return self._open(declaration) if declaration is not None else None
+
+    def wake(self, pool: OpenPool, now: float) -> None:
+        """Do what is due in a pool."""
+        self._run(pool, deadlines.tick(pool.state, now=now))
+
+    def start_failed(self, session: Session, error: PlatformError, permanent: bool) -> None:
+        """A replica could not be started."""
+        name, pool = session.replica.name, session.pool
+        self._registry.sessions.pop(name, None)
+        if not session.given_up and name in pool.state.roster.by_name:
+            effects = replica_events.start_failed(
+                pool.state,
+                session.replica,
+                error.reason,
+                error.public_text,
+                permanent=permanent,
+                now=self._clock.monotonic(),
+            )
+            self._runner.run(pool, effects)
+        self.replica_gone(session, session.end_reason or error.reason)
+        self._registry.flush()
+
+    def replica_gone(self, session: Session, reason: str) -> None:
+        """A replica has ended and its pool knows."""
+        _log.info("replica %s has ended: %s", session.replica.name, reason)
+        ended = self._store.note_replica_end(session.replica.name, at=self._clock.now(), reason=reason[:500])
+        self._background.start(ended, name=f"note the end of {session.replica.name}")
+        self._remove_if_gone(session.pool)
+
+    def drain(self, pool: OpenPool) -> None:
+        """Let all replicas of a pool go."""
+        self._run(pool, administration.drain(pool.state, now=self._clock.monotonic()))
+
+    def resize(self, pool: OpenPool, *, min_replicas: int, max_replicas: int) -> None:
+        """Change the bounds of a pool. Raises InvalidArgument."""
+        now = self._clock.monotonic()
+        effects = administration.resize(
+            pool.state, min_replicas=min_replicas, max_replicas=max_replicas, now=now
+        )
+        self._run(pool, effects)
+
+    def _open(self, declaration: DeclarePool) -> OpenPool:
+        name, now = declaration.pool, self._clock.now()
+        self._opened += 1
+        state = PoolState(
+            name=name,
+            policy=policy_of(declaration.policy),
+            settings=self._registry.settings,
+            graph=self._registry.graph,
+            blame=self._registry.blame,
+            replica_prefix=f"{name[:10]}-{self._life}{self._opened}",
+            idle_since=self._clock.monotonic(),
+        )
+        first_seen = self._first_seen.setdefault(name, now)
+        pool = OpenPool(state=state, declaration=declaration, created_at=now, first_seen_at=first_seen)
+        self._registry.pools[name] = pool
+        self._note(pool)
+        self._take_over(pool)
+        self._run(pool, administration.open_pool(state, now=self._clock.monotonic()))
+        return pool
+
+    def _take_over(self, pool: OpenPool) -> None:
+        """Of the living pools of one environment, all but the one that was declared last keep nothing without need."""
+        environment = environment_of(pool.declaration)
+        for other in list(self._registry.pools.values()):
+            if other is pool or environment_of(other.declaration) != environment:
+                continue
+            if other.first_seen_at <= pool.first_seen_at:
+                if not other.state.superseded:
+                    self._run(other, administration.supersede(other.state, now=self._clock.monotonic()))
+            else:
+                pool.state.superseded = True
+
+    def _note(self, pool: OpenPool) -> None:
+        project, domain, environment, run = environment_of(pool.declaration)
+        record = PoolRecord(
+            name=pool.state.name,
+            project=project,
+            domain=domain,
+            environment=environment,
+            run=run,
+            created_at=pool.first_seen_at,
+        )
+        _log.info("pool %s of %s/%s/%s is open", pool.state.name[:12], project, domain, environment)
+        self._background.start(self._store.note_pool(record), name="note pool")
+
+    def _run(self, pool: OpenPool, effects: list[Effect]) -> None:
+        self._runner.run(pool, effects)
+        self._remove_if_gone(pool)
+        self._registry.flush()
+
+    def _remove_if_gone(self, pool: OpenPool) -> None:
+        name = pool.state.name
+        if not pool.state.gone or self._registry.pools.get(name) is not pool:
+            return
+        del self._registry.pools[name]
+        self._registry.graph.note_stuck(name, False)
+        _log.info("pool %s is gone", name[:12])
+        ended = self._store.note_pool_end(name, at=self._clock.now(), reason="drained")
+        self._background.start(ended, name="note the end of a pool")

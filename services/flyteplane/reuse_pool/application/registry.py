@@ -1,0 +1,54 @@
+"""The memory of the service: pools, sessions and leases, shared by the two sides of the relay."""
+
+from flyteplane.foundation.errors import NotFound
+from flyteplane.reuse_pool.application.catalogue import Catalogue
+from flyteplane.reuse_pool.application.outbox import Outbox
+from flyteplane.reuse_pool.application.sessions import Held, OpenPool, Session
+from flyteplane.reuse_pool.domain.blame import BlameLedger
+from flyteplane.reuse_pool.domain.call_graph import CallGraph
+from flyteplane.reuse_pool.domain.policy import PoolSettings
+
+_SHORTEST_PREFIX = 8
+
+
+class Registry:
+    """All that lives. Belongs to one event loop."""
+
+    def __init__(self, settings: PoolSettings) -> None:
+        self.settings = settings
+        self.pools: dict[str, OpenPool] = {}
+        self.sessions: dict[str, Session] = {}
+        self.held: dict[int, Held] = {}
+        self.catalogue = Catalogue()
+        self.graph = CallGraph()
+        self.blame = BlameLedger(kills_to_quarantine=settings.kills_to_quarantine)
+        self.outbox: Outbox | None = None
+        """To the scheduler; None while no stream is open."""
+        self.to_flush: dict[Session, None] = {}
+
+    def flush(self) -> None:
+        """Send the orders that queued in this turn, one batch for each replica."""
+        if not self.to_flush:
+            return
+        sessions, self.to_flush = self.to_flush, {}
+        for session in sessions:
+            orders, session.orders = session.orders, []
+            # A replica that is out of reach is told again when it comes back.
+            if session.channel is not None:
+                session.channel.send(orders)
+
+    def pool(self, name: str) -> OpenPool:
+        """A living pool by its name or a unique prefix of at least 8 characters. Raises NotFound."""
+        found = self.pools.get(name)
+        if found is not None:
+            return found
+        matching = [pool for key, pool in self.pools.items() if key.startswith(name)]
+        if len(name) < _SHORTEST_PREFIX or len(matching) != 1:
+            known = "several pools match it" if len(matching) > 1 else "no living pool is called so"
+            raise NotFound(
+                f"there is no pool {name!r}: {known}",
+                reason="POOL_NOT_FOUND",
+                field="pool",
+                mend=f"Give the full name or a unique prefix of at least {_SHORTEST_PREFIX} characters.",
+            )
+        return matching[0]

@@ -1,0 +1,55 @@
+"""The service as its servicers see it: what people and the scheduler may ask of it."""
+
+from collections.abc import Sequence
+
+from flyteplane.reuse_pool.application.pool_keeper import PoolKeeper
+from flyteplane.reuse_pool.application.registry import Registry
+from flyteplane.reuse_pool.application.replica_side import ReplicaSide
+from flyteplane.reuse_pool.application.scheduler_side import SchedulerSide
+from flyteplane.reuse_pool.application.sessions import OpenPool
+
+
+class ReusePool:
+    """The two sides of the relay, and the pools for people."""
+
+    def __init__(
+        self, registry: Registry, *, keeper: PoolKeeper, scheduler: SchedulerSide, replicas: ReplicaSide
+    ) -> None:
+        self._registry = registry
+        self._keeper = keeper
+        self.scheduler = scheduler
+        self.replicas = replicas
+
+    def list_pools(self, *, project: str = "", domain: str = "") -> Sequence[OpenPool]:
+        """Living pools, those opened first at the front. Empty arguments stand for all."""
+        return [
+            pool
+            for pool in self._registry.pools.values()
+            if project in ("", pool.declaration.scope.project) and domain in ("", pool.declaration.scope.domain)
+        ]
+
+    def get_pool(self, name: str) -> OpenPool:
+        """A living pool by name or unique prefix. Raises NotFound."""
+        return self._registry.pool(name)
+
+    def drain_pool(self, name: str) -> OpenPool:
+        """Let a pool finish what runs and go. Raises NotFound."""
+        pool = self._registry.pool(name)
+        self._keeper.drain(pool)
+        return pool
+
+    def resize_pool(self, name: str, *, min_replicas: int, max_replicas: int) -> OpenPool:
+        """Change the bounds of a pool for as long as it lives. Raises NotFound, InvalidArgument."""
+        pool = self._registry.pool(name)
+        self._keeper.resize(pool, min_replicas=min_replicas, max_replicas=max_replicas)
+        return pool
+
+    def knows_replica(self, name: str) -> bool:
+        """Whether a replica of this name may speak."""
+        session = self._registry.sessions.get(name)
+        return session is not None and not session.given_up
+
+    def started_at(self, replica: str) -> float:
+        """When a replica was started, in seconds since the epoch; 0 if it is gone."""
+        session = self._registry.sessions.get(replica)
+        return session.started_at if session is not None else 0.0

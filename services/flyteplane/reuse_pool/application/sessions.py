@@ -1,0 +1,87 @@
+"""What the service remembers of one replica and of one lease, beside what the domain decides upon."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import DeclarePool
+from flyteapi.scheduler.v1.worker_service_pb2 import Assign, WorkerOrder, WorkerReport
+from flyteplane.cluster.ports import WorkerChannel
+from flyteplane.reuse_pool.application.ports import NO_SECRETS, SecretValues
+from flyteplane.reuse_pool.domain.attempt import Attempt
+from flyteplane.reuse_pool.domain.pool_state import PoolState
+from flyteplane.reuse_pool.domain.replica import Replica
+
+_MOST_KNOWN: Final = 10_000
+_TAIL_BYTES: Final = 2048
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class OpenPool:
+    """A living pool."""
+
+    state: PoolState
+    declaration: DeclarePool
+    created_at: float
+    """Seconds since the epoch."""
+    first_seen_at: float
+    """When its identity was first declared, in whatever life of the service."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Session:
+    """The conversation with one replica."""
+
+    pool: OpenPool
+    replica: Replica
+    started_at: float
+    """Seconds since the epoch."""
+    channel: WorkerChannel | None = None
+    orders: list[WorkerOrder] = field(default_factory=list)
+    """Not sent yet; a turn's orders go out together."""
+    known_tasks: set[bytes] = field(default_factory=set)
+    known_runs: set[str] = field(default_factory=set)
+    secrets: SecretValues = NO_SECRETS
+    given_up: bool = False
+    """The pool has done with it; what it still says has no effect."""
+    end_reason: str = ""
+    said_at_start: bytes = b""
+    """The last it wrote before it said Hello: why it did not start."""
+
+    def wrote(self, data: bytes) -> None:
+        """Keep the end of what a replica writes while it starts. Secrets are given to it only later."""
+        self.said_at_start = (self.said_at_start + data)[-_TAIL_BYTES:]
+
+    def introduce(self, held: "Held") -> None:
+        """Queue what the replica has to know before it is given the lease."""
+        assign = held.assign
+        if assign.task_digest not in self.known_tasks:
+            if len(self.known_tasks) >= _MOST_KNOWN:
+                self.known_tasks.clear()
+            self.known_tasks.add(assign.task_digest)
+            self.orders.append(held.declare_task)
+        if assign.run not in self.known_runs:
+            if len(self.known_runs) >= _MOST_KNOWN:
+                self.known_runs.clear()
+            self.known_runs.add(assign.run)
+            self.orders.append(held.declare_run)
+
+    def forget_introductions(self) -> None:
+        """A new stream knows nothing."""
+        self.known_tasks.clear()
+        self.known_runs.clear()
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Held:
+    """A lease that the pool holds, with the messages that may have to be said again."""
+
+    attempt: Attempt
+    pool: OpenPool
+    assign: Assign
+    declare_task: WorkerOrder
+    declare_run: WorkerOrder
+    session: Session | None = None
+    started: WorkerReport | None = None
+    submits: dict[int, WorkerReport] | None = None
+    """Calls without a result, by number."""
+    end: WorkerReport | None = None

@@ -1,0 +1,46 @@
+"""What people and new identities do to a living pool."""
+
+from dataclasses import replace
+
+from flyteplane.reuse_pool.domain.dispatch import dispatch
+from flyteplane.reuse_pool.domain.effects import Effect
+from flyteplane.reuse_pool.domain.pool_state import PoolState
+from flyteplane.reuse_pool.domain.replica_events import drain_replica
+
+
+def open_pool(pool: PoolState, *, now: float) -> list[Effect]:
+    """Start the replicas that a new pool has from the beginning."""
+    effects: list[Effect] = []
+    dispatch(pool, effects, now=now)
+    return effects
+
+
+def drain(pool: PoolState, *, now: float) -> list[Effect]:
+    """Finish what runs and let all replicas go. Attempts that wait, and those that come later, get new replicas."""
+    effects: list[Effect] = []
+    pool.closing = not pool.waiting
+    for replica in list(pool.roster):
+        drain_replica(pool, replica, effects, now=now)
+    dispatch(pool, effects, now=now)
+    return effects
+
+
+def resize(pool: PoolState, *, min_replicas: int, max_replicas: int, now: float) -> list[Effect]:
+    """Change the bounds. Replicas beyond the new most finish what they have.
+
+    Raises InvalidArgument for bounds that contradict each other.
+    """
+    pool.policy = replace(pool.policy, min_replicas=min_replicas, max_replicas=max_replicas)
+    effects: list[Effect] = []
+    surplus = pool.roster.regular - max_replicas
+    regular = sorted((r for r in pool.roster if not r.overflow and r.state.value != "draining"), key=lambda r: len(r.attempts))
+    for replica in regular[: max(0, surplus)]:
+        drain_replica(pool, replica, effects, now=now)
+    dispatch(pool, effects, now=now)
+    return effects
+
+
+def supersede(pool: PoolState, *, now: float) -> list[Effect]:
+    """A newer pool serves the environment: drain, and keep no replicas without need from now on."""
+    pool.superseded = True
+    return drain(pool, now=now)

@@ -1,0 +1,224 @@
+"""What happens to an action between acceptance and admission: is its result there already?
+
+Lookups of one turn go to the cache service as one batch. A cache that cannot be asked never fails a task: the action
+goes on without it, and says so in its cache status. With `serialize`, actions of one key that are under way at the
+same time wait for the first one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from flyte.spec.digests import cache_key
+from flyteapi.cache.v1.cache_service_pb2 import CacheEntry, CacheKey
+from flyteapi.common.v1.identity_pb2 import ActionId, RunId, Scope
+from flyteplane.foundation.errors import PlatformError
+from flyteplane.scheduler.application import wire
+from flyteplane.scheduler.application.ports import RunKey
+from flyteplane.scheduler.domain.phases import CacheStatus, Phase
+from flyteplane.scheduler.domain.state import FoundInCache
+
+if TYPE_CHECKING:
+    from flyteplane.foundation.tasks import BackgroundTasks
+    from flyteplane.scheduler.application.engine import Engine
+    from flyteplane.scheduler.application.living import Action
+    from flyteplane.scheduler.application.ports import CacheClient, Records
+
+#: Most keys in one lookup.
+BATCH = 500
+
+
+class Caching:
+    """Decides, before admission, whether an action has to run."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        cache: CacheClient,
+        records: Records,
+        background: BackgroundTasks,
+        ready: Callable[[Action], None],
+    ) -> None:
+        self._engine = engine
+        self._cache = cache
+        self._records = records
+        self._background = background
+        self._ready = ready
+        self._asking: deque[Action] = deque()
+        self._asked = False
+        self._storing: list[tuple[Action, CacheEntry, bool]] = []
+        self._leaders: dict[bytes, Action] = {}
+        self._followers: dict[bytes, deque[Action]] = {}
+
+    def consider(self, action: Action) -> None:
+        """Sends the action on its way: to its result, or to admission."""
+        settings = action.run.settings
+        if settings.HasField("recover_from") and action.name not in settings.force_actions:
+            self._background.start(self._recover(action), name="recover action")
+            return
+        self._consider_cache(action)
+
+    def finished(self, action: Action) -> None:
+        """The action has ended: store its result, and let those that waited for it go on."""
+        key = action.cache_key
+        if not key:
+            return
+        if self._leaders.get(key) is action:
+            self._pass_on(key, action)
+        if action.state.phase is Phase.SUCCEEDED and action.state.cache_status in (
+            CacheStatus.MISS,
+            CacheStatus.SKIPPED,
+        ):
+            self._store(action)
+
+    # --- recovered runs ---------------------------------------------------------------------------------------------
+
+    async def _recover(self, action: Action) -> None:
+        source = _run_key(action.run.settings.recover_from)
+        run = await self._records.run(source)
+        row = await self._records.action(run.id, action.name) if run is not None else None
+        if row is None or row.phase != Phase.SUCCEEDED or row.task_digest != action.task.digest or row.name == "a0":
+            self._consider_cache(action)
+            return
+        found = FoundInCache(at=self._engine.clock.now(), outputs=row.outputs or b"", source=f"{source}/{row.name}")
+        self._engine.apply(action, found)
+
+    # --- lookup -----------------------------------------------------------------------------------------------------
+
+    def _consider_cache(self, action: Action) -> None:
+        policy, settings = action.task.spec.cache, action.run.settings
+        if not policy.enabled or settings.disable_cache or not action.inputs_digest:
+            self._ready(action)
+            return
+        if not action.cache_key:
+            action.cache_key = cache_key(
+                task_name=action.task.spec.name,
+                interface_digest=action.task.interface_digest,
+                cache_version=policy.version,
+                inputs_digest=action.inputs_digest,
+            )
+        if settings.overwrite_cache:
+            self._engine.mark_cache(action, CacheStatus.SKIPPED)
+            self._compute(action)
+            return
+        self._asking.append(action)
+        if not self._asked:
+            self._asked = True
+            self._background.start(self._ask(), name="cache lookup")
+
+    async def _ask(self) -> None:
+        while self._asking:
+            batch = [self._asking.popleft() for _ in range(min(BATCH, len(self._asking)))]
+            queries = [(_key(action), _max_age_s(action)) for action in batch]
+            try:
+                entries = list(await self._cache.lookup(queries))
+            except PlatformError:
+                entries = []
+            for position, action in enumerate(batch):
+                if entries:
+                    self._looked_up(action, entries[position])
+                else:
+                    self._engine.mark_cache(action, CacheStatus.FAILED)
+                    self._ready(action)
+        self._asked = False
+
+    def _looked_up(self, action: Action, entry: CacheEntry | None) -> None:
+        if action.state.phase.terminal:
+            return
+        if entry is None:
+            self._engine.mark_cache(action, CacheStatus.MISS)
+            self._compute(action)
+            return
+        producer = entry.producer
+        found = FoundInCache(
+            at=self._engine.clock.now(),
+            outputs=entry.outputs.SerializeToString(),
+            source=f"{_run_key(producer.run)}/{producer.name}",
+        )
+        self._engine.apply(action, found)
+
+    # --- one computation at a time ----------------------------------------------------------------------------------
+
+    def _compute(self, action: Action) -> None:
+        if not action.task.spec.cache.serialize:
+            self._ready(action)
+            return
+        leader = self._leaders.setdefault(action.cache_key, action)
+        if leader is action:
+            self._ready(action)
+        else:
+            self._followers.setdefault(action.cache_key, deque()).append(action)
+
+    def _pass_on(self, key: bytes, leader: Action) -> None:
+        del self._leaders[key]
+        waiting = self._followers.pop(key, None)
+        if not waiting:
+            return
+        if leader.state.outputs is not None:
+            source = f"{leader.run.key}/{leader.name}"
+            found = FoundInCache(at=self._engine.clock.now(), outputs=leader.state.outputs, source=source)
+            for action in waiting:
+                self._engine.apply(action, found)
+            return
+        while waiting:
+            action = waiting.popleft()
+            if not action.state.phase.terminal:
+                self._leaders[key] = action
+                if waiting:
+                    self._followers[key] = waiting
+                self._ready(action)
+                return
+
+    # --- store ------------------------------------------------------------------------------------------------------
+
+    def _store(self, action: Action) -> None:
+        entry = CacheEntry(
+            key=_key(action),
+            outputs=wire.payload(action.state.outputs),
+            producer=ActionId(run=_run_id(action.run.key), name=action.name),
+            task_name=action.task.spec.name,
+            cache_version=action.task.spec.cache.version,
+        )
+        self._engine.mark_cache(action, CacheStatus.STORED)
+        self._engine.turn.after_commit(lambda: self._queue(action, entry))
+
+    def _queue(self, action: Action, entry: CacheEntry) -> None:
+        self._storing.append((action, entry, action.run.settings.overwrite_cache))
+        if len(self._storing) == 1:
+            self._background.start(self._put(), name="cache store")
+
+    async def _put(self) -> None:
+        await asyncio.sleep(0)
+        while self._storing:
+            batch = self._storing[:BATCH]
+            try:
+                await self._cache.put([(entry, overwrite) for _, entry, overwrite in batch])
+            except PlatformError:
+                for action, _, _ in batch:
+                    self._engine.mark_cache(action, CacheStatus.FAILED)
+            del self._storing[: len(batch)]
+
+
+def _key(action: Action) -> CacheKey:
+    key = action.run.key
+    scope = (
+        Scope() if action.run.settings.cache_lookup_scope == "global" else Scope(project=key.project, domain=key.domain)
+    )
+    return CacheKey(scope=scope, digest=action.cache_key)
+
+
+def _max_age_s(action: Action) -> float | None:
+    policy = action.task.spec.cache
+    return wire.seconds(policy.max_age) if policy.HasField("max_age") else None
+
+
+def _run_key(run: RunId) -> RunKey:
+    return RunKey(run.project, run.domain, run.name)
+
+
+def _run_id(key: RunKey) -> RunId:
+    return RunId(project=key.project, domain=key.domain, name=key.name)

@@ -1,0 +1,384 @@
+"""The engine: applies changes to actions and carries out what follows from them.
+
+Every change of execution state passes `apply`, which asks the pure transition function and then does what its effects
+say. The engine runs on one event loop; nothing in it waits. Guarantees: one effective attempt per action (leases),
+exact budgets, an end for every waiter, no slot that leaks (room is held by attempts and given back where an attempt
+is dropped, nowhere else).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from flyteapi.scheduler.v1.worker_service_pb2 import (
+    ActionResult,
+    EndAccepted,
+    LeaseRevoked,
+    WorkerOrder,
+    WorkerReport,
+)
+from flyteplane.scheduler.application import wire
+from flyteplane.scheduler.application.living import Action, Attempt, Run
+from flyteplane.scheduler.application.timers import Timers
+from flyteplane.scheduler.application.turn import Turn
+from flyteplane.scheduler.domain.admission import Lanes, Room
+from flyteplane.scheduler.domain.failures import Failure
+from flyteplane.scheduler.domain.phases import ROOT, CacheStatus, Phase
+from flyteplane.scheduler.domain.state import (
+    Aborted,
+    Change,
+    Failed,
+    Placed,
+    Requeue,
+    Started,
+    StopAttempt,
+    Succeeded,
+    TimedOut,
+    WorkerKnown,
+)
+from flyteplane.scheduler.domain.transition import transition
+
+if TYPE_CHECKING:
+    from flyteplane.foundation.clock import TimerClock
+    from flyteplane.scheduler.application.ports import LogStore, Placement, Records, RunKey, RunRow
+
+#: Leases of one epoch: the epoch in the upper 32 bits, a count in the lower.
+LEASE_BITS = 32
+
+
+class Engine:
+    """Execution state of all living runs of one shard."""
+
+    def __init__(
+        self,
+        *,
+        records: Records,
+        clock: TimerClock,
+        logs: LogStore,
+        room: Room,
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
+        self.clock = clock
+        self.logs = logs
+        self.room = room
+        self.runs: dict[RunKey, Run] = {}
+        self.lanes: Lanes[Action] = Lanes()
+        self.turn = Turn(records, on_failure=on_failure)
+        self.turn.before_flush(self.admit)
+        self.timers = Timers(clock=clock, fire=self._timer)
+        self.attempts: dict[int, Attempt] = {}
+        self.on_finish: Callable[[Action], None] = lambda action: None
+        self.on_submit: Callable[[Attempt, WorkerReport], None] = lambda attempt, report: None
+        self.on_declare: Callable[[WorkerReport], None] = lambda report: None
+        self.on_run_change: Callable[[], None] = lambda: None
+        self.on_ready: Callable[[Action], None] = self.enqueue
+        self._placements: Mapping[str, Placement] = {}
+        self._next_lease = 0
+
+    def start(self, *, epoch: int, placements: Mapping[str, Placement]) -> None:
+        """Takes up work as the leader of `epoch`. Placements are named "fresh" and "pool"."""
+        self._next_lease = (epoch << LEASE_BITS) + 1
+        self._placements = placements
+
+    # --- changes ----------------------------------------------------------------------------------------------------
+
+    def apply(self, action: Action, change: Change) -> bool:
+        """Applies a change with all that follows. False: it was stale and had no effect."""
+        before = action.state
+        outcome = transition(before, change, action.task.policy)
+        if outcome is None:
+            return False
+        action.state, effects = outcome
+        self.turn.update(action)
+        after = action.state
+        if after.phase is not before.phase or after.attempt != before.attempt:
+            self.turn.emit(action, at=getattr(change, "at", 0.0) or self.clock.now())
+            if action.name == ROOT:
+                self._root_moved(action, before.phase)
+        for effect in effects:
+            if isinstance(effect, StopAttempt):
+                self._stop(effect)
+            elif isinstance(effect, Requeue):
+                self._drop_attempt(action)
+                self._wait_until(action, effect.not_before)
+            else:
+                self._finish(action)
+        return True
+
+    def _root_moved(self, root: Action, before: Phase) -> None:
+        row, state = root.run.row, root.state
+        if state.phase is Phase.RUNNING and not row.started_at:
+            row.phase, row.started_at = Phase.RUNNING.value, state.started_at
+            self._run_changed(row)
+        elif state.phase.terminal:
+            row.phase, row.ended_at, row.error = state.phase.value, state.ended_at, wire.failure_bytes(state.failure)
+            if not row.started_at:
+                row.started_at = state.first_started_at
+            self._run_changed(row)
+
+    def _run_changed(self, row: RunRow) -> None:
+        self.turn.change_run(row)
+        self.on_run_change()
+
+    def _wait_until(self, action: Action, not_before: float) -> None:
+        if not_before > self.clock.now():
+            self.timers.arm(action, "retry", at=not_before)
+        else:
+            self.on_ready(action)
+        self._arm_queue_timer(action)
+
+    def accepted(self, action: Action) -> None:
+        """A new action is durable with this turn: log it and arm what its policy asks for."""
+        self.turn.insert(action)
+        self.turn.emit(action, at=action.state.created_at, first=True)
+        self.arm_waiting(action)
+
+    def arm_waiting(self, action: Action) -> None:
+        """Arms the timers of an action that waits."""
+        policy = action.task.policy
+        if policy.deadline_s:
+            self.timers.arm(action, "deadline", at=action.state.created_at + policy.deadline_s)
+        self._arm_queue_timer(action)
+
+    def _arm_queue_timer(self, action: Action) -> None:
+        state, limit = action.state, action.task.policy.max_queued_s
+        if limit and not state.phase.terminal:
+            self.timers.arm(action, "max_queued_time", at=max(state.queued_at, state.not_before) + limit)
+
+    def _timer(self, action: Action, kind: str, lease: int) -> None:
+        if kind == "retry":
+            if action.state.phase is Phase.QUEUED and action.attempt is None:
+                self.on_ready(action)
+                self.turn.schedule()
+            return
+        policy = action.task.policy
+        limits = {
+            "max_runtime": policy.max_runtime_s,
+            "max_queued_time": policy.max_queued_s,
+            "deadline": policy.deadline_s,
+        }
+        now = self.clock.now()
+        state = action.state
+        if kind == "max_queued_time" and now < max(state.queued_at, state.not_before) + policy.max_queued_s - 0.001:
+            return
+        self.apply(action, TimedOut(at=now, which=kind, limit_s=limits[kind], lease=lease))
+
+    # --- admission --------------------------------------------------------------------------------------------------
+
+    def enqueue(self, action: Action) -> None:
+        """The action may run as far as its retry delay and the cache are concerned."""
+        if action.task.spec.HasField("reuse") and not self._run_is_full(action.run):
+            self._place(action)
+            return
+        self.lanes.push(action.run.key, action)
+        self.turn.schedule()
+
+    def admit(self) -> None:
+        """Places whatever there is room for."""
+        if self.lanes:
+            for action in self.lanes.admit(_still_waits, self._fits):
+                self._place(action)
+
+    def _fits(self, action: Action) -> bool:
+        if self._run_is_full(action.run):
+            return False
+        return action.task.spec.HasField("reuse") or self.room.fits(action.task.demand)
+
+    def _run_is_full(self, run: Run) -> bool:
+        limit = run.settings.max_action_concurrency
+        return bool(limit) and run.running >= limit
+
+    def _place(self, action: Action) -> None:
+        reuse = action.task.spec.HasField("reuse")
+        placement = self._placements["pool" if reuse else "fresh"]
+        lease = self._next_lease
+        self._next_lease += 1
+        if not self.apply(action, Placed(at=self.clock.now(), lease=lease)):
+            return
+        attempt = Attempt(action=action, lease=lease, placement=placement)
+        action.attempt = self.attempts[lease] = attempt
+        action.run.running += 1
+        if not reuse:
+            attempt.occupies = action.task.demand
+            self.room.take(action.task.demand)
+        placement.place(action)
+
+    def _drop_attempt(self, action: Action) -> None:
+        attempt = action.attempt
+        if attempt is None:
+            return
+        action.attempt = None
+        self.attempts.pop(attempt.lease, None)
+        if not attempt.waiting:
+            self._free(attempt)
+        attempt.waiting = False
+        attempt.occupies = None
+
+    def _free(self, attempt: Attempt) -> None:
+        attempt.action.run.running -= 1
+        if attempt.occupies is not None:
+            self.room.give_back(attempt.occupies)
+        if self.lanes:
+            self.turn.schedule()
+
+    def expect(self, attempt: Attempt) -> None:
+        """The attempt waits for one more child: while it waits it lends its room."""
+        attempt.outstanding += 1
+        if not attempt.waiting and attempt.action.attempt is attempt:
+            attempt.waiting = True
+            self._free(attempt)
+
+    def _answered(self, attempt: Attempt) -> None:
+        attempt.outstanding -= 1
+        if attempt.outstanding or not attempt.waiting:
+            return
+        attempt.waiting = False
+        attempt.action.run.running += 1
+        if attempt.occupies is not None:
+            self.room.take(attempt.occupies)
+
+    # --- ends -------------------------------------------------------------------------------------------------------
+
+    def _stop(self, effect: StopAttempt) -> None:
+        attempt = self.attempts.get(effect.lease)
+        if attempt is None:
+            return
+        self._drop_attempt(attempt.action)
+        placement, lease, reason = attempt.placement, effect.lease, effect.reason
+        self.turn.after_commit(lambda: placement.stop(lease, reason))
+
+    def _finish(self, action: Action) -> None:
+        self._drop_attempt(action)
+        self.timers.forget(action)
+        for attempt, call in action.waiters:
+            self.give_result(attempt, call, action)
+        action.waiters.clear()
+        for child in reversed(_living_descendants(action)):
+            self.apply(child, Aborted(at=self.clock.now(), reason=f"Its parent {action.name} has ended."))
+        action.children.clear()
+        self.on_finish(action)
+        if action.name == ROOT:
+            self._end_run(action.run)
+        else:
+            self.turn.after_commit(lambda: _forget_values(action))
+
+    def _end_run(self, run: Run) -> None:
+        for action in list(run.actions.values()):
+            if not action.state.phase.terminal:
+                self.apply(action, Aborted(at=self.clock.now(), reason="The run has ended."))
+        self.turn.after_commit(lambda: self._forget_run(run))
+
+    def _forget_run(self, run: Run) -> None:
+        self.runs.pop(run.key, None)
+        for watcher in tuple(run.watchers):
+            watcher.end()
+        run.watchers.clear()
+
+    def give_result(self, attempt: Attempt, call: int, action: Action) -> None:
+        """Answers one call with the end of an action whose values are in memory, once that end is durable."""
+        state = action.state
+        result = ActionResult(call=call, phase=wire.phase_of(state.phase))
+        if state.outputs is not None:
+            result.outputs.ParseFromString(state.outputs)
+        if state.phase is not Phase.SUCCEEDED and state.failure is not None:
+            result.error.CopyFrom(wire.failure_to(state.failure))
+        self.answer_call(attempt, result)
+
+    def answer_call(self, attempt: Attempt, result: ActionResult) -> None:
+        """Answers one call of an attempt."""
+        self._answered(attempt)
+        self.turn.answer(attempt, WorkerOrder(lease=attempt.lease, result=result))
+
+    # --- reports of workers -----------------------------------------------------------------------------------------
+
+    def receive(self, reports: Sequence[WorkerReport], *, placement: Placement) -> None:
+        """Handles what workers say, in order."""
+        for report in reports:
+            attempt = self.attempts.get(report.lease)
+            kind = report.WhichOneof("report")
+            if kind == "declare_task":
+                self.on_declare(report)
+            elif attempt is None:
+                if report.lease and kind not in ("log", "heartbeat"):
+                    order = WorkerOrder(lease=report.lease, lease_revoked=LeaseRevoked(reason="The attempt is over."))
+                    placement.send(report.lease, (order,))
+            elif kind == "submit":
+                self.on_submit(attempt, report)
+            elif kind == "ended":
+                self._ended(attempt, report)
+            elif kind == "started":
+                self.apply(attempt.action, Started(at=self.clock.now(), lease=report.lease))
+                self._arm_runtime(attempt)
+            elif kind == "log":
+                action = attempt.action
+                self.logs.append(action.run.key, action.name, action.state.attempt, report.log.data)
+            elif kind == "cancel_call":
+                self._cancel_call(attempt, report.cancel_call.call)
+
+    def worker_known(self, lease: int, worker: str) -> None:
+        """The attempt has a worker with this name."""
+        attempt = self.attempts.get(lease)
+        if attempt is not None:
+            self.apply(attempt.action, WorkerKnown(lease=lease, worker=worker))
+
+    def lost(self, lease: int, failure: Failure) -> None:
+        """The worker of the lease is gone, or could not be started."""
+        attempt = self.attempts.get(lease)
+        if attempt is not None:
+            self.apply(attempt.action, Failed(at=self.clock.now(), lease=lease, failure=failure))
+
+    def _arm_runtime(self, attempt: Attempt) -> None:
+        limit = attempt.action.task.policy.max_runtime_s
+        if limit:
+            at = attempt.action.state.started_at + limit
+            self.timers.arm(attempt.action, "max_runtime", at=at, lease=attempt.lease)
+
+    def _ended(self, attempt: Attempt, report: WorkerReport) -> None:
+        now, lease, ended = self.clock.now(), report.lease, report.ended
+        change: Change
+        # Whatever the outcome, this worker has ended by itself: there is nothing to stop.
+        self.attempts.pop(lease, None)
+        if ended.WhichOneof("outcome") == "error":
+            change = Failed(at=now, lease=lease, failure=wire.failure_from(ended.error))
+        else:
+            change = Succeeded(at=now, lease=lease, outputs=ended.outputs.SerializeToString())
+        self.apply(attempt.action, change)
+        self.turn.answer(attempt, WorkerOrder(lease=lease, end_accepted=EndAccepted()))
+        self.turn.after_commit(lambda: attempt.placement.finished(lease))
+
+    def _cancel_call(self, attempt: Attempt, call: int) -> None:
+        for child in attempt.action.children:
+            if (attempt, call) in child.waiters:
+                child.waiters.remove((attempt, call))
+                self._answered(attempt)
+                if not child.waiters:
+                    self.apply(child, Aborted(at=self.clock.now(), reason="Its parent no longer waits for it."))
+                return
+
+    def mark_cache(self, action: Action, status: CacheStatus) -> None:
+        """Notes what the cache did for the action."""
+        action.state = replace(action.state, cache_status=status)
+        self.turn.update(action)
+
+
+def _living_descendants(action: Action) -> list[Action]:
+    """All actions below that have not ended, parents before children: ended in reverse, no end meets a living child."""
+    found: list[Action] = []
+    unvisited = [action]
+    while unvisited:
+        for child in unvisited.pop().children:
+            if not child.state.phase.terminal:
+                found.append(child)
+                unvisited.append(child)
+    return found
+
+
+def _still_waits(action: Action) -> bool:
+    return action.attempt is None and action.state.phase in (Phase.QUEUED, Phase.WAITING_FOR_RESOURCES)
+
+
+def _forget_values(action: Action) -> None:
+    action.inputs = b""
+    action.state = replace(action.state, outputs=None)

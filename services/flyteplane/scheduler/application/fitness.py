@@ -1,0 +1,31 @@
+"""What this machine's processes cannot carry out, refused at submit instead of ignored."""
+
+from flyteapi.task.v1.task_spec_pb2 import TaskSpec
+from flyteplane.foundation.errors import InvalidArgument
+
+_MEND = "Run it on a cluster, or leave the setting out."
+
+
+def process_fitness(spec: TaskSpec) -> None:
+    """Raises `InvalidArgument` for a task that local processes cannot run as it asks."""
+    if spec.resources.HasField("accelerator") and spec.resources.accelerator.quantity:
+        accelerator = spec.resources.accelerator
+        asked = f"{accelerator.quantity} x {accelerator.device or accelerator.device_class}"
+        raise InvalidArgument(
+            f"no resource class of this machine has {asked}", reason="NO_CLASS_FITS", field="resources.gpu", mend=_MEND
+        )
+    if spec.HasField("pod_template"):
+        raise InvalidArgument(
+            "local processes have no pods, so a pod template cannot be kept",
+            reason="NOT_ON_THIS_CLUSTER",
+            field="pod_template",
+            mend=_MEND,
+        )
+    if spec.image.system_packages:
+        packages = ", ".join(spec.image.system_packages)
+        raise InvalidArgument(
+            f"local processes cannot install system packages: {packages}",
+            reason="NOT_ON_THIS_CLUSTER",
+            field="image",
+            mend="Install them on this machine and leave them out of the image, or run on a cluster.",
+        )

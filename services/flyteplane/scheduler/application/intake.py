@@ -1,0 +1,250 @@
+"""How runs and actions come in: accepted in one transaction, idempotent by name, refused before anything is stored."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flyte.spec.digests import task_digest
+from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
+from flyteapi.scheduler.v1.worker_service_pb2 import ActionResult
+from flyteapi.task.v1.task_spec_pb2 import TaskSpec
+from flyteplane.foundation.errors import AlreadyExists, InvalidArgument
+from flyteplane.scheduler.application import wire
+from flyteplane.scheduler.application.living import Action, Run, TaskRecord
+from flyteplane.scheduler.application.ports import RunRow
+from flyteplane.scheduler.domain.failures import Failure, FailureKind
+from flyteplane.scheduler.domain.phases import ROOT, Phase
+from flyteplane.scheduler.domain.state import ActionState
+
+if TYPE_CHECKING:
+    from flyteapi.scheduler.v1.worker_service_pb2 import SubmitAction, WorkerReport
+    from flyteplane.foundation.tasks import BackgroundTasks
+    from flyteplane.scheduler.application.engine import Engine
+    from flyteplane.scheduler.application.living import Attempt
+    from flyteplane.scheduler.application.ports import Records, RunKey
+    from flyteplane.scheduler.application.tasks import Tasks
+
+#: Most actions of one run; beyond it a submit is refused.
+MOST_ACTIONS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRun:
+    """A run to accept."""
+
+    key: RunKey
+    digest: bytes
+    task: TaskSpec
+    inputs: bytes
+    inputs_digest: bytes
+    settings: RunSettings
+
+
+class Intake:
+    """Accepts runs from admin and children from workers."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        records: Records,
+        tasks: Tasks,
+        background: BackgroundTasks,
+        consider: Callable[[Action], None],
+    ) -> None:
+        self._engine = engine
+        self._records = records
+        self._tasks = tasks
+        self._background = background
+        self._consider = consider
+        self._accepting: dict[RunKey, asyncio.Lock] = {}
+        self._next_run_id = 1
+
+    def start(self, *, highest_run_id: int) -> None:
+        """Gives out run ids above the highest one that is stored."""
+        self._next_run_id = highest_run_id + 1
+
+    # --- runs -------------------------------------------------------------------------------------------------------
+
+    async def accept_run(self, new: NewRun) -> bool:
+        """Accepts a run; returns once it is durable. False: it was there already.
+
+        Raises:
+            AlreadyExists: the name belongs to a run of other content, which is untouched.
+            InvalidArgument: the task breaks a rule, or nothing can carry it out.
+        """
+        lock = self._accepting.setdefault(new.key, asyncio.Lock())
+        try:
+            async with lock:
+                return await self._accept_run(new)
+        finally:
+            if not lock.locked():
+                self._accepting.pop(new.key, None)
+
+    async def _accept_run(self, new: NewRun) -> bool:
+        living = self._engine.runs.get(new.key)
+        stored = living.row if living is not None else await self._records.run(new.key)
+        if stored is not None:
+            if stored.digest != new.digest:
+                raise AlreadyExists(
+                    f"run {new.key.name} exists already with other content",
+                    field="run.name",
+                    mend="Choose another name, or leave it out to have one made.",
+                )
+            return False
+        if new.settings.queue not in ("", "default"):
+            raise InvalidArgument(
+                f"there is no queue {new.settings.queue!r}",
+                reason="UNKNOWN_QUEUE",
+                field="settings.queue",
+                mend='Use "default", or have an operator create the queue.',
+            )
+        task = self._tasks.declare(task_digest(new.task), new.task)
+        if task.refusal is not None:
+            raise InvalidArgument(task.refusal.message, field="task", reason=task.refusal.code)
+        durable = self._create(new, task)
+        await durable
+        return True
+
+    def _create(self, new: NewRun, task: TaskRecord) -> asyncio.Future[None]:
+        now = self._engine.clock.now()
+        row = RunRow(
+            key=new.key,
+            id=self._next_run_id,
+            digest=new.digest,
+            settings=new.settings.SerializeToString(),
+            phase=Phase.QUEUED.value,
+            created_at=now,
+        )
+        self._next_run_id += 1
+        run = Run(row=row, settings=new.settings)
+        self._engine.runs[new.key] = run
+        self._engine.turn.insert_run(row)
+        root = self._add(
+            run,
+            name=ROOT,
+            parent=None,
+            task=task,
+            inputs=new.inputs,
+            inputs_digest=new.inputs_digest,
+            group="",
+            custom_context=b"",
+        )
+        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._engine.turn.after_commit(lambda: None if durable.done() else durable.set_result(None))
+        self._consider(root)
+        return durable
+
+    def _add(
+        self,
+        run: Run,
+        *,
+        name: str,
+        parent: Action | None,
+        task: TaskRecord,
+        inputs: bytes,
+        inputs_digest: bytes,
+        group: str,
+        custom_context: bytes,
+    ) -> Action:
+        now = self._engine.clock.now()
+        action = Action(
+            run=run,
+            name=name,
+            parent=parent,
+            task=task,
+            ordinal=run.next_ordinal,
+            inputs=inputs,
+            inputs_digest=inputs_digest,
+            group=group,
+            queue=task.spec.queue or run.settings.queue or "default",
+            custom_context=custom_context,
+            state=ActionState(created_at=now, queued_at=now),
+        )
+        run.next_ordinal += 1
+        run.actions[name] = action
+        if parent is not None:
+            parent.children.append(action)
+        self._engine.turn.use_task(task)
+        self._engine.accepted(action)
+        return action
+
+    # --- children ---------------------------------------------------------------------------------------------------
+
+    def submitted(self, attempt: Attempt, report: WorkerReport) -> None:
+        """A parent calls a child: a new one, one that runs, or one that has ended already."""
+        submit = report.submit
+        run = attempt.action.run
+        child = run.actions.get(submit.name)
+        if child is None:
+            self._submit_new(attempt, submit)
+        elif not child.state.phase.terminal:
+            child.waiters.append((attempt, submit.call))
+            self._engine.expect(attempt)
+        elif child.state.phase is Phase.SUCCEEDED and child.state.outputs is None:
+            self._engine.expect(attempt)
+            self._background.start(self._answer_from_store(attempt, submit.call, child), name="result from store")
+        else:
+            self._engine.expect(attempt)
+            self._engine.give_result(attempt, submit.call, child)
+
+    def _submit_new(self, attempt: Attempt, submit: SubmitAction) -> None:
+        parent = attempt.action
+        refusal = self._refusal(parent.run, submit)
+        if refusal is not None:
+            self._engine.expect(attempt)
+            result = ActionResult(call=submit.call, error=wire.failure_to(refusal))
+            self._engine.answer_call(attempt, result)
+            return
+        task = self._tasks.get(submit.task_digest)
+        assert task is not None
+        context = b""
+        if submit.custom_context:
+            context = RunSettings(custom_context=submit.custom_context).SerializeToString()
+        child = self._add(
+            parent.run,
+            name=submit.name,
+            parent=parent,
+            task=task,
+            inputs=submit.inputs.SerializeToString(),
+            inputs_digest=submit.inputs_digest,
+            group=submit.group,
+            custom_context=context or parent.custom_context,
+        )
+        child.waiters.append((attempt, submit.call))
+        self._engine.expect(attempt)
+        self._consider(child)
+
+    def _refusal(self, run: Run, submit: SubmitAction) -> Failure | None:
+        task = self._tasks.get(submit.task_digest)
+        if task is None:
+            return _refused(
+                "UNDECLARED_TASK", "The task of this call was not declared on the stream before it was used."
+            )
+        if task.refusal is not None:
+            return task.refusal
+        if not submit.name:
+            return _refused("NO_NAME", "The call has no name.")
+        if len(run.actions) >= MOST_ACTIONS:
+            return _refused(
+                "TOO_MANY_ACTIONS", f"A run has at most {MOST_ACTIONS:,} actions. Split it into several runs."
+            )
+        return None
+
+    async def _answer_from_store(self, attempt: Attempt, call: int, child: Action) -> None:
+        row = await self._records.action(child.run.row.id, child.name)
+        result = ActionResult(call=call, phase=wire.phase_of(child.state.phase))
+        if row is None or row.outputs is None:
+            result.phase = wire.phase_of(Phase.FAILED)
+            lost = Failure(kind=FailureKind.SYSTEM, code="DATA_LOSS", message=f"The outputs of {child.name} are gone.")
+            result.error.CopyFrom(wire.failure_to(lost))
+        else:
+            result.outputs.ParseFromString(row.outputs)
+        self._engine.answer_call(attempt, result)
+
+
+def _refused(code: str, message: str) -> Failure:
+    return Failure(kind=FailureKind.REFUSED, code=code, message=message, recoverable=False)

@@ -1,0 +1,153 @@
+"""Runs, actions and attempts that live, as the engine holds them in memory.
+
+Holders are mutable and belong to the engine alone; what they hold (`ActionState`, specs, payload bytes) are values.
+An action that has ended keeps its name and phase only, so that a run's memory is small beside its stored rows.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from flyteapi.scheduler.v1.event_pb2 import Event
+    from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
+    from flyteapi.task.v1.task_spec_pb2 import TaskSpec
+    from flyteplane.scheduler.application.ports import Placement, RunKey, RunRow
+    from flyteplane.scheduler.application.timers import PendingTimer
+    from flyteplane.scheduler.application.watch import Watcher
+    from flyteplane.scheduler.domain.admission import Demand
+    from flyteplane.scheduler.domain.failures import Failure
+    from flyteplane.scheduler.domain.policy import ActionPolicy
+    from flyteplane.scheduler.domain.state import ActionState
+
+#: Events of a living run that are kept in memory for watchers that come late.
+RECENT_EVENTS: Final = 2_000
+
+
+class TaskRecord:
+    """A task version that living runs use."""
+
+    __slots__ = ("demand", "digest", "interface_digest", "policy", "refusal", "spec", "stored")
+
+    def __init__(
+        self, *, digest: bytes, spec: TaskSpec, policy: ActionPolicy, demand: Demand, interface_digest: bytes
+    ) -> None:
+        self.digest = digest
+        self.spec = spec
+        self.policy = policy
+        self.demand = demand
+        self.interface_digest = interface_digest
+        self.refusal: Failure | None = None
+        """Why no action of this task is accepted; None if they are."""
+        self.stored = False
+
+
+class Run:
+    """A run that has not ended."""
+
+    __slots__ = (
+        "actions",
+        "key",
+        "key_text",
+        "next_ordinal",
+        "next_sequence",
+        "pending",
+        "published",
+        "recent",
+        "row",
+        "running",
+        "settings",
+        "watchers",
+    )
+
+    def __init__(self, *, row: RunRow, settings: RunSettings) -> None:
+        self.row = row
+        self.key: RunKey = row.key
+        self.key_text = str(row.key)
+        self.settings = settings
+        self.actions: dict[str, Action] = {}
+        self.next_ordinal = 1
+        self.next_sequence = 1
+        self.pending: list[Event] = []
+        """Events of the present turn."""
+        self.published = 0
+        """Sequence of the last event that watchers were given; the next one reaches every watcher that is there."""
+        self.recent: deque[Event] = deque(maxlen=RECENT_EVENTS)
+        """Stored events, the newest last."""
+        self.watchers: set[Watcher] = set()
+        self.running = 0
+        """Attempts that run and do not wait for children."""
+
+
+class Action:
+    """An action of a living run."""
+
+    __slots__ = (
+        "attempt",
+        "cache_key",
+        "children",
+        "custom_context",
+        "group",
+        "inputs",
+        "inputs_digest",
+        "name",
+        "ordinal",
+        "parent",
+        "queue",
+        "run",
+        "state",
+        "task",
+        "timers",
+        "waiters",
+    )
+
+    def __init__(
+        self,
+        *,
+        run: Run,
+        name: str,
+        parent: Action | None,
+        task: TaskRecord,
+        ordinal: int,
+        inputs: bytes,
+        inputs_digest: bytes,
+        group: str,
+        queue: str,
+        custom_context: bytes,
+        state: ActionState,
+    ) -> None:
+        self.run = run
+        self.name = name
+        self.parent = parent
+        self.task = task
+        self.ordinal = ordinal
+        self.inputs = inputs
+        self.inputs_digest = inputs_digest
+        self.group = group
+        self.queue = queue
+        self.custom_context = custom_context
+        self.state = state
+        self.attempt: Attempt | None = None
+        self.children: list[Action] = []
+        self.waiters: list[tuple[Attempt, int]] = []
+        """Attempts that wait for the result, each with its call number."""
+        self.timers: list[PendingTimer] = []
+        self.cache_key: bytes = b""
+
+
+class Attempt:
+    """A placed attempt."""
+
+    __slots__ = ("action", "lease", "occupies", "outstanding", "placement", "waiting")
+
+    def __init__(self, *, action: Action, lease: int, placement: Placement) -> None:
+        self.action = action
+        self.lease = lease
+        self.placement = placement
+        self.outstanding = 0
+        """Calls to children without a result."""
+        self.occupies: Demand | None = None
+        """Room that admission gave to it; None for attempts on pools."""
+        self.waiting = False
+        """It waits for children and has lent its room."""

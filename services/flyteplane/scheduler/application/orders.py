@@ -1,0 +1,64 @@
+"""What a worker is told about an attempt: the run, the task, and the attempt itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from flyteapi.common.v1.identity_pb2 import RunId
+from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
+from flyteapi.scheduler.v1.worker_service_pb2 import Assign, DeclareRun, DeclareTask
+from flyteplane.scheduler.application import wire
+
+if TYPE_CHECKING:
+    from flyteplane.scheduler.application.living import Action, Run, TaskRecord
+
+
+def declare_run(run: Run, *, data_prefix: str) -> DeclareRun:
+    """Introduces a run. `data_prefix` is the platform's, for all runs; ends in "/"."""
+    settings = run.settings
+    project, domain, name = run.key
+    prefix = settings.data_prefix or data_prefix
+    return DeclareRun(
+        run=RunId(project=project, domain=domain, name=name),
+        key=run.key_text,
+        env=settings.env,
+        custom_context=settings.custom_context,
+        data_prefix=f"{prefix.rstrip('/')}/{run.key_text}/",
+        start_time=wire.timestamp(run.row.created_at),
+        labels=settings.labels,
+        overwrite_cache=settings.overwrite_cache,
+    )
+
+
+def declare_task(task: TaskRecord, *, bundle_path: str) -> DeclareTask:
+    """Introduces a task version."""
+    return DeclareTask(digest=task.digest, spec=task.spec, bundle_path=bundle_path)
+
+
+def assign(
+    action: Action,
+    *,
+    token: str = "",
+    secret_env: Mapping[str, bytes] | None = None,
+    secret_files: Mapping[str, bytes] | None = None,
+) -> Assign:
+    """The present attempt of an action."""
+    state = action.state
+    message = Assign(
+        run=action.run.key_text,
+        action=action.name,
+        attempt=state.attempt,
+        task_digest=action.task.digest,
+        group=action.group,
+        attempt_token=token,
+        attempts_left=max(0, action.task.policy.retries - state.task_failures),
+    )
+    message.inputs.ParseFromString(action.inputs)
+    if secret_env:
+        message.secret_env.update(secret_env)
+    if secret_files:
+        message.secret_files.update(secret_files)
+    if action.custom_context:
+        message.custom_context.update(RunSettings.FromString(action.custom_context).custom_context)
+    return message

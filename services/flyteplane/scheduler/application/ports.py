@@ -1,0 +1,230 @@
+"""What the scheduler needs from the outside, as ports. Each has a memory adapter, and one contract suite runs over
+all adapters."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from flyteapi.cache.v1.cache_service_pb2 import CacheEntry, CacheKey
+    from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder, WorkerReport
+    from flyteapi.task.v1.task_spec_pb2 import SecretRequest
+    from flyteplane.scheduler.application.living import Action
+
+
+class RunKey(NamedTuple):
+    """Identity of a run."""
+
+    project: str
+    domain: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.project}/{self.domain}/{self.name}"
+
+
+@dataclass(slots=True, kw_only=True)
+class RunRow:
+    """A stored run."""
+
+    key: RunKey
+    id: int
+    digest: bytes
+    settings: bytes
+    phase: int
+    created_at: float
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    error: bytes = b""
+
+
+class ActionRow(NamedTuple):
+    """A stored action, in the order of its columns. Times are seconds since the epoch, blobs serialised messages."""
+
+    run_id: int
+    ordinal: int
+    name: str
+    parent: str
+    task_digest: bytes
+    group_label: str
+    inputs: bytes
+    inputs_digest: bytes
+    custom_context: bytes
+    created_at: float
+    phase: int
+    attempt: int
+    task_failures: int
+    system_failures: int
+    killed: int
+    queued_at: float
+    placed_at: float
+    started_at: float
+    first_started_at: float
+    ended_at: float
+    not_before: float
+    error: bytes
+    outputs: bytes | None
+    cache_status: int
+    cached_from: str
+    reason: str
+    worker: str
+    history: bytes
+
+
+class SegmentRow(NamedTuple):
+    """Consecutive events of one run, as one serialised EventBatch."""
+
+    run_id: int
+    first_sequence: int
+    last_sequence: int
+    batch: bytes
+
+
+class RunChange(NamedTuple):
+    """A phase that a run has entered."""
+
+    cursor: int
+    key: RunKey
+    phase: int
+    at: float
+    started_at: float
+    error: bytes
+
+
+@dataclass(slots=True)
+class Changes:
+    """Everything that one turn of the scheduler changes: stored in one transaction or not at all."""
+
+    tasks: list[tuple[bytes, bytes]] = field(default_factory=list)
+    runs: list[RunRow] = field(default_factory=list)
+    run_phases: list[RunRow] = field(default_factory=list)
+    inserted: list[ActionRow] = field(default_factory=list)
+    updated: list[ActionRow] = field(default_factory=list)
+    segments: list[SegmentRow] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.inserted or self.updated or self.segments or self.runs or self.run_phases or self.tasks)
+
+
+class Records(Protocol):
+    """The durable state of the scheduler."""
+
+    async def claim(self, *, at_least: int) -> int:
+        """Takes the shard over: stores and returns an epoch above the stored one and not below `at_least`."""
+
+    def save(self, changes: Changes) -> Awaitable[None]:
+        """Queues the changes for the next group commit; done when they are durable. Changes saved later are never
+        applied earlier. Raises `Aborted` (FENCED) once another epoch has been claimed."""
+
+    async def living(self) -> tuple[Sequence[RunRow], Sequence[ActionRow]]:
+        """Runs that have not ended, with all their actions in order of acceptance. Outputs of ended actions are left
+        out."""
+
+    async def highest_run_id(self) -> int:
+        """The largest run id given out so far; 0 if none was."""
+
+    async def task(self, digest: bytes) -> bytes | None:
+        """A stored task spec, serialised."""
+
+    async def run(self, key: RunKey) -> RunRow | None:
+        """A run, whether it lives or not."""
+
+    async def action(self, run_id: int, name: str) -> ActionRow | None:
+        """An action with everything that is stored of it."""
+
+    async def actions(
+        self, run_id: int, *, after: int, limit: int, parent: str = "", phases: Sequence[int] = ()
+    ) -> Sequence[ActionRow]:
+        """Actions with an ordinal above `after`, without inputs and outputs."""
+
+    async def segments(self, run_id: int, *, from_sequence: int, limit: int) -> Sequence[SegmentRow]:
+        """Segments that hold events from the sequence on, in order."""
+
+    async def run_changes(self, *, after: int, limit: int) -> Sequence[RunChange]:
+        """Phases that runs have entered, from a cursor on."""
+
+    async def close(self) -> None:
+        """Writes what is queued and lets go of the store."""
+
+
+class LogStore(Protocol):
+    """Captured output of attempts, kept for ever."""
+
+    def append(self, run: RunKey, action: str, attempt: int, data: bytes) -> None:
+        """Adds output. Never raises: a log that cannot be written is reported once in the service's own log."""
+
+    async def read(self, run: RunKey, action: str, attempt: int, *, offset: int, limit: int) -> bytes:
+        """A piece of a log; empty at its end."""
+
+    async def attempts(self, run: RunKey, action: str) -> Sequence[int]:
+        """Attempts that have written something, in order."""
+
+
+class FollowedLogs(LogStore, Protocol):
+    """Logs that can be followed while they are written."""
+
+    def stream(
+        self, run: RunKey, action: str, attempt: int, *, ended: Callable[[], bool], changed: asyncio.Event
+    ) -> AsyncIterator[bytes]:
+        """What is there and what comes, until `ended` says that nothing more will. `changed` is set for whatever may
+        end it."""
+
+    def notify(self, run: RunKey, action: str) -> None:
+        """The action has ended: whoever follows it looks once more."""
+
+    def close(self) -> None:
+        """Writes what is left."""
+
+
+class Placement(Protocol):
+    """A way to have attempts executed: fresh workers, or replicas of pools."""
+
+    def place(self, action: Action) -> None:
+        """Starts an attempt of the action under its present lease. What comes of it is reported to the engine."""
+
+    def send(self, lease: int, orders: Sequence[WorkerOrder]) -> None:
+        """Sends orders to the worker of a lease; dropped if it is gone."""
+
+    def stop(self, lease: int, reason: str) -> None:
+        """Ends the attempt, by force if asking does not help. Idempotent."""
+
+    def finished(self, lease: int) -> None:
+        """The attempt's end is durable: the worker may go."""
+
+    async def close(self) -> None:
+        """Stops everything that was placed."""
+
+
+class CacheClient(Protocol):
+    """The cache service, as far as the scheduler uses it."""
+
+    async def lookup(self, queries: Sequence[tuple[CacheKey, float | None]]) -> Sequence[CacheEntry | None]:
+        """Entries for keys with their greatest age in seconds, in order. Raises PlatformError if the cache cannot be
+        asked."""
+
+    async def put(self, entries: Sequence[tuple[CacheEntry, bool]]) -> None:
+        """Stores entries; the flag asks to replace an existing value."""
+
+
+class SecretsClient(Protocol):
+    """The secrets service, as far as the scheduler uses it."""
+
+    async def resolve(
+        self, token: str, requests: Sequence[SecretRequest]
+    ) -> tuple[Mapping[str, bytes], Mapping[str, bytes]]:
+        """Values by environment variable and by file path. Raises PlatformError, NotFound for a secret that does not
+        exist."""
+
+    async def versions(self, run: RunKey, requests: Sequence[SecretRequest]) -> Sequence[int]:
+        """Versions that a resolve would give now: part of a pool's identity."""
+
+
+#: Folder of an unpacked code bundle by its digest, unpacking it first if need be. Raises PlatformError.
+BundlePath = Callable[[str], Awaitable[str]]
+#: Makes the token of an attempt: run, action, attempt, lease and the secrets that it may ask for.
+MintToken = Callable[["RunKey", str, int, int, Sequence["SecretRequest"]], str]
+#: What placements call with reports of workers.
+Receive = Callable[[Sequence["WorkerReport"]], None]

@@ -1,0 +1,188 @@
+"""What can be asked of the scheduler, and aborting. Living runs are answered from memory, ended ones from the store."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from flyteapi.common.v1.identity_pb2 import ActionId, RunId
+from flyteapi.scheduler.v1.event_pb2 import ActionHeader
+from flyteapi.scheduler.v1.scheduler_service_pb2 import (
+    ActionState as ActionStateMessage,
+)
+from flyteapi.scheduler.v1.scheduler_service_pb2 import (
+    ExplainActionResponse,
+    GetActionDataResponse,
+    GetActionResponse,
+    ListActionsResponse,
+)
+from flyteplane.foundation.errors import InvalidArgument, NotFound
+from flyteplane.scheduler.application import wire
+from flyteplane.scheduler.domain.phases import Phase
+from flyteplane.scheduler.domain.state import Aborted, ActionState, AttemptRecord
+
+if TYPE_CHECKING:
+    from flyteplane.scheduler.application.engine import Engine
+    from flyteplane.scheduler.application.living import Action
+    from flyteplane.scheduler.application.ports import ActionRow, Records, RunKey
+    from flyteplane.scheduler.application.tasks import Tasks
+
+DEFAULT_PAGE = 100
+LARGEST_PAGE = 1_000
+
+
+class Queries:
+    """Reads of runs and actions."""
+
+    def __init__(self, *, engine: Engine, records: Records, tasks: Tasks) -> None:
+        self._engine = engine
+        self._records = records
+        self._tasks = tasks
+
+    async def get(self, key: RunKey, name: str) -> GetActionResponse:
+        """One action with its task and attempts. Raises NotFound."""
+        row = await self._row(key, name)
+        state = wire.state_of(row)
+        task = await self._tasks.load(row.task_digest)
+        attempts = [wire.attempt_message(record) for record in state.history]
+        if state.attempt and state.attempt > len(state.history):
+            attempts.append(wire.attempt_message(_present(state)))
+        return GetActionResponse(action=await self._message(key, row), task=task.spec, attempts=attempts)
+
+    async def data(self, key: RunKey, name: str) -> GetActionDataResponse:
+        """Inputs and outputs of an action. Raises NotFound."""
+        row = await self._row(key, name)
+        return GetActionDataResponse(inputs=wire.payload(row.inputs), outputs=wire.payload(row.outputs))
+
+    async def page(
+        self, key: RunKey, *, parent: str, phases: Sequence[int], page_size: int, page_token: str
+    ) -> ListActionsResponse:
+        """Actions in order of acceptance. Raises NotFound, InvalidArgument."""
+        run_id = await self._run_id(key)
+        limit = min(page_size or DEFAULT_PAGE, LARGEST_PAGE)
+        after = _position(page_token)
+        rows = await self._records.actions(run_id, after=after, limit=limit + 1, parent=parent, phases=phases)
+        messages = [await self._message(key, row) for row in rows[:limit]]
+        token = _token(rows[limit - 1].ordinal) if len(rows) > limit else ""
+        return ListActionsResponse(actions=messages, next_page_token=token)
+
+    async def explain(self, key: RunKey, name: str) -> ExplainActionResponse:
+        """Why an action is where it is. Raises NotFound."""
+        run = self._engine.runs.get(key)
+        action = run.actions.get(name) if run is not None else None
+        if action is None:
+            state = wire.state_of(await self._row(key, name))
+            return ExplainActionResponse(phase=wire.phase_of(state.phase), summary=f"It has ended: {state.phase.name}.")
+        state = action.state
+        return ExplainActionResponse(
+            phase=wire.phase_of(state.phase),
+            summary=_summary(action, waiting=len(self._engine.lanes)),
+            queue=action.queue,
+            ahead_in_queue=len(self._engine.lanes) if action.attempt is None and not state.phase.terminal else 0,
+            resource_class="local",
+            cluster="local",
+            worker=state.worker,
+            not_before=wire.timestamp(state.not_before),
+        )
+
+    async def abort(self, key: RunKey, name: str, *, reason: str) -> Phase:
+        """Aborts an action and all below it; returns, once durable, how it ended. Raises NotFound."""
+        run = self._engine.runs.get(key)
+        action = run.actions.get(name) if run is not None else None
+        if action is None:
+            return Phase((await self._row(key, name)).phase)
+        if not action.state.phase.terminal:
+            self._engine.apply(action, Aborted(at=self._engine.clock.now(), reason=reason or "Aborted."))
+        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._engine.turn.after_commit(lambda: None if durable.done() else durable.set_result(None))
+        await durable
+        return action.state.phase
+
+    async def log_attempts(self, key: RunKey, name: str) -> tuple[int, bool]:
+        """The latest attempt of an action and whether it has ended. Raises NotFound."""
+        row = await self._row(key, name)
+        return row.attempt, Phase(row.phase).terminal
+
+    async def _run_id(self, key: RunKey) -> int:
+        run = self._engine.runs.get(key)
+        row = run.row if run is not None else await self._records.run(key)
+        if row is None:
+            raise NotFound(f"run {key} does not exist", field="run")
+        return row.id
+
+    async def _row(self, key: RunKey, name: str) -> ActionRow:
+        row = await self._records.action(await self._run_id(key), name)
+        if row is None:
+            raise NotFound(f"action {name} of run {key} does not exist", field="action.name")
+        return row
+
+    async def _message(self, key: RunKey, row: ActionRow) -> ActionStateMessage:
+        task = await self._tasks.load(row.task_digest)
+        state = wire.state_of(row)
+        message = ActionStateMessage(
+            id=ActionId(run=RunId(project=key.project, domain=key.domain, name=key.name), name=row.name),
+            header=ActionHeader(
+                parent=row.parent,
+                task_name=task.spec.name,
+                short_name=task.spec.short_name,
+                task_digest=row.task_digest,
+                group=row.group_label,
+                queue=task.spec.queue or "default",
+            ),
+            phase=wire.phase_of(state.phase),
+            attempt=state.attempt,
+            created_at=wire.timestamp(state.created_at),
+            started_at=wire.timestamp(state.first_started_at),
+            ended_at=wire.timestamp(state.ended_at),
+            cache_status=wire.cache_status_of(state.cache_status),
+            reason=state.reason,
+            cached_from=state.cached_from,
+        )
+        if state.failure is not None:
+            message.error.CopyFrom(wire.failure_to(state.failure))
+        return message
+
+
+def _present(state: ActionState) -> AttemptRecord:
+    return AttemptRecord(
+        attempt=state.attempt,
+        phase=state.phase,
+        placed_at=state.placed_at,
+        started_at=state.started_at,
+        ended_at=state.ended_at,
+        worker=state.worker,
+        failure=state.failure if state.phase.terminal else None,
+    )
+
+
+def _summary(action: Action, *, waiting: int) -> str:
+    state = action.state
+    if state.phase.terminal:
+        return f"It has ended: {state.phase.name}."
+    if state.not_before:
+        return f"It waits for its retry: {state.reason}"
+    if state.phase is Phase.RUNNING:
+        lent = " and waits for its children" if action.attempt is not None and action.attempt.waiting else ""
+        return f"It runs on {state.worker or 'a worker'}{lent}."
+    if state.phase is Phase.INITIALIZING:
+        return "Its worker is being started, or it waits for a slot of its pool."
+    limit = action.run.settings.max_action_concurrency
+    if limit and action.run.running >= limit:
+        return f"Its run has {action.run.running} running actions, and may have {limit}."
+    return f"It waits for room on this machine, with {waiting} actions waiting in all."
+
+
+def _token(ordinal: int) -> str:
+    return base64.urlsafe_b64encode(str(ordinal).encode()).decode()
+
+
+def _position(token: str) -> int:
+    if not token:
+        return 0
+    try:
+        return int(base64.urlsafe_b64decode(token.encode()).decode())
+    except (ValueError, binascii.Error) as error:
+        raise InvalidArgument("the page token was not made by this service", field="page_token") from error

@@ -1,0 +1,106 @@
+"""What a new leader does first: takes the shard over and brings the runs that have not ended back to life.
+
+Finished actions stay as they ended. An attempt of a local process died with the platform that placed it, so an action
+that was placed goes back to its queue, charged to nobody; its next attempt carries a new lease, and reports under the
+old one have no effect.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
+from flyteplane.scheduler.application import wire
+from flyteplane.scheduler.application.living import Action, Run
+from flyteplane.scheduler.domain.failures import Failure, FailureKind
+from flyteplane.scheduler.domain.phases import ROOT, Phase
+from flyteplane.scheduler.domain.state import Aborted, Failed
+
+if TYPE_CHECKING:
+    from flyteplane.scheduler.application.engine import Engine
+    from flyteplane.scheduler.application.ports import ActionRow, Records, RunRow
+    from flyteplane.scheduler.application.tasks import Tasks
+
+#: Lease that stored attempts are given for the moment of their loss.
+_LOST_LEASE = 1
+
+
+async def recover(*, engine: Engine, records: Records, tasks: Tasks, consider: Callable[[Action], None]) -> int:
+    """Restores all living runs. Returns how many there are."""
+    runs, rows = await records.living()
+    by_run: dict[int, list[ActionRow]] = defaultdict(list)
+    for row in rows:
+        by_run[row.run_id].append(row)
+    for run_row in runs:
+        run = await _restore_run(run_row, by_run[run_row.id], tasks)
+        last = await records.segments(run_row.id, from_sequence=1 << 62, limit=1)
+        run.published = last[-1].last_sequence if last else 0
+        run.next_sequence = run.published + 1
+        engine.runs[run.key] = run
+    for run_row in runs:
+        _resume(engine, engine.runs[run_row.key], consider)
+    return len(runs)
+
+
+async def _restore_run(row: RunRow, rows: Sequence[ActionRow], tasks: Tasks) -> Run:
+    run = Run(row=row, settings=RunSettings.FromString(row.settings))
+    for stored in rows:
+        parent = run.actions.get(stored.parent) if stored.parent else None
+        task = await tasks.load(stored.task_digest)
+        action = Action(
+            run=run,
+            name=stored.name,
+            parent=parent,
+            task=task,
+            ordinal=stored.ordinal,
+            inputs=stored.inputs,
+            inputs_digest=stored.inputs_digest,
+            group=stored.group_label,
+            queue=task.spec.queue or run.settings.queue or "default",
+            custom_context=stored.custom_context,
+            state=wire.state_of(stored),
+        )
+        run.actions[action.name] = action
+        run.next_ordinal = max(run.next_ordinal, stored.ordinal + 1)
+        if parent is not None:
+            parent.children.append(action)
+        if action.state.phase.terminal:
+            action.inputs = b""
+    return run
+
+
+def _resume(engine: Engine, run: Run, consider: Callable[[Action], None]) -> None:
+    for action in list(run.actions.values()):
+        state = action.state
+        if state.phase.terminal:
+            continue
+        if action.parent is not None and action.parent.state.phase.terminal:
+            engine.apply(action, Aborted(at=engine.clock.now(), reason=f"Its parent {action.parent.name} has ended."))
+        elif state.phase.placed:
+            engine.arm_waiting(action)
+            _lose(engine, action)
+        else:
+            engine.arm_waiting(action)
+            _wait(engine, action, consider)
+    if run.actions[ROOT].state.phase is Phase.QUEUED:
+        engine.turn.schedule()
+
+
+def _lose(engine: Engine, action: Action) -> None:
+    action.state = replace(action.state, lease=_LOST_LEASE)
+    failure = Failure(
+        kind=FailureKind.SYSTEM,
+        code="PLATFORM_RESTARTED",
+        message="The platform was restarted while this attempt ran.",
+    )
+    engine.apply(action, Failed(at=engine.clock.now(), lease=_LOST_LEASE, failure=failure))
+
+
+def _wait(engine: Engine, action: Action, consider: Callable[[Action], None]) -> None:
+    if action.state.not_before > engine.clock.now():
+        engine.timers.arm(action, "retry", at=action.state.not_before)
+    else:
+        consider(action)

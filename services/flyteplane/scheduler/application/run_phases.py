@@ -1,0 +1,39 @@
+"""Phases of all runs, for whoever keeps a list of them: stored first, then live, at least once, in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flyteplane.scheduler.application.ports import Records, RunChange
+
+PAGE = 500
+
+
+class RunPhases:
+    """Streams of run phases. The store is the truth; `changed` only says when to look."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._waiting: set[asyncio.Event] = set()
+
+    def changed(self) -> None:
+        """Some run has entered a phase, and that is durable."""
+        for event in self._waiting:
+            event.set()
+
+    async def watch(self, *, after: int) -> AsyncIterator[Sequence[RunChange]]:
+        """Batches of changes after a cursor. Never ends."""
+        event = asyncio.Event()
+        self._waiting.add(event)
+        try:
+            while True:
+                event.clear()
+                while changes := await self._records.run_changes(after=after, limit=PAGE):
+                    after = changes[-1].cursor
+                    yield changes
+                await event.wait()
+        finally:
+            self._waiting.discard(event)

@@ -1,0 +1,118 @@
+"""Task versions that living runs use, by digest: parsed once, checked once, stored once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from flyte.spec.digests import interface_digest
+from flyte.spec.quantities import parse_bytes, parse_cpu_millis
+from flyte.spec.task_rules import refuse_invalid_task
+from flyteapi.task.v1.task_spec_pb2 import TaskSpec
+from flyteplane.foundation.errors import InvalidArgument, PlatformError
+from flyteplane.scheduler.application import wire
+from flyteplane.scheduler.application.living import TaskRecord
+from flyteplane.scheduler.domain.admission import Demand, Room
+from flyteplane.scheduler.domain.failures import Failure, FailureKind
+
+if TYPE_CHECKING:
+    from flyteapi.scheduler.v1.worker_service_pb2 import WorkerReport
+    from flyteplane.scheduler.application.ports import Records
+
+#: Cpu that a task occupies if it names none: a quarter of a core, as such tasks mostly wait for something.
+DEFAULT_CPU_MILLIS = 250
+
+#: Raises PlatformError if the clusters cannot carry the task out as it asks.
+Fitness = Callable[[TaskSpec], None]
+
+
+class Tasks:
+    """The registry of task versions."""
+
+    def __init__(self, *, records: Records, room: Room, fitness: Fitness) -> None:
+        self._records = records
+        self._room = room
+        self._fitness = fitness
+        self._known: dict[bytes, TaskRecord] = {}
+
+    def get(self, digest: bytes) -> TaskRecord | None:
+        """A version that was declared before."""
+        return self._known.get(digest)
+
+    def declare(self, digest: bytes, spec: TaskSpec) -> TaskRecord:
+        """Takes a version in. One that breaks a rule is taken in with its refusal, which its actions are answered
+        with."""
+        known = self._known.get(digest)
+        if known is not None:
+            return known
+        record = self._parse(digest, spec)
+        try:
+            self._check(record)
+        except PlatformError as error:
+            record.refusal = Failure(
+                kind=FailureKind.REFUSED, code=error.reason, message=error.public_text, recoverable=False
+            )
+        self._known[digest] = record
+        return record
+
+    def declared(self, report: WorkerReport) -> None:
+        """Handles a worker's DeclareTask."""
+        self.declare(report.declare_task.digest, report.declare_task.spec)
+
+    async def load(self, digest: bytes) -> TaskRecord:
+        """A version from the store. Raises KeyError if it is not there."""
+        known = self._known.get(digest)
+        if known is not None:
+            return known
+        stored = await self._records.task(digest)
+        if stored is None:
+            raise KeyError(digest.hex())
+        record = self.declare(digest, TaskSpec.FromString(stored))
+        record.stored = True
+        return record
+
+    def _parse(self, digest: bytes, spec: TaskSpec) -> TaskRecord:
+        return TaskRecord(
+            digest=digest,
+            spec=spec,
+            policy=wire.policy_of(spec),
+            demand=_demand(spec),
+            interface_digest=interface_digest(spec.interface),
+        )
+
+    def _check(self, record: TaskRecord) -> None:
+        spec = record.spec
+        if hashlib.sha256(spec.SerializeToString(deterministic=True)).digest() != record.digest:
+            raise InvalidArgument("the digest is not that of the task", field="task_digest")
+        try:
+            refuse_invalid_task(spec)
+        except (ValueError, TypeError) as error:
+            raise InvalidArgument(str(error), field="task") from error
+        if spec.queue not in ("", "default"):
+            raise InvalidArgument(
+                f"there is no queue {spec.queue!r}",
+                reason="UNKNOWN_QUEUE",
+                field="queue",
+                mend='Use "default", or have an operator create the queue.',
+            )
+        if self._room.never_fits(record.demand):
+            gigabytes = self._room.memory_bytes / 2**30
+            raise InvalidArgument(
+                f"no resource class fits {spec.resources.memory} of memory",
+                reason="NO_CLASS_FITS",
+                field="resources.memory",
+                limit=f"{gigabytes:.1f} GiB on this machine",
+                mend="Ask for less, or run on a cluster with larger nodes.",
+            )
+        self._fitness(spec)
+
+
+def _demand(spec: TaskSpec) -> Demand:
+    """What an attempt occupies. Quantities that cannot be read count as none; the check refuses them."""
+    try:
+        cpu = parse_cpu_millis(spec.resources.cpu) if spec.resources.cpu else DEFAULT_CPU_MILLIS
+        memory = parse_bytes(spec.resources.memory) if spec.resources.memory else 0
+    except ValueError:
+        return Demand(cpu_millis=DEFAULT_CPU_MILLIS)
+    return Demand(cpu_millis=cpu, memory_bytes=memory)

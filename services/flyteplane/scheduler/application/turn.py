@@ -1,0 +1,158 @@
+"""One turn of the engine: everything that changed since the last flush, written as one unit, answered only then.
+
+The guarantee: nobody outside learns of a change (a result, an end, an event, an accepted run) before it is durable.
+What is only an optimisation (placing an attempt) may overlap the commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from flyteapi.scheduler.v1.event_pb2 import EventBatch
+from flyteplane.scheduler.application import wire
+from flyteplane.scheduler.application.ports import Changes, Records, RunRow, SegmentRow
+
+if TYPE_CHECKING:
+    from flyteapi.scheduler.v1.event_pb2 import Event
+    from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder
+    from flyteplane.scheduler.application.living import Action, Attempt, Run, TaskRecord
+
+AfterCommit = Callable[[], None]
+
+
+class Turn:
+    """Collects changes and flushes them once per pass of the event loop."""
+
+    def __init__(self, records: Records, *, on_failure: Callable[[BaseException], None]) -> None:
+        self._records = records
+        self._on_failure = on_failure
+        self._scheduled = False
+        self._before_flush: list[Callable[[], None]] = []
+        self._reset()
+
+    def _reset(self) -> None:
+        self._inserted: dict[Action, None] = {}
+        self._updated: dict[Action, None] = {}
+        self._new_tasks: list[TaskRecord] = []
+        self._new_runs: list[RunRow] = []
+        self._run_phases: dict[int, RunRow] = {}
+        self._runs: dict[Run, None] = {}
+        self._answers: list[tuple[Attempt, WorkerOrder]] = []
+        self._after: list[AfterCommit] = []
+
+    def before_flush(self, callback: Callable[[], None]) -> None:
+        """Registers something that is done once in every turn, just before its flush."""
+        self._before_flush.append(callback)
+
+    def insert_run(self, row: RunRow) -> None:
+        """The run is new."""
+        self._new_runs.append(row)
+        self.schedule()
+
+    def change_run(self, row: RunRow) -> None:
+        """The run has entered the phase that its row now holds."""
+        self._run_phases[row.id] = row
+        self.schedule()
+
+    def use_task(self, task: TaskRecord) -> None:
+        """Stores the task version with this turn if it is not stored yet."""
+        if not task.stored:
+            task.stored = True
+            self._new_tasks.append(task)
+
+    def insert(self, action: Action) -> None:
+        """The action is new."""
+        self._inserted[action] = None
+        self.schedule()
+
+    def update(self, action: Action) -> None:
+        """The action has changed."""
+        if action not in self._inserted:
+            self._updated[action] = None
+        self.schedule()
+
+    def emit(self, action: Action, *, at: float, first: bool = False) -> None:
+        """Adds the action's present state to its run's event log."""
+        run = action.run
+        event = wire.event_of(action, at=at, first=first)
+        event.sequence = run.next_sequence
+        run.next_sequence += 1
+        run.pending.append(event)
+        self._runs[run] = None
+        self.schedule()
+
+    def answer(self, attempt: Attempt, order: WorkerOrder) -> None:
+        """Sends the order to the attempt's worker once everything so far is durable."""
+        self._answers.append((attempt, order))
+        self.schedule()
+
+    def after_commit(self, callback: AfterCommit) -> None:
+        """Calls back once everything so far is durable."""
+        self._after.append(callback)
+        self.schedule()
+
+    def schedule(self) -> None:
+        """Makes sure that a flush comes in this pass of the loop."""
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        for callback in self._before_flush:
+            callback()
+        self._scheduled = False
+        changes = Changes(
+            tasks=[(task.digest, task.spec.SerializeToString(deterministic=True)) for task in self._new_tasks],
+            runs=self._new_runs,
+            run_phases=list(self._run_phases.values()),
+            inserted=[wire.row_of(action) for action in self._inserted],
+            updated=[wire.row_of(action) for action in self._updated],
+        )
+        published = [self._segment(run, changes) for run in self._runs]
+        answers, after = self._answers, self._after
+        self._reset()
+        if not changes:
+            self._deliver(published, answers, after)
+            return
+        saved = asyncio.ensure_future(self._records.save(changes))
+        saved.add_done_callback(lambda done: self._saved(done, published, answers, after))
+
+    def _segment(self, run: Run, changes: Changes) -> tuple[Run, list[Event]]:
+        events, run.pending = run.pending, []
+        batch = EventBatch(events=events).SerializeToString()
+        changes.segments.append(SegmentRow(run.row.id, events[0].sequence, events[-1].sequence, batch))
+        return run, events
+
+    def _saved(
+        self,
+        done: asyncio.Future[None],
+        published: list[tuple[Run, list[Event]]],
+        answers: list[tuple[Attempt, WorkerOrder]],
+        after: list[AfterCommit],
+    ) -> None:
+        if done.cancelled():
+            return
+        error = done.exception()
+        if error is not None:
+            # Memory is now ahead of the store. Only a restart from the store is right.
+            self._on_failure(error)
+            return
+        self._deliver(published, answers, after)
+
+    def _deliver(
+        self,
+        published: list[tuple[Run, list[Event]]],
+        answers: list[tuple[Attempt, WorkerOrder]],
+        after: list[AfterCommit],
+    ) -> None:
+        for attempt, order in answers:
+            attempt.placement.send(attempt.lease, (order,))
+        for run, events in published:
+            run.recent.extend(events)
+            run.published = events[-1].sequence
+            for watcher in tuple(run.watchers):
+                watcher.publish(events)
+        for callback in after:
+            callback()

@@ -1,0 +1,142 @@
+"""Watching a run's event log: what is stored first, then live, in order and without a gap.
+
+A watcher's memory is bounded: one that does not keep up is told to resync at the sequence that it has reached, and
+loses nothing, as the log is in the store. Watchers never hold the engine up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
+
+from flyteapi.scheduler.v1.event_pb2 import EventBatch
+from flyteapi.scheduler.v1.scheduler_service_pb2 import WatchRunResponse
+from flyteplane.foundation.errors import NotFound
+
+if TYPE_CHECKING:
+    from flyteapi.scheduler.v1.event_pb2 import Event
+    from flyteplane.scheduler.application.engine import Engine
+    from flyteplane.scheduler.application.living import Run
+    from flyteplane.scheduler.application.ports import Records, RunKey
+
+#: Events that may wait for one watcher.
+MOST_WAITING = 20_000
+#: Events in one message.
+MOST_IN_MESSAGE = 500
+#: Segments read from the store at once.
+PAGE = 50
+
+
+class Watcher:
+    """One reader of a living run."""
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+        self._wake: asyncio.Future[None] | None = None
+        self.ended = False
+        self.overrun = False
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Adds stored events. Called by the engine."""
+        if self.overrun:
+            return
+        self._events.extend(events)
+        if len(self._events) > MOST_WAITING:
+            self.overrun = True
+            self._events.clear()
+        self._notify()
+
+    def end(self) -> None:
+        """The run has ended and all its events were published."""
+        self.ended = True
+        self._notify()
+
+    async def take(self) -> list[Event]:
+        """Waits for events; an empty list means that the run has ended or that the reader was too slow."""
+        while not self._events and not self.ended and not self.overrun:
+            self._wake = asyncio.get_running_loop().create_future()
+            await self._wake
+        events, self._events = self._events, []
+        return events
+
+    def _notify(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+
+class Watching:
+    """Opens watches."""
+
+    def __init__(self, *, engine: Engine, records: Records) -> None:
+        self._engine = engine
+        self._records = records
+
+    async def watch(self, key: RunKey, *, from_sequence: int) -> AsyncIterator[WatchRunResponse]:
+        """The messages of one watch. Raises NotFound."""
+        following = max(from_sequence, 1)
+        run = self._engine.runs.get(key)
+        if run is None:
+            async for message in self._stored(key, following):
+                yield message
+            return
+        watcher = Watcher()
+        run.watchers.add(watcher)
+        try:
+            async for message in self._catch_up(run, following, until=run.published + 1):
+                following = message.next_sequence
+                yield message
+            async for message in self._live(watcher, following):
+                yield message
+        finally:
+            run.watchers.discard(watcher)
+
+    async def _live(self, watcher: Watcher, following: int) -> AsyncIterator[WatchRunResponse]:
+        while True:
+            events = [event for event in await watcher.take() if event.sequence >= following]
+            for start in range(0, len(events), MOST_IN_MESSAGE):
+                piece = events[start : start + MOST_IN_MESSAGE]
+                following = piece[-1].sequence + 1
+                yield WatchRunResponse(events=piece, next_sequence=following)
+            if watcher.overrun:
+                yield WatchRunResponse(resync=True, next_sequence=following)
+                return
+            if watcher.ended and not watcher._events:
+                yield WatchRunResponse(ended=True, next_sequence=following)
+                return
+
+    async def _catch_up(self, run: Run, following: int, *, until: int) -> AsyncIterator[WatchRunResponse]:
+        """Events from `following` to before `until`, which the watcher will not be given."""
+        recent = list(run.recent)
+        if recent and recent[0].sequence <= following:
+            events = [event for event in recent if following <= event.sequence < until]
+            for start in range(0, len(events), MOST_IN_MESSAGE):
+                piece = events[start : start + MOST_IN_MESSAGE]
+                yield WatchRunResponse(events=piece, next_sequence=piece[-1].sequence + 1)
+            return
+        async for message in self._from_store(run.row.id, following, until=until):
+            yield message
+
+    async def _stored(self, key: RunKey, following: int) -> AsyncIterator[WatchRunResponse]:
+        row = await self._records.run(key)
+        if row is None:
+            raise NotFound(f"run {key} does not exist", field="run")
+        async for message in self._from_store(row.id, following, until=1 << 62):
+            following = message.next_sequence
+            yield message
+        yield WatchRunResponse(ended=True, next_sequence=following)
+
+    async def _from_store(self, run_id: int, following: int, *, until: int) -> AsyncIterator[WatchRunResponse]:
+        while following < until:
+            segments = await self._records.segments(run_id, from_sequence=following, limit=PAGE)
+            fresh = [segment for segment in segments if segment.last_sequence >= following]
+            if not fresh:
+                return
+            for segment in fresh:
+                batch = EventBatch.FromString(segment.batch)
+                events = [event for event in batch.events if following <= event.sequence < until]
+                if events:
+                    following = events[-1].sequence + 1
+                    yield WatchRunResponse(events=events, next_sequence=following)
+            if len(segments) < PAGE:
+                return

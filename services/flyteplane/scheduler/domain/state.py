@@ -1,0 +1,177 @@
+"""The state of one action, the events that may change it, and the effects that a change asks for.
+
+All of them are values. Times are seconds since the epoch, because they are stored and must mean the same after a
+restart.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from flyteplane.scheduler.domain.failures import Failure
+from flyteplane.scheduler.domain.phases import CacheStatus, Phase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord:
+    """An attempt that is over."""
+
+    attempt: int
+    phase: Phase
+    placed_at: float
+    started_at: float
+    ended_at: float
+    worker: str
+    failure: Failure | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionState:
+    """Where an action stands."""
+
+    phase: Phase = Phase.QUEUED
+    attempt: int = 0
+    lease: int = 0
+    """The attempt that may report; 0 while none is placed."""
+    task_failures: int = 0
+    system_failures: int = 0
+    killed: int = 0
+    created_at: float = 0.0
+    queued_at: float = 0.0
+    """When the present wait began."""
+    placed_at: float = 0.0
+    started_at: float = 0.0
+    """Of the present attempt; 0 until it runs."""
+    first_started_at: float = 0.0
+    ended_at: float = 0.0
+    not_before: float = 0.0
+    """A retry waits until then."""
+    failure: Failure | None = None
+    outputs: bytes | None = None
+    """Serialised payload, once SUCCEEDED."""
+    cache_status: CacheStatus = CacheStatus.NONE
+    cached_from: str = ""
+    reason: str = ""
+    worker: str = ""
+    history: tuple[AttemptRecord, ...] = ()
+    """Attempts before the present one."""
+
+
+# --- events ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Admission found no room."""
+
+    at: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """A worker is being found for a new attempt."""
+
+    at: float
+    lease: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerKnown:
+    """The worker of the attempt has a name."""
+
+    lease: int
+    worker: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """User code is about to be called."""
+
+    at: float
+    lease: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succeeded:
+    """The attempt returned."""
+
+    at: float
+    lease: int
+    outputs: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The attempt ended without a value."""
+
+    at: float
+    lease: int
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedOut:
+    """A time of the policy has passed. `which` is "max_runtime", "max_queued_time" or "deadline"."""
+
+    at: float
+    which: str
+    limit_s: float
+    lease: int
+    """Attempt that it was armed for; 0 for a wait and for the deadline."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aborted:
+    """Somebody ended the action."""
+
+    at: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundInCache:
+    """The cache has the outputs."""
+
+    at: float
+    outputs: bytes
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The platform cannot carry the action out."""
+
+    at: float
+    failure: Failure
+
+
+Change = Waiting | Placed | WorkerKnown | Started | Succeeded | Failed | TimedOut | Aborted | FoundInCache | Refused
+
+
+# --- effects --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StopAttempt:
+    """The worker of this lease must end; whatever it still says has no effect."""
+
+    lease: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Requeue:
+    """The action waits again, until `not_before` at least."""
+
+    not_before: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The action is terminal: answer its waiters, free its slot, end its subtree."""
+
+    shared: ClassVar["Finish"]
+
+
+Finish.shared = Finish()
+Effect = StopAttempt | Requeue | Finish

@@ -1,0 +1,181 @@
+"""The scheduler's gRPC face: translates messages to use cases and back, and does nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from flyteapi.common.v1.identity_pb2 import RunId
+from flyteapi.scheduler.v1 import cluster_service_pb2 as clusters
+from flyteapi.scheduler.v1 import queue_service_pb2 as queues
+from flyteapi.scheduler.v1 import scheduler_service_pb2 as api
+from flyteapi.scheduler.v1.cluster_service_pb2_grpc import ClusterServiceServicer
+from flyteapi.scheduler.v1.queue_service_pb2_grpc import QueueServiceServicer
+from flyteapi.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceServicer
+from flyteplane.foundation.errors import InvalidArgument, NotFound, Unimplemented
+from flyteplane.scheduler.application import wire
+from flyteplane.scheduler.application.intake import NewRun
+from flyteplane.scheduler.application.ports import RunKey
+from flyteplane.scheduler.domain.phases import ROOT, Phase
+
+if TYPE_CHECKING:
+    from flyteplane.scheduler.application.scheduler import Scheduler
+
+Context = Any
+
+
+class SchedulerServicer(SchedulerServiceServicer):
+    """Serves `SchedulerService`."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    async def AcceptRun(self, request: api.AcceptRunRequest, context: Context) -> api.AcceptRunResponse:
+        """See the proto."""
+        new = NewRun(
+            key=_key(request.run),
+            digest=request.digest,
+            task=request.task,
+            inputs=request.inputs.SerializeToString(),
+            inputs_digest=request.inputs_digest,
+            settings=request.settings,
+        )
+        return api.AcceptRunResponse(created=await self._scheduler.intake.accept_run(new))
+
+    async def AbortAction(self, request: api.AbortActionRequest, context: Context) -> api.AbortActionResponse:
+        """See the proto."""
+        key, name = _key(request.action.run), request.action.name or ROOT
+        phase = await self._scheduler.queries.abort(key, name, reason=request.reason[:1024])
+        return api.AbortActionResponse(phase=wire.phase_of(phase))
+
+    async def GetAction(self, request: api.GetActionRequest, context: Context) -> api.GetActionResponse:
+        """See the proto."""
+        return await self._scheduler.queries.get(_key(request.action.run), request.action.name)
+
+    async def ListActions(self, request: api.ListActionsRequest, context: Context) -> api.ListActionsResponse:
+        """See the proto."""
+        return await self._scheduler.queries.page(
+            _key(request.run),
+            parent=request.parent,
+            phases=request.phases,
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
+
+    async def GetActionData(self, request: api.GetActionDataRequest, context: Context) -> api.GetActionDataResponse:
+        """See the proto."""
+        return await self._scheduler.queries.data(_key(request.action.run), request.action.name)
+
+    async def WatchRun(self, request: api.WatchRunRequest, context: Context) -> AsyncIterator[api.WatchRunResponse]:
+        """See the proto."""
+        async for message in self._scheduler.watching.watch(_key(request.run), from_sequence=request.from_sequence):
+            yield message
+
+    async def WatchRunPhases(
+        self, request: api.WatchRunPhasesRequest, context: Context
+    ) -> AsyncIterator[api.WatchRunPhasesResponse]:
+        """See the proto."""
+        async for changes in self._scheduler.run_phases.watch(after=request.cursor):
+            response = api.WatchRunPhasesResponse(cursor=changes[-1].cursor)
+            for change in changes:
+                message = response.changes.add(
+                    phase=wire.phase_of(Phase(change.phase)),
+                    time=wire.timestamp(change.at),
+                    started_at=wire.timestamp(change.started_at),
+                )
+                message.run.project, message.run.domain, message.run.name = change.key
+                if change.error:
+                    message.error.ParseFromString(change.error)
+            yield response
+
+    async def StreamLogs(
+        self, request: api.StreamLogsRequest, context: Context
+    ) -> AsyncIterator[api.StreamLogsResponse]:
+        """See the proto."""
+        key, name = _key(request.action.run), request.action.name or ROOT
+        attempt = request.attempt or (await self._scheduler.queries.log_attempts(key, name))[0] or 1
+        stream = self._scheduler.logs.stream(
+            key,
+            name,
+            attempt,
+            ended=lambda: not request.follow or self._scheduler.attempt_is_over(key, name, attempt),
+            changed=asyncio.Event(),
+        )
+        async for data in stream:
+            yield api.StreamLogsResponse(data=data, attempt=attempt)
+
+    async def ExplainAction(self, request: api.ExplainActionRequest, context: Context) -> api.ExplainActionResponse:
+        """See the proto."""
+        return await self._scheduler.queries.explain(_key(request.action.run), request.action.name)
+
+
+class QueueServicer(QueueServiceServicer):
+    """Serves what there is of `QueueService`: the queue "default"; the other rpcs answer UNIMPLEMENTED."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    async def GetQueue(self, request: queues.GetQueueRequest, context: Context) -> queues.GetQueueResponse:
+        """See the proto."""
+        if request.name != "default":
+            raise NotFound(f"queue {request.name!r} does not exist", field="name")
+        return queues.GetQueueResponse(queue=self._default())
+
+    async def ListQueues(self, request: queues.ListQueuesRequest, context: Context) -> queues.ListQueuesResponse:
+        """See the proto."""
+        return queues.ListQueuesResponse(queues=[self._default()])
+
+    async def PutQueue(self, request: queues.PutQueueRequest, context: Context) -> queues.PutQueueResponse:
+        """Not offered by this version: there is the queue "default" only."""
+        raise _one_queue()
+
+    async def DrainQueue(self, request: queues.DrainQueueRequest, context: Context) -> queues.DrainQueueResponse:
+        """Not offered by this version."""
+        raise _one_queue()
+
+    async def DeleteQueue(self, request: queues.DeleteQueueRequest, context: Context) -> queues.DeleteQueueResponse:
+        """Not offered by this version."""
+        raise _one_queue()
+
+    def _default(self) -> queues.Queue:
+        engine = self._scheduler.engine
+        return queues.Queue(
+            name="default",
+            priority=500,
+            state=queues.QUEUE_STATE_ACTIVE,
+            running=len(engine.attempts),
+            waiting=len(engine.lanes),
+        )
+
+
+class ClusterServicer(ClusterServiceServicer):
+    """Serves `ClusterService`."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    async def ListClusters(
+        self, request: clusters.ListClustersRequest, context: Context
+    ) -> clusters.ListClustersResponse:
+        """See the proto."""
+        engine = self._scheduler.engine
+        local = clusters.Cluster(
+            name="local",
+            kind="process",
+            reachable=True,
+            cpu_millis=engine.room.cpu_millis,
+            memory_bytes=engine.room.memory_bytes,
+            workers=len(engine.attempts),
+        )
+        return clusters.ListClustersResponse(clusters=[local])
+
+
+def _one_queue() -> Unimplemented:
+    return Unimplemented('this version has the queue "default" only', reason="ONE_QUEUE")
+
+
+def _key(run: RunId) -> RunKey:
+    if not (run.project and run.domain and run.name):
+        raise InvalidArgument("a run is named by project, domain and name", field="run")
+    return RunKey(run.project, run.domain, run.name)

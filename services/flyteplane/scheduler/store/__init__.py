@@ -1,0 +1,1 @@
+"""The scheduler's stores: records in a database, captured output in files."""

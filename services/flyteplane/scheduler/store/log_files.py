@@ -1,0 +1,115 @@
+"""Captured output of attempts as files: `<folder>/<project>/<domain>/<run>/<action>/<attempt>.log`.
+
+Appended as it arrives, so that a log is as complete as the worker's last word, and followed by waiting for the next
+append rather than by looking again.
+"""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from io import FileIO
+from pathlib import Path
+from typing import Final
+
+from flyteplane.scheduler.application.ports import RunKey
+
+_log = logging.getLogger("flyteplane.scheduler.logs")
+_MOST_OPEN: Final = 64
+_PIECE_BYTES: Final = 64 * 1024
+
+_Key = tuple[RunKey, str, int]
+
+
+class LogFiles:
+    """Implements `LogStore` on a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._open: OrderedDict[_Key, FileIO] = OrderedDict()
+        self._followers: dict[tuple[RunKey, str], set[asyncio.Event]] = {}
+        self._failed = False
+
+    def append(self, run: RunKey, action: str, attempt: int, data: bytes) -> None:
+        """See the port."""
+        try:
+            file = self._file((run, action, attempt))
+            file.write(data)
+        except OSError as error:
+            if not self._failed:
+                self._failed = True
+                _log.error("logs cannot be written to %s: %s", self._folder, error)
+        for event in self._followers.get((run, action), ()):
+            event.set()
+
+    async def read(self, run: RunKey, action: str, attempt: int, *, offset: int, limit: int) -> bytes:
+        """See the port."""
+
+        def work() -> bytes:
+            try:
+                with self._path((run, action, attempt)).open("rb") as file:
+                    file.seek(offset)
+                    return file.read(limit)
+            except FileNotFoundError:
+                return b""
+
+        return await asyncio.to_thread(work)
+
+    async def attempts(self, run: RunKey, action: str) -> Sequence[int]:
+        """See the port."""
+
+        def work() -> list[int]:
+            folder = self._path((run, action, 0)).parent
+            return sorted(int(path.stem) for path in folder.glob("*.log") if path.stem.isdigit())
+
+        return await asyncio.to_thread(work)
+
+    async def stream(
+        self, run: RunKey, action: str, attempt: int, *, ended: Callable[[], bool], changed: asyncio.Event
+    ) -> AsyncIterator[bytes]:
+        """What is there and what comes until `ended` says that nothing more will. `changed` is set for whatever may
+        end it."""
+        followers = self._followers.setdefault((run, action), set())
+        followers.add(changed)
+        try:
+            offset = 0
+            while True:
+                changed.clear()
+                over = ended()
+                while piece := await self.read(run, action, attempt, offset=offset, limit=_PIECE_BYTES):
+                    offset += len(piece)
+                    yield piece
+                if over:
+                    return
+                await changed.wait()
+        finally:
+            followers.discard(changed)
+            if not followers:
+                self._followers.pop((run, action), None)
+
+    def notify(self, run: RunKey, action: str) -> None:
+        """The action has ended: whoever follows it looks once more."""
+        for event in self._followers.get((run, action), ()):
+            event.set()
+
+    def close(self) -> None:
+        """Closes all files."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+    def _file(self, key: _Key) -> FileIO:
+        file = self._open.get(key)
+        if file is not None:
+            self._open.move_to_end(key)
+            return file
+        if len(self._open) >= _MOST_OPEN:
+            self._open.popitem(last=False)[1].close()
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab", buffering=0)
+        self._open[key] = file
+        return file
+
+    def _path(self, key: _Key) -> Path:
+        run, action, attempt = key
+        return self._folder / run.project / run.domain / run.name / action / f"{attempt}.log"

@@ -1,0 +1,160 @@
+"""The scheduler's records in memory: for fast tests and for the simulation. Durable only for the life of the object."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+
+from flyteplane.foundation.errors import Aborted
+from flyteplane.scheduler.application.ports import ActionRow, Changes, RunChange, RunKey, RunRow, SegmentRow
+
+_FIRST_TERMINAL = 5
+_MUTABLE = ActionRow._fields[ActionRow._fields.index("phase") :]
+
+
+class MemoryRecords:
+    """Implements `Records`. A second owner that claims the shard fences the first, as with a database."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self._runs: dict[int, RunRow] = {}
+        self._actions: dict[int, dict[int, ActionRow]] = {}
+        self._segments: dict[int, list[SegmentRow]] = {}
+        self._tasks: dict[bytes, bytes] = {}
+        self._changes: list[tuple[int, int, float]] = []
+
+    def open(self) -> "MemoryOwner":
+        """A view of the records for one scheduler."""
+        return MemoryOwner(self)
+
+    def apply(self, changes: Changes) -> None:
+        """Stores the changes."""
+        self._tasks.update(changes.tasks)
+        for run in changes.runs:
+            self._runs[run.id] = _copy(run)
+        for row in changes.inserted:
+            rows = self._actions.setdefault(row.run_id, {})
+            if row.ordinal in rows or any(row.name == other.name for other in rows.values()):
+                raise AssertionError(f"action {row.name} is stored already")
+            rows[row.ordinal] = row
+        for row in changes.updated:
+            stored = self._actions[row.run_id][row.ordinal]
+            self._actions[row.run_id][row.ordinal] = stored._replace(**{name: getattr(row, name) for name in _MUTABLE})
+        for segment in changes.segments:
+            self._segments.setdefault(segment.run_id, []).append(segment)
+        for run in changes.run_phases:
+            self._runs[run.id] = _copy(run)
+            self._changes.append((run.id, run.phase, run.ended_at or run.started_at or run.created_at))
+
+    def living(self) -> tuple[list[RunRow], list[ActionRow]]:
+        """Runs that have not ended, with their actions."""
+        runs = [_copy(run) for run in self._runs.values() if run.phase < _FIRST_TERMINAL]
+        rows = [row._replace(outputs=None) for run in runs for row in self.rows(run.id)]
+        return runs, rows
+
+    def highest(self) -> int:
+        """The largest run id."""
+        return max(self._runs, default=0)
+
+    def find(self, key: RunKey) -> RunRow | None:
+        """A run by its key."""
+        return next((_copy(run) for run in self._runs.values() if run.key == key), None)
+
+    def rows(self, run_id: int) -> list[ActionRow]:
+        """All actions of a run, in order of acceptance."""
+        return [row for _, row in sorted(self._actions.get(run_id, {}).items())]
+
+    def spec(self, digest: bytes) -> bytes | None:
+        """A task spec."""
+        return self._tasks.get(digest)
+
+    def log(self, run_id: int) -> list[SegmentRow]:
+        """All segments of a run."""
+        return list(self._segments.get(run_id, ()))
+
+    def phases(self) -> list[RunChange]:
+        """All phases that runs have entered."""
+        found = []
+        for cursor, (run_id, phase, at) in enumerate(self._changes, start=1):
+            run = self._runs[run_id]
+            found.append(RunChange(cursor, run.key, phase, at, run.started_at, run.error))
+        return found
+
+
+class MemoryOwner:
+    """One scheduler's access to `MemoryRecords`."""
+
+    def __init__(self, records: MemoryRecords) -> None:
+        self._records = records
+        self._epoch = 0
+
+    async def claim(self, *, at_least: int) -> int:
+        """See the port."""
+        self._epoch = self._records.epoch = max(self._records.epoch + 1, at_least)
+        return self._epoch
+
+    def save(self, changes: Changes) -> Awaitable[None]:
+        """See the port."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if not self._epoch or self._epoch != self._records.epoch:
+            done.set_exception(Aborted("another scheduler has claimed the shard", reason="FENCED"))
+        else:
+            self._records.apply(changes)
+            done.set_result(None)
+        return done
+
+    async def living(self) -> tuple[Sequence[RunRow], Sequence[ActionRow]]:
+        """See the port."""
+        return self._records.living()
+
+    async def highest_run_id(self) -> int:
+        """See the port."""
+        return self._records.highest()
+
+    async def task(self, digest: bytes) -> bytes | None:
+        """See the port."""
+        return self._records.spec(digest)
+
+    async def run(self, key: RunKey) -> RunRow | None:
+        """See the port."""
+        return self._records.find(key)
+
+    async def action(self, run_id: int, name: str) -> ActionRow | None:
+        """See the port."""
+        return next((row for row in self._records.rows(run_id) if row.name == name), None)
+
+    async def actions(
+        self, run_id: int, *, after: int, limit: int, parent: str = "", phases: Sequence[int] = ()
+    ) -> Sequence[ActionRow]:
+        """See the port."""
+        rows = [
+            row._replace(inputs=b"", outputs=None)
+            for row in self._records.rows(run_id)
+            if row.ordinal > after and (not parent or row.parent == parent) and (not phases or row.phase in phases)
+        ]
+        return rows[:limit]
+
+    async def segments(self, run_id: int, *, from_sequence: int, limit: int) -> Sequence[SegmentRow]:
+        """See the port."""
+        log = self._records.log(run_id)
+        first = max((row.first_sequence for row in log if row.first_sequence <= from_sequence), default=0)
+        return [row for row in log if row.first_sequence >= first][:limit]
+
+    async def run_changes(self, *, after: int, limit: int) -> Sequence[RunChange]:
+        """See the port."""
+        return self._records.phases()[after : after + limit]
+
+    async def close(self) -> None:
+        """See the port."""
+
+
+def _copy(run: RunRow) -> RunRow:
+    return RunRow(
+        key=run.key,
+        id=run.id,
+        digest=run.digest,
+        settings=run.settings,
+        phase=run.phase,
+        created_at=run.created_at,
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        error=run.error,
+    )

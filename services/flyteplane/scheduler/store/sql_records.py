@@ -1,0 +1,243 @@
+"""The scheduler's records in a database.
+
+Hot statements are compiled once and executed with plain tuples: SQLAlchemy's own processing of parameters would cost
+as much as the database. Every transaction begins by comparing the epoch, so that a leader that was paused and
+replaced can write nothing.
+"""
+
+from collections.abc import Awaitable, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+from sqlalchemy import Connection, Table, bindparam, func, insert, literal, null, select, update
+from sqlalchemy.engine import Dialect
+
+from flyteplane.foundation.errors import Aborted
+from flyteplane.records import Database, GroupCommitWriter
+from flyteplane.scheduler.application.ports import ActionRow, Changes, RunChange, RunKey, RunRow, SegmentRow
+from flyteplane.scheduler.store import tables
+
+SHARD: Final = 0
+_KEY: Final = ("run_id", "ordinal")
+_MUTABLE: Final = ActionRow._fields[ActionRow._fields.index("phase") :]
+_FIRST_MUTABLE: Final = ActionRow._fields.index("phase")
+_FIRST_TERMINAL: Final = 5
+
+
+class SqlRecords:
+    """Implements `Records`. Takes the database over and closes it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._epoch = 0
+        self._writer: GroupCommitWriter | None = None
+
+    async def claim(self, *, at_least: int) -> int:
+        """Stores and returns the next epoch, and writes under it from now on."""
+
+        def work(connection: Connection) -> int:
+            table = tables.leadership
+            stored = connection.execute(select(table.c.epoch).where(table.c.shard == SHARD)).scalar()
+            epoch = max((stored or 0) + 1, at_least)
+            if stored is None:
+                connection.execute(insert(table).values(shard=SHARD, epoch=epoch))
+            else:
+                connection.execute(update(table).where(table.c.shard == SHARD).values(epoch=epoch))
+            return epoch
+
+        self._epoch = await self._database.transaction(work)
+        self._writer = self._database.writer(guard=self._fence, most=1000)
+        return self._epoch
+
+    def save(self, changes: Changes) -> Awaitable[None]:
+        """See the port."""
+        if self._writer is None:
+            raise Aborted("the shard is not claimed", reason="FENCED")
+        return self._writer.submit(lambda connection: _apply(connection, changes))
+
+    async def living(self) -> tuple[Sequence[RunRow], Sequence[ActionRow]]:
+        """See the port."""
+        return await self._database.scan(_living)
+
+    async def highest_run_id(self) -> int:
+        """See the port."""
+        return await self._database.read(
+            lambda connection: connection.execute(select(func.max(tables.runs.c.id))).scalar() or 0
+        )
+
+    async def task(self, digest: bytes) -> bytes | None:
+        """See the port."""
+        query = select(tables.tasks.c.spec).where(tables.tasks.c.digest == digest)
+        return await self._database.read(lambda connection: connection.execute(query).scalar())
+
+    async def run(self, key: RunKey) -> RunRow | None:
+        """See the port."""
+        columns = tables.runs.c
+        query = select(tables.runs).where(
+            columns.project == key.project, columns.domain == key.domain, columns.name == key.name
+        )
+        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
+        return None if row is None else _run_row(row)
+
+    async def action(self, run_id: int, name: str) -> ActionRow | None:
+        """See the port."""
+        query = select(*_columns()).where(tables.actions.c.run_id == run_id, tables.actions.c.name == name)
+        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
+        return None if row is None else ActionRow(*row)
+
+    async def actions(
+        self, run_id: int, *, after: int, limit: int, parent: str = "", phases: Sequence[int] = ()
+    ) -> Sequence[ActionRow]:
+        """See the port."""
+        columns = tables.actions.c
+        query = select(*_columns(inputs=literal(b""), outputs=null())).where(columns.run_id == run_id)
+        query = query.where(columns.ordinal > after).order_by(columns.ordinal).limit(limit)
+        if parent:
+            query = query.where(columns.parent == parent)
+        if phases:
+            query = query.where(columns.phase.in_(phases))
+        rows = await self._database.scan(lambda connection: connection.execute(query).all())
+        return [ActionRow(*row) for row in rows]
+
+    async def segments(self, run_id: int, *, from_sequence: int, limit: int) -> Sequence[SegmentRow]:
+        """See the port."""
+        columns = tables.event_segments.c
+        query = select(columns.run_id, columns.first_sequence, columns.last_sequence, columns.batch)
+        first = (
+            select(func.max(columns.first_sequence))
+            .where(columns.run_id == run_id, columns.first_sequence <= from_sequence)
+            .scalar_subquery()
+        )
+        query = query.where(columns.run_id == run_id, columns.first_sequence >= func.coalesce(first, 0))
+        query = query.order_by(columns.first_sequence).limit(limit)
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [SegmentRow(*row) for row in rows]
+
+    async def run_changes(self, *, after: int, limit: int) -> Sequence[RunChange]:
+        """See the port."""
+        change, run = tables.run_changes.c, tables.runs.c
+        query = (
+            select(change.cursor, run.project, run.domain, run.name, change.phase, change.at, run.started_at, run.error)
+            .join(tables.runs, run.id == change.run_id)
+            .where(change.cursor > after)
+            .order_by(change.cursor)
+            .limit(limit)
+        )
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [RunChange(row[0], RunKey(*row[1:4]), row[4], row[5], row[6], row[7]) for row in rows]
+
+    async def close(self) -> None:
+        """See the port."""
+        if self._writer is not None:
+            await self._writer.close()
+        await self._database.close()
+
+    def _fence(self, connection: Connection) -> None:
+        sql = _fence_sql(connection.dialect)
+        stored = connection.exec_driver_sql(sql, (SHARD,)).scalar()
+        if stored != self._epoch:
+            raise Aborted(f"epoch {self._epoch} was replaced by {stored}", reason="FENCED")
+
+
+def _apply(connection: Connection, changes: Changes) -> None:
+    dialect = connection.dialect
+    if changes.tasks:
+        known = select(tables.tasks.c.digest).where(tables.tasks.c.digest.in_([digest for digest, _ in changes.tasks]))
+        stored = set(connection.execute(known).scalars())
+        fresh = {digest: spec for digest, spec in changes.tasks if digest not in stored}
+        if fresh:
+            connection.execute(
+                insert(tables.tasks), [{"digest": digest, "spec": spec} for digest, spec in fresh.items()]
+            )
+    if changes.runs:
+        connection.execute(insert(tables.runs), [_run_values(row) for row in changes.runs])
+    if changes.inserted:
+        connection.exec_driver_sql(_insert_sql(dialect, tables.actions.name), list(changes.inserted))
+    if changes.updated:
+        rows = [(*row[_FIRST_MUTABLE:], row[0], row[1]) for row in changes.updated]
+        connection.exec_driver_sql(_update_sql(dialect), rows)
+    if changes.segments:
+        connection.exec_driver_sql(_insert_sql(dialect, tables.event_segments.name), list(changes.segments))
+    for row in changes.run_phases:
+        _change_run(connection, row)
+
+
+def _change_run(connection: Connection, row: RunRow) -> None:
+    values = {"phase": row.phase, "started_at": row.started_at, "ended_at": row.ended_at, "error": row.error}
+    connection.execute(update(tables.runs).where(tables.runs.c.id == row.id).values(**values))
+    at = row.ended_at or row.started_at or row.created_at
+    connection.execute(insert(tables.run_changes).values(run_id=row.id, phase=row.phase, at=at))
+
+
+def _living(connection: Connection) -> tuple[list[RunRow], list[ActionRow]]:
+    runs = connection.execute(
+        select(tables.runs).where(tables.runs.c.phase < _FIRST_TERMINAL).order_by(tables.runs.c.id)
+    )
+    found = [_run_row(row) for row in runs]
+    living = select(tables.runs.c.id).where(tables.runs.c.phase < _FIRST_TERMINAL)
+    query = select(*_columns(outputs=null())).where(tables.actions.c.run_id.in_(living))
+    query = query.order_by(tables.actions.c.run_id, tables.actions.c.ordinal)
+    return found, [ActionRow(*row) for row in connection.execute(query)]
+
+
+def _columns(**replaced: Any) -> list[Any]:
+    return [replaced[name].label(name) if name in replaced else tables.actions.c[name] for name in ActionRow._fields]
+
+
+def _run_values(row: RunRow) -> dict[str, Any]:
+    project, domain, name = row.key
+    return {
+        "id": row.id,
+        "project": project,
+        "domain": domain,
+        "name": name,
+        "digest": row.digest,
+        "settings": row.settings,
+        "phase": row.phase,
+        "created_at": row.created_at,
+        "started_at": row.started_at,
+        "ended_at": row.ended_at,
+        "error": row.error,
+    }
+
+
+def _run_row(row: Any) -> RunRow:
+    return RunRow(
+        key=RunKey(row.project, row.domain, row.name),
+        id=row.id,
+        digest=row.digest,
+        settings=row.settings,
+        phase=row.phase,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        error=row.error,
+    )
+
+
+def _positional(statement: Any, dialect: Dialect, order: Sequence[str]) -> str:
+    compiled = statement.compile(dialect=dialect)
+    if list(compiled.positiontup or order) != list(order):
+        raise AssertionError(f"unexpected order of parameters: {compiled.positiontup}")
+    return str(compiled)
+
+
+@lru_cache(maxsize=16)
+def _insert_sql(dialect: Dialect, table_name: str) -> str:
+    table: Table = tables.metadata.tables[table_name]
+    return _positional(insert(table), dialect, [column.name for column in table.columns])
+
+
+@lru_cache(maxsize=4)
+def _update_sql(dialect: Dialect) -> str:
+    table = tables.actions
+    statement = update(table).values({name: bindparam(name) for name in _MUTABLE})
+    for name in _KEY:
+        statement = statement.where(table.c[name] == bindparam(f"key_{name}"))
+    return _positional(statement, dialect, [*_MUTABLE, *(f"key_{name}" for name in _KEY)])
+
+
+@lru_cache(maxsize=4)
+def _fence_sql(dialect: Dialect) -> str:
+    table = tables.leadership
+    return _positional(select(table.c.epoch).where(table.c.shard == bindparam("shard")), dialect, ["shard"])

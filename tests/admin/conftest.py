@@ -1,0 +1,155 @@
+"""An admin service over a fake scheduler, both behind in-process channels, with a database in a file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import grpc
+import pytest
+
+from flyteapi.admin.v1 import run_service_pb2
+from flyteapi.admin.v1.data_service_pb2_grpc import DataServiceStub
+from flyteapi.admin.v1.identity_service_pb2_grpc import IdentityServiceStub
+from flyteapi.admin.v1.project_service_pb2_grpc import ProjectServiceStub
+from flyteapi.admin.v1.run_service_pb2_grpc import RunServiceStub
+from flyteapi.admin.v1.task_service_pb2_grpc import TaskServiceStub
+from flyteapi.admin.v1.trigger_service_pb2_grpc import TriggerServiceStub
+from flyteapi.common.v1.identity_pb2 import RunId
+from flyteapi.scheduler.v1.scheduler_service_pb2_grpc import add_SchedulerServiceServicer_to_server
+from flyteapi.task.v1.interface_pb2 import Interface, Parameter
+from flyteapi.task.v1.task_spec_pb2 import Entrypoint, TaskSpec
+from flyteapi.task.v1.value_pb2 import NamedValue, NamedValues, Payload, Value
+from flyteplane.admin.main import AdminService, open_admin
+from flyteplane.admin.servicer.identity_service import PlatformIdentity
+from flyteplane.foundation.clock import ManualClock
+from flyteplane.foundation.ids import SeededIds
+from flyteplane.objects import FolderObjectStore
+from flyteplane.rpc.inprocess import InProcessServer
+from tests.admin.fake_scheduler import FakeScheduler
+
+
+class Admin:
+    """An admin service that a test can kill and open again. `clock` moves only when it is told to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clock = ManualClock()
+        self.scheduler = FakeScheduler()
+        self.failures: list[tuple[str, BaseException]] = []
+        self.objects = FolderObjectStore(folder / "objects")
+        self._upstream = InProcessServer()
+        add_SchedulerServiceServicer_to_server(self.scheduler, self._upstream)
+        self._service: AdminService | None = None
+
+    async def open(self) -> None:
+        self._service = await open_admin(
+            database_url=f"sqlite:///{self.folder / 'admin.db'}",
+            objects=self.objects,
+            scheduler_channel=self._upstream.channel(),
+            platform=PlatformIdentity(version="1.2.3", mode="embedded"),
+            clock=self.clock,
+            ids=SeededIds(),
+            caller_of=lambda _: "local:tester",
+            scratch=self.folder,
+            on_failure=lambda name, error: self.failures.append((name, error)),
+        )
+        server = InProcessServer()
+        self._service.add_to(server)
+        self._channel = server.channel()
+
+    async def close(self) -> None:
+        if self._service is not None:
+            await self._service.close()
+            self._service = None
+
+    async def restart(self) -> None:
+        """Open again on the same database, as after the death of the process."""
+        await self.close()
+        await self.open()
+
+    @property
+    def channel(self) -> grpc.aio.Channel:
+        return self._channel
+
+    @property
+    def runs(self):  # type: ignore[no-untyped-def]
+        return RunServiceStub(self._channel)
+
+    @property
+    def tasks(self):  # type: ignore[no-untyped-def]
+        return TaskServiceStub(self._channel)
+
+    @property
+    def projects(self):  # type: ignore[no-untyped-def]
+        return ProjectServiceStub(self._channel)
+
+    @property
+    def data(self):  # type: ignore[no-untyped-def]
+        return DataServiceStub(self._channel)
+
+    @property
+    def identity(self):  # type: ignore[no-untyped-def]
+        return IdentityServiceStub(self._channel)
+
+    @property
+    def triggers(self):  # type: ignore[no-untyped-def]
+        return TriggerServiceStub(self._channel)
+
+    async def until(self, condition: Callable[[], bool], *, within_s: float = 5.0) -> None:
+        """Let the loop turn until something that the service does in the background has happened."""
+        async with asyncio.timeout(within_s):
+            while not condition():
+                await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+async def admin(tmp_path: Path) -> AsyncIterator[Admin]:
+    opened = Admin(tmp_path)
+    await opened.open()
+    yield opened
+    await opened.close()
+    assert opened.failures == []
+
+
+def run_id(name: str = "", *, project: str = "flytesnacks", domain: str = "development") -> RunId:
+    return RunId(project=project, domain=domain, name=name)
+
+
+def task_spec(name: str = "env.square", **settings: object) -> TaskSpec:
+    environment, _, function = name.partition(".")
+    return TaskSpec(
+        name=name,
+        environment=environment,
+        short_name=function,
+        interface=Interface(
+            inputs=[
+                Parameter(name="x", json_schema='{"type": "integer"}', type_name="int", required=True),
+                Parameter(name="note", json_schema='{"type": "string"}', type_name="str"),
+            ]
+        ),
+        entrypoint=Entrypoint(module="program", attribute=function),
+        max_inline_io_bytes=100 * 1024 * 1024,
+        **settings,  # type: ignore[arg-type]
+    )
+
+
+def inputs(**values: int | str) -> Payload:
+    entries = [
+        NamedValue(name=name, value=Value(int=value) if isinstance(value, int) else Value(string=value))
+        for name, value in values.items()
+    ]
+    return Payload(inline=NamedValues(values=entries).SerializeToString())
+
+
+def create_request(
+    name: str = "", *, request_id: str = "", x: int = 3, spec: TaskSpec | None = None, **fields: object
+) -> run_service_pb2.CreateRunRequest:
+    return run_service_pb2.CreateRunRequest(
+        request_id=request_id,
+        run=run_id(name),
+        spec=spec or task_spec(),
+        inputs=inputs(x=x),
+        **fields,  # type: ignore[arg-type]
+    )

@@ -1,0 +1,54 @@
+"""What the code imports is what pyproject.toml declares, so that a plain install can run all of it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+FIRST_PARTY = {"flyte", "flyteplane", "flyteapi"}
+SHIPPED = ("sdk", "services")
+
+
+def normalized(name: str) -> str:
+    """Spells a distribution's name the way package indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def declared_distributions(repository: Path) -> set[str]:
+    """Returns the distributions of the plain install and of the extras that users may add; not those of developers."""
+    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    requirements = [*project["dependencies"], *(line for name in extras if name != "dev" for line in extras[name])]
+    return {normalized(re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0]) for line in requirements}
+
+
+def third_party_imports(path: Path) -> Iterator[str]:
+    """Yields the top-level names that a module imports from outside of the standard library and of this project."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module]
+        for name in names:
+            top = name.partition(".")[0]
+            if top not in sys.stdlib_module_names and top not in FIRST_PARTY:
+                yield top
+
+
+def test_every_imported_library_is_a_declared_dependency(repository: Path) -> None:
+    declared = declared_distributions(repository)
+    providers = packages_distributions()
+    undeclared = {
+        f"{path.relative_to(repository)}: {name}"
+        for folder in SHIPPED
+        for path in (repository / folder).rglob("*.py")
+        for name in third_party_imports(path)
+        if not {normalized(provider) for provider in providers.get(name, [])} & declared
+    }
+    assert sorted(undeclared) == []

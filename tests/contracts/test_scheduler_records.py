@@ -1,0 +1,149 @@
+"""The contract of the scheduler's records, over all adapters."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from flyteplane.foundation.errors import Aborted
+from flyteplane.records import migrate, open_database
+from flyteplane.scheduler.application.ports import ActionRow, Changes, Records, RunKey, RunRow, SegmentRow
+from flyteplane.scheduler.store.memory_records import MemoryRecords
+from flyteplane.scheduler.store.sql_records import SqlRecords
+
+Open = Callable[[], Awaitable[Records]]
+KEY = RunKey("project", "domain", "run")
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def open_records(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
+    """Opens one owner after another on the same store."""
+    opened: list[Records] = []
+    memory = MemoryRecords()
+
+    async def open_one() -> Records:
+        records: Records
+        if request.param == "memory":
+            records = memory.open()
+        else:
+            database = await open_database(f"sqlite:///{tmp_path}/scheduler.db")
+            await migrate(database, package="flyteplane.scheduler.store.migrations")
+            records = SqlRecords(database)
+        opened.append(records)
+        return records
+
+    yield open_one
+    for records in opened:
+        await records.close()
+
+
+@pytest.fixture
+async def records(open_records: Open) -> Records:
+    """An owner that has claimed the shard."""
+    records = await open_records()
+    await records.claim(at_least=1)
+    return records
+
+
+def run(run_id: int = 1, key: RunKey = KEY, phase: int = 1) -> RunRow:
+    return RunRow(key=key, id=run_id, digest=b"d", settings=b"s", phase=phase, created_at=1.0)
+
+
+def action(ordinal: int, name: str, *, phase: int = 1, parent: str = "", outputs: bytes | None = None) -> ActionRow:
+    row = ActionRow(1, ordinal, name, parent, b"t", "g", b"in", b"di", b"cc", 1.0, phase, *[0] * 4, *[0.0] * 6, b"", outputs, 0, "", "", "", b"")  # fmt: skip  # noqa: E501
+    return row
+
+
+async def test_each_claim_gives_a_higher_epoch(open_records: Open) -> None:
+    first = await (await open_records()).claim(at_least=1)
+    second = await (await open_records()).claim(at_least=1)
+    third = await (await open_records()).claim(at_least=100)
+    assert first < second < third
+    assert third >= 100
+
+
+async def test_an_owner_without_a_claim_cannot_write(open_records: Open) -> None:
+    records = await open_records()
+    with pytest.raises(Aborted):
+        await records.save(Changes(runs=[run()]))
+
+
+async def test_an_owner_that_was_replaced_cannot_write(open_records: Open, records: Records) -> None:
+    await records.save(Changes(runs=[run()]))
+    await (await open_records()).claim(at_least=1)
+    with pytest.raises(Aborted) as refused:
+        await records.save(Changes(run_phases=[run(phase=5)]))
+    assert refused.value.reason == "FENCED"
+    stored = await records.run(KEY)
+    assert stored is not None
+    assert stored.phase == 1
+
+
+async def test_living_runs_come_with_their_actions_in_order_and_without_outputs(records: Records) -> None:
+    other = RunKey("project", "domain", "other")
+    ended = RunRow(key=other, id=2, digest=b"", settings=b"", phase=5, created_at=1.0)
+    rows = [action(2, "b", parent="a0", phase=5, outputs=b"out"), action(1, "a0")]
+    await records.save(Changes(runs=[run(), ended], inserted=rows, tasks=[(b"t", b"spec")]))
+    runs, actions = await records.living()
+    assert [row.key for row in runs] == [KEY]
+    assert [row.name for row in actions] == ["a0", "b"]
+    assert actions[1].outputs is None
+    assert (await records.action(1, "b")) == rows[0]
+    assert await records.task(b"t") == b"spec"
+    assert await records.highest_run_id() == 2
+
+
+async def test_an_update_changes_what_may_change_and_nothing_else(records: Records) -> None:
+    await records.save(Changes(runs=[run()], inserted=[action(1, "a0")]))
+    changed = action(1, "a0")._replace(phase=5, outputs=b"out", inputs=b"other", reason="because", ended_at=9.0)
+    await records.save(Changes(updated=[changed]))
+    assert await records.action(1, "a0") == changed._replace(inputs=b"in")
+
+
+async def test_one_transaction_inserts_and_then_updates(records: Records) -> None:
+    await records.save(Changes(runs=[run()], inserted=[action(1, "a0")], updated=[action(1, "a0", phase=4)]))
+    stored = await records.action(1, "a0")
+    assert stored is not None
+    assert stored.phase == 4
+
+
+async def test_a_task_may_be_stored_again(records: Records) -> None:
+    await records.save(Changes(tasks=[(b"t", b"spec")]))
+    await records.save(Changes(tasks=[(b"t", b"spec"), (b"u", b"other")]))
+    assert await records.task(b"u") == b"other"
+
+
+async def test_pages_of_actions_are_filtered_and_ordered(records: Records) -> None:
+    rows = [action(n, f"c{n}", parent="a0" if n % 2 else "p", phase=5 if n > 4 else 1) for n in range(1, 9)]
+    await records.save(Changes(runs=[run()], inserted=rows))
+    assert [row.name for row in await records.actions(1, after=2, limit=3)] == ["c3", "c4", "c5"]
+    assert [row.name for row in await records.actions(1, after=0, limit=9, parent="p")] == ["c2", "c4", "c6", "c8"]
+    assert [row.name for row in await records.actions(1, after=5, limit=9, phases=[5])] == ["c6", "c7", "c8"]
+
+
+async def test_segments_are_found_by_any_sequence_inside(records: Records) -> None:
+    segments = [SegmentRow(1, 1, 3, b"a"), SegmentRow(1, 4, 4, b"b"), SegmentRow(1, 5, 9, b"c")]
+    await records.save(Changes(segments=segments))
+    found = await records.segments(1, from_sequence=4, limit=10)
+    assert [row for row in found if row.last_sequence >= 4] == segments[1:]
+    assert (await records.segments(1, from_sequence=7, limit=10))[-1] == segments[2]
+    assert list(await records.segments(2, from_sequence=1, limit=10)) == []
+
+
+async def test_the_last_segment_is_found_from_far_beyond(records: Records) -> None:
+    await records.save(Changes(segments=[SegmentRow(1, 1, 3, b"a"), SegmentRow(1, 4, 8, b"b")]))
+    assert (await records.segments(1, from_sequence=1 << 62, limit=1))[-1].last_sequence == 8
+
+
+async def test_run_changes_are_given_after_a_cursor(records: Records) -> None:
+    await records.save(Changes(runs=[run()]))
+    await records.save(Changes(run_phases=[run(phase=4)]))
+    await records.save(Changes(run_phases=[run(phase=5)]))
+    changes = await records.run_changes(after=0, limit=10)
+    assert [(change.key, change.phase) for change in changes] == [(KEY, 4), (KEY, 5)]
+    assert [change.phase for change in await records.run_changes(after=changes[0].cursor, limit=10)] == [5]
+
+
+async def test_an_unknown_run_or_action_is_none(records: Records) -> None:
+    assert await records.run(KEY) is None
+    assert await records.action(1, "a0") is None
+    assert await records.task(b"none") is None

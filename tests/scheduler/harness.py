@@ -1,0 +1,206 @@
+"""A scheduler on memory records with workers that the test plays itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from flyte.spec.digests import task_digest
+from flyteapi.cache.v1.cache_service_pb2 import CacheEntry, CacheKey
+from flyteapi.common.v1.error_pb2 import TaskError
+from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
+from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder, WorkerReport
+from flyteapi.task.v1.task_spec_pb2 import TaskSpec
+from flyteapi.task.v1.value_pb2 import Payload
+from flyteplane.foundation.clock import ManualClock
+from flyteplane.scheduler.application.fitness import process_fitness
+from flyteplane.scheduler.application.intake import NewRun
+from flyteplane.scheduler.application.living import Action
+from flyteplane.scheduler.application.ports import RunKey
+from flyteplane.scheduler.application.scheduler import Parts, Scheduler
+from flyteplane.scheduler.domain.admission import Room
+from flyteplane.scheduler.domain.phases import Phase
+from flyteplane.scheduler.store.log_files import LogFiles
+from flyteplane.scheduler.store.memory_records import MemoryRecords
+
+
+def task(name: str = "env.work", *, retries: int = 0, reuse: bool = False, cached: bool = False, **timeouts: float) -> TaskSpec:
+    """A task version; timeouts in seconds by their name in the proto."""
+    environment = name.partition(".")[0]
+    spec = TaskSpec(name=name, environment=environment, short_name=name.partition(".")[2], max_inline_io_bytes=1 << 20)
+    spec.entrypoint.module, spec.entrypoint.attribute = "module", "work"
+    spec.retries.count = retries
+    spec.is_async = True
+    if reuse:
+        spec.reuse.min_replicas = spec.reuse.max_replicas = spec.reuse.concurrency = 1
+        spec.reuse.idle_ttl.seconds = spec.reuse.scaledown_ttl.seconds = 30
+        spec.reuse.scope = "global"
+    if cached:
+        spec.cache.enabled, spec.cache.version = True, "v1"
+    for field, seconds in timeouts.items():
+        getattr(spec.timeouts, field).FromMilliseconds(round(seconds * 1000))
+    return spec
+
+
+class ScriptedWorkers:
+    """Placement whose workers do what the test says."""
+
+    def __init__(self) -> None:
+        self.placed: list[tuple[int, Action]] = []
+        self.sent: dict[int, list[WorkerOrder]] = {}
+        self.stopped: list[int] = []
+        self.ended: list[int] = []
+
+    def place(self, action: Action) -> None:
+        """See the port."""
+        assert action.attempt is not None
+        self.placed.append((action.attempt.lease, action))
+
+    def send(self, lease: int, orders: Sequence[WorkerOrder]) -> None:
+        """See the port."""
+        self.sent.setdefault(lease, []).extend(orders)
+
+    def stop(self, lease: int, reason: str) -> None:
+        """See the port."""
+        self.stopped.append(lease)
+
+    def finished(self, lease: int) -> None:
+        """See the port."""
+        self.ended.append(lease)
+
+    async def close(self) -> None:
+        """See the port."""
+
+    def lease_of(self, name: str) -> int:
+        """The newest lease of an action."""
+        return next(lease for lease, action in reversed(self.placed) if action.name == name)
+
+    def kinds(self, lease: int) -> list[str]:
+        """What a worker was sent."""
+        return [str(order.WhichOneof("order")) for order in self.sent.get(lease, ())]
+
+
+class MemoryCache:
+    """A cache that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.entries: dict[bytes, CacheEntry] = {}
+        self.lookups: list[int] = []
+
+    async def lookup(self, queries: Sequence[tuple[CacheKey, float | None]]) -> Sequence[CacheEntry | None]:
+        """See the port."""
+        self.lookups.append(len(queries))
+        return [self.entries.get(key.SerializeToString(deterministic=True)) for key, _ in queries]
+
+    async def put(self, entries: Sequence[tuple[CacheEntry, bool]]) -> None:
+        """See the port."""
+        for entry, overwrite in entries:
+            key = entry.key.SerializeToString(deterministic=True)
+            if overwrite or key not in self.entries:
+                self.entries[key] = entry
+
+
+class Bench:
+    """One scheduler after another on the same stores."""
+
+    def __init__(self, folder: Path, *, room: Room | None = None) -> None:
+        self.folder = folder
+        self.clock = ManualClock()
+        self.records = MemoryRecords()
+        self.cache = MemoryCache()
+        self.room = room or Room()
+        self.failures: list[BaseException] = []
+        self.workers = ScriptedWorkers()
+        self.scheduler: Scheduler
+
+    async def start(self) -> Scheduler:
+        """Starts the next scheduler; the one before it, if any, is simply forgotten, as after kill -9."""
+        if hasattr(self, "scheduler"):
+            self.scheduler.engine.timers.close()
+        self.workers = ScriptedWorkers()
+        room = Room(cpu_millis=self.room.cpu_millis, memory_bytes=self.room.memory_bytes)
+        parts = Parts(
+            records=self.records.open(),
+            logs=LogFiles(self.folder / "logs"),
+            cache=self.cache,
+            clock=self.clock,
+            room=room,
+            fitness=process_fitness,
+        )
+        self.scheduler = Scheduler(parts, on_failure=self.failures.append)
+        await self.scheduler.start(epoch=1, placements={"fresh": self.workers, "pool": self.workers})
+        await settle()
+        return self.scheduler
+
+    async def submit(self, spec: TaskSpec, *, name: str = "r1", settings: RunSettings | None = None) -> RunKey:
+        """Accepts a run."""
+        key = RunKey("project", "domain", name)
+        new = NewRun(
+            key=key,
+            digest=task_digest(spec),
+            task=spec,
+            inputs=b"",
+            inputs_digest=b"i" * 32 if spec.cache.enabled else b"",
+            settings=settings or RunSettings(),
+        )
+        await self.scheduler.intake.accept_run(new)
+        await settle()
+        return key
+
+    async def say(self, lease: int, **report: object) -> None:
+        """A worker says something."""
+        self.scheduler.engine.receive([WorkerReport(lease=lease, **report)], placement=self.workers)  # type: ignore[arg-type]
+        await settle()
+
+    async def started(self, name: str) -> int:
+        """The action's newest worker says that it runs; returns its lease."""
+        lease = self.workers.lease_of(name)
+        await self.say(lease, started={})
+        return lease
+
+    async def succeed(self, name: str, data: bytes = b"value") -> int:
+        """The action's newest worker returns."""
+        lease = self.workers.lease_of(name)
+        await self.say(lease, ended={"outputs": Payload(inline=data)})
+        return lease
+
+    async def fail(self, name: str, *, recoverable: bool = True) -> int:
+        """The action's newest worker raises."""
+        lease = self.workers.lease_of(name)
+        error = TaskError(kind=1, code="ValueError", message="boom", recoverable=recoverable)  # type: ignore[arg-type]
+        await self.say(lease, ended={"error": error})
+        return lease
+
+    async def call(self, parent: str, child: str, spec: TaskSpec, *, number: int = 1) -> int:
+        """The parent calls a child; returns the parent's lease."""
+        lease = self.workers.lease_of(parent)
+        digest = task_digest(spec)
+        await self.say(lease, declare_task={"digest": digest, "spec": spec})
+        submit = {"call": number, "name": child, "task_digest": digest, "inputs_digest": b"i" * 32}
+        await self.say(lease, submit=submit)
+        return lease
+
+    async def advance(self, seconds: float) -> None:
+        """Time passes."""
+        self.clock.advance(seconds)
+        await settle()
+
+    async def phase(self, key: RunKey, name: str = "a0") -> Phase:
+        """The stored phase of an action."""
+        response = await self.scheduler.queries.get(key, name)
+        return Phase(response.action.phase)
+
+    def results(self, lease: int) -> list[tuple[int, int, bytes]]:
+        """Results that a parent was given: call, phase, outputs."""
+        return [
+            (order.result.call, order.result.phase, order.result.outputs.inline)
+            for order in self.workers.sent.get(lease, ())
+            if order.HasField("result")
+        ]
+
+
+async def settle() -> None:
+    """Lets everything that is ready run."""
+    for _ in range(12):
+        await asyncio.sleep(0)

@@ -1,0 +1,116 @@
+"""The cache, as the scheduler uses it."""
+
+from collections.abc import Sequence
+
+from flyteapi.cache.v1.cache_service_pb2 import CacheEntry, CacheKey
+from flyteapi.common.v1.phase_pb2 import (
+    CACHE_STATUS_FAILED,
+    CACHE_STATUS_HIT,
+    CACHE_STATUS_SKIPPED,
+    CACHE_STATUS_STORED,
+)
+from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
+from flyteplane.foundation.errors import Unavailable
+from flyteplane.scheduler.domain.phases import Phase
+
+from tests.scheduler.harness import Bench, MemoryCache, settle, task
+
+
+async def _status(bench: Bench, key: object, name: str = "a0") -> int:
+    return (await bench.scheduler.queries.get(key, name)).action.cache_status  # type: ignore[arg-type]
+
+
+async def test_the_second_run_comes_from_the_cache_and_starts_no_worker(bench: Bench) -> None:
+    first = await bench.submit(task(cached=True))
+    await bench.succeed("a0", b"v")
+    await settle()
+    assert await _status(bench, first) == CACHE_STATUS_STORED
+    second = await bench.submit(task(cached=True), name="r2")
+    assert await bench.phase(second) is Phase.SUCCEEDED
+    assert await _status(bench, second) == CACHE_STATUS_HIT
+    assert len(bench.workers.placed) == 1
+    got = await bench.scheduler.queries.get(second, "a0")
+    assert got.action.cached_from == "project/domain/r1/a0"
+
+
+async def test_lookups_of_one_turn_are_one_batch(bench: Bench) -> None:
+    await bench.submit(task("env.parent"))
+    lease = bench.workers.lease_of("a0")
+    spec = task("env.child", cached=True)
+    from flyte.spec.digests import task_digest
+    from flyteapi.scheduler.v1.worker_service_pb2 import DeclareTask, SubmitAction, WorkerReport
+
+    digest = task_digest(spec)
+    reports = [WorkerReport(lease=lease, declare_task=DeclareTask(digest=digest, spec=spec))]
+    for number in range(50):
+        submit = SubmitAction(call=number, name=f"c{number}", task_digest=digest, inputs_digest=bytes([number]) * 32)
+        reports.append(WorkerReport(lease=lease, submit=submit))
+    bench.scheduler.engine.receive(reports, placement=bench.workers)
+    await settle()
+    assert bench.cache.lookups == [50]
+    assert len(bench.workers.placed) == 51
+
+
+async def test_overwrite_computes_again_and_replaces(bench: Bench) -> None:
+    await bench.submit(task(cached=True))
+    await bench.succeed("a0", b"old")
+    key = await bench.submit(task(cached=True), name="r2", settings=RunSettings(overwrite_cache=True))
+    assert await _status(bench, key) == CACHE_STATUS_SKIPPED
+    await bench.succeed("a0", b"new")
+    third = await bench.submit(task(cached=True), name="r3")
+    assert (await bench.scheduler.queries.data(third, "a0")).outputs.inline == b"new"
+
+
+async def test_disable_cache_neither_reads_nor_writes(bench: Bench) -> None:
+    settings = RunSettings(disable_cache=True)
+    await bench.submit(task(cached=True), settings=settings)
+    await bench.succeed("a0")
+    assert bench.cache.lookups == []
+    assert bench.cache.entries == {}
+
+
+async def test_a_failure_is_not_cached(bench: Bench) -> None:
+    await bench.submit(task(cached=True))
+    await bench.fail("a0")
+    assert bench.cache.entries == {}
+
+
+async def test_with_serialize_one_computation_serves_all_who_ask_meanwhile(bench: Bench) -> None:
+    spec = task(cached=True)
+    spec.cache.serialize = True
+    await bench.submit(spec, name="r1")
+    second = await bench.submit(spec, name="r2")
+    third = await bench.submit(spec, name="r3")
+    assert len(bench.workers.placed) == 1
+    await bench.succeed("a0", b"once")
+    for key in (second, third):
+        assert await bench.phase(key) is Phase.SUCCEEDED
+        assert await _status(bench, key) == CACHE_STATUS_HIT
+
+
+async def test_with_serialize_the_next_computes_when_the_first_fails(bench: Bench) -> None:
+    spec = task(cached=True)
+    spec.cache.serialize = True
+    await bench.submit(spec, name="r1")
+    second = await bench.submit(spec, name="r2")
+    await bench.fail("a0")
+    assert len(bench.workers.placed) == 2
+    await bench.succeed("a0")
+    assert await bench.phase(second) is Phase.SUCCEEDED
+
+
+class BrokenCache(MemoryCache):
+    """A cache that is down."""
+
+    async def lookup(self, queries: Sequence[tuple[CacheKey, float | None]]) -> Sequence[CacheEntry | None]:
+        """Always fails."""
+        raise Unavailable("the cache is down")
+
+
+async def test_a_cache_that_is_down_fails_no_task(bench: Bench) -> None:
+    bench.cache = BrokenCache()
+    await bench.start()
+    key = await bench.submit(task(cached=True))
+    await bench.succeed("a0")
+    assert await bench.phase(key) is Phase.SUCCEEDED
+    assert await _status(bench, key) == CACHE_STATUS_FAILED

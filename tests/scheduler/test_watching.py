@@ -1,0 +1,84 @@
+"""Watching a run: in order, without a gap, resumable, bounded."""
+
+import asyncio
+
+import pytest
+from flyteapi.scheduler.v1.scheduler_service_pb2 import WatchRunResponse
+from flyteplane.foundation.errors import NotFound
+from flyteplane.scheduler.application import watch
+from flyteplane.scheduler.application.ports import RunKey
+from flyteplane.scheduler.domain.phases import Phase
+
+from tests.scheduler.harness import Bench, settle, task
+
+
+async def _all(bench: Bench, key: RunKey, *, after: int = 0) -> list[WatchRunResponse]:
+    return [message async for message in bench.scheduler.watching.watch(key, from_sequence=after)]
+
+
+async def test_a_live_watch_gives_every_event_once_and_ends_with_the_run(bench: Bench) -> None:
+    key = await bench.submit(task())
+    watching = asyncio.ensure_future(_all(bench, key))
+    await bench.started("a0")
+    await bench.succeed("a0", b"v")
+    messages = await watching
+    events = [event for message in messages for event in message.events]
+    assert [event.sequence for event in events] == [1, 2, 3, 4]
+    assert [event.phase for event in events] == [Phase.QUEUED, Phase.INITIALIZING, Phase.RUNNING, Phase.SUCCEEDED]
+    assert events[-1].outputs.inline == b"v"
+    assert messages[-1].ended
+
+
+async def test_a_watch_resumes_from_any_sequence(bench: Bench) -> None:
+    key = await bench.submit(task())
+    await bench.started("a0")
+    watching = asyncio.ensure_future(_all(bench, key, after=3))
+    await settle()
+    await bench.succeed("a0")
+    assert [event.sequence for message in await watching for event in message.events] == [3, 4]
+
+
+async def test_a_run_that_has_ended_is_read_from_the_store(bench: Bench) -> None:
+    key = await bench.submit(task())
+    await bench.succeed("a0")
+    assert key not in bench.scheduler.engine.runs
+    messages = await _all(bench, key)
+    assert [event.sequence for message in messages for event in message.events] == [1, 2, 3]
+    assert messages[-1].ended
+
+
+async def test_a_watch_that_begins_after_a_restart_has_no_gap(bench: Bench) -> None:
+    key = await bench.submit(task())
+    await bench.started("a0")
+    await bench.start()
+    watching = asyncio.ensure_future(_all(bench, key))
+    await settle()
+    await bench.succeed("a0")
+    sequences = [event.sequence for message in await watching for event in message.events]
+    assert sequences == list(range(1, len(sequences) + 1))
+
+
+async def test_a_reader_that_is_too_slow_is_told_to_resync(bench: Bench) -> None:
+    watcher = watch.Watcher()
+    key = await bench.submit(task())
+    run = bench.scheduler.engine.runs[key]
+    run.watchers.add(watcher)
+    events = list(run.recent) * (watch.MOST_WAITING + 1)
+    watcher.publish(events)
+    assert watcher.overrun
+    assert await watcher.take() == []
+
+
+async def test_a_reader_that_goes_away_is_forgotten(bench: Bench) -> None:
+    key = await bench.submit(task())
+    stream = bench.scheduler.watching.watch(key, from_sequence=0)
+    await anext(stream)
+    run = bench.scheduler.engine.runs[key]
+    assert len(run.watchers) == 1
+    await stream.aclose()  # type: ignore[attr-defined]
+    assert not run.watchers
+
+
+async def test_an_unknown_run_is_not_found(bench: Bench) -> None:
+    with pytest.raises(NotFound):
+        await _all(bench, RunKey("project", "domain", "none"))

@@ -1,0 +1,143 @@
+"""One function, two faces: blocking from anywhere but its own loop, awaitable from any loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+
+from flyte.syncify import BlockingCallOnServingLoop, Syncify
+
+syncify = Syncify("test-syncify")
+speaker: contextvars.ContextVar[str] = contextvars.ContextVar("speaker", default="nobody")
+
+
+@syncify
+async def double(x: int) -> int:
+    await asyncio.sleep(0)
+    return 2 * x
+
+
+@syncify
+async def count(limit: int) -> AsyncIterator[int]:
+    for number in range(limit):
+        yield number
+
+
+@syncify
+async def who() -> str:
+    return speaker.get()
+
+
+@syncify
+async def fail() -> None:
+    raise LookupError("nothing there")
+
+
+class Account:
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+
+    @syncify.method
+    async def greet(self, word: str) -> str:
+        return f"{word} {self.owner}"
+
+    @syncify.class_method
+    @classmethod
+    async def open(cls, owner: str) -> Account:
+        return cls(owner)
+
+    @syncify.iterator_method
+    async def letters(self) -> AsyncIterator[str]:
+        for letter in self.owner:
+            yield letter
+
+
+def test_the_blocking_face_returns_the_result() -> None:
+    assert double(4) == 8
+
+
+async def test_the_awaited_face_works_from_another_loop() -> None:
+    assert await double.aio(4) == 8
+
+
+async def test_the_blocking_face_works_below_a_foreign_running_loop() -> None:
+    assert double(5) == 10
+
+
+def test_a_blocking_iteration_sees_every_item() -> None:
+    assert list(count(3)) == [0, 1, 2]
+
+
+async def test_an_awaited_iteration_sees_every_item() -> None:
+    assert [number async for number in count.aio(3)] == [0, 1, 2]
+
+
+def test_errors_keep_their_type() -> None:
+    with pytest.raises(LookupError, match="nothing there"):
+        fail()
+
+
+def test_methods_and_class_methods_bind() -> None:
+    account = Account.open("ada")
+    assert account.greet("hello") == "hello ada"
+    assert list(account.letters()) == ["a", "d", "a"]
+
+
+async def test_methods_have_an_awaited_face() -> None:
+    account = await Account.open.aio("ada")
+    assert await account.greet.aio("hi") == "hi ada"
+
+
+def test_context_variables_travel_into_the_call() -> None:
+    token = speaker.set("me")
+    try:
+        assert who() == "me"
+    finally:
+        speaker.reset(token)
+
+
+def test_blocking_on_the_serving_loop_is_an_error_that_names_the_mend() -> None:
+    @syncify
+    async def outer() -> int:
+        return double(1)
+
+    with pytest.raises(BlockingCallOnServingLoop, match=r"await double\.aio"):
+        outer()
+
+
+async def test_cancelling_the_caller_cancels_the_call() -> None:
+    started, cancelled = asyncio.Event(), asyncio.Event()
+    own_loop = asyncio.get_running_loop()
+
+    @syncify
+    async def wait_for_ever() -> None:
+        own_loop.call_soon_threadsafe(started.set)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            own_loop.call_soon_threadsafe(cancelled.set)
+            raise
+
+    task = asyncio.create_task(wait_for_ever.aio())
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.wait_for(cancelled.wait(), 5)
+
+
+def test_a_forked_child_gets_a_loop_of_its_own() -> None:
+    assert double(1) == 2
+    child = os.fork()
+    if child == 0:
+        os._exit(double(21))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 42
+
+
+def test_a_plain_function_is_refused() -> None:
+    with pytest.raises(TypeError, match="async function"):
+        syncify(len)  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+
 from flyteplane.foundation.errors import Aborted
 from flyteplane.records import migrate, open_database
 from flyteplane.scheduler.application.ports import ActionRow, Changes, Records, RunKey, RunRow, SegmentRow
@@ -49,8 +50,36 @@ def run(run_id: int = 1, key: RunKey = KEY, phase: int = 1) -> RunRow:
 
 
 def action(ordinal: int, name: str, *, phase: int = 1, parent: str = "", outputs: bytes | None = None) -> ActionRow:
-    row = ActionRow(1, ordinal, name, parent, b"t", "g", b"in", b"di", b"cc", 1.0, phase, *[0] * 4, *[0.0] * 6, b"", outputs, 0, "", "", "", b"")  # fmt: skip  # noqa: E501
-    return row
+    return ActionRow(
+        run_id=1,
+        ordinal=ordinal,
+        name=name,
+        parent=parent,
+        task_digest=b"t",
+        group_label="g",
+        inputs=b"in",
+        inputs_digest=b"di",
+        custom_context=b"cc",
+        created_at=1.0,
+        phase=phase,
+        attempt=0,
+        task_failures=0,
+        system_failures=0,
+        killed=0,
+        queued_at=0.0,
+        placed_at=0.0,
+        started_at=0.0,
+        first_started_at=0.0,
+        ended_at=0.0,
+        not_before=0.0,
+        error=b"",
+        outputs=outputs,
+        cache_status=0,
+        cached_from="",
+        reason="",
+        worker="",
+        history=b"",
+    )
 
 
 async def test_each_claim_gives_a_higher_epoch(open_records: Open) -> None:

@@ -25,7 +25,9 @@ from flyteplane.scheduler.store.log_files import LogFiles
 from flyteplane.scheduler.store.memory_records import MemoryRecords
 
 
-def task(name: str = "env.work", *, retries: int = 0, reuse: bool = False, cached: bool = False, **timeouts: float) -> TaskSpec:
+def task(
+    name: str = "env.work", *, retries: int = 0, reuse: bool = False, cached: bool = False, **timeouts: float
+) -> TaskSpec:
     """A task version; timeouts in seconds by their name in the proto."""
     environment = name.partition(".")[0]
     spec = TaskSpec(name=name, environment=environment, short_name=name.partition(".")[2], max_inline_io_bytes=1 << 20)

@@ -1,10 +1,10 @@
 """Attempts: budgets, fencing, timeouts, and what a lost worker means."""
 
 import pytest
+from tests.scheduler.harness import Bench, task
+
 from flyteplane.scheduler.domain.failures import Failure, FailureKind, worker_failure
 from flyteplane.scheduler.domain.phases import Phase
-
-from tests.scheduler.harness import Bench, task
 
 
 def _killed() -> Failure:
@@ -154,5 +154,8 @@ async def test_attempts_are_kept_with_their_failures(bench: Bench) -> None:
     await bench.started("a0")
     await bench.succeed("a0")
     attempts = (await bench.scheduler.queries.get(key, "a0")).attempts
-    assert [(attempt.attempt, attempt.phase) for attempt in attempts] == [(1, Phase.FAILED), (2, Phase.SUCCEEDED)]
+    assert [(attempt.attempt, Phase(attempt.phase)) for attempt in attempts] == [
+        (1, Phase.FAILED),
+        (2, Phase.SUCCEEDED),
+    ]
     assert attempts[0].error.message == "boom"

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from tests.scheduler.harness import Bench, MemoryCache, settle, task
+
 from flyteapi.cache.v1.cache_service_pb2 import CacheEntry, CacheKey
 from flyteapi.common.v1.phase_pb2 import (
     CACHE_STATUS_FAILED,
@@ -12,8 +14,6 @@ from flyteapi.common.v1.phase_pb2 import (
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteplane.foundation.errors import Unavailable
 from flyteplane.scheduler.domain.phases import Phase
-
-from tests.scheduler.harness import Bench, MemoryCache, settle, task
 
 
 async def _status(bench: Bench, key: object, name: str = "a0") -> int:

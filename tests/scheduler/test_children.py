@@ -1,9 +1,9 @@
 """Children: results, derived names, retried parents, aborts of subtrees."""
 
+from tests.scheduler.harness import Bench, settle, task
+
 from flyteplane.scheduler.domain.admission import Room
 from flyteplane.scheduler.domain.phases import Phase
-
-from tests.scheduler.harness import Bench, settle, task
 
 
 async def test_a_parent_is_given_the_result_of_its_child(bench: Bench) -> None:
@@ -18,7 +18,7 @@ async def test_a_parent_is_given_the_error_of_its_child(bench: Bench) -> None:
     lease = await bench.call("a0", "c1", task("env.child"))
     await bench.fail("c1")
     results = [order.result for order in bench.workers.sent[lease] if order.HasField("result")]
-    assert results[0].phase == Phase.FAILED
+    assert Phase(results[0].phase) is Phase.FAILED
     assert results[0].error.code == "ValueError"
 
 

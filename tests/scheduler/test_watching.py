@@ -3,13 +3,13 @@
 import asyncio
 
 import pytest
+from tests.scheduler.harness import Bench, settle, task
+
 from flyteapi.scheduler.v1.scheduler_service_pb2 import WatchRunResponse
 from flyteplane.foundation.errors import NotFound
 from flyteplane.scheduler.application import watch
 from flyteplane.scheduler.application.ports import RunKey
 from flyteplane.scheduler.domain.phases import Phase
-
-from tests.scheduler.harness import Bench, settle, task
 
 
 async def _all(bench: Bench, key: RunKey, *, after: int = 0) -> list[WatchRunResponse]:
@@ -24,7 +24,12 @@ async def test_a_live_watch_gives_every_event_once_and_ends_with_the_run(bench: 
     messages = await watching
     events = [event for message in messages for event in message.events]
     assert [event.sequence for event in events] == [1, 2, 3, 4]
-    assert [event.phase for event in events] == [Phase.QUEUED, Phase.INITIALIZING, Phase.RUNNING, Phase.SUCCEEDED]
+    assert [Phase(event.phase) for event in events] == [
+        Phase.QUEUED,
+        Phase.INITIALIZING,
+        Phase.RUNNING,
+        Phase.SUCCEEDED,
+    ]
     assert events[-1].outputs.inline == b"v"
     assert messages[-1].ended
 

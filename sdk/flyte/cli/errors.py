@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import sys
 import traceback
-from pathlib import Path
-from types import TracebackType
 
 import rich_click as click
-
-_OWN_FOLDER = Path(__file__).resolve().parent.parent
 
 
 def report(error: BaseException, *, verbose: bool = False) -> int:
@@ -40,22 +36,7 @@ def _is_expected(error: BaseException) -> bool:
 
 
 def user_traceback(error: BaseException) -> str:
-    """Return the traceback of an error without the frames of this SDK and of the import machinery."""
-    frames = [
-        frame for frame in traceback.extract_tb(_first_user_frame(error.__traceback__)) if not _is_own(frame.filename)
-    ]
-    header = ["Traceback (most recent call last):\n"] if frames else []
-    lines = [*header, *traceback.format_list(frames), *traceback.format_exception_only(error)]
-    return "".join(lines).rstrip()
+    """Return the traceback of an error with the user's own frames only."""
+    from flyte.wire.errors import user_traceback
 
-
-def _first_user_frame(tb: TracebackType | None) -> TracebackType | None:
-    while tb is not None and _is_own(tb.tb_frame.f_code.co_filename):
-        tb = tb.tb_next
-    return tb
-
-
-def _is_own(filename: str) -> bool:
-    if filename.startswith("<frozen"):
-        return True
-    return Path(filename).is_relative_to(_OWN_FOLDER) or "/importlib/" in filename
+    return user_traceback(error).rstrip()

@@ -78,4 +78,4 @@ def _last_words(said: int) -> str:
     """Return what the process printed: its one line, or the last lines of a crash."""
     text = os.pread(said, 1 << 20, 0).decode(errors="replace").strip()
     lines = text.splitlines()
-    return "\n".join(lines if len(lines) <= 12 else ["...", *lines[-12:]])
+    return "\n".join(lines if len(lines) <= 12 else ["...", *lines[-12:]]).removeprefix("flyte up: ")

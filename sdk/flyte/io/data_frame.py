@@ -157,8 +157,8 @@ class DataFrame:
         with tempfile.TemporaryDirectory(prefix="flyte-") as folder:
             path = Path(folder, f"data.{frame_format}")
             write_frame(self._value, path, frame_format)
-            self.uri = self.uri or upload(path, name=path.name) or new_location(path.name)
-            objects.put_file(path, self.uri)
+            uploaded = upload(path, name=path.name) if self.uri is None else None
+            self.uri = uploaded or objects.put_file(path, self.uri or new_location(path.name))
             self._size_bytes = path.stat().st_size
 
     def _local(self) -> _LocalCopy:

@@ -78,7 +78,7 @@ class File(PathReference, Generic[T]):
         """Bring a file of this machine to where other tasks can read it.
 
         Inside of a task it is copied below the attempt's prefix (or to `remote_destination`), and its hash is the
-        SHA-256 of its content unless a `hash_method` says otherwise. Without a task and a platform it stays where it is.
+        SHA-256 of its content unless a `hash_method` says otherwise. Without a task and a platform it stays in place.
 
         Raises FileNotFoundError.
         """

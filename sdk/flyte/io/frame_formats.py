@@ -6,12 +6,17 @@ Each library is imported only for a frame of its own, or when one is asked for.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
 PARQUET: Final = "parquet"
 CSV: Final = "csv"
 _FORMATS: Final = (PARQUET, CSV)
+
+
+class FrameEngineMissing(TypeError):
+    """The library that stores frames of this kind is not installed."""
 
 
 def write_frame(frame: Any, path: Path, frame_format: str) -> None:
@@ -34,14 +39,12 @@ def read_frame(owner: type, path: Path, frame_format: str) -> Any:
     _refuse_unknown(frame_format)
     library, name = owner.__module__.partition(".")[0], owner.__name__
     if library == "pandas":
-        import pandas
-
+        pandas = import_module("pandas")
         return pandas.read_parquet(path) if frame_format == PARQUET else pandas.read_csv(path)
     if library == "pyarrow":
         return _read_arrow(path, frame_format)
     if library == "polars":
-        import polars
-
+        polars = import_module("polars")
         source = path / "**/*" if path.is_dir() else path
         scan = polars.scan_parquet if frame_format == PARQUET else polars.scan_csv
         return scan(source) if name == "LazyFrame" else scan(source).collect()
@@ -53,10 +56,8 @@ def read_batches(owner: type, path: Path, frame_format: str) -> Iterator[Any]:
     if frame_format != PARQUET or path.is_dir() or owner.__module__.partition(".")[0] == "polars":
         yield read_frame(owner, path, frame_format)
         return
-    import pyarrow
-    import pyarrow.parquet
-
-    for batch in pyarrow.parquet.ParquetFile(path).iter_batches():
+    pyarrow = import_module("pyarrow")
+    for batch in import_module("pyarrow.parquet").ParquetFile(path).iter_batches():
         table = pyarrow.Table.from_batches([batch])
         yield table.to_pandas() if owner.__module__.startswith("pandas") else table
 
@@ -68,20 +69,20 @@ def _write_pandas(frame: Any, path: Path, frame_format: str) -> None:
     try:
         frame.to_parquet(path)
     except ImportError as error:
-        raise TypeError("Storing a pandas frame as parquet needs pyarrow. Add pyarrow to the image.") from error
+        raise FrameEngineMissing(
+            "Storing a pandas frame as parquet needs pyarrow. Add pyarrow to the image."
+        ) from error
 
 
 def _write_arrow(table: Any, path: Path, frame_format: str) -> None:
-    import pyarrow.csv
-    import pyarrow.parquet
-
-    (pyarrow.parquet.write_table if frame_format == PARQUET else pyarrow.csv.write_csv)(table, path)
+    if frame_format == PARQUET:
+        import_module("pyarrow.parquet").write_table(table, path)
+    else:
+        import_module("pyarrow.csv").write_csv(table, path)
 
 
 def _read_arrow(path: Path, frame_format: str) -> Any:
-    import pyarrow.dataset
-
-    return pyarrow.dataset.dataset(path, format=frame_format).to_table()
+    return import_module("pyarrow.dataset").dataset(path, format=frame_format).to_table()
 
 
 def _refuse_unknown(frame_format: str) -> None:

@@ -130,11 +130,9 @@ def _compressed(raw: Any, kind: str, compression: str | None) -> Any:
     if compression == "bz2":
         import bz2
 
-        return bz2.BZ2File(raw, mode)
+        return bz2.open(raw, mode)
     if compression == "xz":
         import lzma
 
         return lzma.LZMAFile(raw, mode)
     raise ValueError(f"compression {compression!r} is not supported: use 'gzip', 'bz2', 'xz' or 'infer'")
-
-

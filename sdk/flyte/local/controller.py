@@ -84,7 +84,7 @@ class LocalController:
         try:
             return codec.decode_outputs(await self._carry_out(call))
         except Exception as error:
-            raise as_seen_by_parent(error) from error.__cause__
+            raise as_seen_by_parent(error) from None
 
     async def _carry_out(self, call: LocalCall) -> bytes:
         return await carry_out(call, run=self._run, controller=self, locks=self._locks)

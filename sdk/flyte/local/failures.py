@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from flyte.errors import BaseRuntimeError, RuntimeUserError
+from flyte.errors import BaseRuntimeError
 
 
-def as_seen_by_parent(error: Exception) -> Exception:
+def as_seen_by_parent(error: Exception) -> BaseRuntimeError:
     """Return the error that a parent catches: errors of `flyte.errors` as they are, any other by its class name."""
+    from flyte.wire.errors import error_from_proto, error_to_proto
+
     if isinstance(error, BaseRuntimeError):
         return error
-    seen = RuntimeUserError(type(error).__name__, str(error))
-    seen.__cause__ = error
-    return seen
+    return error_from_proto(error_to_proto(error))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from datetime import datetime
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from flyte.client.channel import Connection, connection
@@ -86,8 +87,6 @@ class Run:
     @property
     def start_time(self) -> datetime:
         """When the run was accepted, in UTC."""
-        from datetime import UTC
-
         return self._message.created_at.ToDatetime(tzinfo=UTC)
 
     def done(self) -> bool:
@@ -294,11 +293,12 @@ class Run:
         await print_lines(connection(), self._root_id(), attempt=attempt)
 
 
+@dataclass(frozen=True, slots=True)
 class TaskTypes:
     """The types of a task's inputs and outputs, for runs whose task is known in this process."""
 
-    def __init__(self, read: Callable[[], tuple[Mapping[str, Any], Mapping[str, Any]]]) -> None:
-        self.inputs, self.outputs = read()
+    inputs: Mapping[str, Any]
+    outputs: Mapping[str, Any]
 
 
 class RunDetails:

@@ -29,13 +29,13 @@ class Attempt:
         "cancel_reason",
         "context",
         "controller",
+        "entered",
         "lease",
         "output",
         "over",
         "revoked",
         "run",
         "spec",
-        "started",
         "task",
         "tasks",
     )
@@ -63,7 +63,7 @@ class Attempt:
         """Tasks that user code has started on the worker's loop."""
         self.cancel_reason: str | None = None
         self.revoked = False
-        self.started = False
+        self.entered = False
         self.over = False
 
 

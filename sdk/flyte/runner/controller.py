@@ -84,7 +84,7 @@ class AttemptController:
         self._action = action
         self._data_prefix = data_prefix
         self._bundle_digest = bundle_digest
-        self._custom_context = custom_context
+        self.custom_context = custom_context
         self._stream = stream
         self._main_thread = main_thread
         self._children = children
@@ -160,8 +160,8 @@ class AttemptController:
 
     def _own_context(self, data: Any) -> Mapping[str, str]:
         """The custom context of a call where it is not the one that is inherited anyway."""
-        context: Mapping[str, str] = data.custom_context if data is not None else self._custom_context
-        return {} if context is self._custom_context else context
+        context: Mapping[str, str] = data.custom_context if data is not None else self.custom_context
+        return {} if context is self.custom_context else context
 
     def _inputs_uri(self, call: _Call) -> str:
         return f"{self._data_prefix}inputs/{call.name}"

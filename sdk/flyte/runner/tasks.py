@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,8 +29,8 @@ class LoadedTask:
     codec: InterfaceCodec
     is_async: bool
     """Whether it runs as a coroutine on the worker's loop; otherwise with the main thread to itself."""
-    is_plain_function: bool
-    """Whether calling its function is all there is to executing it."""
+    function: Callable[..., Any] | None
+    """The task's function, if calling it is all there is to executing the task."""
     max_inline_io_bytes: int
 
 
@@ -75,7 +76,7 @@ def _load(spec: TaskSpec, bundle_path: str) -> LoadedTask:
         task=task,
         codec=interface_codec(task.native_interface),
         is_async=task.is_async or not isinstance(task, AsyncFunctionTaskTemplate),
-        is_plain_function=_is_plain_function(task),
+        function=_function_of(task),
         max_inline_io_bytes=spec.max_inline_io_bytes or MAX_INLINE_IO_BYTES,
     )
 
@@ -106,11 +107,9 @@ def _checked(found: Any, spec: TaskSpec, where: str) -> TaskTemplate[Any, Any, A
     return found
 
 
-def _is_plain_function(task: TaskTemplate[Any, Any, Any]) -> bool:
+def _function_of(task: TaskTemplate[Any, Any, Any]) -> Callable[..., Any] | None:
     kind = type(task)
-    return (
-        isinstance(task, AsyncFunctionTaskTemplate)
-        and kind.execute is AsyncFunctionTaskTemplate.execute
-        and kind.pre is TaskTemplate.pre
-        and kind.post is TaskTemplate.post
-    )
+    if not isinstance(task, AsyncFunctionTaskTemplate) or kind.execute is not AsyncFunctionTaskTemplate.execute:
+        return None
+    prepares_or_finishes = kind.pre is not TaskTemplate.pre or kind.post is not TaskTemplate.post
+    return None if prepares_or_finishes else task.func

@@ -29,6 +29,7 @@ from typing import Any, Final, NoReturn
 
 from flyte.runner.forking import keep_only, leave_template
 from flyte.runner.linux import adopt_orphans, children_of_this_process
+from flyte.runner.preload import preload
 from flyte.runner.worker import run_worker
 
 _MOST_PACKET_BYTES: Final = 1 << 16
@@ -261,6 +262,7 @@ def main(arguments: list[str]) -> int:
     control = socket.socket(fileno=int(arguments[0]))
     control.set_inheritable(False)
     template: Any = Template(control, spares=int(arguments[1]) if len(arguments) > 1 else 0)
+    preload()
     gc.collect()
     # Objects that the collector never touches again are pages that the forks keep sharing.
     gc.freeze()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextvars
 import os
 import socket
 import sys
@@ -18,15 +19,15 @@ from typing import Final
 
 from flyteapi.scheduler.v1.worker_service_pb2 import Assign, DeclareRun, Drained, Hello, WorkerOrder, WorkerReport
 
-from flyte._version import __version__
-from flyte.runner.child_tasks import ChildTasks
-from flyte.runner.execution import Execution
+from flyte.spec.version import __version__
+from flyte.runner.execution import Execution, remember_tasks_of_attempts
 from flyte.runner.forking import read_startup, settle_in
 from flyte.runner.main_thread import MainThread
 from flyte.runner.output_capture import capture_standard_streams
 from flyte.runner.pulse import Pulse, kill_own_group
 from flyte.runner.startup import Startup
 from flyte.runner.stream import WorkerStream
+from flyte.runner.surroundings import Surroundings
 from flyte.runner.tasks import DeclaredTasks
 
 PROTOCOL: Final = 1
@@ -38,6 +39,7 @@ class Worker:
     def __init__(self, connection: socket.socket, startup: Startup) -> None:
         self._startup = startup
         self._loop = asyncio.new_event_loop()
+        self._context = contextvars.copy_context()
         self._done = False
         self._draining = False
         self._inbox: deque[WorkerOrder] = deque()
@@ -49,16 +51,19 @@ class Worker:
         )
         self._pulse = Pulse(self._stream, collect_output=self._hand_on_output, finished=lambda: self._done)
         self._main_thread = MainThread(
-            self._loop, stream=self._stream, pulse=self._pulse, back_on_loop=self._read_inbox
+            self._loop, stream=self._stream, pulse=self._pulse, back_on_loop=self._read_inbox_after_rest
         )
+        self._surroundings = Surroundings(startup)
         self._execution = Execution(
-            startup,
+            surroundings=self._surroundings,
             stream=self._stream,
             main_thread=self._main_thread,
             tasks=self._tasks,
-            children=ChildTasks(self._stream),
             at_rest=self._when_at_rest,
+            over=self._attempt_is_over,
         )
+        if startup.replica:
+            self._loop.set_task_factory(remember_tasks_of_attempts)
 
     def run(self) -> int:
         """Works until there is nothing left to do; returns the exit code of the process."""
@@ -73,7 +78,7 @@ class Worker:
                 self._run_loop()
         self._stream.flush()
         atexit._run_exitfuncs()
-        self._execution.close()
+        self._surroundings.close()
         return 0
 
     def _run_loop(self) -> None:
@@ -102,6 +107,11 @@ class Worker:
             elif kind == "lease_revoked":
                 self._execution.interrupt(order.lease, order.lease_revoked.reason)
 
+    def _read_inbox_after_rest(self) -> None:
+        # In the worker's own context: what begins now has nothing to do with the attempt that was at work.
+        if self._inbox:
+            self._context.copy().run(self._read_inbox)
+
     def _read_inbox(self) -> None:
         while self._inbox:
             self._obey(self._inbox.popleft())
@@ -114,7 +124,6 @@ class Worker:
                 self._assigned(order.lease, order.assign)
             case "end_accepted":
                 self._execution.forget(order.lease)
-                self._attempt_is_over()
             case "declare_task":
                 task = order.declare_task
                 self._tasks.declare(task.digest, task.spec, task.bundle_path)
@@ -124,7 +133,6 @@ class Worker:
                 self._execution.cancel(order.lease, order.cancel.reason)
             case "lease_revoked":
                 self._execution.revoke(order.lease, order.lease_revoked.reason)
-                self._attempt_is_over()
             case "drain":
                 self._draining = True
                 self._attempt_is_over()
@@ -156,7 +164,7 @@ class Worker:
 
     def _stop_loop(self) -> None:
         # A loop that runs for synchronous user code comes back by itself.
-        if not self._execution.synchronous_task_runs:
+        if not self._execution.synchronous_code_runs:
             self._loop.stop()
 
     def _hand_on_output(self) -> None:

@@ -24,7 +24,8 @@ _ALREADY_CANONICAL: Final = frozenset(
 def inputs_digest(values: Any, ignored: Sequence[str] = ()) -> bytes:
     """Return the digest of a NamedValues message without the ignored names: 32 bytes.
 
-    It does not depend on the order of dicts, on which NaN a float is or on the sign of zero. The message is not changed.
+    It depends neither on the order of dicts nor on which NaN a float is nor on the sign of zero. The message stays as
+    it is.
     """
     if not ignored and all(_is_canonical(named.value) for named in values.values):
         return hashlib.sha256(values.SerializeToString(deterministic=True)).digest()

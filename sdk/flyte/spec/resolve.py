@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NoReturn, TypeVar
 
 from flyte.spec.not_given import is_given
 from flyte.spec.problems import InvalidSetting, InvalidSettingType
@@ -108,6 +108,10 @@ PARAMETERS: Final[tuple[Parameter, ...]] = (
 
 BY_NAME: Final[dict[str, Parameter]] = {parameter.name: parameter for parameter in PARAMETERS}
 
+_NAME_OF: Final[dict[str, str]] = {
+    spelling: parameter.name for parameter in PARAMETERS for spelling in (parameter.name, *parameter.spellings)
+}
+
 _LEVEL_CALLS: Final = {
     Level.ENVIRONMENT: "the TaskEnvironment",
     Level.DECORATOR: "@env.task",
@@ -118,21 +122,27 @@ _LEVEL_CALLS: Final = {
 def canonical(given: Mapping[str, object], *, level: Level) -> dict[str, object]:
     """Return what is given at a level, under the canonical names, leaving out what is not given.
 
-    `given` maps every accepted spelling to its value. Raises InvalidSettingType when two spellings of one parameter are
-    given, because nothing says which of them is meant.
+    `given` maps accepted spellings to their values. Raises KeyError for an unknown one, and InvalidSettingType when two
+    spellings of one parameter are given, because nothing says which of them is meant.
     """
     found: dict[str, object] = {}
-    for parameter in PARAMETERS:
-        spellings = [name for name in (parameter.name, *parameter.spellings) if is_given(given.get(name))]
-        if len(spellings) > 1:
-            raise InvalidSettingType(
-                f"{' and '.join(spellings)} are two spellings of one parameter of {_LEVEL_CALLS[level]}. "
-                f"Give only one of them.",
-                field=parameter.name,
-            )
-        if spellings:
-            found[parameter.name] = given[spellings[0]]
+    for spelling, value in given.items():
+        if not is_given(value):
+            continue
+        name = _NAME_OF[spelling]
+        if name in found:
+            _refuse_two_spellings(BY_NAME[name], given, level)
+        found[name] = value
     return found
+
+
+def _refuse_two_spellings(parameter: Parameter, given: Mapping[str, object], level: Level) -> NoReturn:
+    spellings = [name for name in (parameter.name, *parameter.spellings) if is_given(given.get(name))]
+    raise InvalidSettingType(
+        f"{' and '.join(spellings)} are two spellings of one parameter of {_LEVEL_CALLS[level]}. "
+        "Give only one of them.",
+        field=parameter.name,
+    )
 
 
 def refuse_override(name: str) -> None:

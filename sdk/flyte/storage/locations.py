@@ -66,7 +66,9 @@ def split_remote(uri: str) -> tuple[str, str]:
     """
     scheme = scheme_of(uri)
     if scheme not in REMOTE_SCHEMES:
-        raise ValueError(f"{uri} has an unknown scheme. Use a path, or one of file, {', '.join(sorted(REMOTE_SCHEMES))}.")
+        raise ValueError(
+            f"{uri} has an unknown scheme. Use a path, or one of file, {', '.join(sorted(REMOTE_SCHEMES))}."
+        )
     rest = uri[len(scheme) + 3 :]
     depth = 2 if scheme in _CONTAINER_IN_PATH else 1
     pieces = rest.split("/", depth)

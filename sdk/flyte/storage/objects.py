@@ -103,9 +103,7 @@ def list_objects(uri: str) -> list[StoredObject]:
         return sorted((StoredObject(*entry) for entry in remote_objects.list_sizes(uri)), key=lambda found: found.uri)
     root = local_path(uri)
     as_uri = scheme_of(uri) == "file"
-    return [
-        StoredObject(local_uri(path) if as_uri else str(path), path.stat().st_size) for path in _files_below(root)
-    ]
+    return [StoredObject(local_uri(path) if as_uri else str(path), path.stat().st_size) for path in _files_below(root)]
 
 
 def relative_name(uri: str, prefix: str) -> str:
@@ -113,7 +111,7 @@ def relative_name(uri: str, prefix: str) -> str:
     if is_remote(uri):
         return uri.removeprefix(prefix.rstrip("/")).lstrip("/")
     path, root = local_path(uri), local_path(prefix)
-    return (path.name if path == root else path.relative_to(root).as_posix())
+    return path.name if path == root else path.relative_to(root).as_posix()
 
 
 def put_folder(path: str | Path, uri: str) -> int:

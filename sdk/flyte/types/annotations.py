@@ -6,6 +6,7 @@ is `__main__` in one process and a module in the next), no order of earlier use.
 
 from __future__ import annotations
 
+import inspect
 import types
 import typing
 from collections.abc import Mapping
@@ -62,7 +63,10 @@ def describe(annotation: Any) -> str:
     if origin is Literal:
         return f"Literal[{', '.join(map(_literal_text, get_args(bare)))}]"
     if origin is not None and isinstance(origin, type):
-        return f"{_class_text(origin)}[{', '.join(map(_argument_text, get_args(bare)))}]"
+        arguments = ", ".join(map(_argument_text, get_args(bare)))
+        if not arguments:
+            return "tuple[()]" if origin is tuple else _class_text(origin)
+        return f"{_class_text(origin)}[{arguments}]"
     if isinstance(bare, type):
         return _class_text(bare)
     return str(bare).removeprefix("typing.")
@@ -104,7 +108,7 @@ def _hints_one_by_one(owner: type) -> dict[str, Any]:
     hints: dict[str, Any] = {}
     for base in reversed(owner.__mro__):
         names = {**vars(sys.modules.get(base.__module__, types)), **vars(base), owner.__name__: owner}
-        for name, hint in base.__dict__.get("__annotations__", {}).items():
+        for name, hint in inspect.get_annotations(base).items():
             try:
                 hints[name] = eval(hint, names) if isinstance(hint, str) else hint
             except Exception:
@@ -123,6 +127,8 @@ def _literal_text(value: Any) -> str:
 def _argument_text(argument: Any) -> str:
     if argument is Ellipsis:
         return "..."
+    if isinstance(argument, typing.ForwardRef):
+        return argument.__forward_arg__
     if isinstance(argument, list):
         return f"[{', '.join(map(_argument_text, argument))}]"
     return describe(argument)

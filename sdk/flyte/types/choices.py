@@ -62,7 +62,9 @@ def _enum_reader(owner: type[Enum]) -> Read:
         name = getattr(message, kind)
         member = members.get(name)
         if member is None:
-            raise TypeTransformerFailedError(f"{name!r} is not a member of {owner.__name__}: use one of {list(members)}")
+            raise TypeTransformerFailedError(
+                f"{name!r} is not a member of {owner.__name__}: use one of {list(members)}"
+            )
         return member
 
     return read

@@ -11,9 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from flyteapi.task.v1 import value_pb2
-
 from flyte.types.mismatch import TypeTransformerFailedError, conversion_error
+from flyteapi.task.v1 import value_pb2
 
 Value: TypeAlias = value_pb2.Value
 Write: TypeAlias = Callable[[Value, Any], None]

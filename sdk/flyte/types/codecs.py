@@ -19,6 +19,7 @@ from flyte.types.frames import build_frame
 from flyte.types.mappings import build_mapping
 from flyte.types.named_records import build_named_record
 from flyte.types.natural import build_natural
+from flyte.types.nesting import RECORD_LEVELS, counted
 from flyte.types.pydantic_records import build_pydantic_model
 from flyte.types.references import build_reference
 from flyte.types.scalars import LOOSE_FLOAT, SCALARS
@@ -135,18 +136,21 @@ def _build_unkept(annotation: Any, building: Building) -> Codec:
 def _deferred(annotation: Any, key: Any) -> Codec:
     """Return a stand-in for a codec that is being built further out: a class that contains itself."""
 
+    def finished() -> Codec:
+        return _finished.get(key) or _build(annotation, Building(loose=key[2]))
+
     def write(message: Value, value: Any) -> None:
-        _finished[key].write(message, value)
+        finished().write(message, value)
 
     def read(message: Value) -> Any:
-        return _finished[key].read(message)
+        return finished().read(message)
 
     bare = strip(annotation)
     return Codec(
         annotation=annotation,
         type_name=describe(annotation),
-        write=write,
+        write=counted(write, RECORD_LEVELS),
         read=read,
-        schema=lambda definitions: _finished[key].schema(definitions),
+        schema=lambda definitions: finished().schema(definitions),
         exact=bare if isinstance(bare, type) else None,
     )

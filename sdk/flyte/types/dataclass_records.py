@@ -54,8 +54,7 @@ def build_dataclass(annotation: Any, of: Building) -> Codec | None:
 def _field(field: dataclasses.Field[Any], codec: Codec) -> RecordField:
     has_default = field.default is not dataclasses.MISSING
     required = field.init and not has_default and field.default_factory is dataclasses.MISSING
-    default = field.default if has_default else dataclasses.MISSING
-    return RecordField(name=field.name, codec=codec, required=required, default=default)
+    return RecordField(name=field.name, codec=codec, required=required, default=field.default if has_default else ...)
 
 
 def _writer(annotation: Any, owner: type, fields: tuple[RecordField, ...], read: Read) -> Write:

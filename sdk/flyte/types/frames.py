@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, get_origin
 
-from flyteapi.task.v1 import value_pb2
-
 from flyte.types.annotations import describe, metadata, strip
 from flyte.types.codec import Codec, Read, Value, Write
 from flyte.types.mismatch import TypeTransformerFailedError, wrong_type
-from flyte.types.pickles import read_other
+from flyte.types.pickles import read_other, write_pickle
 from flyte.types.references import restored, write_reference
+from flyteapi.task.v1 import value_pb2
 
 _RAW_FRAMES: Final = frozenset(
     {("pandas", "DataFrame"), ("pyarrow", "Table"), ("polars", "DataFrame"), ("polars", "LazyFrame")}
@@ -84,11 +83,23 @@ def _raw_writer(annotation: Any, owner: type) -> Write:
         if isinstance(value, DataFrame):
             write_reference(message, value)
         elif isinstance(value, owner):
-            write_reference(message, DataFrame.from_local_sync(value, hash_method=hash_method))
+            _write_frame(message, value, hash_method)
         else:
             raise wrong_type(annotation, value)
 
     return write
+
+
+def _write_frame(message: Value, value: Any, hash_method: Any) -> None:
+    from flyte.io import DataFrame
+    from flyte.io.frame_formats import FrameEngineMissing
+
+    try:
+        frame = DataFrame.from_local_sync(value, hash_method=hash_method)
+    except FrameEngineMissing:
+        write_pickle(message, value)
+    else:
+        write_reference(message, frame)
 
 
 def _reader(annotation: Any, owner: Any) -> Read:

@@ -11,8 +11,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, Optional
 
-from flyteapi.task.v1 import interface_pb2, value_pb2
-from google.protobuf.message import DecodeError, EncodeError
+from google.protobuf.message import DecodeError
 
 from flyte.spec.digests import inputs_digest as digest_of_values
 from flyte.types.annotations import accepts_none
@@ -20,6 +19,7 @@ from flyte.types.codec import Codec, Value
 from flyte.types.codecs import codec_for
 from flyte.types.mismatch import TypeTransformerFailedError, conversion_error
 from flyte.types.pickles import write_pickle
+from flyteapi.task.v1 import interface_pb2, value_pb2
 
 if TYPE_CHECKING:
     from flyte.authoring.interface import NativeInterface
@@ -149,7 +149,7 @@ class InterfaceCodec:
         missing = [name for name, default in self._defaults.items() if default is _REQUIRED and name not in given]
         if missing:
             raise ValueError(f"Missing required inputs: {', '.join(missing)}")
-        return {name: given[name] if name in given else default for name, default in self._defaults.items()}
+        return {name: given.get(name, default) for name, default in self._defaults.items()}
 
     def _input_error(self, name: str, value: Any, failure: BaseException) -> Exception:
         return conversion_error(name, self._inputs[name].annotation, value, failure)
@@ -216,7 +216,7 @@ def _encode(
         return message.SerializeToString()
     except TypeTransformerFailedError as failure:
         raise error_of(name, value, failure) from failure
-    except (RecursionError, EncodeError):
+    except RecursionError:
         return _encode_deep(writers, values, error_of)
 
 
@@ -225,14 +225,14 @@ def _encode_deep(
     values: Sequence[Any],
     error_of: Callable[[str, Any, BaseException], Exception],
 ) -> bytes:
-    """Encode values of which one is nested deeper than messages may be, or contains itself: that one as a pickle."""
+    """Encode values of which one contains itself or is too deep for the interpreter: that one as a pickle."""
     parts = []
     for (name, write), value in zip(writers, values, strict=True):
         try:
             parts.append(_encode_one(name, write, value))
         except TypeTransformerFailedError as failure:
             raise error_of(name, value, failure) from failure
-        except (RecursionError, EncodeError):
+        except RecursionError:
             parts.append(_encode_one(name, write_pickle, value))
     return b"".join(parts)  # messages of one type, one after another, are one message with the fields of all
 

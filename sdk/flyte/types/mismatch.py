@@ -1,7 +1,7 @@
 """How a value that does not fit its annotation is reported.
 
-Codecs raise `TypeTransformerFailedError` from the depth where the value does not fit; every level on the way up adds where
-that was. The surface turns it once into the TypeError that users of the peer SDK know, with the name of the variable.
+Codecs raise `TypeTransformerFailedError` from the depth where the value does not fit; every level on the way up adds
+where that was. The surface turns it once into the TypeError that users of the peer SDK know, with the variable's name.
 """
 
 from __future__ import annotations

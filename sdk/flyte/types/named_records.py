@@ -40,7 +40,7 @@ def build_named_record(annotation: Any, of: Building) -> Codec | None:
 def _named_tuple_codec(annotation: Any, owner: Any, of: Building) -> Codec:
     defaults: dict[str, Any] = owner._field_defaults
     fields = tuple(
-        RecordField(name=name, codec=codec, required=name not in defaults, default=defaults.get(name))
+        RecordField(name=name, codec=codec, required=name not in defaults, default=defaults.get(name, ...))
         for name, codec in _codecs(annotation, owner, owner._fields, of).items()
     )
     read_fields = fields_reader(fields)

@@ -15,6 +15,7 @@ from flyte.types.annotations import NoneType, describe, strip
 from flyte.types.codec import Codec, Value, Write
 from flyte.types.frames import read_frame_reference
 from flyte.types.mismatch import TypeTransformerFailedError
+from flyte.types.nesting import DICT_LEVELS, LIST_LEVELS, counted
 from flyte.types.pickles import read_pickle, write_pickle
 from flyte.types.references import read_reference, write_reference
 from flyte.types.scalars import SCALARS
@@ -106,8 +107,8 @@ def _read_reference(message: Value) -> Any:
 
 _WRITERS: Final[dict[type, Write]] = {
     **{kind: codec.write for kind, codec in SCALARS.items()},
-    list: _write_list,
-    dict: _write_dict,
+    list: counted(_write_list, LIST_LEVELS),
+    dict: counted(_write_dict, DICT_LEVELS),
 }
 
 _READERS: Final[dict[str, Callable[[Value], Any]]] = {

@@ -21,7 +21,7 @@ class RecordField:
     name: str
     codec: Codec
     required: bool = True
-    default: Any = None
+    default: Any = ...
     """Shown in the schema if JSON can hold it; the class itself applies it."""
 
 
@@ -70,7 +70,9 @@ def mapping_writer(
     return write
 
 
-def fields_reader(fields: Iterable[RecordField], *, read_unknown: Read | None = None) -> Callable[[Value], dict[str, Any]]:
+def fields_reader(
+    fields: Iterable[RecordField], *, read_unknown: Read | None = None
+) -> Callable[[Value], dict[str, Any]]:
     """Return a function that reads a struct, or a dict with str keys, to the values of its fields by name.
 
     Fields that the class no longer has are left out unless `read_unknown` reads them. A missing field is left out as

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, get_origin
 
-from flyteapi.task.v1 import value_pb2
-
 from flyte.types.annotations import describe, strip
 from flyte.types.codec import Codec, Read, Value, Write
 from flyte.types.mismatch import wrong_type
 from flyte.types.pickles import read_other
+from flyteapi.task.v1 import value_pb2
 
 _TYPES: Final = {
     "file": value_pb2.Reference.TYPE_FILE,

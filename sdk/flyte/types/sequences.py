@@ -7,6 +7,7 @@ written in the order of its items' bytes, so that equal sets are equal messages.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Any, Final, get_args, get_origin
 
 from flyte.types.annotations import describe, strip
@@ -128,12 +129,13 @@ def _canonical(item: Value) -> bytes:
 
 def _reader(annotation: Any, container: type, item: Codec) -> Read:
     expected = _PACKED.get(item.annotation) if isinstance(item.annotation, type) else None
+    packed_items = attrgetter(f"{expected}.items")
     read_item = item.read
 
     def read(message: Value) -> Any:
         kind = message.WhichOneof("kind")
         if kind == expected:
-            return container(getattr(message, kind).items)
+            return container(packed_items(message))
         if kind == "list":
             return container([read_item(element) for element in message.list.items])
         if kind in _ITEM_KINDS:

@@ -1,20 +1,19 @@
 """Code bundles, unpacked once on this machine.
 
-A bundle is `bundles/<sha256>.tar.gz` in the object store; its folder is `<root>/<sha256>`. The folder appears by a rename, so
-it is whole or not there, whoever is killed meanwhile, and its content is checked against the digest that names it.
+A bundle is `bundles/<sha256>.tar.gz` in the object store; its folder is `<root>/<sha256>`. The folder appears by a
+rename, so it is whole or not there, whoever is killed meanwhile, and its content is checked against the digest that
+names it.
 
-A bundle comes from a user and is not trusted: nothing is written outside of its folder, no links, devices or odd file modes
-come out of it, and it cannot fill the disk.
+A bundle comes from a user and is not trusted: nothing is written outside of its folder, no links, devices or odd file
+modes come out of it, and it cannot fill the disk.
 """
 
 import asyncio
-import hashlib
 import os
 import shutil
 import tarfile
 import tempfile
 import zlib
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, Final
 
@@ -67,7 +66,9 @@ class BundleStore:
         if known is not None:
             return known
         if not is_digest(digest):
-            raise InvalidArgument("a bundle is named by a SHA-256 in hex", reason="BUNDLE_DIGEST", field="bundle_digest")
+            raise InvalidArgument(
+                "a bundle is named by a SHA-256 in hex", reason="BUNDLE_DIGEST", field="bundle_digest"
+            )
         unpacking = self._unpacking.get(digest)
         if unpacking is None:
             # One caller may give up while others wait, so the work belongs to none of them.
@@ -124,8 +125,7 @@ class BundleStore:
             scratch.mkdir()
             with packed.open("rb") as file:
                 self._extract_all(file, scratch)
-            with suppress(FileExistsError):
-                _move(scratch, folder)
+            _move(scratch, folder)
         except (tarfile.TarError, EOFError, zlib.error) as error:
             raise DataLoss(f"the code bundle {digest} is no gzipped tar", reason="BUNDLE_DAMAGED") from error
         except OSError as error:

@@ -9,11 +9,12 @@ Durability: write-ahead log with `synchronous=FULL`, so an acknowledged commit s
 """
 
 import asyncio
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -25,6 +26,8 @@ from flyteplane.records.group_commit import GroupCommitWriter
 from flyteplane.records.sqlite_upkeep import CommitPace, LogKeeper, shorten_switch_interval
 
 T = TypeVar("T")
+
+_log = logging.getLogger("flyteplane.records")
 
 #: Readers wait this long for the short exclusive locks of recovery and of the last close.
 _READER_BUSY_TIMEOUT_MS: Final = 1000
@@ -58,7 +61,7 @@ class SqliteDatabase:
             self._write_driver = self._opened[0]
             self._read_connection = self._write_connection if self._in_memory else self._engine.connect()
             self._read_driver = self._opened[-1]
-            self._log = None if self._in_memory else LogKeeper(self._connect)
+            self._log = None if self._in_memory else LogKeeper(self._connect, self._path)
         self._pace = CommitPace()
         self._checkpoint: asyncio.Future[None] | None = None
         self._committer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="commit")
@@ -149,9 +152,11 @@ class SqliteDatabase:
         if self._log is None or (self._checkpoint is not None and not self._checkpoint.done()):
             return
         if self._log.too_long():
-            self._log.finish()
+            with suppress(sqlite3.Error):
+                self._log.finish()
         elif self._log.due(self._write_driver.total_changes):
             self._checkpoint = asyncio.get_running_loop().run_in_executor(self._committer, self._log.checkpoint)
+            self._checkpoint.add_done_callback(_note_failure)
 
     async def _in_committer(self, call: Callable[[], None]) -> None:
         """Run `call` in the commit thread. A cancelled caller still waits: the connection is in use until then."""
@@ -217,3 +222,9 @@ class SqliteDatabase:
     def _refuse_closed(self) -> None:
         if self._closed:
             raise Unavailable(f"{self._name} is closed", reason="STORE_CLOSED")
+
+
+def _note_failure(checkpoint: "asyncio.Future[None]") -> None:
+    """A checkpoint that failed, on a full disk for example, loses nothing: the log stays, and the next one tries again."""
+    if not checkpoint.cancelled() and (error := checkpoint.exception()) is not None:
+        _log.warning("a checkpoint failed", exc_info=error)

@@ -7,6 +7,7 @@ the loop while the disk is quick, and in a thread only where the disk is so slow
 worse.
 """
 
+import os
 import sqlite3
 import sys
 from collections.abc import Callable
@@ -24,6 +25,8 @@ SWITCH_INTERVAL_S: Final = 0.00005
 #: Commits and changed rows (at a tenth) after which the log is tidied in the background.
 _CHECKPOINT_AFTER: Final = 400
 _ROWS_PER_COMMIT: Final = 10
+#: Growth of the log's file after which it is tidied, however few commits that took.
+_CHECKPOINT_AFTER_BYTES: Final = 16 * 1024 * 1024
 #: Pages of log that a background checkpoint may leave behind before one on the writer's turn finishes the job: 64 MiB.
 _MOST_LOG_PAGES: Final = 16384
 
@@ -62,8 +65,10 @@ class LogKeeper:
     the rest, by then a few pages, is copied while the writer waits.
     """
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, connect: Callable[[], sqlite3.Connection], path: str) -> None:
         self._connection = connect()
+        self._file = f"{path}-wal"
+        self._file_bytes = 0
         self._work = 0
         self._changes = 0
         self._log_pages = 0
@@ -72,10 +77,18 @@ class LogKeeper:
         """Called after each commit: whether a background checkpoint should start now."""
         self._work += 1 + (total_changes - self._changes) // _ROWS_PER_COMMIT
         self._changes = total_changes
-        if self._work < _CHECKPOINT_AFTER:
+        file_bytes = self._measure()
+        if self._work < _CHECKPOINT_AFTER and file_bytes - self._file_bytes < _CHECKPOINT_AFTER_BYTES:
             return False
         self._work = 0
+        self._file_bytes = file_bytes
         return True
+
+    def _measure(self) -> int:
+        try:
+            return os.stat(self._file).st_size
+        except FileNotFoundError:
+            return 0
 
     def too_long(self) -> bool:
         """Whether the log is so long that the writer should wait for `checkpoint`."""

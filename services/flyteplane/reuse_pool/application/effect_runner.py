@@ -1,7 +1,7 @@
-"""Carries out what pools decided: tells replicas and the scheduler, starts and stops replicas, and keeps the timer right.
+"""Carries out what pools decided: tells replicas and the scheduler, has replicas started and stopped, sets the timer.
 
-Nothing here decides. Effects are carried out in order and at once; what takes time (starting and stopping) goes on in the background and
-comes back as an event of its own.
+Nothing here decides. Effects are carried out in order and at once; what takes time (starting and stopping) goes on in
+the background and comes back as an event of its own.
 """
 
 from collections.abc import Sequence

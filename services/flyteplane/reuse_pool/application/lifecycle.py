@@ -1,8 +1,8 @@
 """Starting and stopping replicas, in the background.
 
 A replica is registered before it is started, so that a service that crashes in between finds it again. A stop waits
-for a start that is still under way: the cluster reports the end of every worker that it has started, and only then is the
-replica forgotten.
+for a start that is still under way: the cluster reports the end of every worker that it has started, and only then is
+the replica forgotten.
 """
 
 import asyncio

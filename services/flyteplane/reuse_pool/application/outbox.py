@@ -1,7 +1,7 @@
 """Reports on their way to the scheduler.
 
-Everything that is reported while the stream's last message is under way goes out as the next one. A report of a replica is
-copied once, from the message that brought it into the one that takes it on.
+Everything that is reported while the stream's last message is under way goes out as the next one. A report of a
+replica is copied once, from the message that brought it into the one that takes it on.
 """
 
 import asyncio

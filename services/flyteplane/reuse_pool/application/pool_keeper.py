@@ -1,12 +1,13 @@
 """Pools come with a declaration, take over from their predecessors, and go when nothing is left of them."""
 
 import logging
+from typing import Final
 
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import DeclarePool
 from flyteplane.foundation.clock import Clock
 from flyteplane.foundation.errors import PlatformError
-from flyteplane.foundation.tasks import BackgroundTasks
 from flyteplane.reuse_pool.application.effect_runner import EffectRunner
+from flyteplane.reuse_pool.application.journal import Journal
 from flyteplane.reuse_pool.application.ports import PoolRecord, PoolStore
 from flyteplane.reuse_pool.application.registry import Registry
 from flyteplane.reuse_pool.application.sessions import OpenPool, Session
@@ -16,6 +17,8 @@ from flyteplane.reuse_pool.domain.effects import Effect
 from flyteplane.reuse_pool.domain.pool_state import PoolState
 
 _log = logging.getLogger("flyteplane.reuse_pool")
+
+_MOST_REASON: Final = 500
 
 
 class PoolKeeper:
@@ -33,7 +36,7 @@ class PoolKeeper:
         runner: EffectRunner,
         store: PoolStore,
         clock: Clock,
-        background: BackgroundTasks,
+        journal: Journal,
         life: str,
         first_seen: dict[str, float],
     ) -> None:
@@ -41,7 +44,7 @@ class PoolKeeper:
         self._runner = runner
         self._store = store
         self._clock = clock
-        self._background = background
+        self._journal = journal
         self._life = life
         self._first_seen = first_seen
         self._opened = 0
@@ -55,7 +58,7 @@ class PoolKeeper:
                 _log.warning("pool %s cannot be opened: %s", declaration.pool[:12], error.public_text)
 
     def for_attempt(self, name: str) -> OpenPool | None:
-        """The pool for an attempt; one that is gone is opened again. None if it is not declared. Raises InvalidArgument."""
+        """The pool for an attempt; one that is gone is opened again. None: not declared. Raises InvalidArgument."""
         pool = self._registry.pools.get(name)
         if pool is not None:
             return pool
@@ -86,8 +89,8 @@ class PoolKeeper:
     def replica_gone(self, session: Session, reason: str) -> None:
         """A replica has ended and its pool knows."""
         _log.info("replica %s has ended: %s", session.replica.name, reason)
-        ended = self._store.note_replica_end(session.replica.name, at=self._clock.now(), reason=reason[:500])
-        self._background.start(ended, name=f"note the end of {session.replica.name}")
+        name, at = session.replica.name, self._clock.now()
+        self._journal.note(lambda: self._store.note_replica_end(name, at=at, reason=reason[:_MOST_REASON]))
         self._remove_if_gone(session.pool)
 
     def drain(self, pool: OpenPool) -> None:
@@ -97,9 +100,7 @@ class PoolKeeper:
     def resize(self, pool: OpenPool, *, min_replicas: int, max_replicas: int) -> None:
         """Change the bounds of a pool. Raises InvalidArgument."""
         now = self._clock.monotonic()
-        effects = administration.resize(
-            pool.state, min_replicas=min_replicas, max_replicas=max_replicas, now=now
-        )
+        effects = administration.resize(pool.state, min_replicas=min_replicas, max_replicas=max_replicas, now=now)
         self._run(pool, effects)
 
     def _open(self, declaration: DeclarePool) -> OpenPool:
@@ -145,7 +146,7 @@ class PoolKeeper:
             created_at=pool.first_seen_at,
         )
         _log.info("pool %s of %s/%s/%s is open", pool.state.name[:12], project, domain, environment)
-        self._background.start(self._store.note_pool(record), name="note pool")
+        self._journal.note(lambda: self._store.note_pool(record))
 
     def _run(self, pool: OpenPool, effects: list[Effect]) -> None:
         self._runner.run(pool, effects)
@@ -159,5 +160,5 @@ class PoolKeeper:
         del self._registry.pools[name]
         self._registry.graph.note_stuck(name, False)
         _log.info("pool %s is gone", name[:12])
-        ended = self._store.note_pool_end(name, at=self._clock.now(), reason="drained")
-        self._background.start(ended, name="note the end of a pool")
+        at = self._clock.now()
+        self._journal.note(lambda: self._store.note_pool_end(name, at=at, reason="drained"))

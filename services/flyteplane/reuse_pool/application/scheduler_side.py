@@ -1,7 +1,7 @@
 """The scheduler's half of the relay: what comes in on its Assign stream.
 
-Orders are taken in the order of the stream; each costs a dictionary lookup by lease and, where it changes a pool, one event. What
-follows for replicas goes out as one batch for each of them when the whole request has been taken.
+Orders are taken in the order of the stream; each costs a dictionary lookup by lease and, where it changes a pool, one
+event. What follows for replicas goes out as one batch for each of them when the whole request has been taken.
 """
 
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import AssignRequest, PlaceAttempt, RevokeLease

@@ -12,7 +12,7 @@ from flyteplane.reuse_pool.domain.policy import PoolPolicy
 
 
 class EnvironmentKey(NamedTuple):
-    """What successive identities have in common: a newer pool of the same environment takes over from the older ones."""
+    """What successive identities have in common: a newer pool of an environment takes over from the older ones."""
 
     project: str
     domain: str

@@ -1,1 +1,1 @@
-"""Values and decisions of the reuse pool. Deterministic; the time is an argument; nothing here does I/O or knows a protocol."""
+"""Values and decisions of the reuse pool: deterministic, with the time as an argument, without I/O or protocols."""

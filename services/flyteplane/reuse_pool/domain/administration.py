@@ -5,6 +5,7 @@ from dataclasses import replace
 from flyteplane.reuse_pool.domain.dispatch import dispatch
 from flyteplane.reuse_pool.domain.effects import Effect
 from flyteplane.reuse_pool.domain.pool_state import PoolState
+from flyteplane.reuse_pool.domain.replica import ReplicaState
 from flyteplane.reuse_pool.domain.replica_events import drain_replica
 
 
@@ -33,7 +34,8 @@ def resize(pool: PoolState, *, min_replicas: int, max_replicas: int, now: float)
     pool.policy = replace(pool.policy, min_replicas=min_replicas, max_replicas=max_replicas)
     effects: list[Effect] = []
     surplus = pool.roster.regular - max_replicas
-    regular = sorted((r for r in pool.roster if not r.overflow and r.state.value != "draining"), key=lambda r: len(r.attempts))
+    regular = [r for r in pool.roster if not r.overflow and r.state is not ReplicaState.DRAINING]
+    regular.sort(key=lambda replica: len(replica.attempts))
     for replica in regular[: max(0, surplus)]:
         drain_replica(pool, replica, effects, now=now)
     dispatch(pool, effects, now=now)

@@ -50,8 +50,9 @@ def called(pool: PoolState, attempt: Attempt, call: int, name: str, *, now: floa
 
 def answered(pool: PoolState, attempt: Attempt, call: int) -> None:
     """A child of the attempt has ended; an attempt that waits for no other is at work again."""
+    was_open = pool.graph.answered(attempt, call)
     replica = attempt.replica
-    if pool.graph.answered(attempt, call) and not attempt.calls and replica is not None and attempt.lease in replica.attempts:
+    if was_open and not attempt.calls and replica is not None and attempt.lease in replica.attempts:
         replica.running += 1
         pool.roster.settle(replica)
 

@@ -1,8 +1,8 @@
 """Attempts that wait for a slot, in the order in which they will get one.
 
-Runs take turns, so that a run with a thousand waiting attempts does not hold up one with a single attempt; inside a run the
-oldest is first. Overflow replicas are for attempts that others wait for, and take the youngest of them: the youngest is the
-deepest of its tree, so that few replicas carry a tree of any width to its leaves and back.
+Runs take turns, so that a run with a thousand waiting attempts does not hold up one with a single attempt; inside a
+run the oldest is first. Overflow replicas are for attempts that others wait for, and take the youngest of them: the
+youngest is the deepest of its tree, so that few replicas carry a tree of any width to its leaves and back.
 
 Every operation takes constant time, whatever waits.
 """

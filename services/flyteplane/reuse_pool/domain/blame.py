@@ -1,8 +1,8 @@
 """Whose fault it was that a replica went down, and which actions are kept from doing it again.
 
-A replica that crashes with one attempt on it, or with one that did not wait, was taken down by that attempt. With several at
-work nobody can say: each of them is under suspicion and runs alone the next time, so that a second crash tells. An action
-that has taken down as many replicas as the operator allows is in quarantine: no pool runs it again.
+A replica that crashes with one attempt on it, or with one that did not wait, was taken down by that attempt. With
+several at work nobody can say: each of them is under suspicion and runs alone the next time, so that a second crash
+tells. An action that has taken down as many replicas as the operator allows is in quarantine: no pool runs it again.
 
 The ledger is bounded; what was noted longest ago is forgotten first.
 """

@@ -1,9 +1,9 @@
 """Who waits for whom.
 
-The pool relays the calls of the attempts that it runs, so it knows for which children they wait; a child that comes to a
-pool is recognised by its run and name. That tells a backlog that holds up its own parents from one that is merely long,
-and a circle that nothing can break from one that only takes time. One graph serves all pools of a service, because a circle
-may lead through several of them.
+The pool relays the calls of the attempts that it runs, so it knows for which children they wait; a child that comes
+to a pool is recognised by its run and name. That tells a backlog that holds up its own parents from one that is
+merely long, and a circle that nothing can break from one that only takes time. One graph serves all pools of a
+service, because a circle may lead through several of them.
 """
 
 from flyteplane.reuse_pool.domain.attempt import Attempt, Stage

@@ -1,10 +1,13 @@
-"""What time alone brings about. `tick` may be called at any time and does what is due; `PoolState.wake_at` says when at the latest."""
+"""What time alone brings about.
+
+`tick` may be called at any time and does what is due; `PoolState.wake_at` says when it has to be called at the latest.
+"""
 
 from flyteplane.reuse_pool.domain.dispatch import dispatch
 from flyteplane.reuse_pool.domain.effects import Effect, Stop
 from flyteplane.reuse_pool.domain.pool_state import NEVER, PoolState
 from flyteplane.reuse_pool.domain.replica import Replica, ReplicaState
-from flyteplane.reuse_pool.domain.replica_events import drain_replica, give_up, start_failed, watch_replica
+from flyteplane.reuse_pool.domain.replica_events import drain_replica, give_up, start_failed
 
 
 def tick(pool: PoolState, *, now: float) -> list[Effect]:

@@ -1,8 +1,9 @@
 """Bringing waiting attempts and replicas together. Called after every event that adds an attempt or frees a slot.
 
-Free slots go to the backlog by age and turn; replicas are started for what is left. When every slot is held by an attempt
-that waits for children, the pool must not stand still: overflow replicas are started for attempts that are waited for. If
-the last overflow replica waits too, and nothing outside can end any of these waits, one attempt is refused with the reason.
+Free slots go to the backlog by age and turn; replicas are started for what is left. When every slot is held by an
+attempt that waits for children, the pool must not stand still: overflow replicas are started for attempts that are
+waited for. If the last overflow replica waits too, and nothing outside can end any of these waits, one attempt is
+refused with the reason.
 """
 
 from flyteplane.reuse_pool.domain.attempt import Attempt, Stage
@@ -53,8 +54,8 @@ def _start_missing(pool: PoolState, effects: list[Effect], *, now: float) -> Non
     if now < pool.start_not_before:
         pool.due(pool.start_not_before)
         return
-    for number in range(regular + overflow):
-        effects.append(Start(pool.new_replica(now=now, overflow=number >= regular)))
+    kinds = [False] * regular + [True] * overflow
+    effects.extend(Start(pool.new_replica(now=now, overflow=kind)) for kind in kinds)
 
 
 def _serve(pool: PoolState, effects: list[Effect]) -> None:
@@ -99,7 +100,8 @@ def _awaited_for(pool: PoolState, replica: Replica) -> Backlog | None:
 
 
 def _give(pool: PoolState, attempt: Attempt | None, replica: Replica | None, effects: list[Effect]) -> None:
-    assert attempt is not None and replica is not None
+    assert attempt is not None
+    assert replica is not None
     pool.seat(attempt, replica)
     effects.append(Assign(attempt, replica))
 
@@ -147,7 +149,7 @@ def _see_to_progress(pool: PoolState, effects: list[Effect], *, now: float) -> N
 
 
 def _presume(pool: PoolState, effects: list[Effect], *, now: float) -> None:
-    """After a while, take the youngest attempt for one that a slot's holder waits for by ways that the pool cannot see."""
+    """After a while, take it that a slot's holder waits for the youngest attempt, by ways that the pool cannot see."""
     if pool.stalled_since == NEVER:
         pool.stalled_since = now
     settings = pool.settings
@@ -172,10 +174,9 @@ def _break_circle(pool: PoolState, effects: list[Effect], *, now: float) -> None
     if attempt is None:
         return
     message = (
-        f"all {pool.policy.max_replicas} replicas and {pool.settings.overflow_limit} overflow replicas of the pool are held "
-        "by tasks that wait for children of the same pool. Raise replicas of the ReusePolicy, make the waiting tasks async, "
-        "or give their environment no ReusePolicy."
+        f"all {pool.policy.max_replicas} replicas and {pool.settings.overflow_limit} overflow replicas of the pool are "
+        "held by tasks that wait for children of the same pool. Raise replicas of the ReusePolicy, make the waiting "
+        "tasks async, or give their environment no ReusePolicy."
     )
     effects.append(Refuse(attempt, "POOL_DEADLOCK", message, retryable=False))
     pool.retire(attempt, Stage.OVER, now=now)
-

@@ -1,4 +1,4 @@
-"""What a pool wants to be done. The pool has taken each of these as given in its own state; doing one twice is harmless."""
+"""What a pool wants to be done. Its own state takes each of these as given; doing one twice is harmless."""
 
 from typing import NamedTuple, TypeAlias
 

@@ -57,7 +57,10 @@ class PoolSettings:
     overflow_idle_s: float = 5.0
     """An overflow replica goes when it has had nothing to do for so long."""
     stall_s: float = 0.25
-    """All slots held by waiting attempts for so long: presume that they wait for the backlog. Doubles with each overflow replica."""
+    """After all slots were held by waiting attempts for so long, presume that they wait for the backlog.
+
+    Doubles with each overflow replica, up to `stall_cap_s`.
+    """
     stall_cap_s: float = 60.0
     lent_limit: int = 1000
     """Attempts that may wait for their children on one replica."""

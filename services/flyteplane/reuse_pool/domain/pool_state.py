@@ -114,7 +114,7 @@ class PoolState:
         self.placed += 1
 
     def unseat(self, attempt: Attempt, *, now: float) -> None:
-        """Take the slot from an attempt whose code runs no more. The attempt keeps its replica for what is left to say."""
+        """Take the slot from an attempt whose code has ended. It keeps its replica for what is left to say."""
         replica = attempt.replica
         if replica is None:
             return

@@ -71,7 +71,8 @@ def start_failed(
     effects: list[Effect] = []
     warm = pool.roster.accepting - pool.roster.starting
     if permanent or (pool.failures >= pool.settings.failed_starts and not warm):
-        _refuse_waiting(pool, effects, reason, f"its replicas cannot be started: {message}", retryable=not permanent, now=now)
+        text = f"replicas of the pool cannot be started: {message}"
+        _refuse_waiting(pool, effects, reason, text, retryable=not permanent, now=now)
     dispatch(pool, effects, now=now)
     return effects
 

@@ -1,7 +1,8 @@
 """The replicas of one pool, shelved by how much they can take, so that choosing one takes constant time.
 
-Shelf 0 holds idle replicas, shelf 1 + n those with n attempts at work that would take another. Overflow replicas stand on no
-shelf: they are chosen only for attempts that somebody waits for. After any change to a replica its owner calls `settle`.
+Shelf 0 holds idle replicas, shelf 1 + n those with n attempts at work that would take another. Overflow replicas
+stand on no shelf: they are chosen only for attempts that somebody waits for. After any change to a replica its owner
+calls `settle`.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,10 @@ from flyteplane.reuse_pool.domain.replica import Replica, ReplicaState
 class Roster:
     """Replicas by name, and the figures that decisions need."""
 
-    __slots__ = ("_concurrency", "_lent_limit", "_lowest", "_shelves", "active", "by_name", "draining", "overflow", "sharing", "starting")
+    __slots__ = (
+        *("_concurrency", "_lent_limit", "_lowest", "_shelves"),
+        *("active", "by_name", "draining", "overflow", "sharing", "starting"),
+    )
 
     def __init__(self, *, concurrency: int, lent_limit: int) -> None:
         self._concurrency = concurrency

@@ -1,7 +1,7 @@
 """The client's end of an in-process call: the four call objects that stubs return.
 
-A call object that is dropped before its call has ended cancels it, as over the network, so that a reader who leaves an
-`async for` does not leave a servicer running.
+A call object that is dropped before its call has ended cancels it, so that a reader who leaves an `async for` does
+not leave a servicer running for ever. Over the network that is not certain: cancel what you no longer read.
 """
 
 import asyncio

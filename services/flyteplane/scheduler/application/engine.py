@@ -9,7 +9,6 @@ is dropped, nowhere else).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flyteapi.scheduler.v1.worker_service_pb2 import (
@@ -359,7 +358,7 @@ class Engine:
 
     def mark_cache(self, action: Action, status: CacheStatus) -> None:
         """Notes what the cache did for the action."""
-        action.state = replace(action.state, cache_status=status)
+        action.state = action.state._replace(cache_status=status)
         self.turn.update(action)
 
 
@@ -381,4 +380,4 @@ def _still_waits(action: Action) -> bool:
 
 def _forget_values(action: Action) -> None:
     action.inputs = b""
-    action.state = replace(action.state, outputs=None)
+    action.state = action.state._replace(outputs=None)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
@@ -90,7 +89,7 @@ def _resume(engine: Engine, run: Run, consider: Callable[[Action], None]) -> Non
 
 
 def _lose(engine: Engine, action: Action) -> None:
-    action.state = replace(action.state, lease=_LOST_LEASE)
+    action.state = action.state._replace(lease=_LOST_LEASE)
     failure = Failure(
         kind=FailureKind.SYSTEM,
         code="PLATFORM_RESTARTED",

@@ -5,7 +5,7 @@ restart.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from flyteplane.scheduler.domain.failures import Failure
 from flyteplane.scheduler.domain.phases import CacheStatus, Phase
@@ -24,9 +24,8 @@ class AttemptRecord:
     failure: Failure | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActionState:
-    """Where an action stands."""
+class ActionState(NamedTuple):
+    """Where an action stands. A named tuple, because one is made for every change and `_replace` is the quickest copy."""
 
     phase: Phase = Phase.QUEUED
     attempt: int = 0

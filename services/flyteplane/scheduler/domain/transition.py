@@ -48,11 +48,11 @@ def transition(state: ActionState, change: Change, policy: ActionPolicy) -> Outc
         case Placed():
             return _place(state, change)
         case WorkerKnown():
-            return (replace(state, worker=change.worker), _NOTHING) if change.lease == state.lease else None
+            return (state._replace(worker=change.worker), _NOTHING) if change.lease == state.lease else None
         case Waiting():
             if state.phase is not Phase.QUEUED:
                 return None
-            return replace(state, phase=Phase.WAITING_FOR_RESOURCES, reason=change.reason), _NOTHING
+            return state._replace(phase=Phase.WAITING_FOR_RESOURCES, reason=change.reason), _NOTHING
         case Failed():
             return _fail(state, change, policy)
         case TimedOut():
@@ -69,8 +69,7 @@ def _place(state: ActionState, change: Placed) -> Outcome | None:
     if state.phase > Phase.WAITING_FOR_RESOURCES or change.at < state.not_before:
         return None
     return (
-        replace(
-            state,
+        state._replace(
             phase=Phase.INITIALIZING,
             attempt=state.attempt + 1,
             lease=change.lease,
@@ -88,7 +87,7 @@ def _start(state: ActionState, change: Started) -> Outcome | None:
     if change.lease != state.lease or state.phase is not Phase.INITIALIZING:
         return None
     first = state.first_started_at or change.at
-    return replace(state, phase=Phase.RUNNING, started_at=change.at, first_started_at=first), _NOTHING
+    return state._replace(phase=Phase.RUNNING, started_at=change.at, first_started_at=first), _NOTHING
 
 
 def _succeed(state: ActionState, change: Succeeded) -> Outcome | None:
@@ -96,8 +95,7 @@ def _succeed(state: ActionState, change: Succeeded) -> Outcome | None:
         return None
     started = state.started_at or change.at
     return (
-        replace(
-            state,
+        state._replace(
             phase=Phase.SUCCEEDED,
             outputs=change.outputs,
             started_at=started,
@@ -115,8 +113,7 @@ def _from_cache(state: ActionState, change: FoundInCache) -> Outcome | None:
     if state.lease:
         return None
     return (
-        replace(
-            state,
+        state._replace(
             phase=Phase.SUCCEEDED,
             outputs=change.outputs,
             ended_at=change.at,
@@ -140,10 +137,10 @@ def _fail(state: ActionState, change: Failed, policy: ActionPolicy) -> Outcome |
 def _task_failure(state: ActionState, failure: Failure, policy: ActionPolicy, *, at: float, ended: Phase) -> Outcome:
     failures = state.task_failures + 1
     if not failure.recoverable or failures > policy.retries:
-        return _end(replace(state, task_failures=failures), ended, at=at, failure=failure, reason="")
+        return _end(state._replace(task_failures=failures), ended, at=at, failure=failure, reason="")
     delay = policy.retry_delay_s(failures)
     reason = f"{failure.code}; retry {failures} of {policy.retries} in {delay:g} s"
-    return _wait_again(replace(state, task_failures=failures), ended, failure, at=at, delay_s=delay, reason=reason)
+    return _wait_again(state._replace(task_failures=failures), ended, failure, at=at, delay_s=delay, reason=reason)
 
 
 def _system_failure(state: ActionState, failure: Failure, *, at: float) -> Outcome:
@@ -153,7 +150,7 @@ def _system_failure(state: ActionState, failure: Failure, *, at: float) -> Outco
     killed = state.killed + (1 if failure.signal else 0)
     failures = state.system_failures + 1
     used = killed if failure.signal else failures
-    counted = replace(state, system_failures=failures, killed=killed)
+    counted = state._replace(system_failures=failures, killed=killed)
     if used > budget:
         message = f"{failure.message} This happened {used} times; the platform gives up on this action."
         return _end(counted, Phase.FAILED, at=at, failure=replace(failure, message=message), reason="")
@@ -191,8 +188,7 @@ def _wait_again(
     state: ActionState, phase: Phase, failure: Failure, *, at: float, delay_s: float, reason: str
 ) -> Outcome:
     not_before = at + delay_s
-    again = replace(
-        state,
+    again = state._replace(
         phase=Phase.QUEUED,
         lease=0,
         queued_at=at,
@@ -205,7 +201,7 @@ def _wait_again(
 
 
 def _end(state: ActionState, phase: Phase, *, at: float, failure: Failure, reason: str) -> Outcome:
-    ended = replace(state, phase=phase, lease=0, ended_at=at, failure=failure, reason=reason, not_before=0.0)
+    ended = state._replace(phase=phase, lease=0, ended_at=at, failure=failure, reason=reason, not_before=0.0)
     if state.lease:
         return ended, (StopAttempt(state.lease, failure.message), Finish.shared)
     return ended, _FINISH

@@ -1,0 +1,262 @@
+"""`flyte.run`, `flyte.with_runcontext` and `flyte.rerun`.
+
+A run goes to the platform if one is configured (`flyte.init`), and is carried out in this process otherwise, or with
+`mode="local"`. Parameters are checked first, so that a mistake costs neither an upload nor a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flyte.client.bundle import CopyStyle
+from flyte.client.init import is_control_plane_available, require_settings
+from flyte.client.run_settings import CacheLookupScope, Mode, RunContext
+from flyte.spec.problems import InvalidSetting
+from flyte.syncify import syncify
+
+if TYPE_CHECKING:
+    from flyte.local.run import LocalRun
+    from flyte.remote.run import Run
+
+_SUPPORTED_ONLY_WHEN_OFF = ("notifications", "debug", "tracked", "tracked_strict", "preserve_original_types")
+
+
+class Runner:
+    """Starts runs with one context. Made by `with_runcontext`."""
+
+    def __init__(self, context: RunContext) -> None:
+        self.context = context
+
+    @syncify.method
+    async def run(self, task: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Start a run of a task with these inputs, and return it.
+
+        On a platform the run is accepted and durable when this returns. A local run has ended, and a failure is raised.
+        Raises TypeError for anything that is no task or for an input of another type, ValueError for missing or
+        unknown inputs and settings that cannot be kept.
+        """
+        return await start(task, args, kwargs, context=self.context)
+
+    @syncify.method
+    async def rerun(
+        self,
+        run_name: str,
+        /,
+        action_name: str = "a0",
+        recover: bool = False,
+        force_rerun_actions: Sequence[str] | None = None,
+        **inputs: Any,
+    ) -> Run:
+        """Run an earlier run again, see `flyte.rerun`."""
+        return await _rerun(
+            run_name,
+            action_name=action_name,
+            recover=recover,
+            force_actions=force_rerun_actions or (),
+            inputs=inputs,
+            context=self.context,
+        )
+
+
+async def start(
+    task: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, context: RunContext
+) -> Run | LocalRun | Any:
+    """Start a run where the context says."""
+    from flyte.authoring.task import TaskTemplate
+
+    mode = context.mode or ("remote" if is_control_plane_available() else "local")
+    if not isinstance(task, TaskTemplate):
+        return await _start_deployed(task, args, kwargs, mode=mode, context=context)
+    # Every setting is read strictly before anything is sent or run.
+    task.checked()
+    if mode == "local":
+        from flyte.local.run import run_locally
+
+        return await run_locally(task, args, kwargs, context=context)
+    require_settings()
+    from flyte.client.channel import connection
+    from flyte.client.submit import submit
+
+    return await submit(connection(), task, args, kwargs, context=context)
+
+
+async def _start_deployed(
+    task: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, mode: Mode, context: RunContext
+) -> Run:
+    if not _looks_deployed(task):
+        raise TypeError(f"On Flyte tasks can be run, not generic functions or methods '{type(task)}'.")
+    if mode == "local":
+        raise TypeError("A deployed task runs on the platform only: call flyte.init() and leave mode out.")
+    from flyte.client.channel import connection
+    from flyte.client.submit import submit_deployed
+    from flyte.remote.task import LazyEntity
+
+    details = await task.fetch.aio() if isinstance(task, LazyEntity) else task
+    return await submit_deployed(connection(), details, args, kwargs, context=context)
+
+
+def _looks_deployed(task: Any) -> bool:
+    return type(task).__module__ == "flyte.remote.task"
+
+
+async def _rerun(
+    run_name: str,
+    *,
+    action_name: str,
+    recover: bool,
+    force_actions: Sequence[str],
+    inputs: Mapping[str, Any],
+    context: RunContext,
+) -> Run:
+    if force_actions and not recover:
+        raise InvalidSetting("force_rerun_actions needs recover=True", field="force_rerun_actions")
+    if recover and action_name != "a0":
+        raise InvalidSetting("recover takes over a whole run: leave action_name out", field="action_name")
+    require_settings()
+    from flyte.client.channel import connection
+    from flyte.client.reruns import request_rerun
+
+    return await request_rerun(
+        connection(),
+        run_name,
+        action_name="" if action_name == "a0" else action_name,
+        recover=recover,
+        force_actions=force_actions,
+        inputs=inputs,
+        context=context,
+    )
+
+
+def with_runcontext(
+    mode: Mode | None = None,
+    *,
+    name: str | None = None,
+    service_account: str | None = None,
+    version: str | None = None,
+    copy_style: CopyStyle = "loaded_modules",
+    dry_run: bool = False,
+    copy_bundle_to: Path | None = None,
+    interactive_mode: bool | None = None,
+    raw_data_path: str | None = None,
+    run_base_dir: str | None = None,
+    run_start_time: datetime | None = None,
+    overwrite_cache: bool = False,
+    project: str | None = None,
+    domain: str | None = None,
+    env_vars: dict[str, str] | None = None,
+    labels: dict[str, str] | None = None,
+    annotations: dict[str, str] | None = None,
+    interruptible: bool | None = None,
+    log_level: int | None = None,
+    log_format: str = "console",
+    user_log_level: int | None = None,
+    reset_root_logger: bool = False,
+    disable_run_cache: bool = False,
+    queue: str | None = None,
+    max_action_concurrency: int | None = None,
+    custom_context: dict[str, str] | None = None,
+    cache_lookup_scope: CacheLookupScope = "project-domain",
+    task_queue: str | None = None,
+    **other: Any,
+) -> Runner:
+    """Return a runner whose runs have these settings.
+
+    - `mode`: "remote" or "local"; by default remote if a platform is configured.
+    - `name`: of the run; by default a generated one. The same name with the same content is the same run.
+    - `copy_style`: which code is bundled: "loaded_modules", "all" below the root folder, or "none" (needs `version`).
+    - `env_vars`, `labels`, `annotations`, `custom_context`: for the whole run; a task's own variables win.
+    - `overwrite_cache`: compute everything and replace cached results; `disable_run_cache`: leave the cache alone.
+    - `queue` (or `task_queue`): for tasks that name none.
+    - `max_action_concurrency`: most actions that run at once; 0 or None for no limit.
+    - `raw_data_path`: prefix for the data of the run. `copy_bundle_to`: folder for a copy of the code bundle.
+    - `dry_run`: prepare everything, submit nothing, and return what would have been submitted.
+    - `run_base_dir`, `run_start_time`: local mode only.
+
+    Raises InvalidSetting (a ValueError) or InvalidSettingType (a TypeError), naming the parameter, for a value that
+    cannot be kept; TypeError for parameters that do not exist or are not supported.
+    """
+    _refuse_unknown(other)
+    if queue is not None and task_queue is not None:
+        raise InvalidSetting("queue and task_queue are two names of one parameter: give one of them", field="queue")
+    _set_log_levels(log_level, user_log_level)
+    return Runner(
+        RunContext(
+            mode=mode,
+            name=name,
+            service_account=service_account,
+            version=version,
+            copy_style=copy_style,
+            dry_run=dry_run,
+            copy_bundle_to=None if copy_bundle_to is None else Path(copy_bundle_to),
+            interactive_mode=interactive_mode,
+            raw_data_path=raw_data_path,
+            run_base_dir=run_base_dir,
+            run_start_time=run_start_time,
+            overwrite_cache=overwrite_cache,
+            project=project,
+            domain=domain,
+            env_vars=env_vars or {},
+            labels=labels or {},
+            annotations=annotations or {},
+            interruptible=interruptible,
+            disable_run_cache=disable_run_cache,
+            queue=queue if queue is not None else task_queue,
+            max_action_concurrency=max_action_concurrency,
+            custom_context=custom_context or {},
+            cache_lookup_scope=cache_lookup_scope,
+        )
+    )
+
+
+def _refuse_unknown(other: Mapping[str, Any]) -> None:
+    for parameter, value in other.items():
+        if parameter not in _SUPPORTED_ONLY_WHEN_OFF:
+            raise TypeError(f"with_runcontext() got an unexpected keyword argument '{parameter}'")
+        if value:
+            raise TypeError(f"with_runcontext({parameter}=...) is not supported on this platform")
+
+
+def _set_log_levels(log_level: int | None, user_log_level: int | None) -> None:
+    import logging
+
+    if log_level is not None:
+        logging.getLogger("flyte").setLevel(log_level)
+    if user_log_level is not None:
+        logging.getLogger("flyte.user").setLevel(user_log_level)
+
+
+@syncify
+async def run(task: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Start a run of a task with these inputs, and return it; see `with_runcontext` for settings.
+
+    On a platform the run is accepted and durable when this returns: `run.wait()` and `run.outputs()` follow it. Without
+    a platform the task runs here, and a failure is raised.
+    """
+    return await start(task, args, kwargs, context=RunContext())
+
+
+@syncify
+async def rerun(
+    run_name: str,
+    action_name: str = "a0",
+    recover: bool = False,
+    force_rerun_actions: Sequence[str] | None = None,
+    **inputs: Any,
+) -> Run:
+    """Run an earlier run of the platform again, and return the new run.
+
+    - `action_name`: run only this action, as a root, with the inputs that it had.
+    - `recover`: take over what succeeded, except `force_rerun_actions`.
+    - `inputs`: change these inputs.
+    """
+    return await _rerun(
+        run_name,
+        action_name=action_name,
+        recover=recover,
+        force_actions=force_rerun_actions or (),
+        inputs=inputs,
+        context=RunContext(),
+    )

@@ -1,0 +1,248 @@
+"""Attempts under way in this worker: how they begin, are cancelled, and end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
+from typing import Any
+
+from flyteapi.scheduler.v1.worker_service_pb2 import ActionResult, Assign, AttemptEnded, DeclareRun, WorkerReport
+
+from flyte.authoring.context import TaskContextData
+from flyte.runner.attempt import Attempt, attempt_prefix, custom_context_of, task_context
+from flyte.runner.child_tasks import ChildTasks
+from flyte.runner.controller import AttemptController
+from flyte.runner.invocation import Invocation
+from flyte.runner.main_thread import MainThread
+from flyte.runner.outcomes import cancellation, describe_failure
+from flyte.runner.output_capture import AttemptOutput, current_output
+from flyte.runner.report import AttemptReport
+from flyte.runner.stream import WorkerStream
+from flyte.runner.surroundings import Surroundings
+from flyte.runner.tasks import DeclaredTasks, LoadedTask
+from flyte.runner.traces import TraceJournal
+
+_current_attempt: ContextVar[Attempt | None] = ContextVar("flyte_attempt", default=None)
+
+
+class Execution:
+    """Runs attempts.
+
+    Args:
+        surroundings: of the attempts.
+        at_rest: runs something on the main thread while no loop runs on it.
+        over: called when an attempt that was revoked is over.
+    """
+
+    def __init__(
+        self,
+        *,
+        surroundings: Surroundings,
+        stream: WorkerStream,
+        main_thread: MainThread,
+        tasks: DeclaredTasks,
+        at_rest: Callable[[Callable[[], None]], None],
+        over: Callable[[], None],
+    ) -> None:
+        self._surroundings = surroundings
+        self._stream = stream
+        self._main_thread = main_thread
+        self._tasks = tasks
+        self._children = ChildTasks(stream)
+        self._at_rest = at_rest
+        self._over = over
+        self._attempts: dict[int, Attempt] = {}
+        self._synchronous: Attempt | None = None
+
+    def __len__(self) -> int:
+        return len(self._attempts)
+
+    @property
+    def synchronous_code_runs(self) -> bool:
+        """Whether synchronous user code is on the stack of the main thread."""
+        return self._synchronous is not None
+
+    def only_output(self) -> AttemptOutput | None:
+        """Where threads without a context write: to the only attempt, if there is one only."""
+        if len(self._attempts) != 1:
+            return None
+        return next(iter(self._attempts.values())).output
+
+    def hand_on_output(self) -> None:
+        """Queues what attempts have written; from any thread."""
+        for attempt in list(self._attempts.values()):
+            attempt.output.hand_on()
+
+    def begin(self, lease: int, assign: Assign, run: DeclareRun | None) -> bool:
+        """Begins an attempt; False if its run or task is not known. An attempt that runs already goes on."""
+        spec = self._tasks.spec(assign.task_digest)
+        if run is None or spec is None:
+            return False
+        if lease in self._attempts:
+            return True
+        attempt = self._attempts[lease] = self._make(lease, assign, run)
+        loaded = self._tasks.loaded(assign.task_digest)
+        if loaded is not None and loaded.is_async:
+            self._start_coroutine(attempt, loaded)
+        elif spec.is_async and self.synchronous_code_runs:
+            # The loop runs for a synchronous parent, which may wait for this very attempt.
+            if (loaded := self._load(attempt)) is not None:
+                self._start_coroutine(attempt, loaded)
+        else:
+            self._at_rest(lambda: self._run_at_rest(attempt))
+        return True
+
+    def settle(self, lease: int, result: ActionResult) -> None:
+        """A child has ended; on the main thread."""
+        if (attempt := self._attempts.get(lease)) is not None:
+            attempt.controller.calls.settle(result)
+
+    def settle_elsewhere(self, lease: int, result: ActionResult) -> None:
+        """The same on the pulse thread, for callers that do not wait on the worker's loop."""
+        attempt = self._attempts.get(lease)
+        if attempt is not None and attempt.controller.calls.waits_elsewhere(result.call):
+            attempt.controller.calls.settle(result)
+
+    def cancel(self, lease: int, reason: str) -> None:
+        """Raises CancelledError in the attempt's code; on the main thread."""
+        attempt = self._attempts.get(lease)
+        if attempt is None or attempt.over:
+            return
+        first = attempt.cancel_reason is None
+        attempt.cancel_reason = reason or "cancelled"
+        # One that has not begun looks at its cancel_reason before it does.
+        if first and attempt is self._synchronous:
+            self._main_thread.interrupt(attempt.cancel_reason)
+        elif first and attempt.task is not None:
+            attempt.task.cancel(attempt.cancel_reason)
+
+    def interrupt(self, lease: int, reason: str) -> None:
+        """Cancels an attempt whose synchronous code has the main thread; on the pulse thread."""
+        attempt = self._attempts.get(lease)
+        if attempt is not None and attempt is self._synchronous and attempt.cancel_reason is None:
+            attempt.cancel_reason = reason or "cancelled"
+            self._main_thread.interrupt(attempt.cancel_reason)
+
+    def revoke(self, lease: int, reason: str) -> None:
+        """The attempt is somebody else's now: stop it and say nothing more about it."""
+        attempt = self._attempts.get(lease)
+        if attempt is None:
+            return
+        attempt.revoked = True
+        if attempt.over:
+            self.forget(lease)
+        else:
+            self.cancel(lease, reason)
+
+    def forget(self, lease: int) -> None:
+        """The end of the attempt is durable, or nobody's business."""
+        attempt = self._attempts.get(lease)
+        if attempt is not None and attempt.over:
+            del self._attempts[lease]
+            self._over()
+
+    def _make(self, lease: int, assign: Assign, run: DeclareRun) -> Attempt:
+        spec = self._tasks.spec(assign.task_digest)
+        assert spec is not None
+        prefix = attempt_prefix(run, assign)
+        controller = AttemptController(
+            lease=lease,
+            action=assign.action,
+            data_prefix=prefix,
+            bundle_digest=spec.entrypoint.bundle_digest,
+            custom_context=custom_context_of(run, assign),
+            stream=self._stream,
+            main_thread=self._main_thread,
+            children=self._children,
+            traces=TraceJournal(self._stream, lease=lease, data_prefix=prefix, known=()),
+        )
+        output = AttemptOutput(self._stream, lease=lease)
+        context = contextvars.copy_context()
+        attempt = Attempt(
+            lease, assign=assign, run=run, spec=spec, output=output, controller=controller, context=context
+        )
+        context.run(current_output.set, output)
+        context.run(_current_attempt.set, attempt)
+        return attempt
+
+    def _load(self, attempt: Attempt) -> LoadedTask | None:
+        """Imports the task in the attempt's surroundings; ends the attempt if that fails."""
+        try:
+            self._surroundings.enter(attempt)
+            return attempt.context.run(self._tasks.load, attempt.assign.task_digest)
+        except BaseException as error:
+            self._end(attempt, AttemptEnded(error=describe_failure(error, attempt)))
+            return None
+
+    def _run_at_rest(self, attempt: Attempt) -> None:
+        """Imports the task and, if it is synchronous, runs it to its end; no loop runs meanwhile."""
+        if attempt.cancel_reason is not None:
+            self._end(attempt, AttemptEnded(error=cancellation(attempt.cancel_reason)))
+            return
+        self._synchronous = attempt
+        outcome: AttemptEnded | None = None
+        try:
+            with self._main_thread.at_rest():
+                loaded = self._load(attempt)
+            if loaded is not None and not loaded.is_async:
+                outcome = attempt.context.run(self._invocation(attempt, loaded).run_synchronously, self._main_thread)
+        finally:
+            self._synchronous = None
+        if outcome is not None:
+            self._end(attempt, outcome)
+        elif loaded is not None:
+            self._start_coroutine(attempt, loaded)
+
+    def _start_coroutine(self, attempt: Attempt, loaded: LoadedTask) -> None:
+        work = self._run_coroutine(attempt, loaded)
+        attempt.task = self._main_thread.loop.create_task(work, context=attempt.context)
+
+    async def _run_coroutine(self, attempt: Attempt, loaded: LoadedTask) -> None:
+        try:
+            self._surroundings.enter(attempt)
+            invocation = self._invocation(attempt, loaded)
+        except (OSError, ValueError) as error:
+            self._end(attempt, AttemptEnded(error=describe_failure(error, attempt)))
+            return
+        self._end(attempt, await invocation.run())
+
+    def _invocation(self, attempt: Attempt, loaded: LoadedTask) -> Invocation:
+        assign, run, spec = attempt.assign, attempt.run, attempt.spec
+        report = None
+        if spec.report:
+            uri = f"{attempt_prefix(run, assign)}report.html"
+            report = AttemptReport(self._stream, lease=attempt.lease, uri=uri, name=spec.name)
+        context = task_context(
+            run,
+            assign,
+            spec,
+            bundle_path=self._tasks.bundle_path(assign.task_digest),
+            custom_context=attempt.controller.custom_context,
+            report=report,
+        )
+        data = TaskContextData(task_context=context, controller=attempt.controller)
+        return Invocation(attempt, loaded, data, stream=self._stream)
+
+    def _end(self, attempt: Attempt, outcome: AttemptEnded) -> None:
+        attempt.over = True
+        attempt.controller.calls.cancel_all()
+        self._surroundings.leave(attempt)
+        attempt.output.close()
+        if attempt.revoked:
+            self.forget(attempt.lease)
+        else:
+            self._stream.send(WorkerReport(lease=attempt.lease, ended=outcome))
+
+
+def remember_tasks_of_attempts(
+    loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **options: Any
+) -> asyncio.Task[Any]:
+    """A task factory: an attempt on a replica takes the asyncio tasks that it has left behind with it."""
+    task: asyncio.Task[Any] = asyncio.Task(work, loop=loop, **options)
+    attempt = _current_attempt.get()
+    if attempt is not None:
+        attempt.tasks.add(task)
+        task.add_done_callback(attempt.tasks.discard)
+    return task

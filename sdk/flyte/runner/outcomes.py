@@ -1,0 +1,29 @@
+"""How the end of an attempt that failed is told: whose fault, what was raised, and where in the user's own code."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from flyteapi.common.v1.error_pb2 import ERROR_KIND_USER, TaskError
+
+from flyte.runner.attempt import Attempt
+from flyte.wire.errors import error_to_proto
+
+CANCELLED: Final = "CANCELLED"
+"""Code of an attempt that ended because it was told to."""
+
+
+def describe_failure(error: BaseException, attempt: Attempt) -> TaskError:
+    """The failure of an attempt whose code, module or inputs raised `error`."""
+    if attempt.cancel_reason is not None and isinstance(error, asyncio.CancelledError):
+        return cancellation(attempt.cancel_reason)
+    failure = error_to_proto(error)
+    if isinstance(error, SystemExit):
+        failure.message = f"The task called sys.exit({'' if error.code is None else repr(error.code)})."
+    return failure
+
+
+def cancellation(reason: str) -> TaskError:
+    """The end of an attempt that was told to stop, and did."""
+    return TaskError(kind=ERROR_KIND_USER, code=CANCELLED, message=reason)

@@ -1,0 +1,158 @@
+"""The errors of tasks on their way to a parent in another process.
+
+What travels is the class name, the message and the traceback of the user's own frames, and the exception itself as a
+pickle if it has one. The parent raises an error of `flyte.errors` that carries all of it: the class of the original
+may not exist where the parent runs.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from typing import Any, Final
+
+from flyte.errors import BaseRuntimeError, NonRecoverableError, from_failure
+from flyteapi.common.v1 import error_pb2
+
+MAX_TEXT_BYTES: Final = 64 * 1024
+"""Longest message, and longest traceback; longer ones are cut and say so."""
+
+MAX_PICKLE_BYTES: Final = 256 * 1024
+"""An exception whose pickle is larger travels without it."""
+
+_PLATFORM_PACKAGES: Final = ("flyte", "flyteplane", "flyteapi", "runpy", "asyncio", "uvloop", "importlib", "concurrent")
+_REASON_CLASSES: Final = {"ABORTED": "ActionAbortedError", "OUT_OF_MEMORY": "OOMError"}
+"""Reasons of the platform that have an error class of their own."""
+
+
+def error_to_proto(error: BaseException) -> error_pb2.TaskError:
+    """Return the message of an exception that a task's code raised."""
+    message = error_pb2.TaskError(
+        kind=error_pb2.ERROR_KIND_USER,
+        code=error_code(error),
+        message=cut(_text_of(error)),
+        traceback=cut(user_traceback(error)),
+        recoverable=not isinstance(error, NonRecoverableError),
+        pickled_exception=_pickled(error),
+    )
+    if isinstance(error, SystemExit):
+        message.exit_code = _exit_code(error)
+    return message
+
+
+def error_from_proto(message: error_pb2.TaskError) -> BaseRuntimeError:
+    """Return the error that a parent raises for a child that failed.
+
+    It has `code` and `kind`; `remote_traceback` is the child's traceback, which is also shown below the error's own.
+    """
+    code = _REASON_CLASSES.get(message.code, message.code) or "UNKNOWN"
+    kind = message.kind
+    users_fault = kind in (error_pb2.ERROR_KIND_USER, error_pb2.ERROR_KIND_TIMEOUT, error_pb2.ERROR_KIND_REFUSED)
+    error: Any = from_failure(code=code, kind="user" if users_fault else "system", message=message.message)
+    error.recoverable = message.recoverable
+    error.remote_traceback = message.traceback
+    error.pickled_exception = message.pickled_exception
+    if message.traceback:
+        error.add_note(f"\nThe task failed with:\n{message.traceback.rstrip()}")
+    result: BaseRuntimeError = error
+    return result
+
+
+def original_exception(error: BaseException) -> BaseException | None:
+    """Return the exception that a child raised, if it could travel and can be made here; None otherwise."""
+    pickled = getattr(error, "pickled_exception", b"")
+    if not pickled:
+        return None
+    import cloudpickle
+
+    try:
+        original = cloudpickle.loads(pickled)
+    except Exception:
+        return None
+    return original if isinstance(original, BaseException) else None
+
+
+def error_code(error: BaseException) -> str:
+    """Return the code that an exception travels under: its class name, or the code that an error of ours has."""
+    code = getattr(error, "code", "") if isinstance(error, BaseRuntimeError) else ""
+    return str(code or type(error).__name__)
+
+
+def user_traceback(error: BaseException) -> str:
+    """Return the traceback with the frames of user code only, causes included.
+
+    An error that was raised outside of any user code keeps all frames: they are then all there is to see.
+    """
+    shown = traceback.TracebackException(type(error), error, error.__traceback__, lookup_lines=False)
+    _drop_platform_frames(shown, set())
+    return "".join(shown.format())
+
+
+def cut(text: str, limit: int = MAX_TEXT_BYTES) -> str:
+    """Return a text of at most `limit` bytes of UTF-8; one that was cut says so at its end."""
+    encoded = text.encode("utf-8", "backslashreplace")
+    if len(encoded) <= limit:
+        return encoded.decode()
+    marker = f"\n[cut: {len(encoded)} bytes in all]"
+    return encoded[: limit - len(marker)].decode("utf-8", "ignore") + marker
+
+
+def _drop_platform_frames(shown: traceback.TracebackException, seen: set[int]) -> None:
+    if id(shown) in seen:
+        return
+    seen.add(id(shown))
+    users = [frame for frame in shown.stack if not is_platform_file(frame.filename)]
+    if users:
+        shown.stack = traceback.StackSummary.from_list(users)
+    for inner in (shown.__cause__, shown.__context__, *(shown.exceptions or ())):
+        if inner is not None:
+            _drop_platform_frames(inner, seen)
+
+
+def is_platform_file(filename: str) -> bool:
+    """Tell whether a frame's file belongs to the SDK, the platform or the interpreter's own machinery."""
+    if filename.startswith("<frozen "):
+        return True
+    return filename.startswith(_PLATFORM_FOLDERS) or filename in _PLATFORM_FILES
+
+
+def _locate_platform() -> tuple[tuple[str, ...], frozenset[str]]:
+    import importlib.util
+
+    folders, files = [], set()
+    for name in _PLATFORM_PACKAGES:
+        found = importlib.util.find_spec(name)
+        if found is None or found.origin is None or not os.path.isabs(found.origin):
+            continue
+        if found.submodule_search_locations:
+            folders.append(os.path.dirname(found.origin) + os.sep)
+        else:
+            files.add(found.origin)
+    return tuple(folders), frozenset(files)
+
+
+_PLATFORM_FOLDERS, _PLATFORM_FILES = _locate_platform()
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as failure:
+        return f"<{type(error).__name__} whose __str__ raised {type(failure).__name__}>"
+
+
+def _exit_code(error: SystemExit) -> int:
+    if error.code is None:
+        return 0
+    return error.code if isinstance(error.code, int) else 1
+
+
+def _pickled(error: BaseException) -> bytes:
+    """Return the exception without its traceback as a pickle, or nothing: that it cannot travel is no error."""
+    import cloudpickle
+
+    try:
+        data = cloudpickle.dumps(error)
+    except Exception:
+        return b""
+    return data if len(data) <= MAX_PICKLE_BYTES else b""

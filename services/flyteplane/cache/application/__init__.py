@@ -1,0 +1,1 @@
+"""Use cases of the cache and the ports that they need."""

@@ -1,0 +1,1 @@
+"""Values and rules of the cache: no I/O, no protocol."""

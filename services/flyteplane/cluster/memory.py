@@ -1,0 +1,147 @@
+"""A cluster without processes: workers are Python callables that answer orders with reports.
+
+For tests of whoever owns workers. It keeps the same promises as the real clusters: one worker for a name, orders in order, reports
+on the event loop, an exit that is told once and last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from flyteapi.scheduler.v1.worker_service_pb2 import Hello, WorkerOrder, WorkerReport
+
+from flyteplane.cluster.ports import ClusterCapacity, WorkerExit, WorkerSink, WorkerSpec
+from flyteplane.foundation.errors import Unavailable
+
+Script: TypeAlias = Callable[["MemoryWorker", WorkerOrder], Iterable[WorkerReport]]
+"""What a worker does: gets each order, returns what it says. It may also call the worker's `say`, `write` and `exit` later."""
+
+
+@dataclass(slots=True)
+class MemoryWorker:
+    """A worker that was started; also its channel."""
+
+    spec: WorkerSpec
+    sink: WorkerSink
+    script: Script
+    gone: Callable[[MemoryWorker], None]
+    received: list[WorkerOrder] = field(default_factory=list)
+    """Every order so far."""
+    exited: WorkerExit | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def send(self, orders: Sequence[WorkerOrder]) -> None:
+        """Delivers orders in the next turn of the loop."""
+        asyncio.get_running_loop().call_soon(self._obey, list(orders))
+
+    def close(self) -> None:
+        """Ends the stream; as a process would, the worker dies of it."""
+        self.exit(signal=9, message="its stream was closed")
+
+    def say(self, *reports: WorkerReport) -> None:
+        """Reports something, unless the worker has ended."""
+        if reports and self.exited is None:
+            self.sink.received(self.spec.name, reports)
+
+    def write(self, data: bytes) -> None:
+        """Writes to standard output."""
+        if self.exited is None:
+            self.sink.output(self.spec.name, data)
+
+    def exit(
+        self, *, code: int = 0, signal: int = 0, out_of_memory: bool = False, known: bool = True, message: str = ""
+    ) -> None:
+        """Ends the worker; the second time does nothing."""
+        if self.exited is not None:
+            return
+        self.exited = WorkerExit(
+            name=self.spec.name,
+            exit_code=code,
+            signal=signal,
+            out_of_memory=out_of_memory,
+            known=known,
+            message=message,
+        )
+        self.gone(self)
+        asyncio.get_running_loop().call_soon(self._tell_exit)
+
+    def _tell_exit(self) -> None:
+        assert self.exited is not None
+        self.ended.set()
+        self.sink.exited(self.exited)
+
+    def _obey(self, orders: list[WorkerOrder]) -> None:
+        for order in orders:
+            if self.exited is None:
+                self.received.append(order)
+                self.say(*self.script(self, order))
+
+
+class MemoryCluster:
+    """Implements `Cluster` without processes.
+
+    Args:
+        script: what every worker does.
+        capacity: room for workers.
+    """
+
+    def __init__(
+        self,
+        script: Script = lambda _worker, _order: (),
+        *,
+        name: str = "memory",
+        capacity: ClusterCapacity = ClusterCapacity(cpu_millis=0, memory_bytes=0),
+    ) -> None:
+        self._script = script
+        self._name = name
+        self._capacity = capacity
+        self._closed = False
+        self.workers: dict[str, MemoryWorker] = {}
+        """Workers that have not ended, by name."""
+        self.started: list[WorkerSpec] = []
+        """Every worker that was ever started."""
+        self.refusal: Exception | None = None
+        """Raised by `start` if set."""
+
+    @property
+    def name(self) -> str:
+        """Name in the operator's configuration."""
+        return self._name
+
+    def capacity(self) -> ClusterCapacity:
+        """Room for workers."""
+        return self._capacity
+
+    async def start(self, spec: WorkerSpec, sink: WorkerSink) -> None:
+        """Starts a worker, which says Hello, or adopts the one of this name."""
+        if self._closed:
+            raise Unavailable(f"cluster {self._name} is closing", reason="CLUSTER_CLOSED")
+        if self.refusal is not None:
+            raise self.refusal
+        if (running := self.workers.get(spec.name)) is not None:
+            running.sink = sink
+            sink.opened(spec.name, running)
+            return
+        self.started.append(spec)
+        worker = MemoryWorker(spec, sink, self._script, self._forget)
+        self.workers[spec.name] = worker
+        sink.opened(spec.name, worker)
+        hello = WorkerReport(hello=Hello(protocol=1, hostname="memory"))
+        asyncio.get_running_loop().call_soon(worker.say, hello)
+
+    async def stop(self, name: str, *, grace_s: float) -> None:
+        """Ends a worker; returns when its exit was told."""
+        if (worker := self.workers.get(name)) is not None:
+            worker.exit(signal=15, message="stopped")
+            await worker.ended.wait()
+
+    async def close(self) -> None:
+        """Ends all workers."""
+        self._closed = True
+        await asyncio.gather(*(self.stop(name, grace_s=0.0) for name in list(self.workers)))
+
+    def _forget(self, worker: MemoryWorker) -> None:
+        self.workers.pop(worker.spec.name, None)

@@ -1,0 +1,151 @@
+"""The whole platform as one object.
+
+    platform = await Platform.open(PlatformSettings(data=folder))
+    ... platform.endpoint ...
+    await platform.close()
+
+Either everything runs or nothing: what fails while opening closes what was opened before, and a service that fails
+later is told by `wait_failed`; the owner then closes the platform.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Final
+
+from flyte.spec.version import version
+from flyteplane.foundation.clock import SystemClock
+from flyteplane.foundation.ids import SystemIds
+from flyteplane.launcher.endpoint import address_to_listen_on
+from flyteplane.launcher.folder import PlatformFolder
+from flyteplane.launcher.services import SERVICE_NAMES, SERVICES, OpenService, ServiceEntry, Surroundings
+from flyteplane.launcher.settings import PlatformSettings
+
+if TYPE_CHECKING:
+    from flyteplane.cluster.ports import Cluster
+
+_log = logging.getLogger("flyteplane.launcher")
+
+#: How long calls under way may go on once the platform stops; streams never end by themselves.
+STOP_GRACE_S: Final = 0.5
+
+
+class Platform:
+    """A running platform. Made by `open`."""
+
+    def __init__(self, stack: AsyncExitStack, folder: PlatformFolder, failure: asyncio.Future[None]) -> None:
+        self._stack = stack
+        self._folder = folder
+        self._failure = failure
+        self._endpoint = ""
+
+    @classmethod
+    async def open(
+        cls,
+        settings: PlatformSettings,
+        *,
+        services: Sequence[ServiceEntry] = SERVICES,
+        on_locked: Callable[[PlatformFolder], None] | None = None,
+    ) -> Platform:
+        """Open every service and listen.
+
+        Args:
+            services: the table of services; another one is for tests.
+            on_locked: called when the folder is ours, before any service is opened.
+
+        Raises:
+            FailedPrecondition: another platform holds the folder or the endpoint; a database is from a newer build.
+            InvalidArgument: the endpoint cannot be used.
+            Unavailable, DataLoss: folder, disk, databases or port are not to be had.
+        """
+        async with AsyncExitStack() as stack:
+            folder = PlatformFolder.open(settings.data)
+            stack.callback(folder.close)
+            if on_locked is not None:
+                on_locked(folder)
+            address = address_to_listen_on(settings.endpoint, data=folder.path)
+            platform = cls(stack, folder, asyncio.get_running_loop().create_future())
+            await platform._start(address, services)
+            platform._stack = stack.pop_all()
+            return platform
+
+    @property
+    def endpoint(self) -> str:
+        """Where clients connect: `unix:/path`, or `host:port` with the real port."""
+        return self._endpoint
+
+    async def wait_failed(self) -> None:
+        """Return never, or raise the error of the service that cannot go on."""
+        await asyncio.shield(self._failure)
+
+    async def close(self) -> None:
+        """Refuse new calls, end those under way, stop the workers, make everything durable. May be called again."""
+        self._folder.withdraw()
+        await self._stack.aclose()
+
+    async def _start(self, address: str, services: Sequence[ServiceEntry]) -> None:
+        from flyteplane.rpc.inprocess import InProcessServer
+        from flyteplane.rpc.server import RpcServer
+
+        servers = {name: InProcessServer() for name in SERVICE_NAMES}
+        given = await self._surroundings({name: server.channel() for name, server in servers.items()})
+        public = RpcServer(address)
+        for entry in services:
+            service = await entry.open(given)
+            self._stack.push_async_callback(_close, entry.name, service)
+            service.add_to(servers[entry.name])
+            service.add_to(public.grpc_server)
+        # Stopped before any service is closed, because it was pushed last.
+        self._stack.push_async_callback(public.stop, STOP_GRACE_S)
+        self._endpoint = await public.start()
+        self._folder.announce(endpoint=self._endpoint, version=version())
+        # What is here now stays until the end; the collector need not look at it again and again.
+        gc.freeze()
+
+    async def _surroundings(self, channels: dict[str, object]) -> Surroundings:
+        from flyteplane.objects import FolderObjectStore
+        from flyteplane.objects.bundles import BundleStore
+
+        folder, clock, ids = self._folder, SystemClock(), SystemIds()
+        objects = FolderObjectStore(folder.objects, clock=clock, ids=ids)
+        bundles = BundleStore(objects, root=folder.bundles)
+        bundles.remove_abandoned()
+        return Surroundings(
+            folder=folder,
+            version=version(),
+            clock=clock,
+            ids=ids,
+            objects=objects,
+            bundles=bundles,
+            cluster=await self._open_cluster(),
+            channels=channels,  # type: ignore[arg-type]
+            mint_token=lambda *_, **__: "",
+            fail=self._fail,
+        )
+
+    async def _open_cluster(self) -> Cluster:
+        from flyteplane.cluster.process import ProcessCluster
+
+        cluster = ProcessCluster(self._folder.path)
+        self._stack.push_async_callback(cluster.close)
+        # The template imports the runtime while this process goes on opening.
+        await cluster.open()
+        return cluster
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._failure.done():
+            self._failure.set_exception(error)
+            # Whoever asks hears of it; nobody having asked yet is no reason for a warning.
+            self._failure.exception()
+
+
+async def _close(name: str, service: OpenService) -> None:
+    """Close a service; one that fails to close must not keep the others from it."""
+    try:
+        await service.close()
+    except Exception:
+        _log.exception("closing %s failed", name)

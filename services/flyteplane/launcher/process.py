@@ -1,0 +1,120 @@
+"""The program around the platform: logs, signals, exit codes.
+
+    0   stopped when it was asked to
+    1   a service failed while the platform ran; the folder is sound, starting again goes on from what is durable
+    2   could not start; one line on standard error says why
+
+The first SIGTERM or SIGINT stops in order, the second at once: everything acknowledged is durable at any moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from flyteplane.foundation.errors import PlatformError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flyteplane.launcher.settings import PlatformSettings
+
+#: After this the process ends whatever still hangs; nothing is lost by that.
+CLOSE_WITHIN_S: Final = 8.0
+_LARGEST_LOG_BYTES: Final = 64 * 1024 * 1024
+
+
+def run(settings: PlatformSettings, *, ready_fd: int | None = None) -> int:
+    """Run a platform until it is told to stop; returns the exit code.
+
+    Args:
+        ready_fd: written one line to, with the endpoint, and closed, when the platform is ready.
+    """
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        try:
+            return runner.run(_serve(settings, ready_fd))
+        except PlatformError as error:
+            return _say(error.public_text)
+        except OSError as error:
+            return _say(f"the platform cannot start: {error}")
+
+
+async def _serve(settings: PlatformSettings, ready_fd: int | None) -> int:
+    from flyteplane.launcher.platform import Platform
+
+    asked_to_stop = _stop_signals()
+    platform = await Platform.open(settings, on_locked=lambda folder: _log_to(folder.log))
+    _tell_ready(ready_fd, platform.endpoint)
+    failed = asyncio.ensure_future(platform.wait_failed())
+    stopped = asyncio.ensure_future(asked_to_stop.wait())
+    await asyncio.wait([failed, stopped], return_when=asyncio.FIRST_COMPLETED)
+    failure = failed.exception() if failed.done() and not failed.cancelled() else None
+    for waiter in (failed, stopped):
+        waiter.cancel()
+    await _close(platform.close())
+    if failure is None:
+        return 0
+    text = failure.public_text if isinstance(failure, PlatformError) else f"{type(failure).__name__}: {failure}"
+    _say(f"a service failed, so the platform stopped: {text} (see {settings.data / 'platform.log'})")
+    return 1
+
+
+async def _close(closing: object) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_WITHIN_S):
+            await closing  # type: ignore[misc]
+    except TimeoutError:
+        _say(f"the platform did not close within {CLOSE_WITHIN_S:g} s and ends now; nothing acknowledged is lost")
+        os._exit(1)
+
+
+def _stop_signals() -> asyncio.Event:
+    """An event that the first SIGTERM or SIGINT sets; the second ends the process."""
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop(number: int) -> None:
+        if asked.is_set():
+            os._exit(128 + number)
+        asked.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop, number)
+    return asked
+
+
+def _tell_ready(ready_fd: int | None, endpoint: str) -> None:
+    if ready_fd is None:
+        print(f"The platform is ready at {endpoint}", flush=True)
+        return
+    # Whoever asked may be gone, which is no reason to stop.
+    with suppress(OSError):
+        os.write(ready_fd, f"{endpoint}\n".encode())
+        os.close(ready_fd)
+
+
+def _log_to(path: Path) -> None:
+    from flyteplane.observe import configure_logs
+
+    with suppress(OSError):
+        if path.stat().st_size > _LARGEST_LOG_BYTES:
+            path.replace(path.with_suffix(".log.1"))
+    configure_logs(stream=path.open("a", buffering=1), for_people=False)
+
+
+def _say(text: str) -> int:
+    print(f"flyte up: {' '.join(text.split())}", file=sys.stderr, flush=True)
+    return 2
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

@@ -1,0 +1,105 @@
+"""The table of services: how each is opened, and what it is given.
+
+A service is opened by its `main` and comes back as something that can be added to servers and closed. Services never
+see each other: each gets channels to those that it calls, and the channels exist before the services do, so the order
+of opening is free of the order of calling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+if TYPE_CHECKING:
+    import grpc
+
+    from flyteplane.cluster.ports import Cluster
+    from flyteplane.foundation.clock import TimerClock
+    from flyteplane.foundation.ids import IdSource
+    from flyteplane.launcher.folder import PlatformFolder
+    from flyteplane.objects import FolderObjectStore
+    from flyteplane.objects.bundles import BundleStore
+
+
+class OpenService(Protocol):
+    """A service that runs."""
+
+    def add_to(self, server: Any) -> None:
+        """Register its rpc services with a server, real or in process. Called once for each server."""
+
+    async def close(self) -> None:
+        """Stop its background work, make durable what was taken, let go of its stores."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What services are given."""
+
+    folder: PlatformFolder
+    version: str
+    clock: TimerClock
+    ids: IdSource
+    objects: FolderObjectStore
+    bundles: BundleStore
+    cluster: Cluster
+    channels: Mapping[str, grpc.aio.Channel]
+    """Channels to the services, by name."""
+    mint_token: Callable[..., str]
+    """Makes the token with which an attempt or a replica proves who it is."""
+    fail: Callable[[BaseException], None]
+    """Called by a service that cannot go on; the whole platform then ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceEntry:
+    """A row of the table."""
+
+    name: str
+    open: Callable[[Surroundings], Awaitable[OpenService]]
+
+
+async def _open_admin(given: Surroundings) -> OpenService:
+    from flyteplane.admin.main import open_admin
+    from flyteplane.admin.servicer.identity_service import PlatformIdentity
+
+    return await open_admin(
+        database_url=given.folder.database_url("admin"),
+        objects=given.objects,
+        scheduler_channel=given.channels["scheduler"],
+        platform=PlatformIdentity(version=given.version, mode="embedded"),
+        clock=given.clock,
+        ids=given.ids,
+        scratch=given.folder.scratch,
+        on_failure=lambda _, error: given.fail(error),
+    )
+
+
+async def _open_scheduler(given: Surroundings) -> OpenService:
+    from flyteplane.scheduler.main import SchedulerSettings, open_scheduler
+
+    return await open_scheduler(
+        settings=SchedulerSettings(
+            database_url=given.folder.database_url("scheduler"),
+            logs=given.folder.logs,
+            data_prefix=f"file://{given.folder.objects}/data/",
+        ),
+        cluster=given.cluster,
+        cache_channel=given.channels["cache"],
+        secrets_channel=given.channels["secrets"],
+        pool_channel=given.channels["reuse_pool"],
+        mint_token=given.mint_token,
+        bundle_path=given.bundles.bundle_path,
+        clock=given.clock,
+        on_failure=given.fail,
+    )
+
+
+#: Every service that somebody calls; one that is not in the table answers UNIMPLEMENTED.
+SERVICE_NAMES: Final = ("cache", "secrets", "reuse_pool", "scheduler", "admin")
+
+#: In the order of opening; closed in the opposite order.
+SERVICES: Final = (
+    ServiceEntry(name="scheduler", open=_open_scheduler),
+    ServiceEntry(name="admin", open=_open_admin),
+)

@@ -1,0 +1,49 @@
+"""Pools and replicas as people are shown them."""
+
+from flyteapi.reuse_pool.v1 import reuse_pool_service_pb2 as messages
+from flyteapi.task.v1.task_spec_pb2 import ReusePolicy
+from flyteplane.reuse_pool.application.reuse_pool import ReusePool
+from flyteplane.reuse_pool.application.sessions import OpenPool
+from flyteplane.reuse_pool.domain.replica import Replica
+
+
+def pool_message(pool: OpenPool, reuse_pool: ReusePool) -> messages.Pool:
+    """A pool with its live figures."""
+    state, declaration = pool.state, pool.declaration
+    message = messages.Pool(
+        pool=state.name,
+        scope=declaration.scope,
+        environment=declaration.environment,
+        policy=_policy(pool),
+        replicas=[_replica(replica, reuse_pool.started_at(replica.name)) for replica in state.roster],
+        waiting=state.waiting,
+        draining=state.draining,
+        placed=state.placed,
+        placed_warm=state.placed_warm,
+        trouble=state.trouble,
+    )
+    message.created_at.FromNanoseconds(int(pool.created_at * 1e9))
+    return message
+
+
+def _policy(pool: OpenPool) -> ReusePolicy:
+    """The declared policy with the bounds that hold now."""
+    policy = ReusePolicy()
+    policy.CopyFrom(pool.declaration.policy)
+    policy.min_replicas = pool.state.policy.min_replicas
+    policy.max_replicas = pool.state.policy.max_replicas
+    return policy
+
+
+def _replica(replica: Replica, started_at: float) -> messages.Replica:
+    message = messages.Replica(
+        name=replica.name,
+        state=replica.state.value,
+        running=len(replica.attempts),
+        done=replica.done,
+        resident_bytes=replica.resident_bytes,
+        pid=replica.process_id,
+        overflow=replica.overflow,
+    )
+    message.started_at.FromNanoseconds(int(started_at * 1e9))
+    return message

@@ -1,0 +1,70 @@
+"""flyteapi.reuse_pool.v1.ReusePoolService."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import (
+    AssignRequest,
+    AssignResponse,
+    DrainPoolRequest,
+    DrainPoolResponse,
+    GetPoolRequest,
+    GetPoolResponse,
+    ListPoolsRequest,
+    ListPoolsResponse,
+    ResizePoolRequest,
+    ResizePoolResponse,
+)
+from flyteapi.reuse_pool.v1.reuse_pool_service_pb2_grpc import ReusePoolServiceServicer
+from flyteplane.reuse_pool.application.outbox import Outbox
+from flyteplane.reuse_pool.application.reuse_pool import ReusePool
+from flyteplane.reuse_pool.servicer.pool_messages import pool_message
+
+
+class PoolServicer(ReusePoolServiceServicer):
+    """Assignment for the scheduler, administration for people."""
+
+    def __init__(self, reuse_pool: ReusePool) -> None:
+        self._reuse_pool = reuse_pool
+
+    async def Assign(self, request_iterator: Any, context: Any) -> AsyncIterator[AssignResponse]:
+        """Relay until the scheduler ends the stream, or opens another one."""
+        outbox = self._reuse_pool.scheduler.attach()
+        reader = asyncio.ensure_future(self._read(request_iterator, outbox))
+        try:
+            while messages := await outbox.take():
+                for message in messages:
+                    yield message
+            if reader.done():
+                reader.result()
+        finally:
+            reader.cancel()
+            self._reuse_pool.scheduler.detach(outbox)
+
+    async def _read(self, requests: AsyncIterator[AssignRequest], outbox: Outbox) -> None:
+        try:
+            async for request in requests:
+                self._reuse_pool.scheduler.receive(request)
+        finally:
+            outbox.close()
+
+    async def ListPools(self, request: ListPoolsRequest, context: Any) -> ListPoolsResponse:
+        """Pools with live figures."""
+        pools = self._reuse_pool.list_pools(project=request.scope.project, domain=request.scope.domain)
+        return ListPoolsResponse(pools=[pool_message(pool, self._reuse_pool) for pool in pools])
+
+    async def GetPool(self, request: GetPoolRequest, context: Any) -> GetPoolResponse:
+        """One pool."""
+        return GetPoolResponse(pool=pool_message(self._reuse_pool.get_pool(request.pool), self._reuse_pool))
+
+    async def DrainPool(self, request: DrainPoolRequest, context: Any) -> DrainPoolResponse:
+        """Finish what runs, then remove the pool."""
+        return DrainPoolResponse(pool=pool_message(self._reuse_pool.drain_pool(request.pool), self._reuse_pool))
+
+    async def ResizePool(self, request: ResizePoolRequest, context: Any) -> ResizePoolResponse:
+        """Change the bounds of a living pool."""
+        pool = self._reuse_pool.resize_pool(
+            request.pool, min_replicas=request.min_replicas, max_replicas=request.max_replicas
+        )
+        return ResizePoolResponse(pool=pool_message(pool, self._reuse_pool))

@@ -1,0 +1,173 @@
+"""Migrations: fresh databases, old ones, newer ones, crashes; and how little a database at HEAD costs."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+import textwrap
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, inspect, text
+
+from flyteplane.foundation.errors import FailedPrecondition
+from flyteplane.records import Database, migrate, open_database
+from flyteplane.records.migrate import run_revisions
+
+PACKAGE = "notes_migrations"
+
+_INIT = """
+from sqlalchemy import Column, Index, Integer, MetaData, String, Table
+
+HEAD = "0002"
+VERSION_TABLE = "notes_version"
+SCHEMA = MetaData()
+notes = Table(
+    "notes", SCHEMA,
+    Column("id", Integer, primary_key=True),
+    Column("text", String, nullable=False),
+    Column("author", String, nullable=False, server_default=""),
+)
+Index("notes_by_author", notes.c.author)
+"""
+_FIRST = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+def upgrade() -> None:
+    op.create_table("notes", sa.Column("id", sa.Integer, primary_key=True), sa.Column("text", sa.String, nullable=False))
+"""
+_SECOND = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+def upgrade() -> None:
+    with op.batch_alter_table("notes") as notes:
+        notes.add_column(sa.Column("author", sa.String, nullable=False, server_default=""))
+    op.create_index("notes_by_author", "notes", ["author"])
+"""
+
+
+@pytest.fixture
+def package_folder(tmp_path: Path) -> Iterator[Path]:
+    """A migrations package as a service keeps it."""
+    folder = tmp_path / "packages" / PACKAGE
+    (folder / "versions").mkdir(parents=True)
+    (folder / "__init__.py").write_text(_INIT)
+    (folder / "versions" / "0001_notes.py").write_text(_FIRST)
+    (folder / "versions" / "0002_author.py").write_text(_SECOND)
+    sys.path.insert(0, str(folder.parent))
+    importlib.invalidate_caches()
+    yield folder
+    sys.path.remove(str(folder.parent))
+    sys.modules.pop(PACKAGE, None)
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    database = await open_database(f"sqlite:///{tmp_path}/notes.db")
+    yield database
+    await database.close()
+
+
+def shape(connection: Connection) -> dict[str, Any]:
+    """Tables with their columns and indexes."""
+    found = inspect(connection)
+    return {
+        table: (
+            [(column["name"], str(column["type"]), column["nullable"]) for column in found.get_columns(table)],
+            [(index["name"], index["column_names"]) for index in found.get_indexes(table)],
+        )
+        for table in found.get_table_names()
+    }
+
+
+def revision(connection: Connection) -> Any:
+    return connection.execute(text("SELECT version_num FROM notes_version")).scalar_one()
+
+
+async def go_back_to_the_first(database: Database) -> None:
+    def work(connection: Connection) -> None:
+        connection.execute(text("CREATE TABLE notes (id INTEGER PRIMARY KEY, text VARCHAR NOT NULL)"))
+        connection.execute(text("INSERT INTO notes VALUES (1, 'kept')"))
+        connection.execute(text("CREATE TABLE notes_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+        connection.execute(text("INSERT INTO notes_version VALUES ('0001')"))
+
+    await database.transaction(work)
+
+
+@pytest.mark.usefixtures("package_folder")
+async def test_a_fresh_database_gets_the_schema_at_head(database: Database) -> None:
+    await migrate(database, package=PACKAGE)
+    await migrate(database, package=PACKAGE)
+    assert await database.read(revision) == "0002"
+    assert "author" in [name for name, *_ in (await database.read(shape))["notes"][0]]
+
+
+@pytest.mark.usefixtures("package_folder")
+async def test_an_old_database_gets_what_it_lacks_and_keeps_its_rows(database: Database) -> None:
+    await go_back_to_the_first(database)
+    await migrate(database, package=PACKAGE)
+    assert await database.read(revision) == "0002"
+    rows = await database.read(lambda connection: connection.execute(text("SELECT text, author FROM notes")).all())
+    assert [tuple(row) for row in rows] == [("kept", "")]
+
+
+@pytest.mark.usefixtures("package_folder")
+async def test_the_schema_as_a_whole_equals_the_revisions_one_by_one(database: Database, tmp_path: Path) -> None:
+    await migrate(database, package=PACKAGE)
+    stepwise = await open_database(f"sqlite:///{tmp_path}/stepwise.db")
+    package: Any = importlib.import_module(PACKAGE)
+    await stepwise.transaction(lambda connection: run_revisions(connection, package))
+    assert await stepwise.read(shape) == await database.read(shape)
+    await stepwise.close()
+
+
+@pytest.mark.usefixtures("package_folder")
+async def test_a_database_from_the_future_is_refused_and_left_alone(database: Database) -> None:
+    await migrate(database, package=PACKAGE)
+    await database.write(lambda connection: connection.execute(text("UPDATE notes_version SET version_num='0009'")))
+    with pytest.raises(FailedPrecondition) as raised:
+        await migrate(database, package=PACKAGE)
+    assert raised.value.reason == "SCHEMA_FROM_THE_FUTURE"
+    assert "0009" in raised.value.message
+    assert database.name in raised.value.message
+    assert await database.read(revision) == "0009"
+
+
+async def test_a_revision_that_fails_leaves_the_old_schema(database: Database, package_folder: Path) -> None:
+    await go_back_to_the_first(database)
+    broken = _SECOND.replace('["author"])', '["nobody"])')
+    (package_folder / "versions" / "0002_author.py").write_text(broken)
+    with pytest.raises(Exception, match="nobody"):
+        await migrate(database, package=PACKAGE)
+    assert await database.read(revision) == "0001"
+    assert [name for name, *_ in (await database.read(shape))["notes"][0]] == ["id", "text"]
+
+
+def test_neither_a_fresh_database_nor_one_at_head_loads_alembic(package_folder: Path, tmp_path: Path) -> None:
+    program = textwrap.dedent(
+        f"""
+        import asyncio, sys
+        from flyteplane.records import migrate, open_database
+        async def main():
+            for _ in range(2):
+                database = await open_database("sqlite:///{tmp_path}/cold.db")
+                await migrate(database, package="{PACKAGE}")
+                await database.close()
+        sys.path.insert(0, {str(package_folder.parent)!r})
+        asyncio.run(main())
+        print([name for name in sys.modules if name.partition(".")[0] == "alembic"])
+        """
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
@@ -21,6 +24,7 @@ from flyteapi.scheduler.v1.scheduler_service_pb2_grpc import add_SchedulerServic
 from flyteapi.task.v1.interface_pb2 import Interface, Parameter
 from flyteapi.task.v1.task_spec_pb2 import Entrypoint, TaskSpec
 from flyteapi.task.v1.value_pb2 import NamedValue, NamedValues, Payload, Value
+from flyteplane.admin.application.settlement import COLLECT_S
 from flyteplane.admin.main import AdminService, open_admin
 from flyteplane.admin.servicer.identity_service import PlatformIdentity
 from flyteplane.foundation.clock import ManualClock
@@ -29,9 +33,17 @@ from flyteplane.objects import FolderObjectStore
 from flyteplane.rpc.inprocess import InProcessServer
 from tests.admin.fake_scheduler import FakeScheduler
 
+if TYPE_CHECKING:
+    from flyteapi.admin.v1.data_service_pb2_grpc import DataServiceAsyncStub
+    from flyteapi.admin.v1.identity_service_pb2_grpc import IdentityServiceAsyncStub
+    from flyteapi.admin.v1.project_service_pb2_grpc import ProjectServiceAsyncStub
+    from flyteapi.admin.v1.run_service_pb2_grpc import RunServiceAsyncStub
+    from flyteapi.admin.v1.task_service_pb2_grpc import TaskServiceAsyncStub
+    from flyteapi.admin.v1.trigger_service_pb2_grpc import TriggerServiceAsyncStub
+
 
 class Admin:
-    """An admin service that a test can kill and open again. `clock` moves only when it is told to."""
+    """An admin service that a test can stop and open again. `clock` moves only when it is told to."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -74,28 +86,39 @@ class Admin:
         return self._channel
 
     @property
-    def runs(self):  # type: ignore[no-untyped-def]
+    def runs(self) -> RunServiceAsyncStub:
         return RunServiceStub(self._channel)
 
     @property
-    def tasks(self):  # type: ignore[no-untyped-def]
+    def tasks(self) -> TaskServiceAsyncStub:
         return TaskServiceStub(self._channel)
 
     @property
-    def projects(self):  # type: ignore[no-untyped-def]
+    def projects(self) -> ProjectServiceAsyncStub:
         return ProjectServiceStub(self._channel)
 
     @property
-    def data(self):  # type: ignore[no-untyped-def]
+    def data(self) -> DataServiceAsyncStub:
         return DataServiceStub(self._channel)
 
     @property
-    def identity(self):  # type: ignore[no-untyped-def]
+    def identity(self) -> IdentityServiceAsyncStub:
         return IdentityServiceStub(self._channel)
 
     @property
-    def triggers(self):  # type: ignore[no-untyped-def]
+    def triggers(self) -> TriggerServiceAsyncStub:
         return TriggerServiceStub(self._channel)
+
+    async def settle(self) -> None:
+        """Let the removal of outbox entries fall due."""
+        await asyncio.sleep(0)
+        self.clock.advance(COLLECT_S)
+        await asyncio.sleep(0)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What another reader of the database file sees."""
+        with closing(sqlite3.connect(self.folder / "admin.db")) as connection:
+            return connection.execute(query).fetchall()
 
     async def until(self, condition: Callable[[], bool], *, within_s: float = 5.0) -> None:
         """Let the loop turn until something that the service does in the background has happened."""

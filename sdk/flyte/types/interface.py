@@ -40,6 +40,8 @@ class InterfaceCodec:
         self._count = len(inputs)
         self._plain = all(codec.plain for codec in self._inputs.values())
         self._outputs = {name: codec_for(kind) for name, kind in interface.outputs.items()}
+        self._output_writers = [(name, codec.write) for name, codec in self._outputs.items()]
+        self._output_readers = [(name, codec.read) for name, codec in self._outputs.items()]
 
     @property
     def input_codecs(self) -> Mapping[str, Codec]:
@@ -98,30 +100,28 @@ class InterfaceCodec:
         results = (result,) if count == 1 else result
         if not isinstance(results, tuple | list) or len(results) != count:
             raise _invalid_output("o0", f"The task returned {type(result)}, but its annotation says {count} values")
-        writers = [(name, codec.write) for name, codec in self._outputs.items()]
-        return _encode(writers, results, self._output_error)
+        return _encode(self._output_writers, results, self._output_error)
 
     def decode_outputs(self, data: bytes) -> Any:
         """Return what the task returned: None, one value, or a tuple.
 
         Raises ValueError for missing outputs or broken bytes, TypeError for values of other types.
         """
-        results = self.decode_named_outputs(data)
-        if len(results) > 1:
-            return tuple(results.values())
-        return next(iter(results.values()), None)
+        results = tuple(self.decode_named_outputs(data).values())
+        return results if len(results) > 1 else results[0] if results else None
 
     def decode_named_outputs(self, data: bytes) -> dict[str, Any]:
         """Return the outputs by name, in the order of the interface."""
         messages = {named.name: named.value for named in _parsed(data).values}
         results: dict[str, Any] = {}
-        for name, codec in self._outputs.items():
-            if name not in messages:
-                raise ValueError(f"Missing outputs: {name}")
-            try:
-                results[name] = codec.read(messages[name])
-            except TypeTransformerFailedError as failure:
-                raise TypeError(f"Output '{name}' cannot be read: {failure}") from failure
+        name = ""
+        try:
+            for name, read in self._output_readers:
+                if name not in messages:
+                    raise ValueError(f"Missing outputs: {name}")
+                results[name] = read(messages[name])
+        except TypeTransformerFailedError as failure:
+            raise TypeError(f"Output '{name}' cannot be read: {failure}") from failure
         return results
 
     def inputs_digest(self, serialised: bytes, *, ignored: Sequence[str] = ()) -> bytes:

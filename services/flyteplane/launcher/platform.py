@@ -107,6 +107,7 @@ class Platform:
         gc.freeze()
 
     async def _surroundings(self, channels: dict[str, object]) -> Surroundings:
+        from flyteplane.coordination.memory import MemoryCoordination
         from flyteplane.objects import FolderObjectStore
         from flyteplane.objects.bundles import BundleStore
 
@@ -122,6 +123,7 @@ class Platform:
             objects=objects,
             bundles=bundles,
             cluster=await self._open_cluster(),
+            coordination=MemoryCoordination(clock=clock),
             channels=channels,  # type: ignore[arg-type]
             mint_token=lambda *_, **__: "",
             fail=self._fail,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import grpc
 
     from flyteplane.cluster.ports import Cluster
+    from flyteplane.coordination.port import Coordination
     from flyteplane.foundation.clock import TimerClock
     from flyteplane.foundation.ids import IdSource
     from flyteplane.launcher.folder import PlatformFolder
@@ -43,6 +44,7 @@ class Surroundings:
     objects: FolderObjectStore
     bundles: BundleStore
     cluster: Cluster
+    coordination: Coordination
     channels: Mapping[str, grpc.aio.Channel]
     """Channels to the services, by name."""
     mint_token: Callable[..., str]
@@ -95,11 +97,29 @@ async def _open_scheduler(given: Surroundings) -> OpenService:
     )
 
 
+async def _open_cache(given: Surroundings) -> OpenService:
+    from flyteplane.cache.main import open_cache
+
+    return await open_cache(
+        database_url=given.folder.database_url("cache"), coordination=given.coordination, clock=given.clock
+    )
+
+
+async def _open_reuse_pool(given: Surroundings) -> OpenService:
+    from flyteplane.reuse_pool.main import open_reuse_pool
+
+    return await open_reuse_pool(
+        database_url=given.folder.database_url("reuse_pool"), cluster=given.cluster, clock=given.clock, ids=given.ids
+    )
+
+
 #: Every service that somebody calls; one that is not in the table answers UNIMPLEMENTED.
 SERVICE_NAMES: Final = ("cache", "secrets", "reuse_pool", "scheduler", "admin")
 
 #: In the order of opening; closed in the opposite order.
 SERVICES: Final = (
+    ServiceEntry(name="cache", open=_open_cache),
+    ServiceEntry(name="reuse_pool", open=_open_reuse_pool),
     ServiceEntry(name="scheduler", open=_open_scheduler),
     ServiceEntry(name="admin", open=_open_admin),
 )

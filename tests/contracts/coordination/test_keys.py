@@ -47,7 +47,9 @@ async def test_a_list_is_ordered_and_holds_only_the_prefix(coordination: Coordin
 
 
 async def test_a_transaction_applies_one_side_at_one_revision(coordination: Coordination) -> None:
-    result = await coordination.txn(when=[absent("a")], then=[Put("a", b"1"), Put("b", b"2")], otherwise=[Put("c", b"")])
+    result = await coordination.txn(
+        when=[absent("a")], then=[Put("a", b"1"), Put("b", b"2")], otherwise=[Put("c", b"")]
+    )
     assert result.succeeded
     kept = await coordination.list("")
     assert [item.key for item in kept] == ["a", "b"]

@@ -24,7 +24,9 @@ async def test_changes_come_in_order_and_the_snapshot_follows(coordination: Coor
         changes = aiter(mirror)
         await coordination.put("p/a", b"1")
         await coordination.put("elsewhere", b"")
-        assert [(c.key, c.previous, c.current and c.current.value) for c in await anext(changes)] == [("p/a", None, b"1")]
+        assert [(c.key, c.previous, c.current and c.current.value) for c in await anext(changes)] == [
+            ("p/a", None, b"1")
+        ]
         await coordination.put("p/a", b"2")
         (change,) = await anext(changes)
         assert change.previous is not None

@@ -132,7 +132,13 @@ async def test_keys_are_listed_in_order_of_the_whole_key(store: ObjectStore) -> 
     "key", ["", "/etc/passwd", "../x", "a/../../x", "a//b", "a/", "./a", "a\\b", "a\0b", "a\nb", "x" * 1025, "x" * 201]
 )
 async def test_improper_keys_are_refused(store: ObjectStore, key: str) -> None:
-    for call in (store.put(key, b""), store.put_if_absent(key, b""), store.get(key), store.head(key), store.delete(key)):
+    for call in (
+        store.put(key, b""),
+        store.put_if_absent(key, b""),
+        store.get(key),
+        store.head(key),
+        store.delete(key),
+    ):
         with pytest.raises(InvalidArgument) as raised:
             await call
         assert (raised.value.reason, raised.value.field) == ("OBJECT_KEY", "key")

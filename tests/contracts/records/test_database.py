@@ -222,7 +222,12 @@ async def test_a_cancelled_transaction_leaves_the_database_usable(database: Data
 async def test_a_closed_database_says_so(database: Database) -> None:
     await database.close()
     await database.close()
-    for call in (database.read(numbers), database.scan(numbers), database.write(numbers), database.transaction(numbers)):
+    for call in (
+        database.read(numbers),
+        database.scan(numbers),
+        database.write(numbers),
+        database.transaction(numbers),
+    ):
         with pytest.raises(Unavailable):
             await call
 

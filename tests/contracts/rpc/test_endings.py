@@ -86,7 +86,10 @@ async def test_an_unexpected_error_tells_an_id_and_no_internals(echo: Echo, capl
 
 async def test_the_status_of_another_system_does_not_pass_through(echo: Echo) -> None:
     foreign = grpc.aio.AioRpcError(
-        grpc.StatusCode.NOT_FOUND, grpc.aio.Metadata(), grpc.aio.Metadata(), details="etcdserver: requested lease not found"
+        grpc.StatusCode.NOT_FOUND,
+        grpc.aio.Metadata(),
+        grpc.aio.Metadata(),
+        details="etcdserver: requested lease not found",
     )
     echo.script.once = failing(foreign)
     error = await error_of(echo.stub.Once(echo.note()))
@@ -350,7 +353,9 @@ class Noting(grpc.aio.ServerInterceptor):
 async def test_interceptors_run_in_the_declared_order(open_echo: OpenEcho) -> None:
     turns: list[str] = []
     places = Interceptors(
-        limits=[Noting("limits", turns)], identity=[Noting("identity", turns)], observation=[Noting("observation", turns)]
+        limits=[Noting("limits", turns)],
+        identity=[Noting("identity", turns)],
+        observation=[Noting("observation", turns)],
     )
     echo = await open_echo(places)
 

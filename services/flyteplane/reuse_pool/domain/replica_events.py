@@ -61,7 +61,8 @@ def start_failed(
 ) -> list[Effect]:
     """A replica could not be started. `permanent`: trying again is of no use."""
     pool.roster.remove(replica)
-    if replica.started_at >= pool.failed_at:
+    # Replicas that were started together and fail together count as one failure.
+    if replica.started_at > pool.failed_at:
         pool.failures += 1
         pool.failed_at = now
     pool.trouble = message

@@ -25,7 +25,7 @@ class AttemptRecord:
 
 
 class ActionState(NamedTuple):
-    """Where an action stands. A named tuple, because one is made for every change and `_replace` is the quickest copy."""
+    """Where an action stands. A named tuple: one is made for every change, and `_replace` is the quickest copy."""
 
     phase: Phase = Phase.QUEUED
     attempt: int = 0

@@ -1,0 +1,134 @@
+"""Log lines are JSON with the facts bound around them; metrics count in a registry of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from flyteplane.foundation.errors import InvalidArgument
+from flyteplane.observe import Metrics, bound, configure_logs, get_logger
+
+log = get_logger("tests.observe")
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    stream = io.StringIO()
+    configure_logs(stream=stream)
+    yield stream
+    configure_logs()
+
+
+def lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_line_has_level_time_logger_event_and_facts(stream: io.StringIO) -> None:
+    log.info("action_assigned", action="a0", attempt=1)
+    (line,) = lines(stream)
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "level": "info",
+        "logger": "tests.observe",
+        "event": "action_assigned",
+        "action": "a0",
+        "attempt": 1,
+    }
+
+
+async def test_bound_facts_stay_with_their_task(stream: io.StringIO) -> None:
+    async def work(run: str) -> None:
+        with bound(run=run):
+            await asyncio.sleep(0)
+            with bound(action="a0"):
+                log.info("inside")
+            log.info("outside")
+
+    await asyncio.gather(work("r1"), work("r2"))
+    log.info("after")
+    assert {(line["event"], line.get("run"), line.get("action")) for line in lines(stream)} == {
+        ("inside", "r1", "a0"),
+        ("inside", "r2", "a0"),
+        ("outside", "r1", None),
+        ("outside", "r2", None),
+        ("after", None, None),
+    }
+
+
+def test_levels_below_the_threshold_are_not_written() -> None:
+    stream = io.StringIO()
+    configure_logs(level="warning", stream=stream)
+    log.debug("no")
+    log.info("no")
+    log.warning("yes")
+    log.error("yes")
+    configure_logs()
+    assert [line["level"] for line in lines(stream)] == ["warning", "error"]
+
+
+def test_an_unknown_level_is_refused() -> None:
+    with pytest.raises(InvalidArgument):
+        configure_logs(level="loud")
+
+
+def test_errors_bring_their_traceback(stream: io.StringIO) -> None:
+    try:
+        raise ValueError("broken")
+    except ValueError as error:
+        log.error("failed", exc_info=error)
+    assert "ValueError: broken" in lines(stream)[0]["exception"]
+
+
+def test_the_standard_library_writes_in_the_same_form(stream: io.StringIO) -> None:
+    with bound(run="r1"):
+        logging.getLogger("flyteplane.rpc").warning("call %s failed", "x")
+    (line,) = lines(stream)
+    assert (line["level"], line["logger"], line["event"], line["run"]) == (
+        "warning",
+        "flyteplane.rpc",
+        "call x failed",
+        "r1",
+    )
+
+
+def test_people_get_lines_that_are_no_json() -> None:
+    stream = io.StringIO()
+    configure_logs(stream=stream, for_people=True)
+    log.info("ready", port=1234)
+    configure_logs()
+    assert "ready" in stream.getvalue()
+    assert not stream.getvalue().startswith("{")
+
+
+def test_facts_that_json_does_not_know_become_text(stream: io.StringIO) -> None:
+    log.info("x", path=ValueError("odd"))
+    assert lines(stream)[0]["path"] == "odd"
+
+
+def test_metrics_count_apart() -> None:
+    first, second = Metrics(), Metrics()
+    for metrics in (first, second):
+        metrics.counter("calls", "Calls.", labels=["method"])
+    first.gauge("stuck_actions", "Actions without an owner.").set(0)
+    first.histogram("queue_wait_seconds", "Wait.").observe(0.003)
+    text = first.text().decode()
+    assert "flyteplane_stuck_actions 0.0" in text
+    assert 'flyteplane_queue_wait_seconds_bucket{le="0.005"} 1.0' in text
+    assert "stuck_actions" not in second.text().decode()
+
+
+def test_importing_loads_neither_structlog_nor_prometheus() -> None:
+    program = (
+        "import sys, flyteplane.observe as o; o.Metrics(); o.get_logger('x').debug('unseen');"
+        "print([name for name in ('structlog', 'prometheus_client') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"

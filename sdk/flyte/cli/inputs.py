@@ -19,7 +19,7 @@ PREFIX = "input_"
 """Of the parameter names of inputs, so that no input can take the name of another option."""
 
 
-class InputType(click.ParamType):
+class InputType(click.ParamType[Any]):
     """Reads texts with a function that raises NotReadable."""
 
     def __init__(self, name: str, read: Callable[[str], Any]) -> None:
@@ -93,9 +93,7 @@ def _option(
     parameter = PREFIX + name
     shown = " ".join(part for part in (help_text, f"[default: {default}]" if default else "") if part)
     if is_flag:
-        flags = "/".join((f"--{name}", f"--no-{name}"))
-        kebab = name.replace("_", "-")
-        flags = [flags] if kebab == name else [flags, f"--{kebab}/--no-{kebab}"]
+        flags = [f"--{spelling}/--no-{spelling}" for spelling in dict.fromkeys((name, name.replace("_", "-")))]
         return click.RichOption([*flags, parameter], default=None, required=required, help=shown or None)
     spellings = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}"))
     return click.RichOption(

@@ -45,7 +45,7 @@ class LazyGroup(click.RichGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a placeholder that can be listed, or None for an unknown name."""
         lazy = self.commands_table.get(cmd_name)
-        return None if lazy is None else click.RichCommand(cmd_name, help=lazy.help)
+        return None if lazy is None else click.RichCommand(name=cmd_name, help=lazy.help)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import rich_click as click
+from click.exceptions import Exit
 
 from flyte.cli.lazy import LazyCommand, LazyGroup
 from flyte.cli.options import RootOptions
@@ -75,9 +76,9 @@ def main(args: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if args is None else args
     try:
         code = cli.main(args=arguments, prog_name="flyte", standalone_mode=False)
-    except click.exceptions.Exit as stop:
+    except Exit as stop:
         code = stop.exit_code
-    except click.exceptions.Abort:
+    except click.Abort:
         click.echo("Aborted.", err=True)
         code = 130
     except BaseException as error:

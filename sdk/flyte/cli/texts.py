@@ -159,7 +159,7 @@ def _read_reference(text: str, reference: Any) -> Any:
     if not found:
         kind = "folder" if reference.__name__ == "Dir" else "file"
         raise NotReadable(f"{kind} {text!r} does not exist")
-    return reference.from_existing_remote(path.as_uri())
+    return reference.from_local_sync(path)
 
 
 def _from_file(text: str) -> str:

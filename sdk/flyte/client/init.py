@@ -27,6 +27,10 @@ def set_settings(settings: ClientSettings | None) -> None:
     """Replace the settings of this process; None forgets them."""
     global _settings
     _settings = settings
+    from flyte.client.file_uploads import PlatformUploads
+    from flyte.io.placement import set_uploads
+
+    set_uploads(None if settings is None or settings.endpoint is None else PlatformUploads(settings))
 
 
 def require_settings() -> ClientSettings:

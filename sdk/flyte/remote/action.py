@@ -19,9 +19,10 @@ from flyte.spec.phases import ActionPhase
 from flyte.syncify import syncify
 from flyteapi.admin.v1 import run_service_pb2 as api
 from flyteapi.common.v1.identity_pb2 import ActionId, RunId
-from flyteapi.scheduler.v1.scheduler_service_pb2 import ActionState, AttemptState
+from flyteapi.scheduler.v1.scheduler_service_pb2 import ActionState, AttemptState, ExplainActionResponse
 
 if TYPE_CHECKING:
+    from google.protobuf.message import Message
     from google.protobuf.timestamp_pb2 import Timestamp
 
     from flyteapi.task.v1.task_spec_pb2 import TaskSpec
@@ -82,7 +83,14 @@ class Action:
     @property
     def start_time(self) -> datetime | None:
         """When its code ran first, in UTC; None before."""
-        return moment(self._state.started_at) if self._state.HasField("started_at") else None
+        return optional_moment(self._state, "started_at")
+
+    @property
+    def duration(self) -> timedelta | None:
+        """How long it took from the first start of its code to its end, or to now; None before it started."""
+        if self.start_time is None:
+            return None
+        return (optional_moment(self._state, "ended_at") or datetime.now(UTC)) - self.start_time
 
     def done(self) -> bool:
         """Tell whether the action had ended when it was looked at last."""
@@ -273,10 +281,7 @@ class ActionDetails:
     @property
     def runtime(self) -> timedelta:
         """How long it took from the first start of its code to its end, or to now."""
-        if not self.state.HasField("started_at"):
-            return timedelta(0)
-        end = moment(self.state.ended_at) if self.state.HasField("ended_at") else datetime.now(UTC)
-        return end - moment(self.state.started_at)
+        return Action(self.state).duration or timedelta(0)
 
     @property
     def error_info(self) -> BaseRuntimeError | None:
@@ -293,6 +298,13 @@ class ActionDetails:
     def done(self) -> bool:
         """Tell whether the action has ended."""
         return is_terminal(self.state.phase)
+
+    @syncify.method
+    async def explain(self) -> ExplainActionResponse:
+        """Ask the platform what the action waits for, or where it runs."""
+        platform = connection()
+        request = api.ExplainActionRequest(action=self.action_id)
+        return (await platform.call(platform.runs.ExplainAction, request)).explanation
 
     @syncify.method
     async def inputs(self) -> ActionInputs:
@@ -339,3 +351,8 @@ def action_id(run_name: str, name: str, *, project: str | None = None, domain: s
 def moment(stamp: Timestamp) -> datetime:
     """Return a time of the platform, in UTC."""
     return stamp.ToDatetime(tzinfo=UTC)
+
+
+def optional_moment(message: Message, field: str) -> datetime | None:
+    """Return a time of a message, in UTC; None if it is not set."""
+    return moment(getattr(message, field)) if message.HasField(field) else None

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from flyte.client.channel import Connection, connection
 from flyte.client.init import current_domain, current_project
 from flyte.errors import BaseRuntimeError
-from flyte.remote.action import ROOT, Action, ActionDetails
+from flyte.remote.action import ROOT, Action, ActionDetails, optional_moment
 from flyte.remote.failures import error_from_proto
 from flyte.remote.listing import TimeFilter, list_runs
 from flyte.remote.payloads import fetch_payload
@@ -88,6 +88,21 @@ class Run:
     def start_time(self) -> datetime:
         """When the run was accepted, in UTC."""
         return self._message.created_at.ToDatetime(tzinfo=UTC)
+
+    @property
+    def started_at(self) -> datetime | None:
+        """When its code ran first, in UTC; None before."""
+        return optional_moment(self._message, "started_at")
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When it ended, in UTC; None before."""
+        return optional_moment(self._message, "ended_at")
+
+    @property
+    def duration(self) -> timedelta:
+        """From its acceptance to its end, or to now."""
+        return (self.ended_at or datetime.now(UTC)) - self.start_time
 
     def done(self) -> bool:
         """Tell whether the run had ended when it was looked at last."""

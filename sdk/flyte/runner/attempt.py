@@ -6,8 +6,10 @@ import asyncio
 import contextvars
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from flyteapi.scheduler.v1.worker_service_pb2 import Assign, DeclareRun
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
@@ -18,7 +20,84 @@ from flyte.authoring.task_context import TaskContext
 from flyte.runner.controller import AttemptController
 from flyte.runner.output_capture import AttemptOutput
 
-_CHECKPOINT = "checkpoint"
+_CHECKPOINT: Final = "checkpoint"
+
+
+class RunOfTask:
+    """What all attempts of one task in one run have in common, worked out once."""
+
+    def __init__(self, run: DeclareRun, spec: TaskSpec, *, bundle_path: str) -> None:
+        self.run = run
+        self.spec = spec
+        self.project = run.run.project
+        self.domain = run.run.domain
+        self.run_name = run.run.name
+        self.data_prefix = run.data_prefix
+        self.bundle_digest = spec.entrypoint.bundle_digest
+        self.custom_context: Mapping[str, str] = MappingProxyType(dict(run.custom_context))
+        self._bundle_path = bundle_path
+        self._variables = {
+            **run.env,
+            **spec.image.env,
+            **spec.env,
+            "FLYTE_PROJECT": self.project,
+            "FLYTE_DOMAIN": self.domain,
+            "FLYTE_RUN_NAME": self.run_name,
+        }
+
+    def prefix(self, assign: Assign) -> str:
+        """Where an attempt keeps its data; ends in "/"."""
+        return f"{self.data_prefix}{assign.action}/{assign.attempt}/"
+
+    def custom_context_of(self, assign: Assign) -> Mapping[str, str]:
+        """The custom context of an invocation: its own, or the run's."""
+        return MappingProxyType(dict(assign.custom_context)) if assign.custom_context else self.custom_context
+
+    def variables(self, assign: Assign) -> dict[str, str]:
+        """Environment variables of an attempt: the run's, the image's and the task's own, and what the platform says."""
+        variables = self._variables.copy()
+        variables["FLYTE_ACTION_NAME"] = assign.action
+        variables["FLYTE_ATTEMPT_NUMBER"] = str(assign.attempt - 1)
+        if assign.attempt_token:
+            variables["FLYTE_ATTEMPT_TOKEN"] = assign.attempt_token
+        return variables
+
+    def task_context(self, assign: Assign, *, custom_context: Mapping[str, str], report: Any) -> TaskContext:
+        """What `flyte.ctx()` returns in an attempt."""
+        prefix = self.prefix(assign)
+        action = ActionID(name=assign.action, run_name=self.run_name, project=self.project, domain=self.domain)
+        return TaskContext(
+            action=action,
+            task_action=action,
+            version=self.spec.cache.version,
+            raw_data_path=RawDataPath(path=prefix),
+            output_path=prefix,
+            run_base_dir=self.data_prefix,
+            report=report,
+            group_data=GroupData(assign.group) if assign.group else None,
+            checkpoint_paths=CheckpointPaths(self._checkpoint_before(assign), prefix + _CHECKPOINT),
+            code_bundle=self._code_bundle,
+            custom_context=custom_context,
+            run_start_time=self._start_time,
+            attempt_number=assign.attempt - 1,
+        )
+
+    def _checkpoint_before(self, assign: Assign) -> str | None:
+        if assign.attempt <= 1:
+            return None
+        return f"{self.data_prefix}{assign.action}/{assign.attempt - 1}/{_CHECKPOINT}"
+
+    @cached_property
+    def _code_bundle(self) -> CodeBundle | None:
+        if not self.bundle_digest:
+            return None
+        path = Path(self._bundle_path) if self._bundle_path else None
+        return CodeBundle(computed_version=self.bundle_digest, downloaded_path=path)
+
+    @cached_property
+    def _start_time(self) -> datetime | None:
+        run = self.run
+        return run.start_time.ToDatetime(tzinfo=UTC) if run.HasField("start_time") else None
 
 
 class Attempt:
@@ -27,6 +106,7 @@ class Attempt:
     __slots__ = (
         "assign",
         "cancel_reason",
+        "common",
         "context",
         "controller",
         "entered",
@@ -34,10 +114,9 @@ class Attempt:
         "output",
         "over",
         "revoked",
-        "run",
-        "spec",
         "task",
         "tasks",
+        "variables",
     )
 
     def __init__(
@@ -45,19 +124,18 @@ class Attempt:
         lease: int,
         *,
         assign: Assign,
-        run: DeclareRun,
-        spec: TaskSpec,
+        common: RunOfTask,
         output: AttemptOutput,
         controller: AttemptController,
         context: contextvars.Context,
     ) -> None:
         self.lease = lease
         self.assign = assign
-        self.run = run
-        self.spec = spec
+        self.common = common
         self.output = output
         self.controller = controller
         self.context = context
+        self.variables = common.variables(assign)
         self.task: asyncio.Task[None] | None = None
         self.tasks: set[asyncio.Task[Any]] = set()
         """Tasks that user code has started on the worker's loop."""
@@ -65,69 +143,3 @@ class Attempt:
         self.revoked = False
         self.entered = False
         self.over = False
-
-
-def attempt_prefix(run: DeclareRun, assign: Assign) -> str:
-    """Where an attempt keeps its data; ends in "/"."""
-    return f"{run.data_prefix}{assign.action}/{assign.attempt}/"
-
-
-def custom_context_of(run: DeclareRun, assign: Assign) -> Mapping[str, str]:
-    """The custom context of an invocation: its own, or the run's."""
-    return MappingProxyType(dict(assign.custom_context or run.custom_context))
-
-
-def variables_of(run: DeclareRun, assign: Assign, spec: TaskSpec) -> dict[str, str]:
-    """Environment variables of an attempt: the run's, the image's and the task's own, and what the platform says."""
-    variables = {**run.env, **spec.image.env, **spec.env}
-    variables["FLYTE_PROJECT"] = run.run.project
-    variables["FLYTE_DOMAIN"] = run.run.domain
-    variables["FLYTE_RUN_NAME"] = run.run.name
-    variables["FLYTE_ACTION_NAME"] = assign.action
-    variables["FLYTE_ATTEMPT_NUMBER"] = str(assign.attempt - 1)
-    if assign.attempt_token:
-        variables["FLYTE_ATTEMPT_TOKEN"] = assign.attempt_token
-    return variables
-
-
-def task_context(
-    run: DeclareRun, assign: Assign, spec: TaskSpec, *, bundle_path: str, custom_context: Mapping[str, str], report: Any
-) -> TaskContext:
-    """What `flyte.ctx()` returns in the attempt."""
-    prefix = attempt_prefix(run, assign)
-    action = ActionID(
-        name=assign.action, run_name=run.run.name, project=run.run.project, domain=run.run.domain
-    )
-    return TaskContext(
-        action=action,
-        task_action=action,
-        version=spec.cache.version,
-        raw_data_path=RawDataPath(path=prefix),
-        output_path=prefix,
-        run_base_dir=run.data_prefix,
-        report=report,
-        group_data=GroupData(assign.group) if assign.group else None,
-        checkpoint_paths=_checkpoints(run, assign),
-        code_bundle=_code_bundle(spec, bundle_path),
-        custom_context=custom_context,
-        run_start_time=_moment(run),
-        attempt_number=assign.attempt - 1,
-    )
-
-
-def _checkpoints(run: DeclareRun, assign: Assign) -> CheckpointPaths:
-    before = f"{run.data_prefix}{assign.action}/{assign.attempt - 1}/{_CHECKPOINT}" if assign.attempt > 1 else None
-    return CheckpointPaths(before, f"{attempt_prefix(run, assign)}{_CHECKPOINT}")
-
-
-def _code_bundle(spec: TaskSpec, bundle_path: str) -> CodeBundle | None:
-    from pathlib import Path
-
-    digest = spec.entrypoint.bundle_digest
-    if not digest:
-        return None
-    return CodeBundle(computed_version=digest, downloaded_path=Path(bundle_path) if bundle_path else None)
-
-
-def _moment(run: DeclareRun) -> datetime | None:
-    return run.start_time.ToDatetime(tzinfo=UTC) if run.HasField("start_time") else None

@@ -10,11 +10,18 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
+from functools import cached_property
 from typing import Any, TypeVar
 
 from flyteapi.common.v1.phase_pb2 import PHASE_SUCCEEDED
-from flyteapi.scheduler.v1.worker_service_pb2 import ActionResult, CancelCall, SubmitAction, WorkerReport
+from flyteapi.scheduler.v1.worker_service_pb2 import (
+    ActionResult,
+    CancelCall,
+    SubmitAction,
+    TraceRecord,
+    WorkerReport,
+)
 from flyteapi.task.v1.value_pb2 import Payload
 
 from flyte.authoring.context import current
@@ -38,6 +45,9 @@ from flyte.types.interface import check_inline_size
 from flyte.wire.errors import error_from_proto
 
 T = TypeVar("T")
+
+# Threads of user code that drive coroutines; a coroutine may go on with the next call, so the loop is kept.
+_loops = threading.local()
 
 
 class _Call:
@@ -65,6 +75,7 @@ class AttemptController:
         data_prefix: where the attempt keeps data; ends in "/".
         bundle_digest: code bundle of the attempt's task, in which its children are found too.
         custom_context: what children inherit anyway.
+        known_traces: traced calls that attempts before have recorded.
     """
 
     def __init__(
@@ -78,7 +89,7 @@ class AttemptController:
         stream: WorkerStream,
         main_thread: MainThread,
         children: ChildTasks,
-        traces: TraceJournal,
+        known_traces: Sequence[TraceRecord] = (),
     ) -> None:
         self._lease = lease
         self._action = action
@@ -88,8 +99,7 @@ class AttemptController:
         self._stream = stream
         self._main_thread = main_thread
         self._children = children
-        self._traces = traces
-        self._thread_loops = threading.local()
+        self._known_traces = known_traces
         self.calls = OutstandingCalls(main_thread.loop)
 
     async def submit(self, task: TaskTemplate[Any, Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -120,26 +130,32 @@ class AttemptController:
         """Runs a coroutine for synchronous code; see `DrivesCoroutines.drive`."""
         if self._main_thread.is_current:
             return self._main_thread.run_loop_until(coroutine)
-        loop: asyncio.AbstractEventLoop | None = getattr(self._thread_loops, "loop", None)
+        loop: asyncio.AbstractEventLoop | None = getattr(_loops, "of_thread", None)
         if loop is None:
-            loop = self._thread_loops.loop = asyncio.new_event_loop()
+            loop = _loops.of_thread = asyncio.new_event_loop()
         return loop.run_until_complete(coroutine)
 
     async def recall_trace(self, call: TraceCall) -> TraceOutcome | None:
         """See `TraceRecorder.recall_trace`."""
-        return self._traces.recall(call)
+        return self._journal.recall(call)
 
     async def record_trace(self, call: TraceCall, outcome: TraceOutcome) -> None:
         """See `TraceRecorder.record_trace`."""
-        self._traces.record(call, outcome)
+        self._journal.record(call, outcome)
 
     def recall_trace_sync(self, call: TraceCall) -> TraceOutcome | None:
         """See `TraceRecorder.recall_trace_sync`."""
-        return self._traces.recall(call)
+        return self._journal.recall(call)
 
     def record_trace_sync(self, call: TraceCall, outcome: TraceOutcome) -> None:
         """See `TraceRecorder.record_trace_sync`."""
-        self._traces.record(call, outcome)
+        self._journal.record(call, outcome)
+
+    @cached_property
+    def _journal(self) -> TraceJournal:
+        return TraceJournal(
+            self._stream, lease=self._lease, data_prefix=self._data_prefix, known=self._known_traces
+        )
 
     def _prepare(self, task: TaskTemplate[Any, Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Call:
         data = current()

@@ -11,7 +11,7 @@ from typing import Any
 from flyteapi.scheduler.v1.worker_service_pb2 import ActionResult, Assign, AttemptEnded, DeclareRun, WorkerReport
 
 from flyte.authoring.context import TaskContextData
-from flyte.runner.attempt import Attempt, attempt_prefix, custom_context_of, task_context
+from flyte.runner.attempt import Attempt, RunOfTask
 from flyte.runner.child_tasks import ChildTasks
 from flyte.runner.controller import AttemptController
 from flyte.runner.invocation import Invocation
@@ -22,7 +22,6 @@ from flyte.runner.report import AttemptReport
 from flyte.runner.stream import WorkerStream
 from flyte.runner.surroundings import Surroundings
 from flyte.runner.tasks import DeclaredTasks, LoadedTask
-from flyte.runner.traces import TraceJournal
 
 _current_attempt: ContextVar[Attempt | None] = ContextVar("flyte_attempt", default=None)
 
@@ -54,6 +53,7 @@ class Execution:
         self._at_rest = at_rest
         self._over = over
         self._attempts: dict[int, Attempt] = {}
+        self._common: dict[tuple[str, bytes], RunOfTask] = {}
         self._synchronous: Attempt | None = None
 
     def __len__(self) -> int:
@@ -144,28 +144,34 @@ class Execution:
             self._over()
 
     def _make(self, lease: int, assign: Assign, run: DeclareRun) -> Attempt:
-        spec = self._tasks.spec(assign.task_digest)
-        assert spec is not None
-        prefix = attempt_prefix(run, assign)
+        common = self._common_of(assign, run)
         controller = AttemptController(
             lease=lease,
             action=assign.action,
-            data_prefix=prefix,
-            bundle_digest=spec.entrypoint.bundle_digest,
-            custom_context=custom_context_of(run, assign),
+            data_prefix=common.prefix(assign),
+            bundle_digest=common.bundle_digest,
+            custom_context=common.custom_context_of(assign),
             stream=self._stream,
             main_thread=self._main_thread,
             children=self._children,
-            traces=TraceJournal(self._stream, lease=lease, data_prefix=prefix, known=()),
         )
         output = AttemptOutput(self._stream, lease=lease)
         context = contextvars.copy_context()
         attempt = Attempt(
-            lease, assign=assign, run=run, spec=spec, output=output, controller=controller, context=context
+            lease, assign=assign, common=common, output=output, controller=controller, context=context
         )
         context.run(current_output.set, output)
         context.run(_current_attempt.set, attempt)
         return attempt
+
+    def _common_of(self, assign: Assign, run: DeclareRun) -> RunOfTask:
+        key = (assign.run, assign.task_digest)
+        common = self._common.get(key)
+        if common is None:
+            spec = self._tasks.spec(assign.task_digest)
+            assert spec is not None
+            common = self._common[key] = RunOfTask(run, spec, bundle_path=self._tasks.bundle_path(assign.task_digest))
+        return common
 
     def _load(self, attempt: Attempt) -> LoadedTask | None:
         """Imports the task in the attempt's surroundings; ends the attempt if that fails."""
@@ -209,19 +215,12 @@ class Execution:
         self._end(attempt, await invocation.run())
 
     def _invocation(self, attempt: Attempt, loaded: LoadedTask) -> Invocation:
-        assign, run, spec = attempt.assign, attempt.run, attempt.spec
+        common, assign = attempt.common, attempt.assign
         report = None
-        if spec.report:
-            uri = f"{attempt_prefix(run, assign)}report.html"
-            report = AttemptReport(self._stream, lease=attempt.lease, uri=uri, name=spec.name)
-        context = task_context(
-            run,
-            assign,
-            spec,
-            bundle_path=self._tasks.bundle_path(assign.task_digest),
-            custom_context=attempt.controller.custom_context,
-            report=report,
-        )
+        if common.spec.report:
+            uri = f"{common.prefix(assign)}report.html"
+            report = AttemptReport(self._stream, lease=attempt.lease, uri=uri, name=common.spec.name)
+        context = common.task_context(assign, custom_context=attempt.controller.custom_context, report=report)
         data = TaskContextData(task_context=context, controller=attempt.controller)
         return Invocation(attempt, loaded, data, stream=self._stream)
 

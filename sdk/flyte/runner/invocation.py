@@ -6,13 +6,12 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from flyteapi.scheduler.v1.worker_service_pb2 import AttemptEnded, AttemptStarted, WorkerReport
+from flyteapi.scheduler.v1.worker_service_pb2 import AttemptEnded, WorkerReport
 from flyteapi.task.v1.value_pb2 import Payload
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from flyte.authoring.context import TaskContextData, activate, ctx
 from flyte.authoring.function_task import AsyncFunctionTaskTemplate
-from flyte.runner.attempt import Attempt, attempt_prefix
+from flyte.runner.attempt import Attempt
 from flyte.runner.main_thread import MainThread
 from flyte.runner.outcomes import describe_failure
 from flyte.runner.payloads import (
@@ -73,10 +72,10 @@ class Invocation:
             return AttemptEnded(error=describe_failure(error, self._attempt))
 
     def _say_started(self) -> None:
-        now = Timestamp()
-        now.FromNanoseconds(time.time_ns())
+        report = WorkerReport(lease=self._attempt.lease)
+        report.started.time.seconds, report.started.time.nanos = divmod(time.time_ns(), 1_000_000_000)
         # A short task ends before this is written, and then both go out together.
-        self._stream.send(WorkerReport(lease=self._attempt.lease, started=AttemptStarted(time=now)), soon=False)
+        self._stream.send(report, soon=False)
 
     def _encode(self, result: Any) -> bytes:
         encoded = self._loaded.codec.encode_outputs(result)
@@ -88,7 +87,7 @@ class Invocation:
         return inline_payload(encoded) or store_payload(encoded, self._outputs_uri())
 
     def _outputs_uri(self) -> str:
-        return f"{attempt_prefix(self._attempt.run, self._attempt.assign)}outputs"
+        return f"{self._attempt.common.prefix(self._attempt.assign)}outputs"
 
     def _flush_report(self) -> None:
         if (report := self._data.task_context.report) is not None:

@@ -1,116 +1,92 @@
-"""What a replica puts back after an attempt: environment, working folder, arguments, signal handlers and files.
+"""What a replica puts back after an attempt: working folder, arguments, signal handlers and files.
 
 Module globals stay as they are: they are what a warm replica is for. The state of a process is one for all attempts that share
-it, so it is taken when the first of several begins and put back when the last has ended.
+it, so it is put back when the last of several has ended. This is done for every attempt on a replica, so it looks before it does
+anything, and its looks are cheap.
 """
 
 from __future__ import annotations
 
+import _signal
 import os
 import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-_HANDLED: Final = (
-    *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGCHLD),
-    *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE),
+_HANDLED: Final = tuple(
+    int(number)
+    for number in (
+        *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGCHLD),
+        *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE),
+    )
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    env: dict[str, str]
-    cwd: str
-    arguments: list[str]
-    temp: str | None
-    handlers: tuple[Any, ...]
-    files: Mapping[str, frozenset[str]]
+# The public one wraps each answer in an enum, which costs more than all the rest of this module.
+_handler_of: Final = _signal.getsignal
 
 
 class ProcessIsolation:
-    """Takes and puts back the state of this process.
+    """Knows the state in which attempts find the process, and puts it back.
 
     Args:
-        folders: folders in which an attempt may leave files; entries that were not there before it are removed.
+        cwd: the working folder; files that an attempt leaves in it are removed.
+        temp: the folder for temporary files; the same.
     """
 
-    def __init__(self, folders: tuple[str, ...]) -> None:
-        self._folders = folders
-        self._running = 0
-        self._state: _State | None = None
+    def __init__(self, *, cwd: str, temp: str) -> None:
+        self._cwd = os.path.realpath(cwd)
+        self._folders = (self._cwd, temp)
+        self._arguments = sys.argv[:]
+        self._handlers = [_handler_of(number) for number in _HANDLED]
+        for folder in self._folders:
+            _clear(folder)
 
-    def begin(self) -> None:
-        """An attempt begins; the first of several takes the state."""
-        self._running += 1
-        if self._running == 1:
-            self._state = self._take()
-
-    def end(self) -> None:
-        """An attempt has ended; the last of several puts the state back."""
-        self._running -= 1
-        if self._running == 0 and self._state is not None:
-            self._put_back(self._state)
-
-    def _take(self) -> _State:
-        return _State(
-            dict(os.environ),
-            os.getcwd(),
-            sys.argv[:],
-            tempfile.tempdir,
-            tuple(map(signal.getsignal, _HANDLED)),
-            {folder: _entries(folder) for folder in self._folders},
-        )
-
-    def _put_back(self, state: _State) -> None:
-        if os.environ != state.env:
-            _restore_environment(state.env)
-        _restore_folder(state.cwd)
-        if sys.argv != state.arguments:
-            sys.argv[:] = state.arguments
-        tempfile.tempdir = state.temp
-        for number, handler in zip(_HANDLED, state.handlers, strict=True):
-            # None is a handler that was not set from Python; it cannot be set from Python either.
-            if handler is not None and signal.getsignal(number) != handler:
-                signal.signal(number, handler)
+    def put_back(self) -> None:
+        """Undoes what attempts have done to the process."""
+        if _current_folder() != self._cwd:
+            os.makedirs(self._cwd, exist_ok=True)
+            os.chdir(self._cwd)
+        if sys.argv != self._arguments:
+            sys.argv[:] = self._arguments
+        if [_handler_of(number) for number in _HANDLED] != self._handlers:
+            self._put_back_handlers()
         signal.setitimer(signal.ITIMER_REAL, 0)
-        for folder, before in state.files.items():
-            _remove_new(folder, before)
+        tempfile.tempdir = None
+        for folder in self._folders:
+            if _was_touched(folder):
+                _clear(folder)
+
+    def _put_back_handlers(self) -> None:
+        for number, handler in zip(_HANDLED, self._handlers, strict=True):
+            # None is a handler that was not set from Python; it cannot be set from Python either.
+            if handler is not None:
+                signal.signal(number, handler)
 
 
-def _restore_environment(env: Mapping[str, str]) -> None:
-    for name in os.environ.keys() - env.keys():
-        del os.environ[name]
-    os.environ.update(env)
-
-
-def _restore_folder(cwd: str) -> None:
+def _current_folder() -> str:
     try:
-        if os.getcwd() == cwd:
-            return
+        return os.getcwd()
     except FileNotFoundError:
         # The attempt removed the folder that it had changed into.
-        pass
-    os.makedirs(cwd, exist_ok=True)
-    os.chdir(cwd)
+        return ""
 
 
-def _entries(folder: str) -> frozenset[str]:
+def _was_touched(folder: str) -> bool:
     try:
-        return frozenset(os.listdir(folder))
+        return os.stat(folder).st_mtime_ns != 0
     except FileNotFoundError:
-        return frozenset()
+        return True
 
 
-def _remove_new(folder: str, before: frozenset[str]) -> None:
+def _clear(folder: str) -> None:
+    """Empties a folder and sets its time of change to 0, by which the next look sees whether anything was made in it."""
     os.makedirs(folder, exist_ok=True)
-    for name in _entries(folder) - before:
+    for name in os.listdir(folder):
         path = Path(folder, name)
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+    os.utime(folder, ns=(0, 0))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from flyte.runner.attempt import Attempt, variables_of
+from flyte.runner.attempt import Attempt
+from flyte.runner.environment import AttemptEnvironment
 from flyte.runner.isolation import ProcessIsolation
 from flyte.runner.secret_files import SecretFiles
 from flyte.runner.startup import Startup
@@ -14,34 +15,41 @@ class Surroundings:
     """Puts in place and takes away. A fresh worker ends with its attempt, so only a replica puts back what was before."""
 
     def __init__(self, startup: Startup) -> None:
-        self._isolation = ProcessIsolation((startup.cwd, startup.temp)) if startup.replica else None
+        self._environment = AttemptEnvironment()
+        self._isolation = ProcessIsolation(cwd=startup.cwd, temp=startup.temp) if startup.replica else None
         self._secret_files = SecretFiles(startup.secrets_folder)
+        self._running = 0
 
     def enter(self, attempt: Attempt) -> None:
         """Puts an attempt's surroundings in place; idempotent. Raises ValueError, OSError."""
         if attempt.entered:
             return
         attempt.entered = True
-        if self._isolation is not None:
-            self._isolation.begin()
-        assign = attempt.assign
-        variables = variables_of(attempt.run, assign, attempt.spec)
+        self._running += 1
+        variables, assign = attempt.variables, attempt.assign
         for name, value in assign.secret_env.items():
             variables[name] = os.fsdecode(value)
         if assign.secret_files:
             variables |= self._secret_files.write(assign.secret_files)
-        os.environ.update(variables)
+        if self._running == 1:
+            self._environment.put_in_place(variables)
+        else:
+            self._environment.add(variables)
 
     def leave(self, attempt: Attempt) -> None:
-        """Takes them away."""
+        """Takes them away; what differs from one attempt to the next anyway goes when the next one comes."""
         if not attempt.entered:
             return
+        self._running -= 1
         for task in attempt.tasks:
             task.cancel()
-        if attempt.assign.secret_files:
-            self._secret_files.remove(attempt.assign.secret_files)
-        if self._isolation is not None:
-            self._isolation.end()
+        assign = attempt.assign
+        if assign.secret_files:
+            self._secret_files.remove(assign.secret_files)
+        if self._running == 0 and self._isolation is not None:
+            if assign.secret_env:
+                self._environment.put_in_place({})
+            self._isolation.put_back()
 
     def close(self) -> None:
         """Removes what lies outside of the worker's own folder."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal, Optional
 
 from google.protobuf.message import DecodeError
@@ -31,7 +32,8 @@ class InterfaceCodec:
     """Encodes and decodes the inputs and outputs of tasks with one interface. Get it with `interface_codec`."""
 
     def __init__(self, interface: NativeInterface) -> None:
-        self._interface = interface
+        # A copy: the codec must not keep the interface itself alive, it lives as long as that.
+        self._interface = replace(interface)
         inputs = [(name, *_typed(kind, default)) for name, (kind, default) in interface.inputs.items()]
         self._inputs = {name: codec for name, codec, _ in inputs}
         self._defaults = {name: default for name, _, default in inputs}
@@ -160,13 +162,12 @@ class InterfaceCodec:
 
 def interface_codec(interface: NativeInterface) -> InterfaceCodec:
     """Return the codec of an interface, made at the first call."""
-    kept = _codecs.get(id(interface))
-    if kept is not None and kept[0]() is interface:
-        return kept[1]
-    codec = InterfaceCodec(interface)
     # An interface cannot be hashed, and pickles of tasks must not carry its codec: kept by identity, beside it.
     key = id(interface)
-    _codecs[key] = (weakref.ref(interface, lambda gone: _forget(key, gone)), codec)
+    codec = _codecs.get(key)
+    if codec is None:
+        codec = _codecs[key] = InterfaceCodec(interface)
+        weakref.finalize(interface, _codecs.pop, key, None).atexit = False
     return codec
 
 
@@ -182,13 +183,7 @@ def check_inline_size(data: bytes, limit: int, direction: Literal["inputs", "out
     )
 
 
-_codecs: dict[int, tuple[weakref.ref[Any], InterfaceCodec]] = {}
-
-
-def _forget(key: int, gone: weakref.ref[Any]) -> None:
-    kept = _codecs.get(key)
-    if kept is not None and kept[0] is gone:
-        del _codecs[key]
+_codecs: dict[int, InterfaceCodec] = {}
 
 
 def _typed(annotation: Any, default: Any) -> tuple[Codec, Any]:

@@ -76,14 +76,14 @@ def _named_tuple_writer(annotation: Any, owner: Any, fields: tuple[RecordField, 
 
 
 def _typed_dict_codec(annotation: Any, owner: Any, of: Building) -> Codec:
+    required = _required_keys(owner)
     fields = tuple(
-        RecordField(name=name, codec=codec, required=name in owner.__required_keys__)
+        RecordField(name=name, codec=codec, required=name in required)
         for name, codec in _codecs(annotation, owner, owner.__annotations__, of).items()
     )
     # A TypedDict promises some keys and does not forbid others.
     write_mapping = mapping_writer(owner.__name__, fields, keep_unknown=write_natural)
     read_fields = fields_reader(fields, read_unknown=read_natural)
-    required = frozenset(owner.__required_keys__)
 
     def write(message: Value, value: Any) -> None:
         if not isinstance(value, dict):
@@ -99,6 +99,17 @@ def _typed_dict_codec(annotation: Any, owner: Any, of: Building) -> Codec:
         return values
 
     return _codec(annotation, owner, fields, write, read)
+
+
+def _required_keys(owner: Any) -> frozenset[str]:
+    """Return the required keys; the class itself does not see `NotRequired` in annotations that are texts."""
+    marked = {name: get_origin(hint) for name, hint in class_hints(owner).items()}
+    return frozenset(
+        name
+        for name in owner.__annotations__
+        if marked.get(name) is typing.Required
+        or (name in owner.__required_keys__ and marked.get(name) is not typing.NotRequired)
+    )
 
 
 def _codecs(annotation: Any, owner: Any, names: Any, of: Building) -> dict[str, Codec]:

@@ -19,9 +19,7 @@ from flyte.types.nesting import DICT_LEVELS, LIST_LEVELS, counted
 from flyte.types.pickles import read_pickle, write_pickle
 from flyte.types.references import read_reference, write_reference
 from flyte.types.scalars import SCALARS
-from flyte.types.sequences import read_items
-
-_PACKED: Final[dict[type, str]] = {int: "ints", float: "floats", str: "strings"}
+from flyte.types.sequences import pack_homogeneous, read_items
 
 
 def build_natural(annotation: Any, of: Callable[[Any], Codec]) -> Codec:
@@ -33,10 +31,17 @@ def build_natural(annotation: Any, of: Callable[[Any], Codec]) -> Codec:
         write=write_natural,
         read=read_natural,
         schema=lambda definitions: {},
-        exact=bare if isinstance(bare, type) and bare is not object else None,
+        exact=bare if _tells_instances(bare) else None,
         accepts_all=True,
         accepts_none=True,
     )
+
+
+def _tells_instances(annotation: Any) -> bool:
+    """Tell whether an annotation is a class that some values are instances of and others are not."""
+    if not isinstance(annotation, type) or annotation in (Any, object):
+        return False
+    return not getattr(annotation, "_is_protocol", False)
 
 
 def write_natural(message: Value, value: Any) -> None:
@@ -60,15 +65,8 @@ def read_natural(message: Value) -> Any:
 
 
 def _write_list(message: Value, value: list[Any]) -> None:
-    kinds = set(map(type, value))
-    packed = _PACKED.get(next(iter(kinds))) if len(kinds) == 1 else None
-    if packed is not None:
-        target = getattr(message, packed)
-        try:
-            target.items.extend(value)
-            return
-        except ValueError:
-            message.ClearField(packed)  # type: ignore[arg-type]
+    if pack_homogeneous(message, value):
+        return
     message.list.SetInParent()
     add = message.list.items.add
     for element in value:

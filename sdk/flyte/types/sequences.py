@@ -47,7 +47,8 @@ def items_writer(item: Codec) -> Callable[[Value, Iterable[Any]], None]:
     """Return a writer of items that packs them if their type allows it."""
     packed = _PACKED.get(item.annotation) if isinstance(item.annotation, type) else None
     if packed is None:
-        return _one_by_one(item.write)
+        general = _one_by_one(item.write)
+        return _packing_if_homogeneous(general) if item.annotation is Any else general
     return _packing_writer(item, item.annotation, packed)
 
 
@@ -72,6 +73,27 @@ def _packing_writer(item: Codec, expected: type, packed: str) -> Callable[[Value
         try:
             target.items.extend(values)
         except ValueError:  # an int beyond 64 bits, or a str with lone surrogates
+            general(message, values)
+
+    return write
+
+
+def pack_homogeneous(message: Value, values: Any) -> bool:
+    """Write items that are all of one packed type; tell whether they are."""
+    kinds = set(map(type, values))
+    packed = _PACKED.get(next(iter(kinds))) if len(kinds) == 1 else None
+    if packed is None:
+        return False
+    try:
+        getattr(message, packed).items.extend(values)
+    except ValueError:  # an int beyond 64 bits, or a str with lone surrogates
+        return False
+    return True
+
+
+def _packing_if_homogeneous(general: Callable[[Value, Any], None]) -> Callable[[Value, Any], None]:
+    def write(message: Value, values: Any) -> None:
+        if not pack_homogeneous(message, values):
             general(message, values)
 
     return write

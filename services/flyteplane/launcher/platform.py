@@ -123,7 +123,8 @@ class Platform:
             objects=objects,
             bundles=bundles,
             cluster=await self._open_cluster(),
-            coordination=MemoryCoordination(clock=clock),
+            # Fencing tokens come from the revision, so a new process begins above those of the one before it.
+            coordination=MemoryCoordination(clock=clock, initial_revision=int(clock.now() * 1000)),
             channels=channels,  # type: ignore[arg-type]
             mint_token=lambda *_, **__: "",
             fail=self._fail,

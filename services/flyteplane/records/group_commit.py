@@ -109,7 +109,7 @@ class GroupCommitWriter:
             if answer.done():
                 continue
             if isinstance(outcome, _Failed):
-                answer.set_exception(outcome.error)
+                answer.set_exception(_own(outcome.error))
             else:
                 answer.set_result(outcome)
 

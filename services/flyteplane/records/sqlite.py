@@ -96,15 +96,15 @@ class SqliteDatabase:
         async with self._turn:
             self._refuse_closed()
             with self._translated():
-                await self._begin()
-                transaction = self._write_connection.begin()
                 try:
-                    result = work(self._write_connection)
-                    await self._commit()
-                except BaseException:
-                    transaction.rollback()
-                    raise
-                transaction.commit()
+                    await self._begin()
+                    with self._write_connection.begin():
+                        result = work(self._write_connection)
+                        await self._commit()
+                finally:
+                    # Whatever went wrong, a cancelled wait for the lock included, the next one starts clean.
+                    if self._write_driver.in_transaction:
+                        self._write_driver.rollback()
                 self._keep_log()
                 return result
 
@@ -201,11 +201,15 @@ class SqliteDatabase:
         connection = sqlite3.connect(
             self._path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS_CACHED
         )
-        for pragma in _PRAGMAS:
-            connection.execute(pragma)
-        if self._opened and not self._in_memory:
-            connection.execute(f"PRAGMA busy_timeout={_READER_BUSY_TIMEOUT_MS}")
-            connection.execute("PRAGMA query_only=ON")
+        try:
+            for pragma in _PRAGMAS:
+                connection.execute(pragma)
+            if self._opened and not self._in_memory:
+                connection.execute(f"PRAGMA busy_timeout={_READER_BUSY_TIMEOUT_MS}")
+                connection.execute("PRAGMA query_only=ON")
+        except BaseException:
+            connection.close()
+            raise
         self._opened.append(connection)
         return connection
 
@@ -225,6 +229,6 @@ class SqliteDatabase:
 
 
 def _note_failure(checkpoint: "asyncio.Future[None]") -> None:
-    """A checkpoint that failed, on a full disk for example, loses nothing: the log stays, and the next one tries again."""
+    """Log a checkpoint that failed, on a full disk for example. Nothing is lost: the next one does its work."""
     if not checkpoint.cancelled() and (error := checkpoint.exception()) is not None:
         _log.warning("a checkpoint failed", exc_info=error)

@@ -66,7 +66,8 @@ class LogKeeper:
     """
 
     def __init__(self, connect: Callable[[], sqlite3.Connection], path: str) -> None:
-        self._connection = connect()
+        self._connect = connect
+        self._connection: sqlite3.Connection | None = None
         self._file = f"{path}-wal"
         self._file_bytes = 0
         self._work = 0
@@ -96,6 +97,8 @@ class LogKeeper:
 
     def checkpoint(self) -> None:
         """Copy what can be copied now. From any thread, one at a time."""
+        if self._connection is None:
+            self._connection = self._connect()
         _, pages, _ = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         self._log_pages = pages
 
@@ -106,4 +109,5 @@ class LogKeeper:
 
     def close(self) -> None:
         """Let go of the database."""
-        self._connection.close()
+        if self._connection is not None:
+            self._connection.close()

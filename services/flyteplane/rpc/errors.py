@@ -31,7 +31,7 @@ from flyteplane.foundation.errors import (
 from flyteplane.foundation.ids import IdSource, SystemIds
 
 if TYPE_CHECKING:
-    from google.rpc import status_pb2  # type: ignore[import-untyped]
+    from google.rpc import status_pb2
 
 _log = logging.getLogger("flyteplane.rpc")
 

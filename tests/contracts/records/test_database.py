@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,9 @@ async def test_what_a_work_raises_reaches_its_caller_and_changes_nothing(databas
 async def test_works_submitted_together_are_applied_in_order(database: Database) -> None:
     seen: list[int] = []
 
+    def note(position: int, _: object) -> None:
+        seen.append(position)
+
     def append(number: int) -> Callable[[Connection], int]:
         def work(connection: Connection) -> int:
             count = connection.execute(select(func.count()).select_from(NOTES)).scalar_one()
@@ -73,7 +77,7 @@ async def test_works_submitted_together_are_applied_in_order(database: Database)
     writer = database.writer(most=7)
     answers = [writer.submit(append(number)) for number in range(20)]
     for position, answer in enumerate(answers):
-        answer.add_done_callback(lambda _, position=position: seen.append(position))
+        answer.add_done_callback(partial(note, position))
     assert await asyncio.gather(*answers) == list(range(20))
     assert seen == list(range(20))
     await writer.close()
@@ -81,7 +85,7 @@ async def test_works_submitted_together_are_applied_in_order(database: Database)
 
 async def test_one_bad_work_fails_alone(database: Database) -> None:
     writer = database.writer()
-    answers = [
+    answers: list[asyncio.Future[Any]] = [
         writer.submit(insert(1)),
         writer.submit(refuse),
         writer.submit(insert(1)),

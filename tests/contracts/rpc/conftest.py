@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ class Echo:
     stub: Any
     stubs: Stubs
     script: Script
-    stop: Callable[[float], Awaitable[None]]
+    stop: Callable[[float], Coroutine[Any, Any, None]]
 
     def note(self, text: str = "", number: int = 0) -> Any:
         return self.stubs.note(text, number)

@@ -19,12 +19,21 @@ from flyteplane.observe import Metrics, bound, configure_logs, get_logger
 log = get_logger("tests.observe")
 
 
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Take our handler off the root logger again."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    configure_logs()
+    root.handlers[:], root.level = handlers, level
+
+
 @pytest.fixture
-def stream() -> Iterator[io.StringIO]:
+def stream() -> io.StringIO:
     stream = io.StringIO()
     configure_logs(stream=stream)
-    yield stream
-    configure_logs()
+    return stream
 
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:
@@ -70,7 +79,6 @@ def test_levels_below_the_threshold_are_not_written() -> None:
     log.info("no")
     log.warning("yes")
     log.error("yes")
-    configure_logs()
     assert [line["level"] for line in lines(stream)] == ["warning", "error"]
 
 
@@ -103,7 +111,6 @@ def test_people_get_lines_that_are_no_json() -> None:
     stream = io.StringIO()
     configure_logs(stream=stream, for_people=True)
     log.info("ready", port=1234)
-    configure_logs()
     assert "ready" in stream.getvalue()
     assert not stream.getvalue().startswith("{")
 

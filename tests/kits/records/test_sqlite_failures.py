@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ def create(connection: Connection) -> None:
     connection.execute(text("CREATE TABLE blobs (id INTEGER PRIMARY KEY, content BLOB)"))
 
 
-def fill(size_bytes: int) -> object:
+def fill(size_bytes: int) -> Callable[[Connection], None]:
     def work(connection: Connection) -> None:
         connection.execute(text("INSERT INTO blobs (content) VALUES (:content)"), {"content": b"x" * size_bytes})
 
@@ -59,11 +59,11 @@ async def test_a_full_disk_fails_everyone_in_the_batch_and_loses_nothing_else(tm
     await database.write(create)
     await database.write(lambda connection: connection.exec_driver_sql("PRAGMA max_page_count=20"))
     writer = database.writer()
-    answers = [writer.submit(fill(10)), writer.submit(fill(1_000_000)), writer.submit(fill(10))]  # type: ignore[arg-type]
+    answers = [writer.submit(fill(10)), writer.submit(fill(1_000_000)), writer.submit(fill(10))]
     results = await asyncio.gather(*answers, return_exceptions=True)
     assert [getattr(result, "reason", "") for result in results] == ["STORE_FULL"] * 3
     assert str(tmp_path) in str(results[0])
-    await writer.submit(fill(10))  # type: ignore[arg-type]
+    await writer.submit(fill(10))
     count = await database.read(lambda connection: connection.execute(text("SELECT count(*) FROM blobs")).scalar_one())
     assert count == 1
     await writer.close()
@@ -75,12 +75,30 @@ async def test_another_writer_is_waited_for_without_holding_up_the_loop(tmp_path
     await database.write(create)
     other = sqlite3.connect(tmp_path / "notes.db", isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
-    waiting = asyncio.create_task(database.write(fill(10)))  # type: ignore[arg-type]
+    waiting = asyncio.create_task(database.write(fill(10)))
     for _ in range(10):
         await asyncio.sleep(0.01)
     assert not waiting.done()
     threading.Thread(target=other.execute, args=("COMMIT",)).start()
     await asyncio.wait_for(waiting, 5)
+    other.close()
+    await database.close()
+
+
+async def test_a_caller_who_gives_up_waiting_for_another_writer_leaves_no_transaction_open(tmp_path: Path) -> None:
+    database = await open_database(f"sqlite:///{tmp_path}/notes.db", busy_timeout_s=10)
+    await database.write(create)
+    other = sqlite3.connect(tmp_path / "notes.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    waiting = asyncio.create_task(database.transaction(fill(10)))
+    await asyncio.sleep(0.05)
+    waiting.cancel()
+    threading.Thread(target=other.execute, args=("COMMIT",)).start()
+    await asyncio.wait([waiting], timeout=5)
+    assert waiting.cancelled()
+    await database.write(fill(10))
+    count = await database.read(lambda connection: connection.execute(text("SELECT count(*) FROM blobs")).scalar_one())
+    assert count == 1
     other.close()
     await database.close()
 
@@ -91,11 +109,11 @@ async def test_another_writer_that_never_ends_is_reported(tmp_path: Path) -> Non
     other = sqlite3.connect(tmp_path / "notes.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(Unavailable) as raised:
-        await database.write(fill(10))  # type: ignore[arg-type]
+        await database.write(fill(10))
     assert raised.value.reason == "STORE_LOCKED"
     other.execute("ROLLBACK")
     other.close()
-    await database.write(fill(10))  # type: ignore[arg-type]
+    await database.write(fill(10))
     await database.close()
 
 
@@ -165,11 +183,15 @@ asyncio.run(main())
 """
 
 
-async def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/notes.db"
+def acknowledged_before_the_kill(url: str) -> list[int]:
     done = subprocess.run([sys.executable, "-c", _KILLED, url], capture_output=True, text=True, timeout=60)
     assert done.returncode == -9
-    acknowledged = [int(line) for line in done.stdout.split()]
+    return [int(line) for line in done.stdout.split()]
+
+
+async def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/notes.db"
+    acknowledged = await asyncio.to_thread(acknowledged_before_the_kill, url)
     assert acknowledged == list(range(200))
     database = await open_database(url)
     kept = await database.read(lambda c: list(c.execute(text("SELECT id FROM t ORDER BY id")).scalars()))

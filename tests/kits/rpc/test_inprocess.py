@@ -18,7 +18,7 @@ from flyteplane.rpc.inprocess import InProcessServer
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
-class Health(health_pb2_grpc.HealthServicer):
+class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
     """Answers, and notes what its tasks saw."""
 
     def __init__(self) -> None:
@@ -92,7 +92,7 @@ async def test_the_channel_adds_its_metadata_to_every_call(server: InProcessServ
 
     server = InProcessServer(interceptors=[Noting()])
     health_pb2_grpc.add_HealthServicer_to_server(Health(), server)
-    stub = health_pb2_grpc.HealthStub(server.channel(metadata=[("authorization", "Bearer service")]))
+    stub: Any = health_pb2_grpc.HealthStub(server.channel(metadata=[("authorization", "Bearer service")]))
     await stub.Check(health_pb2.HealthCheckRequest(), metadata=(("trace", "1"),))
     assert seen == [(("authorization", "Bearer service"), ("trace", "1"))]
 
@@ -109,7 +109,7 @@ async def test_a_call_that_is_cancelled_before_the_servicer_runs_leaves_nothing(
 
 
 async def test_a_method_that_nobody_registered_is_unimplemented() -> None:
-    stub = health_pb2_grpc.HealthStub(InProcessServer().channel())
+    stub: Any = health_pb2_grpc.HealthStub(InProcessServer().channel())
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await stub.Check(health_pb2.HealthCheckRequest())
     assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED

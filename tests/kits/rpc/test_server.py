@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,11 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
+# The published types of these stubs know neither their methods nor asyncio channels.
+health_stub: Any = health_pb2_grpc.HealthStub
+reflection_stub: Any = reflection_pb2_grpc.ServerReflectionStub
+
+
 @pytest.fixture
 async def server() -> AsyncIterator[RpcServer]:
     server = RpcServer("127.0.0.1:0")
@@ -30,7 +36,7 @@ async def server() -> AsyncIterator[RpcServer]:
 @pytest.fixture
 async def health(server: RpcServer) -> AsyncIterator[Any]:
     async with open_channel(server.address) as channel:
-        yield health_pb2_grpc.HealthStub(channel)
+        yield health_stub(channel)
 
 
 async def test_port_zero_becomes_a_real_port(server: RpcServer) -> None:
@@ -48,7 +54,7 @@ async def test_it_says_that_it_is_healthy_and_takes_corrections(server: RpcServe
 
 async def test_reflection_lists_the_services(server: RpcServer) -> None:
     async with open_channel(server.address) as channel:
-        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+        stub = reflection_stub(channel)
         call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
         listed = [service.name async for answer in call for service in answer.list_services_response.service]
     assert "grpc.health.v1.Health" in listed
@@ -57,7 +63,7 @@ async def test_reflection_lists_the_services(server: RpcServer) -> None:
 async def test_a_message_above_the_limit_is_refused() -> None:
     server = RpcServer("127.0.0.1:0", most_message_bytes=1000)
     async with open_channel(await server.start()) as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
+        stub = health_stub(channel)
         with pytest.raises(ResourceExhausted), translated_errors():
             await stub.Check(health_pb2.HealthCheckRequest(service="x" * 2000))
     await server.stop(0)
@@ -68,22 +74,20 @@ async def test_a_unix_socket_is_made_and_removed(tmp_path: Path) -> None:
     address = await server.start()
     assert (tmp_path / "folder" / "s.sock").is_socket()
     async with open_channel(address) as channel:
-        assert await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+        assert await health_stub(channel).Check(health_pb2.HealthCheckRequest())
     await server.stop(0)
     await server.stop(0)
     assert not (tmp_path / "folder" / "s.sock").exists()
 
 
 async def test_a_socket_left_by_a_killed_server_is_taken_over(tmp_path: Path) -> None:
-    import socket
-
     path = tmp_path / "s.sock"
     left = socket.socket(socket.AF_UNIX)
     left.bind(str(path))
     left.close()
     server = RpcServer(f"unix:{path}")
     async with open_channel(await server.start()) as channel:
-        assert await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
+        assert await health_stub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
     await server.stop(0)
 
 
@@ -108,7 +112,7 @@ async def test_a_port_that_is_taken_is_unavailable(server: RpcServer) -> None:
 
 async def test_a_channel_to_nobody_says_unavailable(tmp_path: Path) -> None:
     async with open_channel(f"unix:{tmp_path}/none.sock") as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
+        stub = health_stub(channel)
         with pytest.raises(Unavailable) as raised, translated_errors():
             await stub.Check(health_pb2.HealthCheckRequest(), timeout=5)
     assert isinstance(raised.value.__cause__, grpc.aio.AioRpcError)

@@ -59,7 +59,8 @@ class Upload:
         """The object's key in the store."""
         if self.kind is UploadKind.CODE_BUNDLE:
             return bundle_key(self.sha256.hex())
-        name = _UNSAFE.sub("_", self.filename).strip(".")[-_LONGEST_FILENAME:] or "file"
+        last = self.filename.replace("\\", "/").rpartition("/")[2]
+        name = _UNSAFE.sub("_", last).strip(".")[-_LONGEST_FILENAME:] or "file"
         return f"inputs/{self.project}/{self.domain}/{self.sha256.hex()}/{name}"
 
 

@@ -29,8 +29,11 @@ def dispatch(pool: PoolState, effects: list[Effect], *, now: float) -> None:
         _serve(pool, effects)
         if pool.awaited:
             _serve_awaited(pool, effects)
+    if pool.reserved is not None and _reserved_in_vain(pool):
+        _end_reservation(pool)
+        _serve(pool, effects)
     _start_missing(pool, effects, now=now)
-    if pool.exclusive or pool.reserved is not None:
+    if pool.exclusive and pool.reserved is None:
         _reserve(pool)
     _see_to_progress(pool, effects, now=now)
 
@@ -108,15 +111,6 @@ def _give(pool: PoolState, attempt: Attempt | None, replica: Replica | None, eff
 
 def _reserve(pool: PoolState) -> None:
     """Empty one replica for exclusive attempts that would otherwise wait behind an endless flow of shared ones."""
-    if not pool.exclusive:
-        if pool.reserved is not None:
-            pool.reserved.reserved = False
-            pool.roster.settle(pool.reserved)
-            pool.reserved = None
-        return
-    if pool.reserved is not None and pool.reserved.state is ReplicaState.WARM and not pool.reserved.exclusive:
-        return
-    pool.reserved = None
     if not pool.roster.sharing or pool.roster.starting or pool.roster.regular < pool.policy.max_replicas:
         return
     candidates = [r for r in pool.roster if r.state is ReplicaState.WARM and not r.overflow and not r.exclusive]
@@ -124,6 +118,18 @@ def _reserve(pool: PoolState) -> None:
         pool.reserved = min(candidates, key=lambda replica: len(replica.attempts))
         pool.reserved.reserved = True
         pool.roster.settle(pool.reserved)
+
+
+def _reserved_in_vain(pool: PoolState) -> bool:
+    reserved = pool.reserved
+    return reserved is None or not pool.exclusive or reserved.exclusive or reserved.state is not ReplicaState.WARM
+
+
+def _end_reservation(pool: PoolState) -> None:
+    if pool.reserved is not None:
+        pool.reserved.reserved = False
+        pool.roster.settle(pool.reserved)
+        pool.reserved = None
 
 
 def _see_to_progress(pool: PoolState, effects: list[Effect], *, now: float) -> None:

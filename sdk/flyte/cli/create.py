@@ -1,0 +1,97 @@
+"""`flyte create`: secrets, projects, and a configuration file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import rich_click as click
+
+from flyte.cli.options import assignments, root_options, scope_options
+
+
+@click.group()
+def create() -> None:
+    """Create a secret, a project or a configuration file."""
+
+
+@create.command("secret")
+@click.argument("name")
+@click.option("--value", help="The value; better not, since others may see your command line. - reads standard input.")
+@click.option("--from-file", type=click.Path(dir_okay=False, path_type=Path), help="File with the value.")
+@click.option("--group", default="", help="Group of the secret.")
+@scope_options
+@click.pass_context
+def create_secret(
+    ctx: click.Context,
+    *,
+    name: str,
+    value: str | None,
+    from_file: Path | None,
+    group: str,
+    project: str | None,
+    domain: str | None,
+) -> None:
+    """Create the secret NAME; asks for its value, which nobody can read back.
+
+    Without --project and --domain every project may use it; with one or both only what lies in them.
+    """
+    from flyte.cli.secret_values import read_secret
+    from flyte.remote import Secret
+
+    root_options(ctx).choose_platform()
+    content = read_secret(name, value=value, from_file=from_file)
+    secret = Secret.create(name, content, group=group, project=project or "", domain=domain or "")
+    click.echo(f"Created secret {secret.name} for {secret.scope}.")
+
+
+@create.command("project")
+@click.option("--id", "project_id", required=True, help="Id: 1 to 63 of a-z, 0-9 and -. It never changes.")
+@click.option("--name", help="Name for people. Default: the id.")
+@click.option("--description", default="", help="What it is for.")
+@click.option("-l", "--label", multiple=True, metavar="KEY=VALUE", help="Label. Repeatable.")
+@click.pass_context
+def create_project(
+    ctx: click.Context, *, project_id: str, name: str | None, description: str, label: tuple[str, ...]
+) -> None:
+    """Create a project with the domains development, staging and production."""
+    from flyte.remote import Project
+
+    root_options(ctx).choose_platform()
+    project = Project.create(
+        project_id, name or project_id, description=description, labels=assignments(label, option="--label")
+    )
+    click.echo(f"Created project {project.id} with domains {', '.join(project.domains)}.")
+
+
+@create.command("config")
+@click.option("--endpoint", required=True, help="Platform to speak to: unix:PATH or HOST:PORT.")
+@click.option("--insecure", is_flag=True, help="Speak without TLS.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path(".flyte/config.yaml"),
+    show_default=True,
+    help="File to write.",
+)
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@scope_options
+def create_config(
+    *, endpoint: str, insecure: bool, output: Path, force: bool, project: str | None, domain: str | None
+) -> None:
+    """Write a configuration file, which `flyte` finds in this folder or below a git repository's root."""
+    import yaml
+
+    from flyte.client.endpoints import parse_endpoint
+
+    try:
+        parse_endpoint(endpoint)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    if output.exists() and not force:
+        raise click.ClickException(f"{output} is there already. Replace it with --force.")
+    admin: dict[str, object] = {"endpoint": endpoint, **({"insecure": True} if insecure else {})}
+    task = {name: value for name, value in (("project", project), ("domain", domain)) if value}
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(yaml.safe_dump({"admin": admin, **({"task": task} if task else {})}, sort_keys=False))
+    click.echo(f"Wrote {output}.")

@@ -1,0 +1,25 @@
+"""`flyte get`: everything that can be looked at."""
+
+from __future__ import annotations
+
+import rich_click as click
+
+from flyte.cli.lazy import LazyCommand, LazyGroup
+
+COMMANDS = {
+    "run": LazyCommand("flyte.cli.get_run:get_run", "List runs, or show one."),
+    "action": LazyCommand("flyte.cli.get_action:get_action", "Show the tree of a run's actions, or one action."),
+    "io": LazyCommand("flyte.cli.get_action:get_io", "Print inputs and outputs of a run or action."),
+    "logs": LazyCommand("flyte.cli.get_logs:get_logs", "Print what a run or action wrote."),
+    "task": LazyCommand("flyte.cli.get_task:get_task", "List deployed tasks, or show one."),
+    "project": LazyCommand("flyte.cli.get_project:get_project", "List projects, or show one."),
+    "secret": LazyCommand("flyte.cli.get_secret:get_secret", "List secrets (never their values), or show one."),
+    "pool": LazyCommand("flyte.cli.get_pool:get_pool", "List pools of warm replicas, or show one."),
+    "queue": LazyCommand("flyte.cli.get_queue:get_queue", "List queues with what runs and waits in them."),
+    "cache": LazyCommand("flyte.cli.get_cache:get_cache", "List cached results."),
+}
+
+
+@click.group(cls=LazyGroup, commands_table=COMMANDS)
+def get() -> None:
+    """Show runs, actions, logs, tasks, projects, secrets, pools and more."""

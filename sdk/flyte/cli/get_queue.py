@@ -1,0 +1,72 @@
+"""`flyte get queue`: queues, their limits, and what runs and waits in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from flyte.cli.options import json_option, root_options
+from flyte.cli.output import print_details, print_json, print_table
+from flyte.syncify import syncify
+
+if TYPE_CHECKING:
+    from flyteapi.scheduler.v1.queue_service_pb2 import Queue
+
+
+@click.command("queue")
+@click.argument("name", required=False)
+@json_option
+@click.pass_context
+def get_queue(ctx: click.Context, *, name: str | None, as_json: bool) -> None:
+    """List queues, or show the queue NAME."""
+    root = root_options(ctx)
+    root.choose_platform()
+    as_json = as_json or root.json
+    queues = [facts(queue) for queue in fetch_queues(name)]
+    if as_json:
+        print_json(queues[0] if name is not None else queues)
+    elif name is not None:
+        print_details({**queues[0], "clusters": ", ".join(queues[0]["clusters"])})
+    else:
+        print_table(
+            ("queue", "state", "running", "waiting", "limit", "depth", "priority", "clusters"),
+            (
+                (
+                    *(one["queue"], one["state"], one["running"], one["waiting"]),
+                    *(one["action_concurrency"] or "none", one["depth"] or "none", one["priority"]),
+                    ", ".join(one["clusters"]),
+                )
+                for one in queues
+            ),
+            empty="No queues.",
+        )
+
+
+@syncify
+async def fetch_queues(name: str | None) -> list[Queue]:
+    """Return all queues, or the one of a name."""
+    from flyte.client.channel import connection
+    from flyteapi.scheduler.v1.queue_service_pb2 import GetQueueRequest, ListQueuesRequest
+
+    platform = connection()
+    if name is not None:
+        return [(await platform.call(platform.queues.GetQueue, GetQueueRequest(name=name))).queue]
+    return list((await platform.call(platform.queues.ListQueues, ListQueuesRequest())).queues)
+
+
+def facts(queue: Queue) -> dict[str, Any]:
+    """Return what is known of a queue, for programs."""
+    from flyteapi.scheduler.v1.queue_service_pb2 import QueueState
+
+    return {
+        "queue": queue.name,
+        "state": QueueState.Name(queue.state).removeprefix("QUEUE_STATE_").lower(),
+        "running": queue.running,
+        "waiting": queue.waiting,
+        "run_concurrency": queue.run_concurrency,
+        "action_concurrency": queue.action_concurrency,
+        "depth": queue.depth,
+        "priority": queue.priority if queue.HasField("priority") else 500,
+        "clusters": list(queue.clusters) or ["*"],
+    }

@@ -1,0 +1,87 @@
+"""`flyte get task`: deployed tasks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from flyte.cli.options import json_option, root_options, scope_options
+from flyte.cli.output import age, print_details, print_json, print_table
+
+if TYPE_CHECKING:
+    from flyteapi.task.v1.task_spec_pb2 import TaskSpec
+
+
+@click.command("task")
+@click.argument("name", required=False)
+@click.argument("version", required=False)
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="Most tasks to list.")
+@click.option("--versions", is_flag=True, help="List all versions of NAME.")
+@scope_options
+@json_option
+@click.pass_context
+def get_task(
+    ctx: click.Context,
+    *,
+    name: str | None,
+    version: str | None,
+    limit: int,
+    versions: bool,
+    project: str | None,
+    domain: str | None,
+    as_json: bool,
+) -> None:
+    """List the newest version of each deployed task, or show the task NAME (its newest version, or VERSION)."""
+    from flyte.remote import Task
+
+    root = root_options(ctx)
+    root.choose_platform(project=project, domain=domain)
+    as_json = as_json or root.json
+    if name is not None and not versions:
+        details = Task.get(name, version=version, auto_version=None if version else "latest").fetch()
+        shown = {"task": details.name, "version": details.version, **facts(details.spec)}
+        if as_json:
+            print_json(shown)
+        else:
+            print_details(shown)
+        return
+    tasks = list(Task.listall(by_task_name=name, limit=limit))
+    if as_json:
+        print_json([{"task": task.name, "version": task.version, "deployed": task.deployed_at} for task in tasks])
+        return
+    print_table(
+        ("task", "version", "deployed", "inputs"),
+        ((task.name, task.version, age(task.deployed_at), _signature(task.message.spec)) for task in tasks),
+        empty="No deployed tasks. Deploy some with `flyte deploy FILE`.",
+    )
+
+
+def facts(spec: TaskSpec) -> dict[str, Any]:
+    """Return what is known of a task version."""
+    resources = spec.resources
+    return {
+        "signature": _signature(spec),
+        "description": spec.short_description,
+        "environment": spec.environment,
+        "module": f"{spec.entrypoint.module}:{spec.entrypoint.attribute}" if spec.entrypoint.module else "pickled",
+        "image": spec.image.uri,
+        "cpu": resources.cpu,
+        "memory": resources.memory,
+        "queue": spec.queue,
+        "retries": spec.retries.count,
+        "cache": spec.cache.version if spec.cache.enabled else "off",
+        "reusable": f"{spec.reuse.min_replicas} to {spec.reuse.max_replicas} replicas"
+        if spec.HasField("reuse")
+        else "",
+        "secrets": ", ".join(secret.key for secret in spec.secrets),
+    }
+
+
+def _signature(spec: TaskSpec) -> str:
+    inputs = ", ".join(
+        f"{parameter.name}: {parameter.type_name}{'' if parameter.required else ' = ...'}"
+        for parameter in spec.interface.inputs
+    )
+    outputs = ", ".join(parameter.type_name for parameter in spec.interface.outputs)
+    return f"({inputs}) -> {outputs or 'None'}"

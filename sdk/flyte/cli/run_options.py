@@ -1,0 +1,106 @@
+"""The options of `flyte run`, which may stand before the file or after the task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+from click.core import ParameterSource
+
+from flyte.cli.options import assignments
+
+COPY_STYLES = ("loaded_modules", "all", "none")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What the options say, the later place winning."""
+
+    local: bool = False
+    follow: bool = False
+    no_wait: bool = False
+    name: str | None = None
+    project: str | None = None
+    domain: str | None = None
+    env: tuple[str, ...] = ()
+    label: tuple[str, ...] = ()
+    queue: str | None = None
+    overwrite_cache: bool = False
+    disable_cache: bool = False
+    copy_style: str = "loaded_modules"
+    version: str | None = None
+    root_dir: Path | None = None
+    raw_data_path: str | None = None
+    service_account: str | None = None
+    max_action_concurrency: int | None = None
+    as_json: bool = False
+
+    @classmethod
+    def collect(cls, ctx: click.Context) -> RunOptions:
+        """Return what was given in this command and those around it; repeatable options add up."""
+        chain: list[click.Context] = []
+        current: click.Context | None = ctx
+        while current is not None:
+            chain.insert(0, current)
+            current = current.parent
+        found: dict[str, Any] = {}
+        names = {spec.name for spec in fields(cls)} - {"project", "domain"}
+        for one in chain:
+            in_run = one.command.name not in ("flyte", None)
+            for name in names | ({"project", "domain"} if in_run else set()):
+                if one.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+                    value = one.params.get(name)
+                    found[name] = (*found.get(name, ()), *value) if isinstance(value, tuple) else value
+        return cls(**found)
+
+    def env_vars(self) -> dict[str, str]:
+        """Return --env as a dict."""
+        return assignments(self.env, option="--env")
+
+    def labels(self) -> dict[str, str]:
+        """Return --label as a dict."""
+        return assignments(self.label, option="--label")
+
+
+def run_options() -> list[click.Option]:
+    """Return new options."""
+    return [make() for make in _MAKERS]
+
+
+def _flag(*spellings: str, help: str) -> Callable[[], click.Option]:
+    return lambda: click.RichOption(list(spellings), is_flag=True, default=False, help=help)
+
+
+def _text(*spellings: str, help: str, **more: Any) -> Callable[[], click.Option]:
+    return lambda: click.RichOption(list(spellings), default=None, help=help, **more)
+
+
+_MAKERS: tuple[Callable[[], click.Option], ...] = (
+    _flag("--local", help="Run in this process, without a platform."),
+    _flag("-f", "--follow", help="Print what the task prints while it runs."),
+    _flag("--no-wait", help="Return as soon as the run is accepted."),
+    _text("--name", help="Name of the run. The same name with the same content is the same run."),
+    _text("-p", "--project", help="Project of the run."),
+    _text("-d", "--domain", help="Domain of the run."),
+    lambda: click.RichOption(
+        ["-e", "--env"], multiple=True, metavar="KEY=VALUE", help="Environment variable for all tasks. Repeatable."
+    ),
+    lambda: click.RichOption(["--label"], multiple=True, metavar="KEY=VALUE", help="Label of the run. Repeatable."),
+    _text("--queue", "--task_queue", "--task-queue", "queue", help="Queue for tasks that name none."),
+    _flag("--overwrite-cache", help="Compute everything and replace cached results."),
+    _flag("--disable-cache", help="Neither use nor keep cached results."),
+    _text("--copy-style", type=click.Choice(COPY_STYLES), help="Which code is bundled. Default: loaded_modules."),
+    _text("--version", help="Version of the code; needed with --copy-style none."),
+    _text(
+        "--root-dir",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        help="Folder that modules are named from.",
+    ),
+    _text("--raw-data-path", help="Prefix for the data of the run."),
+    _text("--service-account", help="Kubernetes service account for tasks that name none."),
+    _text("--max-action-concurrency", type=int, help="Most actions of the run that run at once, at least 2."),
+    lambda: click.RichOption(["--json", "as_json"], is_flag=True, default=False, help="Print JSON, for programs."),
+)

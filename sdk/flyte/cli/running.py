@@ -1,0 +1,146 @@
+"""Starts a run for the command line, shows how it goes on, and prints what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from flyte.cli.errors import user_traceback
+from flyte.cli.options import RootOptions
+from flyte.cli.output import is_terminal, print_json
+from flyte.cli.run_options import RunOptions
+from flyte.spec.phases import ActionPhase
+
+if TYPE_CHECKING:
+    from flyte.client.run import Runner
+    from flyte.remote.run import Run
+    from flyte.remote.values import ActionOutputs
+
+
+def run_task(task: Any, inputs: Mapping[str, Any], options: RunOptions, *, root: RootOptions) -> int:
+    """Run a task and return the exit code."""
+    runner = _runner(options)
+    if options.local:
+        return _run_here(runner, task, inputs, options)
+    try:
+        run: Run = runner.run(task, **inputs)
+    except (TypeError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    return show_run(run, options)
+
+
+def _runner(options: RunOptions) -> Runner:
+    from flyte.client.run import with_runcontext
+    from flyte.spec.problems import InvalidSetting, InvalidSettingType
+
+    try:
+        return with_runcontext(
+            "local" if options.local else "remote",
+            name=options.name,
+            service_account=options.service_account,
+            version=options.version,
+            copy_style=options.copy_style,  # type: ignore[arg-type]  # checked again by the run
+            raw_data_path=options.raw_data_path,
+            overwrite_cache=options.overwrite_cache,
+            disable_run_cache=options.disable_cache,
+            project=options.project,
+            domain=options.domain,
+            env_vars=options.env_vars(),
+            labels=options.labels(),
+            queue=options.queue,
+            max_action_concurrency=options.max_action_concurrency,
+        )
+    except (InvalidSetting, InvalidSettingType) as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _run_here(runner: Runner, task: Any, inputs: Mapping[str, Any], options: RunOptions) -> int:
+    from flyte.client.init import set_settings
+
+    set_settings(None)
+    try:
+        run = runner.run(task, **inputs)
+    except Exception as error:
+        _print_failure("The local run", type(error).__name__, error, user_traceback(error), options)
+        return 1
+    _print_outputs(run.name, ActionPhase.SUCCEEDED, run.outputs(), options)
+    return 0
+
+
+def show_run(run: Run, options: RunOptions) -> int:
+    """Follow a run that was accepted, unless told not to, and return the exit code."""
+    if options.no_wait:
+        if options.as_json:
+            print_json({"run": run.name, "phase": run.phase.name, "url": run.url})
+        else:
+            click.echo(run.name)
+        return 0
+    try:
+        _follow(run, options)
+    except KeyboardInterrupt:
+        click.echo(
+            f"\nThe run goes on. Show it with `flyte get run {run.name}`, end it with `flyte abort run {run.name}`.",
+            err=True,
+        )
+        return 130
+    error = run.error()
+    if error is None:
+        _print_outputs(run.name, run.phase, run.outputs(), options)
+        return 0
+    from flyte.remote.failures import traceback_of
+
+    code = getattr(error, "code", type(error).__name__)
+    _print_failure(f"Run {run.name}", code, error, traceback_of(error), options, phase=run.phase)
+    return 1
+
+
+def _follow(run: Run, options: RunOptions) -> None:
+    from flyte.cli.following import Progress, follow
+    from flyte.cli.tree import RunTree
+
+    progress = Progress(RunTree())
+    if options.follow and not options.as_json:
+        click.echo(f"Run {run.name}", err=True)
+        for line in run.get_logs():
+            click.echo(line)
+        follow(run, progress)
+    elif is_terminal() and not options.as_json:
+        from flyte.cli.drawing import Drawing
+
+        with Drawing(f"Run {run.name}", progress).live():
+            follow(run, progress)
+    else:
+        run.wait()
+
+
+def _print_outputs(name: str, phase: ActionPhase, outputs: ActionOutputs, options: RunOptions) -> None:
+    if options.as_json:
+        print_json({"run": name, "phase": phase.name, "outputs": outputs.named_outputs})
+        return
+    for output, value in outputs.named_outputs.items():
+        click.echo(f"{output} = {value!r}")
+
+
+def _print_failure(
+    subject: str,
+    code: str,
+    error: BaseException,
+    traceback: str,
+    options: RunOptions,
+    *,
+    phase: ActionPhase = ActionPhase.FAILED,
+) -> None:
+    if options.as_json:
+        print_json(
+            {
+                "run": subject.removeprefix("Run "),
+                "phase": phase.name,
+                "error": {"code": code, "message": str(error), "traceback": traceback},
+            }
+        )
+    verb = {ActionPhase.ABORTED: "was aborted", ActionPhase.TIMED_OUT: "timed out"}.get(phase, "failed")
+    if traceback:
+        click.echo(traceback.rstrip(), err=True)
+    click.echo(f"{subject} {verb}: {code}: {error}", err=True)

@@ -1,0 +1,73 @@
+"""`flyte update`: a new value for a secret, new words for a project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import rich_click as click
+
+from flyte.cli.options import assignments, root_options, scope_options
+
+
+@click.group()
+def update() -> None:
+    """Update a secret or a project."""
+
+
+@update.command("secret")
+@click.argument("name")
+@click.option("--value", help="The value; better not, since others may see your command line. - reads standard input.")
+@click.option("--from-file", type=click.Path(dir_okay=False, path_type=Path), help="File with the value.")
+@click.option("--group", default="", help="Group of the secret.")
+@scope_options
+@click.pass_context
+def update_secret(
+    ctx: click.Context,
+    *,
+    name: str,
+    value: str | None,
+    from_file: Path | None,
+    group: str,
+    project: str | None,
+    domain: str | None,
+) -> None:
+    """Store a new version of the secret NAME. Attempts that run keep what they were given."""
+    from flyte.cli.secret_values import read_secret
+    from flyte.remote import Secret
+
+    root_options(ctx).choose_platform()
+    content = read_secret(name, value=value, from_file=from_file)
+    secret = Secret.update(name, content, group=group, project=project or "", domain=domain or "")
+    click.echo(f"Stored version {secret.version} of secret {secret.name} for {secret.scope}.")
+
+
+@update.command("project")
+@click.argument("project_id", metavar="ID")
+@click.option("--name", help="New name for people.")
+@click.option("--description", help="New description.")
+@click.option("-l", "--label", multiple=True, metavar="KEY=VALUE", help="New labels, in place of all. Repeatable.")
+@click.option("--archive/--unarchive", "archive", default=None, help="Accept no more runs, or accept them again.")
+@click.pass_context
+def update_project(
+    ctx: click.Context,
+    *,
+    project_id: str,
+    name: str | None,
+    description: str | None,
+    label: tuple[str, ...],
+    archive: bool | None,
+) -> None:
+    """Change what is given of the project ID."""
+    from flyte.remote import Project
+
+    if name is None and description is None and not label and archive is None:
+        raise click.UsageError("Nothing to change: give --name, --description, --label, --archive or --unarchive.")
+    root_options(ctx).choose_platform()
+    Project.update(
+        project_id,
+        name=name,
+        description=description,
+        labels=assignments(label, option="--label") if label else None,
+        state=None if archive is None else "archived" if archive else "active",
+    )
+    click.echo(f"Updated project {project_id}.")

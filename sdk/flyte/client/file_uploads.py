@@ -1,0 +1,33 @@
+"""How a program that runs no task brings files to its platform: `flyte.io` asks here.
+
+The platform of this machine reads the same disk, so data is written straight into its store; any other is given whole
+files through its data service.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flyte.client.platform_folder import platform_folder, read_platform
+from flyte.client.settings import ClientSettings
+
+
+class PlatformUploads:
+    """Uploads to the platform of some settings."""
+
+    def __init__(self, settings: ClientSettings) -> None:
+        self._settings = settings
+
+    def prefix(self) -> str | None:
+        """Return a folder of the platform's store if the platform runs on this machine, None otherwise."""
+        running = read_platform(platform_folder())
+        if running is None or running.endpoint != self._settings.endpoint:
+            return None
+        objects = running.folder / "objects" / "data" / self._settings.project / self._settings.domain / "uploads"
+        return objects.as_uri() + "/"
+
+    def upload_file(self, path: Path, *, name: str) -> str:
+        """Bring a file to the platform and return its URI."""
+        from flyte.remote.files import upload_file
+
+        return upload_file(path, fname=name)[1]

@@ -1,0 +1,259 @@
+"""Tokens with which an attempt or a replica proves who it is and which secrets it may ask for.
+
+A token is a signed JWT (HS256): whoever holds one can read it, only the platform can make one, and it holds until it
+expires. It names one attempt, or one replica of a pool, and can be used for nothing else.
+
+Every fresh attempt gets a token, most of them for no secret, so making one must cost nothing: a minter signs with the
+standard library in about 10 us, where the JWT library would first have to be imported for 100 ms. Reading tokens is
+what has to be right against strangers; that is left to the library, which is imported with the first one.
+"""
+
+import binascii
+import hmac
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeAlias
+
+from flyteplane.foundation.clock import Clock
+from flyteplane.foundation.errors import Unauthenticated
+from flyteplane.rpc.key_files import KEY_BYTES, ensure_key_file
+
+#: How long a token holds unless told otherwise, in seconds: an attempt may wait that long for its worker.
+DEFAULT_TTL_S: Final = 3600.0
+#: Reason of every refusal of a token.
+REFUSED: Final = "TOKEN"
+_FILE_NAME: Final = "tokens.key"
+_ALGORITHM: Final = "HS256"
+_AUDIENCE: Final = "flyteplane"
+_REQUIRED: Final = ["aud", "exp", "kind", "project", "domain", "secrets"]
+_encode_json: Final = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class TokenKind(StrEnum):
+    """Whom a token names."""
+
+    ATTEMPT = "attempt"
+    REPLICA = "replica"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """What a verified token says. Empty where its kind has no such thing."""
+
+    kind: TokenKind
+    project: str
+    domain: str
+    secrets: frozenset[str]
+    """Ids, as `secret_id` makes them, of the secrets that may be asked for."""
+    expires_at: float
+    """Seconds since the epoch."""
+    run: str = ""
+    action: str = ""
+    attempt: int = 0
+    lease: int = 0
+    pool: str = ""
+    replica: str = ""
+
+
+def secret_id(key: str, group: str = "") -> str:
+    """How tokens and people name a secret: `key` or `group/key`."""
+    return f"{group}/{key}" if group else key
+
+
+def open_token_key(folder: Path) -> bytes:
+    """The platform's token key, made on the first call. Raises as `flyteplane.rpc.key_files` does."""
+    return ensure_key_file(folder / _FILE_NAME)
+
+
+class TokenMinter:
+    """Makes tokens.
+
+    Args:
+        key: 32 secret bytes; those of the verifier.
+    """
+
+    def __init__(self, key: bytes, *, clock: Clock) -> None:
+        self._key = _checked(key)
+        self._clock = clock
+        self._header = _url_safe(_encode_json({"alg": _ALGORITHM, "typ": "JWT"}).encode())
+
+    def attempt_token(
+        self,
+        *,
+        project: str,
+        domain: str,
+        run: str,
+        action: str,
+        attempt: int,
+        lease: int,
+        secrets: Collection[str] = (),
+        ttl_s: float = DEFAULT_TTL_S,
+    ) -> str:
+        """The token of one attempt under one lease; `secrets` are ids of those that its task asks for."""
+        claims = {"project": project, "domain": domain, "secrets": [*secrets]}
+        claims |= {"run": run, "action": action, "attempt": attempt, "lease": lease}
+        return self._sign(TokenKind.ATTEMPT, claims, ttl_s)
+
+    def replica_token(
+        self,
+        *,
+        project: str,
+        domain: str,
+        pool: str,
+        replica: str,
+        secrets: Collection[str] = (),
+        ttl_s: float = DEFAULT_TTL_S,
+    ) -> str:
+        """The token of one replica; `secrets` are ids of those that the tasks of its pool ask for."""
+        claims = {"project": project, "domain": domain, "secrets": [*secrets], "pool": pool, "replica": replica}
+        return self._sign(TokenKind.REPLICA, claims, ttl_s)
+
+    def _sign(self, kind: TokenKind, claims: dict[str, Any], ttl_s: float) -> str:
+        claims |= {"aud": _AUDIENCE, "kind": kind.value, "exp": int(self._clock.now() + ttl_s)}
+        signed = b"%b.%b" % (self._header, _url_safe(_encode_json(claims).encode()))
+        return (b"%b.%b" % (signed, _url_safe(hmac.digest(self._key, signed, "sha256")))).decode("ascii")
+
+
+class TokenVerifier:
+    """Reads tokens.
+
+    Args:
+        key: 32 secret bytes; those of the minter.
+    """
+
+    def __init__(self, key: bytes, *, clock: Clock) -> None:
+        self._key = _checked(key)
+        self._clock = clock
+
+    def verify(self, token: str) -> Claims:
+        """What the token says. Raises Unauthenticated (TOKEN) if it is not ours or has expired."""
+        import jwt
+
+        # Expiry is judged by our own clock, below.
+        options: Any = {"require": _REQUIRED, "verify_exp": False, "verify_iat": False}
+        try:
+            content = jwt.decode(token, self._key, algorithms=[_ALGORITHM], audience=_AUDIENCE, options=options)
+            claims = _claims(content)
+        except (jwt.PyJWTError, ValueError, TypeError):
+            # The library's message may quote the token.
+            raise Unauthenticated(
+                "the token was not made by this platform", reason=REFUSED, mend="Use the token of the attempt."
+            ) from None
+        if self._clock.now() >= claims.expires_at:
+            raise Unauthenticated(
+                "the token has expired", reason=REFUSED, mend="A new attempt gets a new token.", metadata=_bearer(claims)
+            )
+        return claims
+
+
+class _Run(Protocol):
+    """Identity of a run, as whoever mints has it."""
+
+    @property
+    def project(self) -> str: ...
+    @property
+    def domain(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
+
+class _SecretRequest(Protocol):
+    """A secret that a task asks for; `flyteapi.task.v1.SecretRequest` is one."""
+
+    key: str
+    group: str
+
+
+#: Makes the token of an attempt from its run, action, number, lease and the secrets that its task asks for.
+MintAttemptToken: TypeAlias = Callable[[Any, str, int, int, Sequence[Any]], str]
+
+
+def attempt_token_mint(minter: TokenMinter, *, ttl_s: float = DEFAULT_TTL_S) -> MintAttemptToken:
+    """The minter as the one function that a scheduler needs."""
+
+    def mint(run: _Run, action: str, attempt: int, lease: int, requests: Sequence[_SecretRequest]) -> str:
+        return minter.attempt_token(
+            project=run.project,
+            domain=run.domain,
+            run=run.name,
+            action=action,
+            attempt=attempt,
+            lease=lease,
+            secrets=_ids(requests),
+            ttl_s=ttl_s,
+        )
+
+    return mint
+
+
+class ReplicaTokens:
+    """Makes and reads the tokens of replicas, as a reuse pool needs them.
+
+    Args:
+        ttl_s: a replica that comes over the network later than this is refused; it is then replaced.
+    """
+
+    def __init__(self, minter: TokenMinter, verifier: TokenVerifier, *, ttl_s: float = DEFAULT_TTL_S) -> None:
+        self._minter = minter
+        self._verifier = verifier
+        self._ttl_s = ttl_s
+
+    def mint(self, declaration: Any, *, replica: str) -> str:
+        """The token of a replica of a declared pool (`flyteapi.reuse_pool.v1.DeclarePool`)."""
+        return self._minter.replica_token(
+            project=declaration.scope.project,
+            domain=declaration.scope.domain,
+            pool=declaration.pool,
+            replica=replica,
+            secrets=_ids(declaration.template.secrets),
+            ttl_s=self._ttl_s,
+        )
+
+    def replica_of(self, token: str) -> str:
+        """The replica that a token was made for. Raises Unauthenticated."""
+        claims = self._verifier.verify(token)
+        if claims.kind is not TokenKind.REPLICA:
+            raise Unauthenticated("the token is not that of a replica", reason=REFUSED)
+        return claims.replica
+
+
+def _ids(requests: Iterable[_SecretRequest]) -> list[str]:
+    return [secret_id(request.key, request.group) for request in requests]
+
+
+def _claims(content: Mapping[str, Any]) -> Claims:
+    return Claims(
+        kind=TokenKind(content["kind"]),
+        project=content["project"],
+        domain=content["domain"],
+        secrets=frozenset(content["secrets"]),
+        expires_at=content["exp"],
+        run=content.get("run", ""),
+        action=content.get("action", ""),
+        attempt=content.get("attempt", 0),
+        lease=content.get("lease", 0),
+        pool=content.get("pool", ""),
+        replica=content.get("replica", ""),
+    )
+
+
+def _bearer(claims: Claims) -> dict[str, str]:
+    """Whose token it was, for whoever has to find out why it came so late."""
+    named = (("run", claims.run), ("action", claims.action), ("pool", claims.pool), ("replica", claims.replica))
+    return {name: text for name, text in named if text}
+
+
+def _checked(key: bytes) -> bytes:
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"a token key has {KEY_BYTES} bytes, not {len(key)}")
+    return key
+
+
+def _url_safe(content: bytes) -> bytes:
+    return binascii.b2a_base64(content, newline=False).translate(_URL_SAFE).rstrip(b"=")
+
+
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")

@@ -1,0 +1,1 @@
+"""Use cases of secrets and the ports that they need."""

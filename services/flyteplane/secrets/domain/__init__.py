@@ -1,0 +1,1 @@
+"""Values and rules of secrets: no I/O, no protocol."""

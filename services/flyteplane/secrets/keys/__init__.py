@@ -1,0 +1,1 @@
+"""Key providers: where key-encryption keys come from."""

@@ -1,0 +1,7 @@
+"""Migrations of the secrets database, and the schema that they lead to."""
+
+from flyteplane.secrets.store.tables import metadata
+
+HEAD = "0001"
+VERSION_TABLE = "secrets_version"
+SCHEMA = metadata

@@ -1,0 +1,225 @@
+"""Reading runs: pages, filters, the mirror of phases, and what is passed on from the scheduler."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import grpc
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from flyteapi.admin.v1 import project_service_pb2
+from flyteapi.admin.v1 import run_service_pb2 as pb
+from flyteapi.common.v1 import phase_pb2
+from flyteapi.common.v1.error_pb2 import TaskError
+from flyteapi.common.v1.identity_pb2 import ActionId
+from flyteapi.scheduler.v1.event_pb2 import Event
+from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
+from flyteplane.foundation.errors import Unavailable
+from tests.admin.conftest import Admin, create_request, run_id, task_spec
+from tests.admin.refusals import refused
+
+
+async def names(admin: Admin, **where: object) -> Sequence[str]:
+    page = await admin.runs.ListRuns(pb.ListRunsRequest(**where))  # type: ignore[arg-type]
+    return [run.id.name for run in page.runs]
+
+
+def phase_of(admin: Admin, name: str) -> int:
+    return int(admin.rows(f"select phase from runs where name = '{name}'")[0][0])
+
+
+async def test_runs_are_listed_newest_first_a_page_at_a_time(admin: Admin) -> None:
+    for number in range(7):
+        await admin.runs.CreateRun(create_request(f"r{number}"))
+    seen, token = [], ""
+    while True:
+        page = await admin.runs.ListRuns(pb.ListRunsRequest(project="flytesnacks", page_size=3, page_token=token))
+        seen.append([run.id.name for run in page.runs])
+        token = page.next_page_token
+        if not token:
+            break
+    assert seen == [["r6", "r5", "r4"], ["r3", "r2", "r1"], ["r0"]]
+
+
+async def test_a_run_that_arrives_between_pages_moves_nothing(admin: Admin) -> None:
+    for number in range(4):
+        await admin.runs.CreateRun(create_request(f"r{number}"))
+    first = await admin.runs.ListRuns(pb.ListRunsRequest(page_size=2))
+    await admin.runs.CreateRun(create_request("late"))
+    second = await admin.runs.ListRuns(pb.ListRunsRequest(page_size=2, page_token=first.next_page_token))
+    assert [run.id.name for run in second.runs] == ["r1", "r0"]
+
+
+async def test_filters_hold_together(admin: Admin) -> None:
+    await admin.runs.CreateRun(create_request("red-1", settings=RunSettings(labels={"team": "red", "size": "s"})))
+    admin.clock.advance(10)
+    await admin.runs.CreateRun(create_request("red-2", settings=RunSettings(labels={"team": "red"})))
+    await admin.runs.CreateRun(create_request("blue-1", spec=task_spec("env.cube")))
+    assert await names(admin, labels={"team": "red"}) == ["red-2", "red-1"]
+    assert await names(admin, labels={"team": "red", "size": "s"}) == ["red-1"]
+    assert await names(admin, task_name="env.cube") == ["blue-1"]
+    assert await names(admin, created_by="local:somebody") == []
+    assert await names(admin, domain="staging") == []
+    moment = Timestamp(seconds=int(admin.clock.now()) - 5)
+    assert await names(admin, created_before=moment) == ["red-1"]
+    assert await names(admin, created_after=moment) == ["blue-1", "red-2"]
+
+
+async def test_phases_of_the_mirror_filter_lists(admin: Admin) -> None:
+    for name in ("a", "b", "c"):
+        await admin.runs.CreateRun(create_request(name))
+    admin.scheduler.say(run_id("a"), phase_pb2.PHASE_SUCCEEDED)
+    admin.scheduler.say(run_id("b"), phase_pb2.PHASE_FAILED, error=TaskError(code="ValueError"))
+    await admin.until(lambda: phase_of(admin, "b") == phase_pb2.PHASE_FAILED)
+    assert await names(admin, phases=[phase_pb2.PHASE_SUCCEEDED, phase_pb2.PHASE_FAILED]) == ["b", "a"]
+    listed = await admin.runs.ListRuns(pb.ListRunsRequest(phases=[phase_pb2.PHASE_FAILED]))
+    assert listed.runs[0].error.code == "ValueError"
+    assert listed.runs[0].ended_at.seconds == 100
+
+
+async def test_a_page_token_of_another_list_is_refused(admin: Admin) -> None:
+    for number in range(3):
+        await admin.runs.CreateRun(create_request(f"r{number}"))
+    token = (await admin.runs.ListRuns(pb.ListRunsRequest(page_size=1))).next_page_token
+    for request in (
+        pb.ListRunsRequest(page_size=1, page_token=token, project="flytesnacks"),
+        pb.ListRunsRequest(page_token="AAAA" * 8),
+        pb.ListRunsRequest(page_token="Ä"),
+        pb.ListRunsRequest(page_token=token[:-4] + "AAAA"),
+    ):
+        with refused(grpc.StatusCode.INVALID_ARGUMENT) as refusal:
+            await admin.runs.ListRuns(request)
+        assert (refusal.reason, refusal.field) == ("PAGE_TOKEN", "page_token")
+
+
+async def test_a_page_token_lives_through_a_restart(admin: Admin) -> None:
+    for number in range(3):
+        await admin.runs.CreateRun(create_request(f"r{number}"))
+    token = (await admin.runs.ListRuns(pb.ListRunsRequest(page_size=2))).next_page_token
+    await admin.restart()
+    page = await admin.runs.ListRuns(pb.ListRunsRequest(page_size=2, page_token=token))
+    assert [run.id.name for run in page.runs] == ["r0"]
+
+
+async def test_a_page_that_is_too_large_is_refused(admin: Admin) -> None:
+    with refused(grpc.StatusCode.INVALID_ARGUMENT) as refusal:
+        await admin.runs.ListRuns(pb.ListRunsRequest(page_size=1001))
+    assert (refusal.field, refusal.error.limit) == ("page_size", "1000 entries")
+
+
+async def test_whoever_saw_a_run_end_never_reads_an_older_phase(admin: Admin) -> None:
+    """The mirror has heard nothing yet; the scheduler is asked."""
+    await admin.runs.CreateRun(create_request("r1"))
+    admin.scheduler.runs["flytesnacks/development/r1"].phase = phase_pb2.PHASE_SUCCEEDED
+    read = await admin.runs.GetRun(pb.GetRunRequest(run=run_id("r1")))
+    assert read.run.phase == phase_pb2.PHASE_SUCCEEDED
+
+
+async def test_the_mirror_answers_while_the_scheduler_is_away(admin: Admin) -> None:
+    await admin.runs.CreateRun(create_request("r1"))
+    admin.scheduler.say(run_id("r1"), phase_pb2.PHASE_RUNNING)
+    await admin.until(lambda: phase_of(admin, "r1") == phase_pb2.PHASE_RUNNING)
+    admin.scheduler.fail_look = Unavailable("away")
+    read = await admin.runs.GetRun(pb.GetRunRequest(run=run_id("r1")))
+    assert read.run.phase == phase_pb2.PHASE_RUNNING
+
+
+async def test_the_mirror_goes_on_behind_its_cursor_after_a_restart(admin: Admin) -> None:
+    await admin.runs.CreateRun(create_request("r1"))
+    cursor = admin.scheduler.say(run_id("r1"), phase_pb2.PHASE_RUNNING)
+    await admin.until(lambda: phase_of(admin, "r1") == phase_pb2.PHASE_RUNNING)
+    await admin.restart()
+    admin.scheduler.say(run_id("r1"), phase_pb2.PHASE_SUCCEEDED)
+    await admin.until(lambda: phase_of(admin, "r1") == phase_pb2.PHASE_SUCCEEDED)
+    assert admin.scheduler.cursors_seen == [0, cursor]
+
+
+async def test_the_mirror_comes_back_after_a_broken_stream(admin: Admin) -> None:
+    await admin.runs.CreateRun(create_request("r1"))
+    admin.scheduler.drop_watchers(Unavailable("away"))
+    await asyncio.sleep(0.01)
+    admin.scheduler.away = None
+    admin.scheduler.say(run_id("r1"), phase_pb2.PHASE_SUCCEEDED)
+    admin.clock.advance(20)
+    await admin.until(lambda: phase_of(admin, "r1") == phase_pb2.PHASE_SUCCEEDED)
+
+
+async def test_a_run_that_has_ended_keeps_its_phase(admin: Admin) -> None:
+    await admin.runs.CreateRun(create_request("r1"))
+    admin.scheduler.say(run_id("r1"), phase_pb2.PHASE_SUCCEEDED)
+    admin.scheduler.say(run_id("r1"), phase_pb2.PHASE_RUNNING)
+    admin.scheduler.say(run_id("unknown"), phase_pb2.PHASE_RUNNING)
+    await admin.until(lambda: admin.rows("select cursor from phase_cursor") == [(3,)])
+    assert phase_of(admin, "r1") == phase_pb2.PHASE_SUCCEEDED
+
+
+async def test_a_watch_is_relayed_event_by_event(admin: Admin) -> None:
+    await admin.runs.CreateRun(create_request("r1"))
+    held = admin.scheduler.runs["flytesnacks/development/r1"]
+    held.events = [Event(sequence=n, action="a0", phase=phase_pb2.PHASE_RUNNING) for n in (1, 2, 3)]
+    parts = [part async for part in admin.runs.WatchRun(pb.WatchRunRequest(run=run_id("r1"), from_sequence=2))]
+    assert [event.sequence for part in parts for event in part.events] == [2, 3]
+    assert [part.next_sequence for part in parts] == [3, 4, 4]
+    assert parts[-1].ended
+
+
+async def test_a_watch_of_a_run_in_the_outbox_waits_until_the_scheduler_has_it(admin: Admin) -> None:
+    admin.scheduler.drop_watchers(Unavailable("away"))
+    await admin.runs.CreateRun(create_request("r1"))
+    watch = admin.runs.WatchRun(pb.WatchRunRequest(run=run_id("r1")))
+    first = asyncio.ensure_future(watch.read())
+    await asyncio.sleep(0.01)
+    assert not first.done()
+    admin.scheduler.away = None
+    admin.clock.advance(30)
+    part = await asyncio.wait_for(first, 5)
+    assert isinstance(part, pb.WatchRunResponse)
+    assert part.ended
+
+
+@pytest.mark.parametrize("rpc", ["WatchRun", "StreamLogs"])
+async def test_streams_of_an_unknown_run_are_not_found(admin: Admin, rpc: str) -> None:
+    with refused(grpc.StatusCode.NOT_FOUND):
+        if rpc == "WatchRun":
+            async for _ in admin.runs.WatchRun(pb.WatchRunRequest(run=run_id("nobody"))):
+                pass
+        else:
+            action = ActionId(run=run_id("nobody"), name="a0")
+            async for _ in admin.runs.StreamLogs(pb.StreamLogsRequest(action=action)):
+                pass
+
+
+async def test_actions_are_the_schedulers_answers(admin: Admin) -> None:
+    await admin.runs.CreateRun(create_request("r1"))
+    root = ActionId(run=run_id("r1"), name="a0")
+    action = await admin.runs.GetAction(pb.GetActionRequest(action=root))
+    assert (action.action.id, action.task, action.attempts[0].worker) == (root, task_spec(), "w1")
+    page = await admin.runs.ListActions(pb.ListActionsRequest(run=run_id("r1"), parent="a0", page_size=7))
+    assert ([state.id for state in page.actions], page.next_page_token) == ([root], "after-7-a0")
+    data = await admin.runs.GetActionData(pb.GetActionDataRequest(action=root))
+    assert data.inputs == create_request().inputs
+    assert not data.HasField("outputs")
+    explained = await admin.runs.ExplainAction(pb.ExplainActionRequest(action=root))
+    assert explained.explanation.summary == "waits for room"
+    logs = [part async for part in admin.runs.StreamLogs(pb.StreamLogsRequest(action=root, attempt=2))]
+    assert [(part.data, part.attempt) for part in logs] == [(b"first\n", 2), (b"second\n", 2)]
+
+
+async def test_refusals_of_the_scheduler_pass_through_with_their_reason(admin: Admin) -> None:
+    await admin.runs.CreateRun(create_request("r1"))
+    admin.scheduler.fail_look = Unavailable("not the leader", reason="NOT_LEADER", retry_after_s=1.0)
+    with refused(grpc.StatusCode.UNAVAILABLE) as refusal:
+        await admin.runs.GetAction(pb.GetActionRequest(action=ActionId(run=run_id("r1"), name="a0")))
+    assert (refusal.reason, refusal.error.retry_after_s) == ("NOT_LEADER", 1.0)
+
+
+async def test_a_created_project_takes_runs(admin: Admin) -> None:
+    await admin.projects.CreateProject(
+        project_service_pb2.CreateProjectRequest(project=project_service_pb2.Project(id="own", domains=["dev"]))
+    )
+    request = create_request("r1")
+    request.run.project, request.run.domain = "own", "dev"
+    assert (await admin.runs.CreateRun(request)).created
+    assert await names(admin, project="own") == ["r1"]

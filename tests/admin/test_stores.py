@@ -1,0 +1,164 @@
+"""The stores keep what their ports promise, in a file and in memory, and their schema is what the migrations make."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, inspect, text
+
+from flyteplane.admin.application.ports import PhaseBatch, PhaseChange
+from flyteplane.admin.domain.project import Project
+from flyteplane.admin.domain.run import NewRun, RunDraft, RunFilter, RunKey, RunPhase, RunProgress, TaskChoice
+from flyteplane.admin.domain.run_identity import draft_digest
+from flyteplane.admin.store import migrations
+from flyteplane.admin.store.projects import SqlProjectStore
+from flyteplane.admin.store.runs import SqlRunStore
+from flyteplane.foundation.errors import AlreadyExists, FailedPrecondition, NotFound
+from flyteplane.records import Database, migrate, open_database
+from flyteplane.records.migrate import run_revisions
+
+PACKAGE = "flyteplane.admin.store.migrations"
+
+
+@pytest.fixture(params=["file", "memory"])
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    url = "sqlite://" if request.param == "memory" else f"sqlite:///{tmp_path / 'admin.db'}"
+    opened = await open_database(url)
+    await migrate(opened, package=PACKAGE)
+    await SqlProjectStore(opened).create(Project(id="p", domains=("d",)))
+    yield opened
+    await opened.close()
+
+
+def new_run(name: str, *, request_id: str = "", inputs: bytes = b"i", project: str = "p", **draft: Any) -> NewRun:
+    asked = RunDraft(
+        project=project,
+        domain="d",
+        name=name,
+        request_id=request_id,
+        task=TaskChoice(name="e.f", digest=b"t" * 32, spec=b"spec"),
+        inputs=inputs,
+        inputs_digest=b"",
+        settings=b"s",
+        created_by="me",
+        **draft,
+    )
+    return NewRun(key=RunKey(project, "d", name), draft=asked, digest=draft_digest(asked), created_at_us=1)
+
+
+async def test_a_stored_run_reads_back_as_it_was_answered(database: Database) -> None:
+    runs = SqlRunStore(database)
+    run = new_run("r1", request_id="q", source=RunKey("p", "d", "r0"), labels={"a": "b"})
+    stored = await runs.add(run)
+    assert await runs.get(run.key) == stored.record
+    assert await runs.submission(run.key) == run.submission
+    assert await runs.pending() == [run.key]
+
+
+async def test_one_bad_run_of_a_group_commit_fails_alone(database: Database) -> None:
+    runs = SqlRunStore(database)
+    await runs.add(new_run("taken"))
+    good = [runs.add(new_run(f"r{number}")) for number in range(5)]
+    bad = [runs.add(new_run("taken", inputs=b"other")), runs.add(new_run("x", project="moon"))]
+    import asyncio
+
+    outcomes = await asyncio.gather(*good[:2], *bad, *good[2:], return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes[2:4]] == [AlreadyExists, NotFound]
+    assert len(await runs.pending()) == 6
+
+
+async def test_only_a_run_in_the_outbox_can_be_taken_back(database: Database) -> None:
+    runs = SqlRunStore(database)
+    waiting, taken = new_run("waiting", labels={"a": "b"}), new_run("taken")
+    for run in (waiting, taken):
+        await runs.add(run)
+    assert await runs.settle([taken.key]) == {}
+    await runs.take_back(waiting.key)
+    await runs.take_back(taken.key)
+    assert await runs.get(waiting.key) is None
+    assert await runs.get(taken.key) is not None
+    assert await runs.pending() == []
+
+
+async def test_an_asked_abort_keeps_its_entry_until_it_is_carried_out(database: Database) -> None:
+    runs = SqlRunStore(database)
+    marked, plain = new_run("marked"), new_run("plain")
+    for run in (marked, plain):
+        await runs.add(run)
+    assert await runs.ask_abort(marked.key, reason="why")
+    assert await runs.settle([marked.key, plain.key]) == {marked.key: "why"}
+    assert await runs.pending() == [marked.key]
+    await runs.settle_aborted(marked.key)
+    assert await runs.pending() == []
+    assert not await runs.ask_abort(marked.key, reason="late")
+
+
+async def test_phases_and_cursor_move_together(database: Database) -> None:
+    runs = SqlRunStore(database)
+    run = new_run("r1")
+    await runs.add(run)
+    assert await runs.phase_cursor() == 0
+    done = RunProgress(phase=RunPhase.SUCCEEDED, started_at_us=5, ended_at_us=9)
+    await runs.apply_phases(PhaseBatch(changes=[PhaseChange(run=run.key, progress=done)], cursor=4))
+    await runs.apply_phases(PhaseBatch(changes=[], cursor=6))
+    assert await runs.phase_cursor() == 6
+    record = await runs.get(run.key)
+    assert record is not None
+    assert record.progress == done
+
+
+async def test_a_name_and_a_request_id_of_two_runs_are_both_refused(database: Database) -> None:
+    runs = SqlRunStore(database)
+    await runs.add(new_run("r1", request_id="q1"))
+    await runs.add(new_run("r2", request_id="q2"))
+    with pytest.raises(AlreadyExists) as refusal:
+        await runs.add(new_run("r1", request_id="q2"))
+    assert refusal.value.reason == "REQUEST_ID_REUSED"
+
+
+async def test_an_empty_filter_finds_everything_and_positions_are_exclusive(database: Database) -> None:
+    runs = SqlRunStore(database)
+    for number in range(3):
+        await runs.add(new_run(f"r{number}"))
+    found = await runs.list(RunFilter(), before=None, limit=10)
+    assert [run.key.name for run in found] == ["r2", "r1", "r0"]
+    rest = await runs.list(RunFilter(), before=found[0].sequence, limit=1)
+    assert [run.key.name for run in rest] == ["r1"]
+
+
+async def test_the_revisions_make_the_same_schema_as_a_fresh_database(tmp_path: Path) -> None:
+    fresh = await open_database(f"sqlite:///{tmp_path / 'fresh.db'}")
+    revised = await open_database(f"sqlite:///{tmp_path / 'revised.db'}")
+    await migrate(fresh, package=PACKAGE)
+    await revised.transaction(lambda connection: run_revisions(connection, migrations))  # type: ignore[arg-type]
+    assert await fresh.read(described) == await revised.read(described)
+    for database in (fresh, revised):
+        await database.close()
+
+
+async def test_a_database_from_the_future_is_refused(tmp_path: Path) -> None:
+    database = await open_database(f"sqlite:///{tmp_path / 'admin.db'}")
+    await migrate(database, package=PACKAGE)
+    await database.transaction(lambda connection: connection.execute(text("update admin_version set version_num='9999'")))
+    with pytest.raises(FailedPrecondition) as refusal:
+        await migrate(database, package=PACKAGE)
+    assert refusal.value.reason == "SCHEMA_FROM_THE_FUTURE"
+    await database.close()
+
+
+def described(connection: Connection) -> dict[str, object]:
+    """The schema as the database itself knows it."""
+    inspector = inspect(connection)
+    return {
+        table: (
+            [(column["name"], str(column["type"]), column["nullable"]) for column in inspector.get_columns(table)],
+            sorted((str(index["name"]), index["column_names"]) for index in inspector.get_indexes(table)),
+            sorted((str(key["name"]), key["column_names"]) for key in inspector.get_unique_constraints(table)),
+            [(key["constrained_columns"], key["referred_table"]) for key in inspector.get_foreign_keys(table)],
+            inspector.get_pk_constraint(table)["constrained_columns"],
+        )
+        for table in sorted(inspector.get_table_names())
+    }

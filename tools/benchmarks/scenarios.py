@@ -1,0 +1,119 @@
+"""What is measured. Each scenario returns figures by name; times in milliseconds unless the name says otherwise."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from benchmarks import programs
+from benchmarks.measured_platform import MeasuredPlatform
+
+Figures = dict[str, float]
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value below which a share of the values lies."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def latencies(seconds: list[float]) -> Figures:
+    """Median and 99th percentile in milliseconds."""
+    return {"p50_ms": round(statistics.median(seconds) * 1e3, 3), "p99_ms": round(percentile(seconds, 0.99) * 1e3, 3)}
+
+
+def import_flyte(_: MeasuredPlatform | None = None) -> Figures:
+    """Time that `import flyte` adds to an interpreter's start, the best of ten."""
+
+    def best(statement: str) -> float:
+        times = []
+        for _ in range(10):
+            began = time.perf_counter()
+            subprocess.run([sys.executable, "-c", statement], check=True, env={**os.environ, "PYTHONDONTWRITEBYTECODE": ""})
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+    return {"ms": round((best("import flyte") - best("pass")) * 1e3, 1)}
+
+
+def cold_start(_: MeasuredPlatform | None = None) -> Figures:
+    """From nothing to the first result of an empty platform: `flyte up`, submit, result."""
+    with MeasuredPlatform() as platform:
+        up = time.perf_counter() - platform.started_at
+        platform.run(programs.first)
+        total = time.perf_counter() - platform.started_at
+    return {"up_ms": round(up * 1e3), "first_result_ms": round(total * 1e3)}
+
+
+def idle(platform: MeasuredPlatform) -> Figures:
+    """Memory and cpu of a platform that does nothing, over five seconds."""
+    before = platform.cpu_seconds()
+    time.sleep(5.0)
+    used = platform.cpu_seconds() - before
+    return {"memory_mb": round(sum(platform.memory_mb().values()), 1), "cpu_percent": round(used / 5.0 * 100, 2)}
+
+
+def warm_child(platform: MeasuredPlatform) -> Figures:
+    """A child on a warm replica, one after another."""
+    return latencies(platform.run(programs.warm_sequence, count=500))
+
+
+def fresh_child(platform: MeasuredPlatform) -> Figures:
+    """A child in a process of its own, one after another."""
+    return latencies(platform.run(programs.fresh_sequence, count=100))
+
+
+def fan_out(platform: MeasuredPlatform, *, count: int) -> Figures:
+    """Warm children all at once."""
+    before = platform.cpu_seconds()
+    seconds = platform.run(programs.fan_out, count=count)
+    used = platform.cpu_seconds() - before
+    figures = {
+        "per_second": round(count / seconds),
+        "us_per_action": round(seconds / count * 1e6, 1),
+        "cpu_us_per_action": round(used / count * 1e6, 1),
+    }
+    return figures | {f"{role}_mb": megabytes for role, megabytes in platform.memory_mb().items()}
+
+
+def fan_out_1000(platform: MeasuredPlatform) -> Figures:
+    """1,000 warm children at once."""
+    return fan_out(platform, count=1_000)
+
+
+def fan_out_10000(platform: MeasuredPlatform) -> Figures:
+    """10,000 warm children at once."""
+    return fan_out(platform, count=10_000)
+
+
+def nested(platform: MeasuredPlatform) -> Figures:
+    """1,000 warm children below 10 warm parents."""
+    seconds = platform.run(programs.nested, number_of_parents=10, children=100)
+    return {"per_second": round(1_000 / seconds), "ms": round(seconds * 1e3, 1)}
+
+
+#: Scenarios that start what they need themselves.
+ALONE: dict[str, Callable[[], Figures]] = {"import": import_flyte, "cold-start": cold_start}
+#: Scenarios on a running platform, in this order.
+ON_PLATFORM: dict[str, Callable[[MeasuredPlatform], Figures]] = {
+    "idle": idle,
+    "warm-child": warm_child,
+    "fresh-child": fresh_child,
+    "fan-out-1000": fan_out_1000,
+    "fan-out-10000": fan_out_10000,
+    "nested": nested,
+}
+#: The figure by which a scenario is compared with a peer, and whether more of it is better.
+COMPARED: dict[str, tuple[str, bool]] = {
+    "import": ("ms", False),
+    "cold-start": ("first_result_ms", False),
+    "warm-child": ("p50_ms", False),
+    "fresh-child": ("p50_ms", False),
+    "fan-out-1000": ("per_second", True),
+    "fan-out-10000": ("per_second", True),
+    "nested": ("per_second", True),
+}

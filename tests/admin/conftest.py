@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
+from tests.admin.fake_scheduler import FakeScheduler
 
 from flyteapi.admin.v1 import run_service_pb2
 from flyteapi.admin.v1.data_service_pb2_grpc import DataServiceStub
@@ -31,7 +32,6 @@ from flyteplane.foundation.clock import ManualClock
 from flyteplane.foundation.ids import SeededIds
 from flyteplane.objects import FolderObjectStore
 from flyteplane.rpc.inprocess import InProcessServer
-from tests.admin.fake_scheduler import FakeScheduler
 
 if TYPE_CHECKING:
     from flyteapi.admin.v1.data_service_pb2_grpc import DataServiceAsyncStub

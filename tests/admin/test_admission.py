@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import grpc
 import pytest
+from tests.admin.conftest import Admin, create_request, inputs, run_id, task_spec
+from tests.admin.refusals import refused
 
 from flyteapi.admin.v1 import run_service_pb2 as pb
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.task.v1.value_pb2 import ListValue, NamedValue, NamedValues, Payload, PayloadReference, Value
-from tests.admin.conftest import Admin, create_request, inputs, run_id, task_spec
-from tests.admin.refusals import refused
 
 Change = Callable[[pb.CreateRunRequest], object]
 

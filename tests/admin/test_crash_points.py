@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import grpc
+from tests.admin.conftest import Admin, create_request, run_id
+from tests.admin.refusals import refused
 
 from flyteapi.admin.v1 import run_service_pb2 as pb
 from flyteapi.common.v1 import error_pb2, phase_pb2
 from flyteplane.foundation.errors import InvalidArgument, NotFound, ResourceExhausted, Unavailable
-from tests.admin.conftest import Admin, create_request, run_id
-from tests.admin.refusals import refused
 
 AWAY = Unavailable("the scheduler is away", reason="AWAY")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import grpc
+from tests.admin.conftest import Admin, create_request, inputs, run_id, task_spec
+from tests.admin.refusals import refused
 
 from flyteapi.admin.v1 import project_service_pb2, run_service_pb2
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteplane.foundation.errors import InvalidArgument, NotFound, ResourceExhausted
-from tests.admin.conftest import Admin, create_request, inputs, run_id, task_spec
-from tests.admin.refusals import refused
 
 
 async def test_an_accepted_run_is_with_the_scheduler_and_can_be_read(admin: Admin) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import grpc
 import pytest
+from tests.admin.conftest import Admin
+from tests.admin.refusals import refused
 
 from flyteapi.admin.v1 import data_service_pb2 as pb
 from flyteapi.admin.v1 import identity_service_pb2, trigger_service_pb2
-from tests.admin.conftest import Admin
-from tests.admin.refusals import refused
 
 CONTENT = bytes(range(256)) * 10_000
 
@@ -105,7 +105,8 @@ async def test_an_upload_must_name_its_object_and_keep_to_small_pieces(admin: Ad
 
 
 @pytest.mark.parametrize(
-    "uri", ["file:///etc/passwd", "file://{root}/../admin.db", "file://{root}", "s3://bucket/key", "", "file://{root}/no"]
+    "uri",
+    ["file:///etc/passwd", "file://{root}/../admin.db", "file://{root}", "s3://bucket/key", "", "file://{root}/no"],
 )
 async def test_nothing_outside_of_the_store_can_be_had(admin: Admin, uri: str) -> None:
     uri = uri.format(root=admin.objects.root)

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from tests.admin.conftest import Admin, create_request, run_id, task_spec
+from tests.admin.refusals import refused
 
 from flyteapi.admin.v1 import project_service_pb2
 from flyteapi.admin.v1 import run_service_pb2 as pb
@@ -17,8 +19,6 @@ from flyteapi.common.v1.identity_pb2 import ActionId
 from flyteapi.scheduler.v1.event_pb2 import Event
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteplane.foundation.errors import Unavailable
-from tests.admin.conftest import Admin, create_request, run_id, task_spec
-from tests.admin.refusals import refused
 
 
 async def names(admin: Admin, **where: object) -> Sequence[str]:

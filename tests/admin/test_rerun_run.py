@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import grpc
+from tests.admin.conftest import Admin, create_request, inputs, run_id, task_spec
+from tests.admin.refusals import refused
 
 from flyteapi.admin.v1 import run_service_pb2 as pb
 from flyteapi.scheduler.v1.scheduler_service_pb2 import AcceptRunRequest, RunSettings
-from tests.admin.conftest import Admin, create_request, inputs, run_id, task_spec
-from tests.admin.refusals import refused
 
 
 async def submitted(admin: Admin, name: str) -> AcceptRunRequest:

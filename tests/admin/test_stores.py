@@ -142,7 +142,9 @@ async def test_the_revisions_make_the_same_schema_as_a_fresh_database(tmp_path: 
 async def test_a_database_from_the_future_is_refused(tmp_path: Path) -> None:
     database = await open_database(f"sqlite:///{tmp_path / 'admin.db'}")
     await migrate(database, package=PACKAGE)
-    await database.transaction(lambda connection: connection.execute(text("update admin_version set version_num='9999'")))
+    await database.transaction(
+        lambda connection: connection.execute(text("update admin_version set version_num='9999'"))
+    )
     with pytest.raises(FailedPrecondition) as refusal:
         await migrate(database, package=PACKAGE)
     assert refusal.value.reason == "SCHEMA_FROM_THE_FUTURE"

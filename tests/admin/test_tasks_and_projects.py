@@ -6,13 +6,13 @@ import hashlib
 
 import grpc
 import pytest
+from tests.admin.conftest import Admin, create_request, run_id, task_spec
+from tests.admin.refusals import refused
 
 from flyteapi.admin.v1 import project_service_pb2 as projects_pb
 from flyteapi.admin.v1 import run_service_pb2 as runs_pb
 from flyteapi.admin.v1 import task_service_pb2 as pb
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
-from tests.admin.conftest import Admin, create_request, run_id, task_spec
-from tests.admin.refusals import refused
 
 
 def deploy(version: str, *tasks: TaskSpec, project: str = "flytesnacks") -> pb.DeployTasksRequest:

@@ -71,11 +71,13 @@ def facts(spec: TaskSpec) -> dict[str, Any]:
         "queue": spec.queue,
         "retries": spec.retries.count,
         "cache": spec.cache.version if spec.cache.enabled else "off",
-        "reusable": f"{spec.reuse.min_replicas} to {spec.reuse.max_replicas} replicas"
-        if spec.HasField("reuse")
-        else "",
+        "reusable": _replicas(spec),
         "secrets": ", ".join(secret.key for secret in spec.secrets),
     }
+
+
+def _replicas(spec: TaskSpec) -> str:
+    return f"{spec.reuse.min_replicas} to {spec.reuse.max_replicas} replicas" if spec.HasField("reuse") else ""
 
 
 def _signature(spec: TaskSpec) -> str:

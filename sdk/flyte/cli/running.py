@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from flyte.client.run import Runner
     from flyte.remote.run import Run
     from flyte.remote.values import ActionOutputs
+
+_BUNDLE_FOLDER = re.compile(r'File "[^"]*/[0-9a-f]{64}/')
+"""Where a worker unpacks a code bundle; without it a path is the one below the user's own root folder."""
 
 
 def run_task(task: Any, inputs: Mapping[str, Any], options: RunOptions, *, root: RootOptions) -> int:
@@ -140,7 +144,8 @@ def _print_failure(
                 "error": {"code": code, "message": str(error), "traceback": traceback},
             }
         )
+        return
     verb = {ActionPhase.ABORTED: "was aborted", ActionPhase.TIMED_OUT: "timed out"}.get(phase, "failed")
     if traceback:
-        click.echo(traceback.rstrip(), err=True)
+        click.echo(_BUNDLE_FOLDER.sub('File "', traceback).rstrip(), err=True)
     click.echo(f"{subject} {verb}: {code}: {error}", err=True)

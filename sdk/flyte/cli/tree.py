@@ -51,7 +51,7 @@ class RunTree:
         if action in self._seen:
             return
         above = self._seen[parent].line if parent in self._seen else self.top
-        label = f"{group} · {name}" if group and group != f"{name}_map" else name
+        label = f"{group} · {name}" if group and not group.endswith(f"{name}_map") else name
         line = above.below.setdefault(label, Line(label))
         line.counts[phase] += 1
         self._seen[action] = _Seen(line, phase)

@@ -18,12 +18,11 @@ from typing import Literal, cast, get_args
 from flyte.client.bundle_files import included_files, loaded_module_files, tree_files
 from flyte.client.source_root import import_folders
 from flyte.errors import CodeBundleError
+from flyte.wire.bundle_layout import IMPORT_FOLDERS_ENTRY
 
 CopyStyle = Literal["loaded_modules", "all", "none", "custom"]
 
 MAX_BUNDLE_BYTES = 100 * 1024 * 1024
-IMPORT_FOLDERS_ENTRY = ".flyte/import_folders"
-"""Entry of an archive that names, one a line, folders below its root that belong on the module path as well."""
 
 
 @dataclass(frozen=True, slots=True)

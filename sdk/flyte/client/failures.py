@@ -46,6 +46,8 @@ def from_rpc_error(error: grpc.aio.AioRpcError, *, endpoint: str) -> BaseRuntime
         return InitializationError(status, "user", f"The platform at {endpoint} refuses this call: {message}")
     if status == "DEADLINE_EXCEEDED":
         return UnionRpcError("RpcTimeout", f"The platform at {endpoint} did not answer in time: {message}")
+    if status == "UNIMPLEMENTED":
+        return UnionRpcError("NotServed", f"The platform at {endpoint} does not serve this; is it an older one?")
     return UnionRpcError(status, f"The platform at {endpoint} failed: {message}")
 
 

@@ -10,6 +10,7 @@ import importlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
@@ -19,6 +20,7 @@ from flyte.authoring.task import TaskTemplate
 from flyte.errors import ModuleLoadError
 from flyte.spec.limits import MAX_INLINE_IO_BYTES
 from flyte.types.interface import InterfaceCodec, interface_codec
+from flyte.wire.bundle_layout import IMPORT_FOLDERS_ENTRY
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class DeclaredTasks:
 
 def _load(spec: TaskSpec, bundle_path: str) -> LoadedTask:
     if bundle_path and bundle_path not in sys.path:
-        sys.path.insert(0, bundle_path)
+        sys.path[:0] = [bundle_path, *_import_folders(Path(bundle_path))]
         importlib.invalidate_caches()
     task = _unpickle(spec) if spec.entrypoint.pickled_task else _import(spec)
     return LoadedTask(
@@ -79,6 +81,15 @@ def _load(spec: TaskSpec, bundle_path: str) -> LoadedTask:
         function=_function_of(task),
         max_inline_io_bytes=spec.max_inline_io_bytes or MAX_INLINE_IO_BYTES,
     )
+
+
+def _import_folders(bundle: Path) -> list[str]:
+    """Folders below the bundle's root that the submitting side imported modules from as well."""
+    try:
+        listed = (bundle / IMPORT_FOLDERS_ENTRY).read_text()
+    except FileNotFoundError:
+        return []
+    return [str(bundle / folder) for folder in listed.splitlines()]
 
 
 def _import(spec: TaskSpec) -> TaskTemplate[Any, Any, Any]:

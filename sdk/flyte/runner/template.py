@@ -30,6 +30,7 @@ from typing import Any, Final, NoReturn
 from flyte.runner.forking import keep_only, leave_template
 from flyte.runner.linux import adopt_orphans, children_of_this_process
 from flyte.runner.preload import preload
+from flyte.runner.rehearsal import rehearse
 from flyte.runner.worker import run_worker
 
 _MOST_PACKET_BYTES: Final = 1 << 16
@@ -229,6 +230,7 @@ def _become_spare(waiting: socket.socket) -> NoReturn:
         kept = waiting.fileno()
         os.closerange(3, kept)
         os.closerange(kept + 1, 1 << 20)
+        rehearse()
         content, descriptors = receive_with_descriptors(waiting)
         if not content:
             os._exit(0)
@@ -263,6 +265,7 @@ def main(arguments: list[str]) -> int:
     control.set_inheritable(False)
     template: Any = Template(control, spares=int(arguments[1]) if len(arguments) > 1 else 0)
     preload()
+    rehearse()
     gc.collect()
     # Objects that the collector never touches again are pages that the forks keep sharing.
     gc.freeze()

@@ -42,7 +42,7 @@ class Outer:
     rows: list[Inner] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     when: datetime = datetime(2024, 1, 1, tzinfo=UTC)
-    label: str = None  # type: ignore[assignment] -- programs do write this
+    label: str = None  # type: ignore[assignment]  # programs do write this
 
 
 @dataclass

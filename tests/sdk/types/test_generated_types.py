@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-# ruff: noqa: UP007, UP045 -- both spellings of unions are what is tested.
+# ruff: noqa: UP007 -- both spellings of unions are what is tested.
 import math
 import random
 from datetime import date, datetime, time, timedelta
-from typing import Any, Optional, Union
+from typing import Any, Optional, Union, cast
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,36 +31,36 @@ SCALARS: dict[Any, st.SearchStrategy[Any]] = {
     Inner: st.builds(Inner, st.integers(), st.none() | st.text()),
     Pair: st.builds(Pair, st.integers(), st.text()),
 }
+# As values, not as types: what stands in their brackets is drawn.
+LIST, DICT, SET, TUPLE, OPTIONAL = cast(tuple[Any, ...], (list, dict, set, tuple, Optional))
 HASHABLE = (int, str, bool, bytes, date, Colour)
 
 
 @st.composite
-def annotations(draw: st.DrawFn, depth: int = 3) -> tuple[Any, st.SearchStrategy[Any]]:
+def annotated_values(draw: st.DrawFn, depth: int = 3) -> tuple[Any, st.SearchStrategy[Any]]:
     """Draws an annotation with a strategy for its values."""
-    shapes = (
-        ["scalar"] if depth == 0 else ["scalar", "list", "dict", "set", "tuple", "many", "optional", "union", "any"]
-    )
-    shape = draw(st.sampled_from(shapes))
+    nested = ("list", "dict", "set", "tuple", "many", "optional", "union", "any")
+    shape = draw(st.sampled_from(("scalar", *nested))) if depth else "scalar"
     if shape == "scalar":
-        return draw(st.sampled_from(sorted(SCALARS.items(), key=str)))
+        scalar: tuple[Any, st.SearchStrategy[Any]] = draw(st.sampled_from(sorted(SCALARS.items(), key=str)))
+        return scalar
     if shape == "any":
         return Any, naturals()
     if shape == "union":
         return Union[int, str, list[float]], st.integers() | st.text() | st.lists(st.floats())
+    key = draw(st.sampled_from(HASHABLE))
     if shape == "set":
-        item = draw(st.sampled_from(HASHABLE))
-        return set[item], st.sets(SCALARS[item], max_size=4)  # type: ignore[valid-type]
-    inner, values = draw(annotations(depth=depth - 1))
+        return SET[key], st.sets(SCALARS[key], max_size=4)
+    inner, values = draw(annotated_values(depth=depth - 1))
     if shape == "list":
-        return list[inner], st.lists(values, max_size=4)
+        return LIST[inner], st.lists(values, max_size=4)
     if shape == "dict":
-        key = draw(st.sampled_from(HASHABLE))
-        return dict[key, inner], st.dictionaries(SCALARS[key], values, max_size=4)  # type: ignore[valid-type]
+        return DICT[key, inner], st.dictionaries(SCALARS[key], values, max_size=4)
     if shape == "tuple":
-        return tuple[int, inner], st.tuples(st.integers(), values)
+        return TUPLE[int, inner], st.tuples(st.integers(), values)
     if shape == "many":
-        return tuple[inner, ...], st.lists(values, max_size=4).map(tuple)
-    return Optional[inner], st.none() | values
+        return TUPLE[inner, ...], st.lists(values, max_size=4).map(tuple)
+    return OPTIONAL[inner], st.none() | values
 
 
 def naturals() -> st.SearchStrategy[Any]:
@@ -97,7 +97,7 @@ def shuffled(value: Any, seed: int) -> Any:
 
 @given(st.data())
 def test_values_of_generated_annotations_come_back(data: st.DataObject) -> None:
-    annotation, values = data.draw(annotations())
+    annotation, values = data.draw(annotated_values())
     value = data.draw(values)
     codec = codec_for(annotation)
     serialised = codec.encode(value, name="x").SerializeToString(deterministic=True)
@@ -108,7 +108,7 @@ def test_values_of_generated_annotations_come_back(data: st.DataObject) -> None:
 
 @given(st.data())
 def test_a_codec_that_says_plain_writes_the_canonical_form(data: st.DataObject) -> None:
-    annotation, values = data.draw(annotations())
+    annotation, values = data.draw(annotated_values())
     codec = codec_for(annotation)
     message = codec.encode(data.draw(values), name="x")
     if codec.plain:

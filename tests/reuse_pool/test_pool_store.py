@@ -1,0 +1,84 @@
+"""The contract of the register of pools and replicas, over all adapters."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from flyteplane.reuse_pool.application.ports import PoolRecord, PoolStore, ReplicaRecord
+from flyteplane.reuse_pool.store.memory_store import MemoryPoolStore
+from flyteplane.reuse_pool.store.sql_store import open_sql_store
+from tests.support.migrations import assert_revisions_make_the_schema
+
+POOL = PoolRecord(name="a" * 64, project="p", domain="d", environment="env", run="", created_at=10.0)
+REPLICA = ReplicaRecord(name="replica-1", pool=POOL.name, started_at=11.0)
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[PoolStore]:
+    opened: PoolStore = (
+        MemoryPoolStore()
+        if request.param == "memory"
+        else await open_sql_store(f"sqlite:///{tmp_path}/reuse_pool.db")
+    )
+    yield opened
+    await opened.close()
+
+
+async def test_a_new_register_is_empty(store: PoolStore) -> None:
+    assert list(await store.pools()) == []
+    assert list(await store.living_replicas()) == []
+
+
+async def test_a_pool_keeps_the_time_at_which_it_was_first_seen(store: PoolStore) -> None:
+    await store.note_pool(POOL)
+    await store.note_pool_end(POOL.name, at=20.0, reason="drained")
+    later = PoolRecord(name=POOL.name, project="p", domain="d", environment="env", run="", created_at=30.0)
+    await store.note_pool(later)
+    assert list(await store.pools()) == [POOL]
+
+
+async def test_a_replica_lives_until_its_end_is_noted(store: PoolStore) -> None:
+    await store.note_replica(REPLICA)
+    await store.note_replica(REPLICA)
+    assert list(await store.living_replicas()) == [REPLICA]
+    await store.note_replica_end(REPLICA.name, at=12.0, reason="exited with code 0")
+    await store.note_replica_end(REPLICA.name, at=13.0, reason="lost")
+    assert list(await store.living_replicas()) == []
+
+
+async def test_the_end_of_something_unknown_is_nothing(store: PoolStore) -> None:
+    await store.note_replica_end("never-seen", at=1.0, reason="")
+    await store.note_pool_end("never-seen", at=1.0, reason="")
+    assert list(await store.pools()) == []
+
+
+async def test_what_ended_long_ago_is_forgotten_and_what_lives_is_kept(store: PoolStore) -> None:
+    other = PoolRecord(name="b" * 64, project="p", domain="d", environment="env", run="r1", created_at=15.0)
+    await store.note_pool(POOL)
+    await store.note_pool(other)
+    await store.note_replica(REPLICA)
+    await store.note_pool_end(POOL.name, at=20.0, reason="drained")
+    await store.prune(before=19.0)
+    assert {pool.name for pool in await store.pools()} == {POOL.name, other.name}
+    await store.prune(before=21.0)
+    assert list(await store.pools()) == [other]
+    assert list(await store.living_replicas()) == [REPLICA]
+
+
+async def test_a_register_on_disk_survives_its_service(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/reuse_pool.db"
+    first = await open_sql_store(url)
+    await first.note_pool(POOL)
+    await first.note_replica(REPLICA)
+    await first.close()
+    second = await open_sql_store(url)
+    assert list(await second.pools()) == [POOL]
+    assert list(await second.living_replicas()) == [REPLICA]
+    await second.close()
+
+
+async def test_the_revisions_make_the_schema() -> None:
+    await assert_revisions_make_the_schema("flyteplane.reuse_pool.store.migrations")

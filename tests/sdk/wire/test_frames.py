@@ -1,0 +1,60 @@
+"""Frames survive any cutting of the stream, and nothing but frames is taken for one."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flyte.wire.frames import MAX_FRAME_BYTES, FrameDecoder, FrameTooLargeError, encode_frame, encode_frames
+
+
+@given(st.lists(st.binary(max_size=300), max_size=12), st.lists(st.integers(1, 50), min_size=1))
+def test_messages_arrive_whole_and_in_order_however_the_stream_is_cut(messages: list[bytes], cuts: list[int]) -> None:
+    stream, decoder, found = encode_frames(messages), FrameDecoder(), []
+    position, turn = 0, 0
+    while position < len(stream):
+        size = cuts[turn % len(cuts)]
+        found += decoder.feed(stream[position : position + size])
+        position, turn = position + size, turn + 1
+    assert found == messages
+    assert decoder.pending_bytes == 0
+
+
+def test_a_frame_is_its_length_and_its_message() -> None:
+    assert encode_frame(b"abc") == b"\x03\x00\x00\x00abc"
+    assert encode_frame(b"") == b"\x00\x00\x00\x00"
+
+
+def test_what_is_cut_off_is_pending() -> None:
+    decoder = FrameDecoder()
+    assert decoder.feed(encode_frame(b"abc")[:-1]) == []
+    assert decoder.pending_bytes == 6
+    assert decoder.feed(b"c") == [b"abc"]
+
+
+def test_a_message_beyond_the_limit_is_refused_on_both_sides() -> None:
+    with pytest.raises(FrameTooLargeError, match="67108865 bytes is longer"):
+        encode_frame(bytes(MAX_FRAME_BYTES + 1))
+    with pytest.raises(FrameTooLargeError, match="carries no frames"):
+        FrameDecoder().feed(b"HTTP/1.1 200 OK")
+
+
+def test_one_huge_frame_in_small_pieces_takes_linear_time() -> None:
+    def seconds(size: int) -> float:
+        stream, decoder = encode_frame(bytes(size)), FrameDecoder()
+        started = time.perf_counter()
+        found = [message for at in range(0, len(stream), 4096) for message in decoder.feed(stream[at : at + 4096])]
+        assert [len(message) for message in found] == [size]
+        return time.perf_counter() - started
+
+    seconds(1 << 20)
+    # A quadratic decoder would need 16 * 16 times as long.
+    assert seconds(16 << 20) < 100 * max(seconds(1 << 20), 0.001)
+
+
+def test_many_small_frames_in_one_piece_are_all_found() -> None:
+    messages = [str(number).encode() for number in range(10_000)]
+    assert FrameDecoder().feed(encode_frames(messages)) == messages

@@ -40,8 +40,8 @@ class HeldRun:
 class FakeScheduler(SchedulerServiceServicer):
     """Takes runs and remembers them.
 
-    `fail_before` and `fail_after` hold the errors of the next calls to AcceptRun: before anything was done, or after the run
-    was taken, as when the answer is lost. `accepting` is cleared to keep AcceptRun hanging.
+    `fail_before` and `fail_after` hold the errors of the next calls to AcceptRun: before anything was done, or after
+    the run was taken, as when the answer is lost. `accepting` is cleared to keep AcceptRun hanging.
     """
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from tests.admin.refusals import refused
 
 from flyteapi.admin.v1 import run_service_pb2 as pb
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
-from flyteapi.task.v1.value_pb2 import ListValue, NamedValue, NamedValues, Payload, PayloadReference, Value
+from flyteapi.task.v1.value_pb2 import ListValue, NamedValue, NamedValues, NoneValue, Payload, PayloadReference, Value
 
 Change = Callable[[pb.CreateRunRequest], object]
 
@@ -110,11 +110,11 @@ async def test_inputs_with_defaults_may_be_left_out(admin: Admin) -> None:
     [
         ('{"type": "integer"}', Value(big_int="1" * 40)),
         ('{"type": "number"}', Value(int=3)),
-        ('{"type": "string", "format": "date-time"}', Value(none={})),
-        ('{"anyOf": [{"type": "integer"}, {"type": "null"}]}', Value(none={})),
+        ('{"type": "string", "format": "date-time"}', Value(none=NoneValue())),
+        ('{"anyOf": [{"type": "integer"}, {"type": "null"}]}', Value(none=NoneValue())),
         ("", Value(bool=True)),
         ("not json", Value(bool=True)),
-        ('{"type": ["integer", "null"]}', Value(none={})),
+        ('{"type": ["integer", "null"]}', Value(none=NoneValue())),
     ],
 )
 async def test_a_type_that_the_schema_does_not_decide_is_left_to_the_worker(

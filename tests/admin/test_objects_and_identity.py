@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -88,7 +89,7 @@ async def test_content_that_is_not_what_was_announced_is_not_stored(admin: Admin
     ],
 )
 async def test_an_upload_that_breaks_a_rule_is_refused(
-    admin: Admin, changes: dict[str, object], code: grpc.StatusCode, field: str
+    admin: Admin, changes: dict[str, Any], code: grpc.StatusCode, field: str
 ) -> None:
     with refused(code) as refusal:
         await admin.data.CreateUploadUrl(announced(**changes))

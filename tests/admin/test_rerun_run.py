@@ -75,7 +75,7 @@ async def test_contradictions_are_refused(admin: Admin) -> None:
         ({"recover": True, "action": "child"}, "action"),
     ):
         with refused(grpc.StatusCode.INVALID_ARGUMENT) as refusal:
-            await admin.runs.RerunRun(pb.RerunRunRequest(source=run_id("source"), **fields))  # type: ignore[arg-type]
+            await admin.runs.RerunRun(pb.RerunRunRequest(source=run_id("source"), **fields))
         assert refusal.field == field
     with refused(grpc.StatusCode.NOT_FOUND):
         await admin.runs.RerunRun(pb.RerunRunRequest(source=run_id("nobody")))

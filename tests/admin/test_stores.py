@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,6 @@ async def test_one_bad_run_of_a_group_commit_fails_alone(database: Database) -> 
     await runs.add(new_run("taken"))
     good = [runs.add(new_run(f"r{number}")) for number in range(5)]
     bad = [runs.add(new_run("taken", inputs=b"other")), runs.add(new_run("x", project="moon"))]
-    import asyncio
-
     outcomes = await asyncio.gather(*good[:2], *bad, *good[2:], return_exceptions=True)
     assert [type(outcome) for outcome in outcomes[2:4]] == [AlreadyExists, NotFound]
     assert len(await runs.pending()) == 6
@@ -133,7 +132,7 @@ async def test_the_revisions_make_the_same_schema_as_a_fresh_database(tmp_path: 
     fresh = await open_database(f"sqlite:///{tmp_path / 'fresh.db'}")
     revised = await open_database(f"sqlite:///{tmp_path / 'revised.db'}")
     await migrate(fresh, package=PACKAGE)
-    await revised.transaction(lambda connection: run_revisions(connection, migrations))  # type: ignore[arg-type]
+    await revised.transaction(lambda connection: run_revisions(connection, migrations))
     assert await fresh.read(described) == await revised.read(described)
     for database in (fresh, revised):
         await database.close()

@@ -55,7 +55,8 @@ async def test_the_newest_version_is_the_one_deployed_last(admin: Admin) -> None
 async def test_lists_give_the_newest_of_each_or_all_of_one(admin: Admin) -> None:
     for version in ("v1", "v2"):
         await admin.tasks.DeployTasks(deploy(version, *(task_spec(f"env.{name}") for name in "abc")))
-    seen, token = [], ""
+    seen: list[tuple[str, str]] = []
+    token = ""
     while True:
         page = await admin.tasks.ListTasks(
             pb.ListTasksRequest(project="flytesnacks", domain="development", page_size=2, page_token=token)

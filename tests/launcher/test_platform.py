@@ -1,4 +1,4 @@
-"""The platform as a whole: either everything runs or nothing, and a service that dies takes the rest with it in order."""
+"""The platform as a whole: everything runs or nothing, and a service that dies takes the rest with it in order."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from flyteplane.rpc.client import open_channel
 
 
 class Recorded(IdentityServiceServicer):
-    """A service that notes what is done to it."""
+    """A service that notes what is done to it. It has one rpc only; generated code refuses the others."""
 
     def __init__(self, name: str, notes: list[str], given: Surroundings, *, stubborn: bool = False) -> None:
         self.name, self.notes, self.given, self.stubborn = name, notes, given, stubborn
@@ -59,7 +59,7 @@ class Table:
             if name == broken:
                 raise Unavailable("its disk is full", reason="STORE_FULL")
             self.notes.append(f"open {name}")
-            self.opened[name] = Recorded(name, self.notes, given, stubborn=name == stubborn)
+            self.opened[name] = Recorded(name, self.notes, given, stubborn=name == stubborn)  # type: ignore[abstract]
             return self.opened[name]
 
         return ServiceEntry(name=name, open=open_service)

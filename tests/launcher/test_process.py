@@ -10,7 +10,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -65,8 +64,8 @@ class Launched:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path / "platform"
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "platform"
 
 
 def one_line(said: str) -> str:

@@ -37,6 +37,8 @@ from flyteapi.scheduler.v1.worker_service_pb2 import (
 from flyteapi.task.v1.task_spec_pb2 import ReusePolicy, SecretRequest, TaskSpec
 from flyteapi.task.v1.value_pb2 import Payload
 from flyteplane.cluster.memory import MemoryCluster, MemoryWorker
+from flyteplane.foundation.clock import ManualClock
+from flyteplane.reuse_pool.main import ReusePoolService
 from flyteplane.rpc.inprocess import InProcessServer
 
 WAIT_S = 10.0
@@ -54,9 +56,15 @@ def obedient(worker: MemoryWorker, order: WorkerOrder) -> Iterable[WorkerReport]
     elif kind == "cancel" and not _assigned(worker, lease).action.startswith("stubborn"):
         error = TaskError(code="CancelledError", message=order.cancel.reason)
         yield WorkerReport(lease=lease, ended=AttemptEnded(error=error))
-    elif kind == "drain":
+    if kind in ("drain", "end_accepted") and _has_drained(worker):
         yield WorkerReport(drained=Drained())
         asyncio.get_running_loop().call_soon(worker.exit)
+
+
+def _has_drained(worker: MemoryWorker) -> bool:
+    """Whether it was told to drain and nothing that it was given is left."""
+    leases = {kind: {o.lease for o in worker.received if o.HasField(kind)} for kind in ("assign", "end_accepted")}
+    return any(o.HasField("drain") for o in worker.received) and leases["assign"] <= leases["end_accepted"]
 
 
 def _assigned(worker: MemoryWorker, lease: int) -> Assign:
@@ -91,6 +99,15 @@ def declaration(
         policy=policy,
         template=TaskSpec(environment=environment, secrets=secrets, **template),
     )
+
+
+class BenchClock(ManualClock):
+    """A manual clock that can also stand for a process that was stopped."""
+
+    def stand_still(self, seconds: float) -> None:
+        """Timers that fell due in this time fire late, all at its end."""
+        self._elapsed += seconds
+        self.advance(0.0)
 
 
 @dataclass
@@ -166,10 +183,10 @@ class Scheduler:
         """What was reported of a lease, in order."""
         kinds: list[str] = []
         for report in self.reports:
-            kind = report.WhichOneof("report")
-            message = getattr(report, kind or "")
+            kind = str(report.WhichOneof("report"))
+            message = getattr(report, kind)
             if getattr(message, "lease", None) == lease:
-                kinds.append(message.WhichOneof("report") if kind == "forward" else kind)
+                kinds.append(str(message.WhichOneof("report")) if kind == "forward" else kind)
         return kinds
 
     async def close(self) -> None:
@@ -178,14 +195,19 @@ class Scheduler:
             await asyncio.wait([self.reader])
 
 
+async def next_turn() -> None:
+    """Lets everything else on the loop take one step; all of it is in memory."""
+    await asyncio.sleep(0)
+
+
 @dataclass
 class Bench:
     """A running service and what surrounds it."""
 
-    service: Any
+    service: ReusePoolService
     server: InProcessServer
     cluster: MemoryCluster
-    clock: Any
+    clock: BenchClock
     schedulers: list[Scheduler] = field(default_factory=list)
 
     @property
@@ -211,9 +233,9 @@ class Bench:
                 found = [order for order in worker.received if order.WhichOneof("order") == kind]
                 if len(found) >= count:
                     return found
-                await asyncio.sleep(0)
+                await next_turn()
 
     async def until(self, holds: Callable[[], bool]) -> None:
         async with asyncio.timeout(WAIT_S):
             while not holds():
-                await asyncio.sleep(0)
+                await next_turn()

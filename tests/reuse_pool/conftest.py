@@ -6,18 +6,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.reuse_pool.bench import Bench, BenchClock, obedient
 
 from flyteplane.cluster.memory import MemoryCluster
-from flyteplane.foundation.clock import ManualClock
 from flyteplane.foundation.ids import SeededIds
 from flyteplane.reuse_pool.main import open_reuse_pool
 from flyteplane.rpc.inprocess import InProcessServer
-from tests.reuse_pool.bench import Bench, obedient
 
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    cluster, clock = MemoryCluster(obedient), ManualClock()
+    cluster, clock = MemoryCluster(obedient), BenchClock()
     service = await open_reuse_pool(
         database_url=f"sqlite:///{tmp_path}/reuse_pool.db", cluster=cluster, clock=clock, ids=SeededIds()
     )

@@ -1,6 +1,7 @@
 """A world for the domain of the reuse pool: it carries out effects on paper and checks each against the promises.
 
-The world knows on its own which replica has said what and which lease is where, so that a pool that loses count is found out.
+The world knows on its own which replica has said what and which lease is where, so that a pool that loses count is
+found out.
 """
 
 from __future__ import annotations
@@ -257,9 +258,7 @@ class PoolWorld:
         return [lease for lease in self.leases.values() if self.is_placed(lease)]
 
     def waiting(self) -> list[Lease]:
-        return [
-            lease for lease in self.leases.values() if not lease.outcome and lease.attempt.stage is Stage.WAITING
-        ]
+        return [lease for lease in self.leases.values() if not lease.outcome and lease.attempt.stage is Stage.WAITING]
 
     def replicas(self, state: ReplicaState | None = None) -> list[Replica]:
         return [body.replica for body in self.bodies.values() if state is None or body.replica.state is state]

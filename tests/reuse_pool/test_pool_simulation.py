@@ -8,12 +8,12 @@ from __future__ import annotations
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.reuse_pool.pool_world import Lease, PoolWorld
 
 from flyteplane.reuse_pool.domain import administration
 from flyteplane.reuse_pool.domain.attempt import Stage
 from flyteplane.reuse_pool.domain.policy import PoolPolicy, PoolSettings
 from flyteplane.reuse_pool.domain.replica import ReplicaState
-from tests.reuse_pool.pool_world import Lease, PoolWorld
 
 OVERFLOW_LIMIT = 4
 RUNS = st.sampled_from(["red", "green", "blue"])
@@ -174,7 +174,9 @@ class PoolSimulation(RuleBasedStateMachine):
             for replica in pool.roster:
                 body = self.world.bodies[replica.name]
                 assert set(replica.attempts) == set(body.leases)
-                at_work = [lease for lease in map(self.world.leases.__getitem__, body.leases) if not lease.attempt.calls]
+                at_work = [
+                    lease for lease in map(self.world.leases.__getitem__, body.leases) if not lease.attempt.calls
+                ]
                 assert replica.running == len(at_work)
             live = [
                 lease

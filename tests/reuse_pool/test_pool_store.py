@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.support.migrations import assert_revisions_make_the_schema
 
 from flyteplane.reuse_pool.application.ports import PoolRecord, PoolStore, ReplicaRecord
 from flyteplane.reuse_pool.store.memory_store import MemoryPoolStore
 from flyteplane.reuse_pool.store.sql_store import open_sql_store
-from tests.support.migrations import assert_revisions_make_the_schema
 
 POOL = PoolRecord(name="a" * 64, project="p", domain="d", environment="env", run="", created_at=10.0)
 REPLICA = ReplicaRecord(name="replica-1", pool=POOL.name, started_at=11.0)
@@ -19,9 +19,7 @@ REPLICA = ReplicaRecord(name="replica-1", pool=POOL.name, started_at=11.0)
 @pytest.fixture(params=["memory", "sqlite"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[PoolStore]:
     opened: PoolStore = (
-        MemoryPoolStore()
-        if request.param == "memory"
-        else await open_sql_store(f"sqlite:///{tmp_path}/reuse_pool.db")
+        MemoryPoolStore() if request.param == "memory" else await open_sql_store(f"sqlite:///{tmp_path}/reuse_pool.db")
     )
     yield opened
     await opened.close()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from tests.reuse_pool.pool_world import PoolWorld
 
 from flyteplane.reuse_pool.domain.deadlines import forgive
 from flyteplane.reuse_pool.domain.effects import Cancel, Lose, Stop
 from flyteplane.reuse_pool.domain.policy import PoolPolicy, PoolSettings
-from tests.reuse_pool.pool_world import PoolWorld
 
 
 def warm(replicas: int = 1, *, concurrency: int = 1, settings: PoolSettings | None = None) -> PoolWorld:
@@ -60,11 +60,13 @@ def test_nobody_is_to_blame_for_a_replica_that_nobody_saw_end() -> None:
 
 def test_an_action_that_took_three_replicas_down_is_in_quarantine() -> None:
     world = warm(2)
+    outcomes = []
     for _ in range(3):
         lease = world.place(action="lethal")
         world.dies(world.body_of(lease).replica.name)
         world.hello_all()
-    assert lease.outcome == "lost:QUARANTINED:True"
+        outcomes.append(lease.outcome)
+    assert outcomes == ["lost:REPLICA_CRASHED:True"] * 2 + ["lost:QUARANTINED:True"]
     assert world.place(action="lethal").outcome == "refused:QUARANTINED:False"
     assert world.is_placed(world.place(action="harmless"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.reuse_pool.pool_world import PoolWorld
 
 from flyteplane.foundation.errors import InvalidArgument
 from flyteplane.reuse_pool.domain import administration, deadlines
@@ -10,14 +11,11 @@ from flyteplane.reuse_pool.domain.effects import Assign, Drain, Start
 from flyteplane.reuse_pool.domain.policy import PoolPolicy, PoolSettings
 from flyteplane.reuse_pool.domain.replica import ReplicaState
 from flyteplane.reuse_pool.domain.scaling import backoff_s
-from tests.reuse_pool.pool_world import PoolWorld
 
 
 def warm(least: int, most: int, *, concurrency: int = 1, settings: PoolSettings | None = None) -> PoolWorld:
     """A pool whose first replicas have said Hello."""
-    world = PoolWorld(
-        PoolPolicy(min_replicas=least, max_replicas=most, concurrency=concurrency), settings=settings
-    )
+    world = PoolWorld(PoolPolicy(min_replicas=least, max_replicas=most, concurrency=concurrency), settings=settings)
     world.hello_all()
     return world
 

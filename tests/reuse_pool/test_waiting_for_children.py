@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tests.reuse_pool.pool_world import Lease, PoolWorld
+
 from flyteplane.reuse_pool.domain.effects import Refuse
 from flyteplane.reuse_pool.domain.policy import PoolPolicy, PoolSettings
-from tests.reuse_pool.pool_world import Lease, PoolWorld
 
 
 def fixed(replicas: int, *, concurrency: int = 1, pools: int = 1, overflow_limit: int = 32) -> PoolWorld:
@@ -176,7 +177,7 @@ def test_a_wide_tree_of_sync_tasks_needs_few_overflow_replicas() -> None:
 
 def test_a_recursion_deeper_than_the_limit_is_refused_with_the_reason() -> None:
     world = fixed(1, overflow_limit=3)
-    lease = world.place()
+    lease = last = world.place()
     for _ in range(4):
         last, lease = lease, world.call(lease)
         world.hello_all()

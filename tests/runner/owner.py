@@ -1,4 +1,6 @@
-"""The side that places workers, small enough for tests: it keeps what workers say and answers what they need answered."""
+"""The side that places workers, small enough for tests: it keeps what workers say and answers what they need
+answered.
+"""
 
 from __future__ import annotations
 

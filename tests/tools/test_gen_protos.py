@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tools import gen_protos
+
+import gen_protos
 
 GREETING = """\
 syntax = "proto3";

@@ -7,6 +7,7 @@ platform is unavailable; every call has a deadline, carries the API key if there
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
@@ -179,6 +180,8 @@ class Connection:
 
 _connection: Connection | None = None
 _owner_pid = 0
+_closing: set[asyncio.Future[None]] = set()
+"""Connections that were replaced and are being closed; held, so that they are not collected before."""
 
 
 def connection() -> Connection:
@@ -189,6 +192,8 @@ def connection() -> Connection:
     global _connection, _owner_pid
     settings = require_settings()
     if _connection is None or _connection.settings != settings or _owner_pid != os.getpid():
+        if _connection is not None and _owner_pid == os.getpid():
+            _closing.add(asyncio.ensure_future(_connection.close()))
         _connection = Connection(settings)
         _owner_pid = os.getpid()
     return _connection

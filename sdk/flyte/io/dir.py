@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
 from flyte.io.file import File
-from flyte.io.placement import new_location, stores_on_creation
+from flyte.io.placement import StoredData, new_location, stores_on_creation
 from flyte.io.reference import PathReference, download_target
 from flyte.storage import objects
 from flyte.storage.locations import join, local_path, name_of, scheme_of
@@ -21,6 +21,10 @@ class Dir(PathReference, Generic[T]):
     """A folder in the object store or on this machine."""
 
     __flyte_reference__: ClassVar[str] = "dir"
+
+    @classmethod
+    def __flyte_restore__(cls, stored: StoredData) -> Dir[T]:
+        return super().__flyte_restore__(stored) if stored.uri else EmptyDir()
 
     @property
     def lazy_uploader(self) -> None:

@@ -69,9 +69,7 @@ def _write_pandas(frame: Any, path: Path, frame_format: str) -> None:
     try:
         frame.to_parquet(path)
     except ImportError as error:
-        raise FrameEngineMissing(
-            "Storing a pandas frame as parquet needs pyarrow. Add pyarrow to the image."
-        ) from error
+        raise FrameEngineMissing("Storing a pandas frame as parquet needs pyarrow: add it to the image") from error
 
 
 def _write_arrow(table: Any, path: Path, frame_format: str) -> None:

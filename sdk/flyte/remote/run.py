@@ -160,7 +160,9 @@ class Run:
     async def _wait(self, platform: Connection, *, wait_for: WaitFor = "terminal") -> None:
         if self._is_reached(wait_for):
             return
-        async for piece in watch_run(platform, self._message.id, from_sequence=self._next_sequence, must_answer=False):
+        async for piece in watch_run(
+            platform, self._message.id, from_sequence=self._next_sequence, root_only=True, must_answer=False
+        ):
             for event in piece.events:
                 if event.action == ROOT:
                     self.apply(event)

@@ -34,11 +34,13 @@ async def watch_run(
     run: RunId,
     *,
     from_sequence: int = 1,
+    root_only: bool = False,
     must_answer: bool = True,
     on_break: Callable[[BaseRuntimeError], None] | None = None,
 ) -> AsyncIterator[WatchRunResponse]:
     """Yield the pieces of a run's log from a sequence on, until the run has ended and everything was seen.
 
+    With `root_only` events of children are left out, which is all that somebody needs who waits for the result.
     A piece with `resync` says that events were left out: whoever follows all actions has to list them. With
     `must_answer` a platform that does not answer the first time is an error; `on_break` is told of later breaks.
     """
@@ -46,7 +48,7 @@ async def watch_run(
     while True:
         try:
             async for piece in connection.stream(
-                connection.runs.WatchRun, WatchRunRequest(run=run, from_sequence=position)
+                connection.runs.WatchRun, WatchRunRequest(run=run, from_sequence=position, root_only=root_only)
             ):
                 position, attempt, seen = _behind(piece, position), 0, True
                 yield piece

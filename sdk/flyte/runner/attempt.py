@@ -11,14 +11,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from flyteapi.scheduler.v1.worker_service_pb2 import Assign, DeclareRun
-from flyteapi.task.v1.task_spec_pb2 import TaskSpec
-
 from flyte.authoring.bundles import CheckpointPaths, CodeBundle, RawDataPath
 from flyte.authoring.identity import ActionID, GroupData
 from flyte.authoring.task_context import TaskContext
 from flyte.runner.controller import AttemptController
 from flyte.runner.output_capture import AttemptOutput
+from flyteapi.scheduler.v1.worker_service_pb2 import Assign, DeclareRun
+from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 
 _CHECKPOINT: Final = "checkpoint"
 

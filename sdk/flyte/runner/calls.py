@@ -1,8 +1,8 @@
 """Calls of children that wait for their results, whoever waits: the worker's loop, another loop, or a thread.
 
-Results arrive on the main thread while the worker's loop runs, and on the pulse thread while user code has the main thread. A waiter
-on the worker's loop can only be told on the main thread; any other can be told at once, and has to be, since the main thread may
-itself be waiting for it.
+Results arrive on the main thread while the worker's loop runs, and on the pulse thread while user code has the main
+thread. A waiter on the worker's loop can only be told on the main thread; any other can be told at once, and has to
+be, since the main thread may itself be waiting for it.
 """
 
 from __future__ import annotations
@@ -59,10 +59,7 @@ class OutstandingCalls:
         waiter = self._waiting.pop(result.call, None)
         if waiter is None:
             return
-        if isinstance(waiter, concurrent.futures.Future):
-            if not waiter.done():
-                waiter.set_result(result)
-        elif waiter.get_loop() is self._loop:
+        if isinstance(waiter, concurrent.futures.Future) or waiter.get_loop() is self._loop:
             if not waiter.done():
                 waiter.set_result(result)
         else:

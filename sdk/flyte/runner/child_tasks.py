@@ -1,4 +1,6 @@
-"""What the platform has to know of a task that is called: made once for each task object, declared once on the stream."""
+"""What the platform has to know of a task that is called: made once for each task object, declared once on the
+stream.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +8,13 @@ import weakref
 from dataclasses import dataclass
 from typing import Any
 
-from flyteapi.scheduler.v1.worker_service_pb2 import DeclareTask, WorkerReport
-
 from flyte.authoring.task import TaskTemplate
 from flyte.runner.stream import WorkerStream
 from flyte.spec.digests import interface_digest, task_digest, task_identity
 from flyte.spec.limits import MAX_INLINE_IO_BYTES
 from flyte.types.interface import InterfaceCodec, interface_codec
 from flyte.wire.task_spec import task_to_proto
+from flyteapi.scheduler.v1.worker_service_pb2 import DeclareTask, WorkerReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,9 @@ class ChildTasks:
         self._declared: set[bytes] = set()
 
     def describe(self, task: TaskTemplate[Any, Any, Any], *, bundle_digest: str) -> ChildTask:
-        """The task's description; its version has been declared when this returns. Raises InvalidSetting, a ValueError."""
+        """The task's description; its version has been declared when this returns. Raises InvalidSetting, a
+        ValueError.
+        """
         known = self._known.get(task)
         return known if known is not None else self._introduce(task, bundle_digest)
 

@@ -1,8 +1,8 @@
 """How a task that runs in a worker calls other tasks: the worker's implementation of `flyte.authoring.controller`.
 
-A call is encoded once, named after what is called and with what, and sent with all other calls of the same turn of the loop. The
-n-th identical call of an attempt has the same name in every attempt, so a parent that is tried again gets the results that are
-there. Large inputs are in the object store before the call is spoken of.
+A call is encoded once, named after what is called and with what, and sent with all other calls of the same turn of
+the loop. The n-th identical call of an attempt has the same name in every attempt, so a parent that is tried again
+gets the results that are there. Large inputs are in the object store before the call is spoken of.
 """
 
 from __future__ import annotations
@@ -13,16 +13,6 @@ import threading
 from collections.abc import Coroutine, Mapping, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
-
-from flyteapi.common.v1.phase_pb2 import PHASE_SUCCEEDED
-from flyteapi.scheduler.v1.worker_service_pb2 import (
-    ActionResult,
-    CancelCall,
-    SubmitAction,
-    TraceRecord,
-    WorkerReport,
-)
-from flyteapi.task.v1.value_pb2 import Payload
 
 from flyte.authoring.context import current
 from flyte.authoring.controller import TraceCall, TraceOutcome
@@ -43,6 +33,15 @@ from flyte.runner.traces import TraceJournal
 from flyte.spec.child_names import derive_child_name
 from flyte.types.interface import check_inline_size
 from flyte.wire.errors import error_from_proto
+from flyteapi.common.v1.phase_pb2 import PHASE_SUCCEEDED
+from flyteapi.scheduler.v1.worker_service_pb2 import (
+    ActionResult,
+    CancelCall,
+    SubmitAction,
+    TraceRecord,
+    WorkerReport,
+)
+from flyteapi.task.v1.value_pb2 import Payload
 
 T = TypeVar("T")
 
@@ -153,9 +152,7 @@ class AttemptController:
 
     @cached_property
     def _journal(self) -> TraceJournal:
-        return TraceJournal(
-            self._stream, lease=self._lease, data_prefix=self._data_prefix, known=self._known_traces
-        )
+        return TraceJournal(self._stream, lease=self._lease, data_prefix=self._data_prefix, known=self._known_traces)
 
     def _prepare(self, task: TaskTemplate[Any, Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Call:
         data = current()

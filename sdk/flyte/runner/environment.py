@@ -1,7 +1,7 @@
 """Environment variables of attempts: the worker's own, and on top of them those of the attempt that runs.
 
-A replica runs attempts of one task after another, which differ in a variable or two, so only differences are written. What user code
-has changed is found by comparing the mapping as a whole and undone before the next attempt.
+A replica runs attempts of one task after another, which differ in a variable or two, so only differences are written.
+What user code has changed is found by comparing the mapping as a whole and undone before the next attempt.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from typing import Final, cast
 
-# The mapping inside `os.environ`, as bytes: comparing and copying it takes a microsecond, going through `os.environ` thirty.
+# The mapping inside `os.environ`, as bytes: comparing it takes a microsecond, going through `os.environ` thirty.
 _raw: Final = cast(dict[bytes, bytes], vars(os.environ)["_data"])
 
 

@@ -8,8 +8,6 @@ from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from typing import Any
 
-from flyteapi.scheduler.v1.worker_service_pb2 import ActionResult, Assign, AttemptEnded, DeclareRun, WorkerReport
-
 from flyte.authoring.context import TaskContextData
 from flyte.runner.attempt import Attempt, RunOfTask
 from flyte.runner.child_tasks import ChildTasks
@@ -22,6 +20,7 @@ from flyte.runner.report import AttemptReport
 from flyte.runner.stream import WorkerStream
 from flyte.runner.surroundings import Surroundings
 from flyte.runner.tasks import DeclaredTasks, LoadedTask
+from flyteapi.scheduler.v1.worker_service_pb2 import ActionResult, Assign, AttemptEnded, DeclareRun, WorkerReport
 
 _current_attempt: ContextVar[Attempt | None] = ContextVar("flyte_attempt", default=None)
 
@@ -157,9 +156,7 @@ class Execution:
         )
         output = AttemptOutput(self._stream, lease=lease)
         context = contextvars.copy_context()
-        attempt = Attempt(
-            lease, assign=assign, common=common, output=output, controller=controller, context=context
-        )
+        attempt = Attempt(lease, assign=assign, common=common, output=output, controller=controller, context=context)
         context.run(current_output.set, output)
         context.run(_current_attempt.set, attempt)
         return attempt

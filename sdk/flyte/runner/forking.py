@@ -1,8 +1,8 @@
 """From a fork of the template to a worker of its own: session, descriptors, environment, limits.
 
-A forked process shares everything with the template until this module has taken it apart. What must hold afterwards: it leads a
-session and process group of its own, holds no descriptor but its stream (3) and its output (1 and 2), no signal handler of the
-template is left, and random numbers differ from those of its siblings.
+A forked process shares everything with the template until this module has taken it apart. What must hold afterwards:
+it leads a session and process group of its own, holds no descriptor but its stream (3) and its output (1 and 2), no
+signal handler of the template is left, and random numbers differ from those of its siblings.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import socket
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from flyte.runner.linux import adopt_orphans
@@ -76,11 +77,41 @@ def _read_exactly(stream: socket.socket, size: int) -> bytes | None:
     return b"".join(parts)
 
 
+_entered: set[str] = set()
+
+
+def enter_group(base: str) -> None:
+    """Makes a control group of this process's own below a folder and enters it; idempotent. Raises OSError.
+
+    A kernel may take milliseconds for it, which is why workers that are forked ahead do it ahead.
+    """
+    if base not in _entered:
+        os.makedirs(_own_group(base), exist_ok=True)
+        _write(f"{_own_group(base)}/cgroup.procs", "0")
+        _entered.add(base)
+
+
+def limit_group(base: str, files: Sequence[tuple[str, str]]) -> None:
+    """Sets the limits of this process's own control group below a folder. Raises OSError."""
+    os.makedirs(_own_group(base), exist_ok=True)
+    for name, content in files:
+        _write(f"{_own_group(base)}/{name}", content)
+
+
+def _own_group(base: str) -> str:
+    return f"{base}/w{os.getpid()}"
+
+
+def _write(path: str, content: str) -> None:
+    with open(path, "w") as file:
+        file.write(content)
+
+
 def settle_in(startup: Startup) -> None:
     """Gives the process the environment, folders and limits that it was told to have. Raises OSError."""
-    for members in startup.cgroup_members:
-        with open(members, "w") as file:
-            file.write("0")
+    for base, files in startup.groups:
+        limit_group(base, files)
+        enter_group(base)
     if startup.data_limit_bytes:
         resource.setrlimit(resource.RLIMIT_DATA, (startup.data_limit_bytes, startup.data_limit_bytes))
     os.environ.clear()

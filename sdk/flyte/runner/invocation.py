@@ -6,9 +6,6 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from flyteapi.scheduler.v1.worker_service_pb2 import AttemptEnded, WorkerReport
-from flyteapi.task.v1.value_pb2 import Payload
-
 from flyte.authoring.context import TaskContextData, activate, ctx
 from flyte.authoring.function_task import AsyncFunctionTaskTemplate
 from flyte.runner.attempt import Attempt
@@ -25,14 +22,14 @@ from flyte.runner.payloads import (
 from flyte.runner.stream import WorkerStream
 from flyte.runner.tasks import LoadedTask
 from flyte.types.interface import check_inline_size
+from flyteapi.scheduler.v1.worker_service_pb2 import AttemptEnded, WorkerReport
+from flyteapi.task.v1.value_pb2 import Payload
 
 
 class Invocation:
     """One call of a task's code. Neither way of running it ever raises."""
 
-    def __init__(
-        self, attempt: Attempt, loaded: LoadedTask, data: TaskContextData, *, stream: WorkerStream
-    ) -> None:
+    def __init__(self, attempt: Attempt, loaded: LoadedTask, data: TaskContextData, *, stream: WorkerStream) -> None:
         self._attempt = attempt
         self._loaded = loaded
         self._data = data

@@ -1,20 +1,21 @@
 """What a replica puts back after an attempt: working folder, arguments, signal handlers and files.
 
-Module globals stay as they are: they are what a warm replica is for. The state of a process is one for all attempts that share
-it, so it is put back when the last of several has ended. This is done for every attempt on a replica, so it looks before it does
-anything, and its looks are cheap.
+Module globals stay as they are: they are what a warm replica is for. The state of a process is one for all attempts
+that share it, so it is put back when the last of several has ended. This is done for every attempt on a replica, so
+it looks before it does anything, and its looks are cheap.
 """
 
 from __future__ import annotations
 
-import _signal
 import os
 import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 _HANDLED: Final = tuple(
     int(number)
@@ -23,8 +24,8 @@ _HANDLED: Final = tuple(
         *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE),
     )
 )
-# The public one wraps each answer in an enum, which costs more than all the rest of this module.
-_handler_of: Final = _signal.getsignal
+# What `signal.getsignal` wraps: it makes an enum of each answer, which costs more than all the rest of this module.
+_handler_of: Final[Callable[[int], Any]] = vars(import_module("_signal"))["getsignal"]
 
 
 class ProcessIsolation:

@@ -13,7 +13,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def adopt_orphans() -> None:
-    """Makes this process the parent of descendants whose own parent ends, so that a daemon cannot slip away. Raises OSError."""
+    """Makes this process the parent of descendants whose own parent ends, so that a daemon cannot slip away. Raises
+    OSError.
+    """
     _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 
 

@@ -1,7 +1,7 @@
 """Who has the main thread: the worker's loop, or synchronous user code while the loop is at rest.
 
-There is one such hand-over at a time. Synchronous code gives the main thread back to the loop whenever it waits for a child, and
-can be interrupted from the pulse thread by a signal that raises CancelledError wherever it is.
+There is one such hand-over at a time. Synchronous code gives the main thread back to the loop whenever it waits for a
+child, and can be interrupted from the pulse thread by a signal that raises CancelledError wherever it is.
 """
 
 from __future__ import annotations

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from flyteapi.common.v1.error_pb2 import ERROR_KIND_USER, TaskError
-
 from flyte.runner.attempt import Attempt
 from flyte.wire.errors import error_to_proto
+from flyteapi.common.v1.error_pb2 import ERROR_KIND_USER, TaskError
 
 CANCELLED: Final = "CANCELLED"
 """Code of an attempt that ended because it was told to."""

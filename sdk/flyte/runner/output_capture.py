@@ -1,7 +1,9 @@
 """Standard output and error of user code, told apart by attempt.
 
-Several attempts may share a process, so `sys.stdout` and `sys.stderr` are replaced by writers that look up the attempt of the
-calling context. What they get becomes LogChunk reports, batched by turn of the loop or by the pulse thread. Output that belongs to no attempt, and everything written to the descriptors themselves, goes to the worker's output pipe.
+Several attempts may share a process, so `sys.stdout` and `sys.stderr` are replaced by writers that look up the
+attempt of the calling context. What they get becomes LogChunk reports, batched by turn of the loop or by the pulse
+thread. Output that belongs to no attempt, and everything written to the descriptors themselves, goes to the worker's
+output pipe.
 """
 
 from __future__ import annotations
@@ -13,9 +15,8 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Final, TextIO
 
-from flyteapi.scheduler.v1.worker_service_pb2 import LogChunk, WorkerReport
-
 from flyte.runner.stream import WorkerStream
+from flyteapi.scheduler.v1.worker_service_pb2 import LogChunk, WorkerReport
 
 _FLUSH_BYTES: Final = 8 << 10
 _MOST_CHUNK_BYTES: Final = 64 << 10
@@ -46,7 +47,9 @@ class AttemptOutput:
             self._stream.call_at_end_of_turn(self.hand_on)
 
     def hand_on(self) -> None:
-        """Queues everything taken so far as reports; from any thread, and from signal handlers in the middle of itself."""
+        """Queues everything taken so far as reports; from any thread, and from signal handlers in the middle of
+        itself.
+        """
         if self._parts and self._lock.acquire(blocking=False):
             try:
                 self._queue_parts()

@@ -9,11 +9,10 @@ import asyncio
 import hashlib
 from typing import Final
 
-from flyteapi.task.v1.value_pb2 import Payload, PayloadReference
-
 from flyte.spec.limits import INLINE_ON_STREAM_BYTES
 from flyte.storage import objects
 from flyte.storage.locations import is_remote
+from flyteapi.task.v1.value_pb2 import Payload, PayloadReference
 
 EMPTY: Final = Payload()
 

@@ -19,6 +19,7 @@ from importlib import import_module
 from typing import Final
 
 import cloudpickle  # noqa: F401
+
 import flyte
 
 _OWN: Final = ("flyte.wire.errors", "flyte.wire.task_spec", "flyte.storage.objects", "flyte.io", "flyte.report")

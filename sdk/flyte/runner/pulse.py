@@ -1,9 +1,9 @@
 """The thread that says the worker lives, whatever user code does, and that ends it when nobody listens any more.
 
-Every 2 seconds it sends a heartbeat. When the stream ends it kills the worker's whole process group at once: a worker that nobody
-can hear must not go on. While synchronous user code has the main thread it also reads the stream and lets captured output
-out. It blocks all signals, so that handlers of user code run where Python runs them, and never waits for the interpreter longer
-than user code holds it.
+Every 2 seconds it sends a heartbeat. When the stream ends it kills the worker's whole process group at once: a worker
+that nobody can hear must not go on. While synchronous user code has the main thread it also reads the stream and lets
+captured output out. It blocks all signals, so that handlers of user code run where Python runs them, and never waits
+for the interpreter longer than user code holds it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from flyteapi.scheduler.v1.worker_service_pb2 import Heartbeat, WorkerReport
-
 from flyte.runner.linux import resident_bytes
 from flyte.runner.stream import StreamEnded, WorkerStream
+from flyteapi.scheduler.v1.worker_service_pb2 import Heartbeat, WorkerReport
 
 HEARTBEAT_S: Final = 2.0
 OUTPUT_DELAY_S: Final = 0.2

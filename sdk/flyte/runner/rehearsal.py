@@ -1,8 +1,8 @@
 """Going once through everything that a worker does, without being one.
 
-A template rehearses before it forks, so that caches are filled and code is specialised once for all workers. A worker that was
-forked ahead rehearses while it waits: memory that it writes to is copied when it first does, which costs a fork more time than the work
-itself, and it has that time to spare.
+A template rehearses before it forks, so that caches are filled and code is specialised once for all workers. A worker
+that was forked ahead rehearses while it waits: memory that it writes to is copied when it first does, which costs a
+fork more time than the work itself, and it has that time to spare.
 """
 
 from __future__ import annotations
@@ -16,6 +16,11 @@ import tempfile
 import time
 from typing import Any, Final
 
+from flyte.authoring.context import activate
+from flyte.types.interface import interface_codec
+from flyte.wire.errors import error_to_proto
+from flyte.wire.frames import FrameDecoder, encode_frame
+from flyte.wire.task_spec import digest_of, task_to_proto
 from flyteapi.scheduler.v1.worker_service_pb2 import (
     Assign,
     AttemptEnded,
@@ -29,12 +34,6 @@ from flyteapi.scheduler.v1.worker_service_pb2 import (
     WorkerReport,
 )
 from flyteapi.task.v1.value_pb2 import Payload
-
-from flyte.authoring.context import activate
-from flyte.types.interface import interface_codec
-from flyte.wire.errors import error_to_proto
-from flyte.wire.frames import FrameDecoder, encode_frame
-from flyte.wire.task_spec import digest_of, task_to_proto
 
 _MODULE: Final = "flyte.runner.rehearsed"
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from flyteapi.scheduler.v1.worker_service_pb2 import ReportUpdate, WorkerReport
-
 from flyte.report.document import Report
 from flyte.runner.stream import WorkerStream
 from flyte.storage import objects
+from flyteapi.scheduler.v1.worker_service_pb2 import ReportUpdate, WorkerReport
 
 
 class AttemptReport(Report):

@@ -1,8 +1,9 @@
 """Secrets that a task asked for as files.
 
-They appear under /etc/flyte/secrets, on a file system in memory that only this worker sees, where the worker may make one (it
-needs to be root). Otherwise they appear in a private folder that the platform made for this worker and removes with it. Either way
-`FLYTE_SECRETS_DIR` names the folder, files have mode 0600, and they are gone when the last attempt that asked for them has ended.
+They appear under /etc/flyte/secrets, on a file system in memory that only this worker sees, where the worker may make
+one (it needs to be root). Otherwise they appear in a private folder that the platform made for this worker and
+removes with it. Either way `FLYTE_SECRETS_DIR` names the folder, files have mode 0600, and they are gone when the
+last attempt that asked for them has ended.
 """
 
 from __future__ import annotations

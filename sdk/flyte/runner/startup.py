@@ -1,13 +1,13 @@
 """What a worker is told before anything else: the first frame on its stream.
 
-It travels on the stream and not with the request to fork, so that an environment of any size fits and so that a worker that
-was forked ahead can be told what it is.
+It travels on the stream and not with the request to fork, so that an environment of any size fits and so that a
+worker that was forked ahead can be told what it is.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -24,8 +24,8 @@ class Startup:
     temp: str = "/tmp"
     data_limit_bytes: int = 0
     """Limit by RLIMIT_DATA, where no cgroup keeps it; 0 for none."""
-    cgroup_members: tuple[str, ...] = ()
-    """`cgroup.procs` files that the worker enters."""
+    groups: Sequence[tuple[str, Sequence[tuple[str, str]]]] = ()
+    """Control groups to be in: the folder to make one in, and files of it with what to write."""
     secrets_folder: str = ""
     """Where files of secrets may be written if /etc/flyte/secrets cannot be used."""
 
@@ -35,7 +35,6 @@ class Startup:
         values = json.loads(content)
         if not isinstance(values, dict):
             raise ValueError("a start-up frame is one JSON object")
-        values["cgroup_members"] = tuple(values.get("cgroup_members", ()))
         try:
             return cls(**values)
         except TypeError as error:

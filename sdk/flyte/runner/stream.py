@@ -1,9 +1,10 @@
 """The worker's end of its stream: reports out in batches, orders in, whoever holds the interpreter.
 
-Three situations have to work. While the loop runs, the loop reads, and all reports of one turn go out as one frame. While
-synchronous user code runs (the loop is *at rest*) the pulse thread reads and writes, so that output flows and a cancellation is
-heard. Any other thread writes at once. Frames stay whole because only the holder of the write lock touches the socket, and
-because the main thread, which signal handlers of user code may interrupt anywhere, writes only while the loop runs.
+Three situations have to work. While the loop runs, the loop reads, and all reports of one turn go out as one frame.
+While synchronous user code runs (the loop is *at rest*) the pulse thread reads and writes, so that output flows and a
+cancellation is heard. Any other thread writes at once. Frames stay whole because only the holder of the write lock
+touches the socket, and because the main thread, which signal handlers of user code may interrupt anywhere, writes
+only while the loop runs.
 """
 
 from __future__ import annotations
@@ -15,10 +16,9 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from flyteapi.scheduler.v1.worker_service_pb2 import SessionRequest, SessionResponse, WorkerOrder, WorkerReport
-
 from flyte.spec.limits import INLINE_ON_STREAM_BYTES
 from flyte.wire.frames import FrameDecoder, encode_frame
+from flyteapi.scheduler.v1.worker_service_pb2 import SessionRequest, SessionResponse, WorkerOrder, WorkerReport
 
 _READ_BYTES: Final = 1 << 18
 _SEND_BUFFER_BYTES: Final = 1 << 20
@@ -104,7 +104,9 @@ class WorkerStream:
             self._loop.call_soon(self._turn_ended if soon else self._turn_passed)
 
     def call_at_end_of_turn(self, work: Callable[[], None]) -> None:
-        """Runs `work` before the reports of this turn of the loop go out. From any thread; at once if it is not the main one."""
+        """Runs `work` before the reports of this turn of the loop go out. From any thread; at once if it is not the
+        main one.
+        """
         if threading.get_ident() != self._main_thread:
             work()
             return
@@ -123,7 +125,9 @@ class WorkerStream:
         self.send(report)
 
     def wait_for_room(self) -> None:
-        """Waits, as a writer to a full pipe does, while too much output has not been taken. Never from the pulse thread."""
+        """Waits, as a writer to a full pipe does, while too much output has not been taken. Never from the pulse
+        thread.
+        """
         if self._waiting_bytes() <= _MOST_PENDING_BYTES:
             return
         self.wake_pulse()

@@ -12,7 +12,9 @@ from flyte.runner.startup import Startup
 
 
 class Surroundings:
-    """Puts in place and takes away. A fresh worker ends with its attempt, so only a replica puts back what was before."""
+    """Puts in place and takes away. A fresh worker ends with its attempt, so only a replica puts back what was
+    before.
+    """
 
     def __init__(self, startup: Startup) -> None:
         self._environment = AttemptEnvironment()

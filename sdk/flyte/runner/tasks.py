@@ -1,7 +1,8 @@
 """Tasks that were declared to the worker: loaded once, and kept warm.
 
-A task is found by bundle, module and attribute, or unpickled if its code lies in no file. Overrides do not matter here: image,
-resources and retries were dealt with before the worker was chosen, so the function and its interface are all that counts.
+A task is found by bundle, module and attribute, or unpickled if its code lies in no file. Overrides do not matter
+here: image, resources and retries were dealt with before the worker was chosen, so the function and its interface are
+all that counts.
 """
 
 from __future__ import annotations
@@ -13,14 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flyteapi.task.v1.task_spec_pb2 import TaskSpec
-
 from flyte.authoring.function_task import AsyncFunctionTaskTemplate
 from flyte.authoring.task import TaskTemplate
 from flyte.errors import ModuleLoadError
 from flyte.spec.limits import MAX_INLINE_IO_BYTES
 from flyte.types.interface import InterfaceCodec, interface_codec
 from flyte.wire.bundle_layout import IMPORT_FOLDERS_ENTRY
+from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,9 @@ class DeclaredTasks:
         return self._loaded.get(digest)
 
     def load(self, digest: bytes) -> LoadedTask:
-        """Imports the task's module, or takes what is there. Raises whatever the user's module raises, ModuleLoadError."""
+        """Imports the task's module, or takes what is there. Raises whatever the user's module raises,
+        ModuleLoadError.
+        """
         loaded = self._loaded.get(digest)
         if loaded is None:
             spec, bundle_path = self._declared[digest]
@@ -72,7 +74,6 @@ class DeclaredTasks:
 def _load(spec: TaskSpec, bundle_path: str) -> LoadedTask:
     if bundle_path and bundle_path not in sys.path:
         sys.path[:0] = [bundle_path, *_import_folders(Path(bundle_path))]
-        importlib.invalidate_caches()
     task = _unpickle(spec) if spec.entrypoint.pickled_task else _import(spec)
     return LoadedTask(
         task=task,

@@ -1,11 +1,11 @@
 """The warm template: a process that has everything imported that a worker needs, and forks when it is told to.
 
-A fork of it costs 2 ms where a new interpreter with the same imports costs 150. It may never have a thread, since a fork copies
-only the thread that forks, and never opens gRPC or a database, which do not survive one.
+A fork of it costs 2 ms where a new interpreter with the same imports costs 150. It may never have a thread, since a
+fork copies only the thread that forks, and never opens gRPC or a database, which do not survive one.
 
-It is the parent of all its workers, and the adopter of whatever they leave behind: it reports how each worker ended, once the
-worker's process group is dead, and kills descendants that outlived it. When its control socket closes it kills all of them and
-ends, so that nothing of a platform that was killed goes on.
+It is the parent of all its workers, and the adopter of whatever they leave behind: it reports how each worker ended,
+once the worker's process group is dead, and kills descendants that outlived it. When its control socket closes it
+kills all of them and ends, so that nothing of a platform that was killed goes on.
 
 Control messages are JSON objects, one a packet (SOCK_SEQPACKET), the descriptors of a spawn as SCM_RIGHTS:
 
@@ -17,6 +17,7 @@ Control messages are JSON objects, one a packet (SOCK_SEQPACKET), the descriptor
 from __future__ import annotations
 
 import array
+import contextlib
 import gc
 import json
 import os
@@ -24,10 +25,10 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Mapping
-from typing import Any, Final, NoReturn
+from collections.abc import Mapping, Sequence
+from typing import Final, NoReturn
 
-from flyte.runner.forking import keep_only, leave_template
+from flyte.runner.forking import enter_group, keep_only, leave_template
 from flyte.runner.linux import adopt_orphans, children_of_this_process
 from flyte.runner.preload import preload
 from flyte.runner.rehearsal import rehearse
@@ -35,6 +36,11 @@ from flyte.runner.worker import run_worker
 
 _MOST_PACKET_BYTES: Final = 1 << 16
 _DESCRIPTORS: Final = 2
+_FORK_SPARE_AFTER_MS: Final = 5
+"""A worker that has just been started has the processor for so long before the next one is forked ahead."""
+_REHEARSE_AFTER_S: Final = 0.03
+"""A spare that is not wanted for so long uses its time; in a burst of starts it would only take time from others."""
+
 _DESCRIPTOR_SPACE: Final = socket.CMSG_SPACE(_DESCRIPTORS * array.array("i").itemsize)
 
 
@@ -69,8 +75,9 @@ class Spare:
 class Template:
     """The forking side. `serve` runs until the control socket closes."""
 
-    def __init__(self, control: socket.socket, *, spares: int) -> None:
+    def __init__(self, control: socket.socket, *, spares: int, groups: Sequence[str]) -> None:
         self._control = control
+        self._groups = groups
         self._wanted_spares = spares
         self._spares: list[Spare] = []
         self._workers: dict[int, str] = {}
@@ -90,8 +97,8 @@ class Template:
         events.register(self._wake_read, select.POLLIN)
         open_for_orders = True
         while open_for_orders:
-            idle = len(self._spares) < self._wanted_spares
-            ready = events.poll(0 if idle else None)
+            lacking = len(self._spares) < self._wanted_spares
+            ready = events.poll(_FORK_SPARE_AFTER_MS if lacking else None)
             if not ready:
                 self._fork_spare()
             for descriptor, _event in ready:
@@ -155,7 +162,7 @@ class Template:
             waiting.close()
             return
         if pid == 0:
-            _become_spare(waiting)
+            _become_spare(waiting, self._groups)
         waiting.close()
         self._spares.append(Spare(pid, handover))
 
@@ -171,12 +178,19 @@ class Template:
             # The id stays taken while the child is a zombie, so the group that is killed here is the worker's.
             _signal_group(pid, signal.SIGKILL)
             _pid, status = os.waitpid(pid, 0)
-            self._spares = [spare for spare in self._spares if spare.pid != pid]
+            self._forget_spare(pid)
             name = self._workers.pop(pid, None)
             if name is not None:
                 del self._pids[name]
                 self._kill_leftovers()
                 self._send({"exited": name, "status": status})
+
+    def _forget_spare(self, pid: int) -> None:
+        left = [spare for spare in self._spares if spare.pid != pid]
+        if len(left) < len(self._spares):
+            # It ended before it was used. Another one might do the same, so no more are forked ahead.
+            self._wanted_spares = 0
+            self._spares = left
 
     def _kill_leftovers(self) -> None:
         """Kills children that nobody asked for: what a dead worker had moved out of its group."""
@@ -224,13 +238,14 @@ def _signal(pid: int, number: int) -> None:
         return
 
 
-def _become_spare(waiting: socket.socket) -> NoReturn:
+def _become_spare(waiting: socket.socket, groups: Sequence[str]) -> NoReturn:
     try:
         leave_template()
         kept = waiting.fileno()
         os.closerange(3, kept)
         os.closerange(kept + 1, 1 << 20)
-        rehearse()
+        if not select.select([waiting], [], [], _REHEARSE_AFTER_S)[0]:
+            _use_the_wait(groups)
         content, descriptors = receive_with_descriptors(waiting)
         if not content:
             os._exit(0)
@@ -238,6 +253,14 @@ def _become_spare(waiting: socket.socket) -> NoReturn:
         sys.excepthook(*sys.exc_info())
         os._exit(70)
     _run(descriptors[0], descriptors[1])
+
+
+def _use_the_wait(groups: Sequence[str]) -> None:
+    for group in groups:
+        # Where it fails, the worker says so if it needs the group.
+        with contextlib.suppress(OSError):
+            enter_group(group)
+    rehearse()
 
 
 def _become_worker(stream: int, output: int) -> NoReturn:
@@ -260,10 +283,10 @@ def _run(stream: int, output: int) -> NoReturn:
 
 
 def main(arguments: list[str]) -> int:
-    """Serves the control socket whose descriptor is the first argument; the second says how many workers to fork ahead."""
+    """Serves a control socket. Arguments: its descriptor, how many workers to fork ahead, folders for control groups."""
     control = socket.socket(fileno=int(arguments[0]))
     control.set_inheritable(False)
-    template: Any = Template(control, spares=int(arguments[1]) if len(arguments) > 1 else 0)
+    template = Template(control, spares=int(arguments[1]), groups=arguments[2:])
     preload()
     rehearse()
     gc.collect()

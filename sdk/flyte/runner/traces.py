@@ -8,14 +8,14 @@ from collections import defaultdict, deque
 from collections.abc import Iterable
 from typing import Any
 
-from flyteapi.scheduler.v1.worker_service_pb2 import TraceRecord, WorkerReport
-from flyteapi.task.v1.value_pb2 import NamedValues, Payload
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from flyte.authoring.controller import TraceCall, TraceOutcome
 from flyte.runner.payloads import inline_payload, read_payload, store_payload
 from flyte.runner.stream import WorkerStream
 from flyte.types.codecs import codec_for
+from flyteapi.scheduler.v1.worker_service_pb2 import TraceRecord, WorkerReport
+from flyteapi.task.v1.value_pb2 import NamedValues, Payload
 
 _VALUE, _ITEM = "value", "item"
 

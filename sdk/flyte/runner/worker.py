@@ -1,8 +1,8 @@
 """The worker: hears orders, runs attempts, reports how they end.
 
-A fresh worker runs one attempt and exits once its end is accepted. A replica runs many: coroutines beside each other on the loop,
-synchronous tasks one after another with the main thread to themselves. User code always has the main thread, as in a program
-that was started by hand.
+A fresh worker runs one attempt and exits once its end is accepted. A replica runs many: coroutines beside each other
+on the loop, synchronous tasks one after another with the main thread to themselves. User code always has the main
+thread, as in a program that was started by hand.
 """
 
 from __future__ import annotations
@@ -17,9 +17,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from flyteapi.scheduler.v1.worker_service_pb2 import Assign, DeclareRun, Drained, Hello, WorkerOrder, WorkerReport
-
-from flyte.spec.version import __version__
 from flyte.runner.execution import Execution, remember_tasks_of_attempts
 from flyte.runner.forking import read_startup, settle_in
 from flyte.runner.main_thread import MainThread
@@ -29,6 +26,8 @@ from flyte.runner.startup import Startup
 from flyte.runner.stream import WorkerStream
 from flyte.runner.surroundings import Surroundings
 from flyte.runner.tasks import DeclaredTasks
+from flyte.spec.version import __version__
+from flyteapi.scheduler.v1.worker_service_pb2 import Assign, DeclareRun, Drained, Hello, WorkerOrder, WorkerReport
 
 PROTOCOL: Final = 1
 
@@ -46,9 +45,7 @@ class Worker:
         self._at_rest: deque[Callable[[], None]] = deque()
         self._runs: dict[str, DeclareRun] = {}
         self._tasks = DeclaredTasks()
-        self._stream = WorkerStream(
-            connection, loop=self._loop, receive=self._received, ended=self._nobody_listens
-        )
+        self._stream = WorkerStream(connection, loop=self._loop, receive=self._received, ended=self._nobody_listens)
         self._pulse = Pulse(self._stream, collect_output=self._hand_on_output, finished=lambda: self._done)
         self._main_thread = MainThread(
             self._loop, stream=self._stream, pulse=self._pulse, back_on_loop=self._read_inbox_after_rest
@@ -63,7 +60,7 @@ class Worker:
             over=self._attempt_is_over,
         )
         if startup.replica:
-            self._loop.set_task_factory(remember_tasks_of_attempts)
+            self._loop.set_task_factory(remember_tasks_of_attempts)  # type: ignore[arg-type]
 
     def run(self) -> int:
         """Works until there is nothing left to do; returns the exit code of the process."""

@@ -99,10 +99,16 @@ def _locate(uri: str) -> tuple[Any, str]:
     root, key = split_remote(uri)
     store = _stores.get(root)
     if store is None:
-        from obstore.store import from_url
-
-        store = _stores[root] = from_url(root, **options_for(scheme_of(uri)))
+        store = _stores[root] = _open_store(root)
     return store, key
+
+
+def _open_store(root: str) -> Any:
+    from obstore.store import MemoryStore, from_url
+
+    scheme = scheme_of(root)
+    # A store in the memory of this process, one for each bucket: for tests of programs that use remote stores.
+    return MemoryStore() if scheme == "memory" else from_url(root, **options_for(scheme))
 
 
 class _RawReader(io.RawIOBase):

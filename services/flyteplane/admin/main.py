@@ -12,7 +12,7 @@ scheduler that is away; a defect in one of them is told to `on_failure`, and the
 
 import getpass
 import secrets
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,56 +46,67 @@ from flyteplane.admin.servicer.run_service import RunServicer, RunUseCases
 from flyteplane.admin.servicer.task_service import TaskServicer
 from flyteplane.admin.servicer.trigger_service import TriggerServicer
 from flyteplane.admin.store.addresses import FolderAddresses, PlatformAddresses
-from flyteplane.admin.store.keys import ensure_key
-from flyteplane.admin.store.projects import SqlProjectStore, ensure_default_project
+from flyteplane.admin.store.preparation import prepare
+from flyteplane.admin.store.projects import SqlProjectStore
 from flyteplane.admin.store.runs import SqlRunStore
 from flyteplane.admin.store.tasks import SqlTaskStore
 from flyteplane.foundation.clock import SystemClock, TimerClock
 from flyteplane.foundation.ids import IdSource, SystemIds
-from flyteplane.foundation.tasks import BackgroundTasks
+from flyteplane.foundation.tasks import BackgroundTasks, OnFailure
 from flyteplane.objects import FolderObjectStore, ObjectStore
-from flyteplane.records import Database, migrate, open_database
+from flyteplane.records import Database, open_database
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
+    from flyteapi.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceAsyncStub
     from flyteplane.rpc.inprocess import InProcessServer
 
-_MIGRATIONS = "flyteplane.admin.store.migrations"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Servicers:
+    """One for each rpc service of admin."""
+
+    runs: RunServicer
+    tasks: TaskServicer
+    projects: ProjectServicer
+    data: DataServicer
+    identity: IdentityServicer
+    triggers: TriggerServicer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """What the service was given, and the database that it opened."""
+
+    database: Database
+    objects: ObjectStore
+    scheduler_channel: grpc.aio.Channel
+    platform: PlatformIdentity
+    clock: TimerClock
+    ids: IdSource
+    caller_of: CallerOf
+    scratch: Path | None
+    on_failure: OnFailure | None
 
 
 class AdminService:
     """An open admin service. Made by `open_admin`."""
 
     def __init__(
-        self,
-        *,
-        database: Database,
-        outbox: Outbox,
-        background: BackgroundTasks,
-        run_servicer: RunServicer,
-        task_servicer: TaskServicer,
-        project_servicer: ProjectServicer,
-        data_servicer: DataServicer,
-        identity_servicer: IdentityServicer,
+        self, *, database: Database, outbox: Outbox, background: BackgroundTasks, servicers: _Servicers
     ) -> None:
         self._database = database
         self._outbox = outbox
         self._background = background
-        self._run_servicer = run_servicer
-        self._task_servicer = task_servicer
-        self._project_servicer = project_servicer
-        self._data_servicer = data_servicer
-        self._identity_servicer = identity_servicer
+        self._servicers = servicers
 
     def add_to(self, server: "grpc.aio.Server | InProcessServer") -> None:
         """Register every rpc service of admin with a server."""
-        add_RunServiceServicer_to_server(self._run_servicer, server)
-        add_TaskServiceServicer_to_server(self._task_servicer, server)
-        add_ProjectServiceServicer_to_server(self._project_servicer, server)
-        add_DataServiceServicer_to_server(self._data_servicer, server)
-        add_IdentityServiceServicer_to_server(self._identity_servicer, server)
-        add_TriggerServiceServicer_to_server(TriggerServicer(), server)
+        add_RunServiceServicer_to_server(self._servicers.runs, server)
+        add_TaskServiceServicer_to_server(self._servicers.tasks, server)
+        add_ProjectServiceServicer_to_server(self._servicers.projects, server)
+        add_DataServiceServicer_to_server(self._servicers.data, server)
+        add_IdentityServiceServicer_to_server(self._servicers.identity, server)
+        add_TriggerServiceServicer_to_server(self._servicers.triggers, server)
 
     async def close(self) -> None:
         """Stop the background work, commit what was taken, and close the database. Stop the servers first."""
@@ -114,7 +125,7 @@ async def open_admin(
     ids: IdSource | None = None,
     caller_of: CallerOf | None = None,
     scratch: Path | None = None,
-    on_failure: Callable[[str, BaseException], None] | None = None,
+    on_failure: OnFailure | None = None,
 ) -> AdminService:
     """Open the service and begin to deliver what an earlier process left.
 
@@ -131,52 +142,23 @@ async def open_admin(
         FailedPrecondition: the database is from a newer build.
         Unavailable, DataLoss, PermissionDenied: the database cannot be opened or written.
     """
-    clock, ids = clock or SystemClock(), ids or SystemIds()
-    caller_of = caller_of or local_caller()
     database = await open_database(database_url)
+    given = _Given(
+        database=database,
+        objects=objects,
+        scheduler_channel=scheduler_channel,
+        platform=platform,
+        clock=clock or SystemClock(),
+        ids=ids or SystemIds(),
+        caller_of=caller_of or local_caller(),
+        scratch=scratch,
+        on_failure=on_failure,
+    )
     try:
-        tokens = PageTokens(await _prepared(database, now_us=int(clock.now() * 1e6)))
-        stub = SchedulerServiceStub(scheduler_channel)
-        scheduler = RemoteScheduler(stub)
-        runs, task_store = SqlRunStore(database), SqlTaskStore(database)
-        project_store = SqlProjectStore(database)
-        outbox = Outbox(
-            runs=runs,
-            scheduler=scheduler,
-            clock=clock,
-            ids=ids,
-            encode_refusal=encode_refusal,
-            on_failure=on_failure,
-        )
-        admission = Admission(tasks=task_store)
-        create = CreateRun(runs=runs, outbox=outbox, clock=clock, ids=ids)
-        reads = ReadRuns(runs=runs, tasks=task_store, scheduler=scheduler, outbox=outbox, tokens=tokens)
-        use_cases = RunUseCases(
-            admission=admission,
-            create=create,
-            reads=reads,
-            abort=AbortRun(runs=runs, outbox=outbox, scheduler=scheduler),
-            rerun=RerunRun(reads=reads, scheduler=scheduler, admission=admission, create=create),
-        )
-        tasks = Tasks(store=task_store, objects=objects, admission=admission, tokens=tokens, clock=clock)
-        data = Objects(store=objects, addresses=_addresses(objects), projects=project_store, scratch=scratch)
-        background = BackgroundTasks("admin", on_failure=on_failure)
-        await outbox.start()
-        mirror = PhaseMirror(runs=runs, scheduler=scheduler, clock=clock, ids=ids)
-        background.start(mirror.run(), name="phases")
+        return await _wire(given)
     except BaseException:
         await database.close()
         raise
-    return AdminService(
-        database=database,
-        outbox=outbox,
-        background=background,
-        run_servicer=RunServicer(runs=use_cases, scheduler=stub, caller_of=caller_of),
-        task_servicer=TaskServicer(tasks=tasks, caller_of=caller_of),
-        project_servicer=ProjectServicer(projects=Projects(store=project_store, clock=clock)),
-        data_servicer=DataServicer(objects=data),
-        identity_servicer=IdentityServicer(platform=platform, caller_of=caller_of),
-    )
 
 
 def local_caller() -> CallerOf:
@@ -185,16 +167,61 @@ def local_caller() -> CallerOf:
     return lambda _: subject
 
 
+async def _wire(given: _Given) -> AdminService:
+    """Connect the layers and begin the background work."""
+    now_us = int(given.clock.now() * 1e6)
+    tokens = PageTokens(await prepare(given.database, now_us=now_us, fresh_key=secrets.token_bytes(KEY_BYTES)))
+    stub = SchedulerServiceStub(given.scheduler_channel)
+    scheduler, runs = RemoteScheduler(stub), SqlRunStore(given.database)
+    outbox = Outbox(
+        runs=runs,
+        scheduler=scheduler,
+        clock=given.clock,
+        ids=given.ids,
+        encode_refusal=encode_refusal,
+        on_failure=given.on_failure,
+    )
+    servicers = _servicers(given, stub=stub, scheduler=scheduler, runs=runs, outbox=outbox, tokens=tokens)
+    await outbox.start()
+    background = BackgroundTasks("admin", on_failure=given.on_failure)
+    mirror = PhaseMirror(runs=runs, scheduler=scheduler, clock=given.clock, ids=given.ids)
+    background.start(mirror.run(), name="phases")
+    return AdminService(database=given.database, outbox=outbox, background=background, servicers=servicers)
+
+
+def _servicers(
+    given: _Given,
+    *,
+    stub: "SchedulerServiceAsyncStub",
+    scheduler: RemoteScheduler,
+    runs: SqlRunStore,
+    outbox: Outbox,
+    tokens: PageTokens,
+) -> _Servicers:
+    tasks, projects = SqlTaskStore(given.database), SqlProjectStore(given.database)
+    admission = Admission(tasks=tasks)
+    create = CreateRun(runs=runs, outbox=outbox, clock=given.clock, ids=given.ids)
+    reads = ReadRuns(runs=runs, tasks=tasks, scheduler=scheduler, outbox=outbox, tokens=tokens)
+    run_use_cases = RunUseCases(
+        admission=admission,
+        create=create,
+        reads=reads,
+        abort=AbortRun(runs=runs, outbox=outbox, scheduler=scheduler),
+        rerun=RerunRun(reads=reads, scheduler=scheduler, admission=admission, create=create),
+    )
+    task_use_cases = Tasks(store=tasks, objects=given.objects, admission=admission, tokens=tokens, clock=given.clock)
+    object_use_cases = Objects(
+        store=given.objects, addresses=_addresses(given.objects), projects=projects, scratch=given.scratch
+    )
+    return _Servicers(
+        runs=RunServicer(runs=run_use_cases, scheduler=stub, caller_of=given.caller_of),
+        tasks=TaskServicer(tasks=task_use_cases, caller_of=given.caller_of),
+        projects=ProjectServicer(projects=Projects(store=projects, clock=given.clock)),
+        data=DataServicer(objects=object_use_cases),
+        identity=IdentityServicer(platform=given.platform, caller_of=given.caller_of),
+        triggers=TriggerServicer(),
+    )
+
+
 def _addresses(objects: ObjectStore) -> ObjectAddresses:
     return FolderAddresses(objects) if isinstance(objects, FolderObjectStore) else PlatformAddresses()
-
-
-async def _prepared(database: Database, *, now_us: int) -> bytes:
-    """Migrate, make what always exists, and return the key of page tokens."""
-    await migrate(database, package=_MIGRATIONS)
-
-    def work(connection: "Connection") -> bytes:
-        ensure_default_project(connection, now_us=now_us)
-        return ensure_key(connection, "page-tokens", fresh=secrets.token_bytes(KEY_BYTES))
-
-    return await database.write(work)

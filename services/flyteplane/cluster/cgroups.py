@@ -1,8 +1,9 @@
 """Limits of memory and cpu by control groups, where this machine lets us make them.
 
-Both hierarchies are known: version 2 (one tree, controllers to be handed down) and version 1 (a tree for each controller). Groups
-are made below the group that this process is in, so that limits of the platform itself hold for its workers. Where groups
-cannot be made, `ControlGroups.detect` gives none and the caller limits what it can by other means.
+Both hierarchies are known: version 2 (one tree, controllers to be handed down) and version 1 (a tree for each
+controller). Groups are made below the group that this process is in, so that limits of the platform itself hold for
+its workers. Where groups cannot be made, `ControlGroups.detect` gives none and the caller limits what it can by other
+means.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -25,17 +26,20 @@ _REMOVAL_PATIENCE_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
+class GroupSettings:
+    """A group for a worker to make and to enter, and what it writes into the group's files before."""
+
+    base: Path
+    files: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerGroup:
-    """The control groups of one worker."""
+    """The control groups of one worker, as far as it has made any."""
 
     folders: tuple[Path, ...]
     memory_events: Path | None
     """The file that counts kills for want of memory."""
-
-    @property
-    def member_files(self) -> tuple[str, ...]:
-        """Files that a process writes "0" to in order to enter."""
-        return tuple(str(folder / "cgroup.procs") for folder in self.folders)
 
     def ran_out_of_memory(self) -> bool:
         """Whether the kernel killed a member because of the group's memory limit."""
@@ -59,12 +63,14 @@ class WorkerGroup:
 
     def remove(self) -> bool:
         """Removes the groups; False while killed members are still on their way out."""
-        return all([_remove(folder) for folder in self.folders])
+        removed = [_remove(folder) for folder in self.folders]
+        return all(removed)
 
 
 @dataclass(frozen=True, slots=True)
 class ControlGroups:
-    """Makes groups for workers.
+    """Groups for workers. A worker makes and enters its own, named after its process: entering may take milliseconds,
+    which a worker that is forked ahead has to spare.
 
     Args:
         version: 1 or 2.
@@ -75,74 +81,83 @@ class ControlGroups:
     version: int
     memory: Path | None
     cpu: Path | None
-    _swept: list[Path] = field(default_factory=list)
 
     @classmethod
-    def detect(cls, name: str, *, mounts: Path = Path("/proc/self/mounts"), own: Path = Path("/proc/self/cgroup")) -> (
-        ControlGroups | None
-    ):
+    def detect(
+        cls, name: str, *, mounts: Path = Path("/proc/self/mounts"), own: Path = Path("/proc/self/cgroup")
+    ) -> ControlGroups | None:
         """What this machine offers for groups below one named `name`; None if it offers nothing."""
         memberships = _memberships(own)
-        for mount, kind, options in _cgroup_mounts(mounts):
+        found = _cgroup_mounts(mounts)
+        for mount, kind, _options in found:
             if kind == "cgroup2" and "" in memberships and (base := _prepare_v2(mount, memberships[""], name)):
                 return cls(2, base, base)
         folders = {
             controller: base
-            for mount, kind, options in _cgroup_mounts(mounts)
+            for mount, kind, options in found
             for controller in ("memory", "cpu")
             if kind == "cgroup" and controller in options and controller in memberships
             if (base := _prepare(mount / memberships[controller].lstrip("/") / name)) is not None
         }
         return cls(1, folders.get("memory"), folders.get("cpu")) if folders else None
 
-    def create(self, worker: str, *, memory_bytes: int, cpu_millis: int) -> WorkerGroup:
-        """Makes the groups of a worker with limits above 0; an existing group is taken over. Raises OSError."""
-        folders: list[Path] = []
-        events: Path | None = None
+    @property
+    def bases(self) -> tuple[Path, ...]:
+        """Folders in which workers make their groups."""
+        return tuple(dict.fromkeys(base for base in (self.memory, self.cpu) if base is not None))
+
+    @property
+    def limits_memory(self) -> bool:
+        """Whether memory can be limited."""
+        return self.memory is not None
+
+    def settings(self, *, memory_bytes: int, cpu_millis: int) -> list[GroupSettings]:
+        """Groups that keep these limits; 0 is no limit."""
+        files: dict[Path, list[tuple[str, str]]] = {}
         if memory_bytes and self.memory is not None:
-            folder = _make(self.memory / worker, folders)
-            if self.version == 2:
-                (folder / "memory.max").write_text(str(memory_bytes))
-                _try_write(folder / "memory.swap.max", "0")
-                events = folder / "memory.events"
-            else:
-                (folder / "memory.limit_in_bytes").write_text(str(memory_bytes))
-                events = folder / "memory.oom_control"
+            files.setdefault(self.memory, []).extend(_memory_files(self.version, memory_bytes))
         if cpu_millis and self.cpu is not None:
-            folder = _make(self.cpu / worker, folders)
-            quota_us = max(cpu_millis * _PERIOD_US // 1000, _LEAST_QUOTA_US)
-            if self.version == 2:
-                (folder / "cpu.max").write_text(f"{quota_us} {_PERIOD_US}")
-            else:
-                (folder / "cpu.shares").write_text(str(max(cpu_millis * 1024 // 1000, _LEAST_SHARES)))
-                (folder / "cpu.cfs_quota_us").write_text(str(quota_us))
-        return WorkerGroup(tuple(folders), events)
+            files.setdefault(self.cpu, []).extend(_cpu_files(self.version, cpu_millis))
+        return [GroupSettings(base, tuple(of_base)) for base, of_base in files.items()]
+
+    def of_process(self, pid: int) -> WorkerGroup:
+        """The groups of the worker with this process id; they need not exist."""
+        name = f"w{pid}"
+        events = None
+        if self.memory is not None:
+            events = self.memory / name / ("memory.events" if self.version == 2 else "memory.oom_control")
+        return WorkerGroup(tuple(base / name for base in self.bases), events)
 
     def sweep(self) -> None:
-        """Kills members of groups that are left from a platform that was killed, and removes the groups."""
-        for base in self._bases():
-            for folder in [entry for entry in base.iterdir() if entry.is_dir()]:
+        """Kills the members of all groups that are left, and removes the groups. Blocks."""
+        for base in self.bases:
+            for folder in [entry for entry in base.iterdir() if entry.is_dir()] if base.is_dir() else ():
                 WorkerGroup((folder,), None).kill()
                 _remove_patiently(folder)
 
     def close(self) -> None:
-        """Removes the folder in which the groups were."""
-        for base in self._bases():
+        """Removes everything that is left, with the folders in which the groups were. Blocks."""
+        self.sweep()
+        for base in self.bases:
             _remove(base)
 
-    def _bases(self) -> Iterable[Path]:
-        return [base for base in dict.fromkeys((self.memory, self.cpu)) if base is not None and base.is_dir()]
+
+def _memory_files(version: int, limit_bytes: int) -> list[tuple[str, str]]:
+    if version == 2:
+        return [("memory.max", str(limit_bytes))]
+    return [("memory.limit_in_bytes", str(limit_bytes))]
 
 
-def _make(folder: Path, folders: list[Path]) -> Path:
-    if folder not in folders:
-        folder.mkdir(exist_ok=True)
-        folders.append(folder)
-    return folder
+def _cpu_files(version: int, cpu_millis: int) -> list[tuple[str, str]]:
+    quota_us = max(cpu_millis * _PERIOD_US // 1000, _LEAST_QUOTA_US)
+    if version == 2:
+        return [("cpu.max", f"{quota_us} {_PERIOD_US}")]
+    shares = max(cpu_millis * 1024 // 1000, _LEAST_SHARES)
+    return [("cpu.shares", str(shares)), ("cpu.cfs_quota_us", str(quota_us))]
 
 
 def _memberships(own: Path) -> dict[str, str]:
-    """Path of this process's group by controller; version 2 has the controller "". """
+    """Path of this process's group by controller; version 2 has the controller ""."""
     try:
         lines = own.read_text().splitlines()
     except OSError:
@@ -185,14 +200,6 @@ def _prepare_v2(mount: Path, own_path: str, name: str) -> Path | None:
         _log.info("control groups cannot be used: %s", error)
         return None
     return base
-
-
-def _try_write(path: Path, content: str) -> None:
-    try:
-        path.write_text(content)
-    except OSError:
-        # Not every kernel counts swap.
-        return
 
 
 def _kill(pid: int) -> None:

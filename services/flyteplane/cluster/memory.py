@@ -1,7 +1,7 @@
 """A cluster without processes: workers are Python callables that answer orders with reports.
 
-For tests of whoever owns workers. It keeps the same promises as the real clusters: one worker for a name, orders in order, reports
-on the event loop, an exit that is told once and last.
+For tests of whoever owns workers. It keeps the same promises as the real clusters: one worker for a name, orders in
+order, reports on the event loop, an exit that is told once and last.
 """
 
 from __future__ import annotations
@@ -9,15 +9,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from flyteapi.scheduler.v1.worker_service_pb2 import Hello, WorkerOrder, WorkerReport
-
 from flyteplane.cluster.ports import ClusterCapacity, WorkerExit, WorkerSink, WorkerSpec
 from flyteplane.foundation.errors import Unavailable
 
+_UNBOUNDED: Final = ClusterCapacity(cpu_millis=0, memory_bytes=0)
+
 Script: TypeAlias = Callable[["MemoryWorker", WorkerOrder], Iterable[WorkerReport]]
-"""What a worker does: gets each order, returns what it says. It may also call the worker's `say`, `write` and `exit` later."""
+"""What a worker does: gets each order, returns what it says. It may also call the worker's `say`, `write` and `exit`
+later.
+"""
 
 
 @dataclass(slots=True)
@@ -93,7 +96,7 @@ class MemoryCluster:
         script: Script = lambda _worker, _order: (),
         *,
         name: str = "memory",
-        capacity: ClusterCapacity = ClusterCapacity(cpu_millis=0, memory_bytes=0),
+        capacity: ClusterCapacity = _UNBOUNDED,
     ) -> None:
         self._script = script
         self._name = name

@@ -1,8 +1,8 @@
 """This machine as a cluster: workers are processes, forked from warm templates.
 
-Start-up costs a fork (2 ms), not an interpreter. Every worker has a folder, a process group, and, where the machine allows it,
-control groups of its own; all of them are gone when it has ended. A template that dies is replaced at once and its workers
-live on. Whatever a platform that was killed left running is ended before the first worker is started.
+Start-up costs a fork (2 ms), not an interpreter. Every worker has a folder, a process group, and, where the machine
+allows it, control groups of its own; all of them are gone when it has ended. A template that dies is replaced at once
+and its workers live on. Whatever a platform that was killed left running is ended before the first worker is started.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Final
 
-from flyteplane.cluster.cgroups import ControlGroups, WorkerGroup
+from flyteplane.cluster.cgroups import ControlGroups, GroupSettings, WorkerGroup
 from flyteplane.cluster.machine import machine_capacity
 from flyteplane.cluster.ports import ClusterCapacity, WorkerExit, WorkerSink, WorkerSpec
 from flyteplane.cluster.processes import boot_id, kill_group, start_time
@@ -141,30 +141,41 @@ class ProcessCluster:
             python, env = str(interpreter), in_virtual_environment(env, interpreter)
         template = self._template(python)
         folder = WorkFolder(self._work / spec.name)
-        group: WorkerGroup | None = None
         try:
             if (aside := folder.create()) is not None:
                 self._delete_aside(aside)
-            group = self._group(spec)
             process = WorkerProcess(
                 spec.name,
                 sink,
-                first_frame=_startup(spec, folder, env, group),
+                first_frame=self._startup(spec, folder, env),
                 stream_ended=self._stream_ended,
                 gone=self._gone,
             )
             stream, output = process.open()
         except OSError as error:
             raise Unavailable(f"worker {spec.name} cannot be started: {error.strerror}", retry_after_s=1.0) from error
-        self._workers[spec.name] = _Placed(process, folder, group, template)
+        self._workers[spec.name] = _Placed(process, folder, template)
         sink.opened(spec.name, process)
         template.spawn(spec.name, stream=stream, output=output)
 
-    def _group(self, spec: WorkerSpec) -> WorkerGroup | None:
-        if self._groups is None or not (spec.memory_bytes or spec.cpu_millis):
-            return None
-        cpu_millis = spec.cpu_millis if spec.cpu_millis < self._capacity.cpu_millis else 0
-        return self._groups.create(spec.name, memory_bytes=spec.memory_bytes, cpu_millis=cpu_millis)
+    def _startup(self, spec: WorkerSpec, folder: WorkFolder, env: Mapping[str, str]) -> bytes:
+        groups: list[GroupSettings] = []
+        if self._groups is not None:
+            cpu_millis = spec.cpu_millis if spec.cpu_millis < self._capacity.cpu_millis else 0
+            groups = self._groups.settings(memory_bytes=spec.memory_bytes, cpu_millis=cpu_millis)
+        limited = self._groups is not None and self._groups.limits_memory
+        return json.dumps(
+            {
+                "name": spec.name,
+                "replica": spec.replica,
+                "env": dict(env),
+                "cwd": str(folder.cwd),
+                "temp": str(folder.temp),
+                "secrets_folder": str(folder.secrets),
+                "data_limit_bytes": 0 if limited else spec.memory_bytes,
+                "groups": [[str(group.base), group.files] for group in groups],
+            }
+        ).encode()
 
     def _template(self, python: str) -> TemplateProcess:
         template = self._templates.get(python)
@@ -178,7 +189,8 @@ class ProcessCluster:
                 reason="TEMPLATE_FAILED",
                 retry_after_s=5.0,
             )
-        template = TemplateProcess(python, env=self._platform_env, spares=self._spares, listener=self)
+        groups = self._groups.bases if self._groups is not None else ()
+        template = TemplateProcess(python, env=self._platform_env, spares=self._spares, groups=groups, listener=self)
         template.start()
         self._templates[python] = template
         return template
@@ -190,6 +202,8 @@ class ProcessCluster:
             return
         placed.process.pid = pid
         placed.process.started_at = start_time(pid)
+        if self._groups is not None:
+            placed.group = self._groups.of_process(pid)
         try:
             placed.folder.note(process=pid, boot=self._boot)
         except OSError as error:
@@ -297,7 +311,7 @@ class ProcessCluster:
         while self._cleanups:
             await asyncio.wait(self._cleanups)
         if self._groups is not None:
-            self._groups.close()
+            await asyncio.to_thread(self._groups.close)
 
 
 class _Placed:
@@ -305,29 +319,11 @@ class _Placed:
 
     __slots__ = ("folder", "group", "process", "template")
 
-    def __init__(
-        self, process: WorkerProcess, folder: WorkFolder, group: WorkerGroup | None, template: TemplateProcess
-    ) -> None:
+    def __init__(self, process: WorkerProcess, folder: WorkFolder, template: TemplateProcess) -> None:
         self.process = process
         self.folder = folder
-        self.group = group
         self.template = template
-
-
-def _startup(spec: WorkerSpec, folder: WorkFolder, env: Mapping[str, str], group: WorkerGroup | None) -> bytes:
-    limited = group is not None and group.memory_events is not None
-    return json.dumps(
-        {
-            "name": spec.name,
-            "replica": spec.replica,
-            "env": dict(env),
-            "cwd": str(folder.cwd),
-            "temp": str(folder.temp),
-            "secrets_folder": str(folder.secrets),
-            "data_limit_bytes": 0 if limited else spec.memory_bytes,
-            "cgroup_members": list(group.member_files) if group is not None else [],
-        }
-    ).encode()
+        self.group: WorkerGroup | None = None
 
 
 async def _cancel_when_closed(process: WorkerProcess, timer: asyncio.TimerHandle) -> None:

@@ -60,8 +60,8 @@ def signal_group(group: int, number: int) -> bool:
 def kill_group(group: int, *, leader_started: int) -> bool:
     """Kills a process group unless its id names another by now; False if nothing was there to kill.
 
-    While a member lives, its group's id is not given to a new process. So a leader with another start time means that the group
-    is gone, and members without a leader are what is left of it.
+    While a member lives, its group's id is not given to a new process. So a leader with another start time means that
+    the group is gone, and members without a leader are what is left of it.
     """
     now = start_time(group)
     if now is not None and now != leader_started:

@@ -1,7 +1,7 @@
 """The platform's side of one warm template: starts it, tells it to fork, hears of forks that ended.
 
-The messages are described in the template's own program (`python -m flyte.runner.template`). A template that dies is started
-again by its owner; workers that it had forked live on, but nobody is left who sees how they end.
+The messages are described in the template's own program (`python -m flyte.runner.template`). A template that dies is
+started again by its owner; workers that it had forked live on, but nobody is left who sees how they end.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import socket
 import subprocess
 from collections import deque
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final, Protocol
 
 _log = logging.getLogger("flyteplane.cluster")
@@ -47,13 +48,17 @@ class TemplateProcess:
         python: the interpreter to run it with.
         env: the template's whole environment; workers get one of their own.
         spares: workers to fork ahead.
+        groups: folders in which workers make their control groups.
         listener: hears of workers.
     """
 
-    def __init__(self, python: str, *, env: Mapping[str, str], spares: int, listener: TemplateListener) -> None:
+    def __init__(
+        self, python: str, *, env: Mapping[str, str], spares: int, groups: Sequence[Path], listener: TemplateListener
+    ) -> None:
         self._python = python
         self._env = dict(env)
         self._spares = spares
+        self._groups = [str(group) for group in groups]
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         self._queue: deque[tuple[bytes, Sequence[int]]] = deque()
@@ -77,7 +82,7 @@ class TemplateProcess:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                [self._python, "-m", _PROGRAM, str(theirs.fileno()), str(self._spares)],
+                [self._python, "-m", _PROGRAM, str(theirs.fileno()), str(self._spares), *self._groups],
                 env=self._env,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -1,7 +1,8 @@
 """Virtual environments for images: the packages that an image adds, installed once and kept by digest.
 
-An environment sees everything that the platform's own interpreter sees, and its own packages before that. It is complete when its
-marker is there, which is written last: an installation that was cut short is thrown away and begun again.
+An environment sees everything that the platform's own interpreter sees, and its own packages before that. It is
+complete when its marker is there, which is written last: an installation that was cut short is thrown away and begun
+again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""The folder of each worker: its working directory, its temporary files, and a note by which a later platform finds leftovers.
+"""The folder of each worker: its working directory, its temporary files, and a note by which a later platform finds
+leftovers.
 
-`work/<worker>/worker.json` names the worker's process group and when it started. It is there as long as the worker may live, so a
-platform that was killed leaves behind all that the next one needs to end what still runs.
+`work/<worker>/worker.json` names the worker's process group and when it started. It is there as long as the worker
+may live, so a platform that was killed leaves behind all that the next one needs to end what still runs.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ class WorkFolder:
         return self.path / "secrets"
 
     def create(self) -> Path | None:
-        """Makes the folder, empty. Returns what was in its place, moved aside and still to be deleted. Raises OSError."""
+        """Makes the folder, empty. Returns what was in its place, moved aside and still to be deleted. Raises
+        OSError.
+        """
         aside = self.remove() if self.path.exists() else None
         self.path.mkdir(mode=0o700)
         self.temp.mkdir(mode=0o700)

@@ -1,7 +1,7 @@
 """The environment variables of a worker: a chosen few of the platform's own, and what it was given.
 
-A container would not see the platform's environment either. What passes is what programs need to run at all on this machine:
-search paths, locale, proxies and certificates, and what the drivers of accelerators read.
+A container would not see the platform's environment either. What passes is what programs need to run at all on this
+machine: search paths, locale, proxies and certificates, and what the drivers of accelerators read.
 """
 
 from __future__ import annotations
@@ -22,9 +22,7 @@ _PASSED_PREFIXES: Final = ("LC_", "CUDA_", "NVIDIA_", "ROCR_", "HIP_")
 
 def passed_on(platform: Mapping[str, str]) -> dict[str, str]:
     """What of the platform's environment its workers see."""
-    return {
-        name: value for name, value in platform.items() if name in _PASSED or name.startswith(_PASSED_PREFIXES)
-    }
+    return {name: value for name, value in platform.items() if name in _PASSED or name.startswith(_PASSED_PREFIXES)}
 
 
 def in_virtual_environment(env: Mapping[str, str], interpreter: Path) -> dict[str, str]:

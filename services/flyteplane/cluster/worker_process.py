@@ -1,7 +1,8 @@
 """One worker process as the platform holds it: its stream, its output pipe, and how it ended.
 
-A worker has ended for its owner only when three things have: the process, its stream and its output. Whoever holds the pipe open
-after the process is dead belongs to its group and is killed, so the end always comes; and it is reported once.
+A worker has ended for its owner only when three things have: the process, its stream and its output. Whoever holds
+the pipe open after the process is dead belongs to its group and is killed, so the end always comes; and it is
+reported once.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from flyteapi.scheduler.v1.worker_service_pb2 import SessionRequest, SessionResponse, WorkerOrder
 from google.protobuf.message import DecodeError
 
 from flyte.spec.limits import INLINE_ON_STREAM_BYTES
+from flyteapi.scheduler.v1.worker_service_pb2 import SessionRequest, SessionResponse, WorkerOrder
 from flyteplane.cluster.frames import BrokenFrame, FrameDecoder, encode_frame
 from flyteplane.cluster.ports import WorkerExit, WorkerSink
 

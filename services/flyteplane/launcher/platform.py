@@ -11,7 +11,6 @@ later is told by `wait_failed`; the owner then closes the platform.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -103,15 +102,15 @@ class Platform:
         self._stack.push_async_callback(public.stop, STOP_GRACE_S)
         self._endpoint = await public.start()
         self._folder.announce(endpoint=self._endpoint, version=version())
-        # What is here now stays until the end; the collector need not look at it again and again.
-        gc.freeze()
 
     async def _surroundings(self, channels: dict[str, object]) -> Surroundings:
         from flyteplane.coordination.memory import MemoryCoordination
         from flyteplane.objects import FolderObjectStore
         from flyteplane.objects.bundles import BundleStore
+        from flyteplane.rpc.tokens import TokenMinter, TokenVerifier, open_token_key
 
         folder, clock, ids = self._folder, SystemClock(), SystemIds()
+        token_key = open_token_key(folder.keys)
         objects = FolderObjectStore(folder.objects, clock=clock, ids=ids)
         bundles = BundleStore(objects, root=folder.bundles)
         bundles.remove_abandoned()
@@ -126,7 +125,8 @@ class Platform:
             # Fencing tokens come from the revision, so a new process begins above those of the one before it.
             coordination=MemoryCoordination(clock=clock, initial_revision=int(clock.now() * 1000)),
             channels=channels,  # type: ignore[arg-type]
-            mint_token=lambda *_, **__: "",
+            minter=TokenMinter(token_key, clock=clock),
+            verifier=TokenVerifier(token_key, clock=clock),
             fail=self._fail,
         )
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from flyteplane.launcher.folder import PlatformFolder
     from flyteplane.objects import FolderObjectStore
     from flyteplane.objects.bundles import BundleStore
+    from flyteplane.rpc.tokens import TokenMinter, TokenVerifier
 
 
 class OpenService(Protocol):
@@ -47,8 +48,9 @@ class Surroundings:
     coordination: Coordination
     channels: Mapping[str, grpc.aio.Channel]
     """Channels to the services, by name."""
-    mint_token: Callable[..., str]
-    """Makes the token with which an attempt or a replica proves who it is."""
+    minter: TokenMinter
+    verifier: TokenVerifier
+    """Make and read the tokens with which attempts and replicas prove who they are."""
     fail: Callable[[BaseException], None]
     """Called by a service that cannot go on; the whole platform then ends."""
 
@@ -78,6 +80,7 @@ async def _open_admin(given: Surroundings) -> OpenService:
 
 
 async def _open_scheduler(given: Surroundings) -> OpenService:
+    from flyteplane.rpc.tokens import attempt_token_mint
     from flyteplane.scheduler.main import SchedulerSettings, open_scheduler
 
     return await open_scheduler(
@@ -90,7 +93,7 @@ async def _open_scheduler(given: Surroundings) -> OpenService:
         cache_channel=given.channels["cache"],
         secrets_channel=given.channels["secrets"],
         pool_channel=given.channels["reuse_pool"],
-        mint_token=given.mint_token,
+        mint_token=attempt_token_mint(given.minter),
         bundle_path=given.bundles.bundle_path,
         clock=given.clock,
         on_failure=given.fail,
@@ -105,21 +108,41 @@ async def _open_cache(given: Surroundings) -> OpenService:
     )
 
 
-async def _open_reuse_pool(given: Surroundings) -> OpenService:
-    from flyteplane.reuse_pool.main import open_reuse_pool
+async def _open_secrets(given: Surroundings) -> OpenService:
+    from flyteplane.secrets.main import open_secrets
 
-    return await open_reuse_pool(
-        database_url=given.folder.database_url("reuse_pool"), cluster=given.cluster, clock=given.clock, ids=given.ids
+    return await open_secrets(
+        database_url=given.folder.database_url("secrets"),
+        keys_folder=given.folder.keys,
+        verifier=given.verifier,
+        clock=given.clock,
     )
 
 
-#: Every service that somebody calls; one that is not in the table answers UNIMPLEMENTED.
-SERVICE_NAMES: Final = ("cache", "secrets", "reuse_pool", "scheduler", "admin")
+async def _open_reuse_pool(given: Surroundings) -> OpenService:
+    from flyteplane.reuse_pool.clients.secrets_client import SecretsOverRpc
+    from flyteplane.reuse_pool.main import open_reuse_pool
+    from flyteplane.rpc.tokens import ReplicaTokens
+
+    tokens = ReplicaTokens(given.minter, given.verifier)
+    return await open_reuse_pool(
+        database_url=given.folder.database_url("reuse_pool"),
+        cluster=given.cluster,
+        clock=given.clock,
+        ids=given.ids,
+        secrets=SecretsOverRpc(given.channels["secrets"], minter=tokens),
+        tokens=tokens,
+    )
+
 
 #: In the order of opening; closed in the opposite order.
 SERVICES: Final = (
     ServiceEntry(name="cache", open=_open_cache),
+    ServiceEntry(name="secrets", open=_open_secrets),
     ServiceEntry(name="reuse_pool", open=_open_reuse_pool),
     ServiceEntry(name="scheduler", open=_open_scheduler),
     ServiceEntry(name="admin", open=_open_admin),
 )
+
+#: Every service has an address inside of the process, opened or not.
+SERVICE_NAMES: Final = tuple(entry.name for entry in SERVICES)

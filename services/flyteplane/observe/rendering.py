@@ -12,7 +12,8 @@ def make_writer(stream: TextIO, for_people: bool) -> Any:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if for_people:
-        processors.append(structlog.dev.ConsoleRenderer())
+        # The default renderer prints local variables with a traceback, and those may hold a secret.
+        processors.append(structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback))
     else:
         processors += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
     return structlog.wrap_logger(

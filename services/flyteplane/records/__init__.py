@@ -6,6 +6,7 @@ from `sqlalchemy.Connection` to values and hands them to a `Database`; this pack
 
 from flyteplane.records.database import Database, Work, open_database
 from flyteplane.records.group_commit import GroupCommitWriter
+from flyteplane.records.hot_statement import HotStatement
 from flyteplane.records.migrate import migrate
 
-__all__ = ["Database", "GroupCommitWriter", "Work", "migrate", "open_database"]
+__all__ = ["Database", "GroupCommitWriter", "HotStatement", "Work", "migrate", "open_database"]

@@ -67,14 +67,18 @@ class GroupCommitWriter:
         self._name = name
         self._queue: Batcher[_Entry] = Batcher(f"the writer of {name}", most=most)
         self._task: asyncio.Task[None] | None = None
+        self._linger = 0
 
-    def submit(self, work: Callable[[Connection], T]) -> "asyncio.Future[T]":
+    def submit(self, work: Callable[[Connection], T], *, linger: int = 0) -> "asyncio.Future[T]":
         """Queue `work`; the future is answered once it is durable, with its result or its error.
 
-        A work whose future is cancelled before its transaction begins is left out. Raises Unavailable after `close`.
+        With `linger` the transaction begins so many turns of the event loop later: a commit that runs on the loop
+        holds everything else up, so whoever has more urgent things under way lets them go first. A work whose future
+        is cancelled before its transaction begins is left out. Raises Unavailable after `close`.
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
+        self._linger = max(self._linger, linger)
         self._queue.put_nowait((work, answer))
         if self._task is None:
             self._task = loop.create_task(self._run(), name=f"group-commit {self._name}")
@@ -92,6 +96,10 @@ class GroupCommitWriter:
 
     async def _run(self) -> None:
         while batch := await self._queue.take():
+            linger, self._linger = self._linger, 0
+            for _ in range(linger):
+                await asyncio.sleep(0)
+            batch += self._queue.take_nowait()
             entries = [entry for entry in batch if not entry[1].done()]
             if entries:
                 await self._commit(entries)

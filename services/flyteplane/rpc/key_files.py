@@ -38,7 +38,7 @@ def create_key_file(path: Path, *, key: bytes) -> bool:
         _write(temporary, key)
         try:
             # Unlike a rename, a link never takes the place of a key that somebody else has just made.
-            temporary.hardlink_to(path)
+            path.hardlink_to(temporary)
         except FileExistsError:
             return False
         _sync_folder(path.parent)

@@ -58,6 +58,14 @@ class Claims:
     replica: str = ""
 
 
+class TokenExpired(Unauthenticated):
+    """The token is ours, and too old. `claims` say whose it was."""
+
+    def __init__(self, claims: Claims) -> None:
+        super().__init__("the token has expired", reason=REFUSED, mend="A new attempt gets a new token.")
+        self.claims = claims
+
+
 def secret_id(key: str, group: str = "") -> str:
     """How tokens and people name a secret: `key` or `group/key`."""
     return f"{group}/{key}" if group else key
@@ -93,7 +101,7 @@ class TokenMinter:
         ttl_s: float = DEFAULT_TTL_S,
     ) -> str:
         """The token of one attempt under one lease; `secrets` are ids of those that its task asks for."""
-        claims = {"project": project, "domain": domain, "secrets": [*secrets]}
+        claims: dict[str, Any] = {"project": project, "domain": domain, "secrets": [*secrets]}
         claims |= {"run": run, "action": action, "attempt": attempt, "lease": lease}
         return self._sign(TokenKind.ATTEMPT, claims, ttl_s)
 
@@ -129,7 +137,7 @@ class TokenVerifier:
         self._clock = clock
 
     def verify(self, token: str) -> Claims:
-        """What the token says. Raises Unauthenticated (TOKEN) if it is not ours or has expired."""
+        """What the token says. Raises Unauthenticated (TOKEN) if it is not ours, TokenExpired if it is too old."""
         import jwt
 
         # Expiry is judged by our own clock, below.
@@ -143,9 +151,7 @@ class TokenVerifier:
                 "the token was not made by this platform", reason=REFUSED, mend="Use the token of the attempt."
             ) from None
         if self._clock.now() >= claims.expires_at:
-            raise Unauthenticated(
-                "the token has expired", reason=REFUSED, mend="A new attempt gets a new token.", metadata=_bearer(claims)
-            )
+            raise TokenExpired(claims)
         return claims
 
 
@@ -238,12 +244,6 @@ def _claims(content: Mapping[str, Any]) -> Claims:
         pool=content.get("pool", ""),
         replica=content.get("replica", ""),
     )
-
-
-def _bearer(claims: Claims) -> dict[str, str]:
-    """Whose token it was, for whoever has to find out why it came so late."""
-    named = (("run", claims.run), ("action", claims.action), ("pool", claims.pool), ("replica", claims.replica))
-    return {name: text for name, text in named if text}
 
 
 def _checked(key: bytes) -> bytes:

@@ -69,7 +69,10 @@ class SchedulerServicer(SchedulerServiceServicer):
 
     async def WatchRun(self, request: api.WatchRunRequest, context: Context) -> AsyncIterator[api.WatchRunResponse]:
         """See the proto."""
-        async for message in self._scheduler.watching.watch(_key(request.run), from_sequence=request.from_sequence):
+        messages = self._scheduler.watching.watch(
+            _key(request.run), from_sequence=request.from_sequence, root_only=request.root_only
+        )
+        async for message in messages:
             yield message
 
     async def WatchRunPhases(

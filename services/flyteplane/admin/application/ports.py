@@ -89,7 +89,10 @@ class RunStore(Protocol):
         """Where the mirror of phases stands; 0 at the start."""
 
     async def apply_phases(self, batch: PhaseBatch) -> None:
-        """Write phases and cursor in one transaction. Runs that have ended keep their phase; unknown ones are left out."""
+        """Write phases and cursor in one transaction.
+
+        Runs that have ended keep their phase; unknown ones are left out.
+        """
 
 
 class TaskStore(Protocol):

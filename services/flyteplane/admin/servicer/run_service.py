@@ -75,7 +75,9 @@ class RunServicer(RunServiceServicer):
         record = await self._runs.reads.taken(run_key(request.run))
         try:
             async for part in self._scheduler.WatchRun(
-                scheduler_pb.WatchRunRequest(run=request.run, from_sequence=request.from_sequence)
+                scheduler_pb.WatchRunRequest(
+                    run=request.run, from_sequence=request.from_sequence, root_only=request.root_only
+                )
             ):
                 yield pb.WatchRunResponse(
                     events=part.events, resync=part.resync, next_sequence=part.next_sequence, ended=part.ended

@@ -6,7 +6,7 @@ from flyteplane.reuse_pool.application.pool_keeper import PoolKeeper
 from flyteplane.reuse_pool.application.registry import Registry
 from flyteplane.reuse_pool.application.replica_side import ReplicaSide
 from flyteplane.reuse_pool.application.scheduler_side import SchedulerSide
-from flyteplane.reuse_pool.application.sessions import OpenPool
+from flyteplane.reuse_pool.application.sessions import OpenPool, Session
 
 
 class ReusePool:
@@ -44,12 +44,7 @@ class ReusePool:
         self._keeper.resize(pool, min_replicas=min_replicas, max_replicas=max_replicas)
         return pool
 
-    def knows_replica(self, name: str) -> bool:
-        """Whether a replica of this name may speak."""
-        session = self._registry.sessions.get(name)
-        return session is not None and not session.given_up
-
-    def started_at(self, replica: str) -> float:
-        """When a replica was started, in seconds since the epoch; 0 if it is gone."""
+    def session(self, replica: str) -> Session | None:
+        """The conversation with a replica that may speak; None if it is gone or was given up."""
         session = self._registry.sessions.get(replica)
-        return session.started_at if session is not None else 0.0
+        return session if session is not None and not session.given_up else None

@@ -23,19 +23,23 @@ def place_at_once(pool: PoolState, attempt: Attempt) -> Replica | None:
 
 def dispatch(pool: PoolState, effects: list[Effect], *, now: float) -> None:
     """Fill free slots, start what is missing, and see to it that the pool does not stand still."""
-    if pool.roster.overflow and pool.roster.regular < pool.policy.max_replicas:
+    roster = pool.roster
+    room = roster.regular < pool.policy.max_replicas
+    if room and roster.overflow:
         _promote(pool)
     if pool.exclusive or pool.shared:
         _serve(pool, effects)
-        if pool.awaited:
+        if (roster.overflow or pool.reserved is not None) and pool.awaited:
             _serve_awaited(pool, effects)
     if pool.reserved is not None and _reserved_in_vain(pool):
         _end_reservation(pool)
         _serve(pool, effects)
-    _start_missing(pool, effects, now=now)
-    if pool.exclusive and pool.reserved is None:
+    if room or (not roster.idle and pool.awaited):
+        _start_missing(pool, effects, now=now)
+    if roster.sharing and pool.exclusive and pool.reserved is None:
         _reserve(pool)
-    _see_to_progress(pool, effects, now=now)
+    if pool.at_standstill or not roster.active:
+        _see_to_progress(pool, effects, now=now)
 
 
 def _promote(pool: PoolState) -> None:
@@ -47,11 +51,11 @@ def _promote(pool: PoolState) -> None:
 
 def _start_missing(pool: PoolState, effects: list[Effect], *, now: float) -> None:
     """Start the replicas that the backlog and the policy ask for, unless starting just failed."""
-    lanes = {"exclusive": pool.exclusive, "shared": pool.shared}
-    regular = regular_to_start(pool.policy, pool.roster, **lanes, keep_least=pool.keeps_least)
-    overflow = 0
-    if pool.awaited:
-        overflow = overflow_to_start(pool.policy, pool.roster, **lanes, limit=pool.settings.overflow_limit)
+    exclusive, shared, roster = pool.exclusive, pool.shared, pool.roster
+    regular = regular_to_start(pool.policy, roster, exclusive=exclusive, shared=shared, keep_least=pool.keeps_least)
+    overflow = overflow_to_start(
+        pool.policy, roster, exclusive=exclusive, shared=shared, limit=pool.settings.overflow_limit
+    )
     if not regular and not overflow:
         return
     if now < pool.start_not_before:
@@ -111,7 +115,7 @@ def _give(pool: PoolState, attempt: Attempt | None, replica: Replica | None, eff
 
 def _reserve(pool: PoolState) -> None:
     """Empty one replica for exclusive attempts that would otherwise wait behind an endless flow of shared ones."""
-    if not pool.roster.sharing or pool.roster.starting or pool.roster.regular < pool.policy.max_replicas:
+    if pool.roster.starting or pool.roster.regular < pool.policy.max_replicas:
         return
     candidates = [r for r in pool.roster if r.state is ReplicaState.WARM and not r.overflow and not r.exclusive]
     if candidates:
@@ -135,13 +139,13 @@ def _end_reservation(pool: PoolState) -> None:
 def _see_to_progress(pool: PoolState, effects: list[Effect], *, now: float) -> None:
     """Presume or refuse, when every slot is held by an attempt that waits."""
     roster = pool.roster
-    at_standstill = (
+    pool.at_standstill = bool(
         (pool.exclusive or pool.shared)
         and not roster.active
         and not roster.starting
         and roster.regular >= pool.policy.max_replicas
     )
-    if not at_standstill:
+    if not pool.at_standstill:
         pool.stalled_since = NEVER
         pool.graph.note_stuck(pool.name, False)
         return

@@ -47,6 +47,8 @@ class PoolState:
     """Failed starts in a row."""
     failed_at: float = -NEVER
     start_not_before: float = -NEVER
+    at_standstill: bool = False
+    """Attempts wait, and every slot is held by one that waits for children."""
     stalled_since: float = NEVER
     """Since when every slot is held by an attempt that waits, while nobody is known to wait for the backlog."""
     stopping: dict[int, Attempt] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from flyteapi.reuse_pool.v1 import reuse_pool_service_pb2 as messages
 from flyteapi.task.v1.task_spec_pb2 import ReusePolicy
 from flyteplane.reuse_pool.application.reuse_pool import ReusePool
-from flyteplane.reuse_pool.application.sessions import OpenPool
+from flyteplane.reuse_pool.application.sessions import OpenPool, Session
 from flyteplane.reuse_pool.domain.replica import Replica
 
 
@@ -15,7 +15,7 @@ def pool_message(pool: OpenPool, reuse_pool: ReusePool) -> messages.Pool:
         scope=declaration.scope,
         environment=declaration.environment,
         policy=_policy(pool),
-        replicas=[_replica(replica, reuse_pool.started_at(replica.name)) for replica in state.roster],
+        replicas=[_replica(replica, reuse_pool.session(replica.name)) for replica in state.roster],
         waiting=state.waiting,
         draining=state.draining,
         placed=state.placed,
@@ -35,7 +35,7 @@ def _policy(pool: OpenPool) -> ReusePolicy:
     return policy
 
 
-def _replica(replica: Replica, started_at: float) -> messages.Replica:
+def _replica(replica: Replica, session: Session | None) -> messages.Replica:
     message = messages.Replica(
         name=replica.name,
         state=replica.state.value,
@@ -45,5 +45,6 @@ def _replica(replica: Replica, started_at: float) -> messages.Replica:
         pid=replica.process_id,
         overflow=replica.overflow,
     )
-    message.started_at.FromNanoseconds(int(started_at * 1e9))
+    if session is not None:
+        message.started_at.FromNanoseconds(int(session.started_at * 1e9))
     return message

@@ -65,7 +65,7 @@ class ReplicaServicer(ReplicaServiceServicer):
         if self._tokens is None:
             raise Unauthenticated("this platform has no replicas over the network", reason="REPLICA_TOKEN")
         name = self._tokens.replica_of(first.reports[0].hello.token)
-        if not self._reuse_pool.knows_replica(name):
+        if self._reuse_pool.session(name) is None:
             raise FailedPrecondition(f"replica {name} was given up", reason="REPLICA_GIVEN_UP", mend="Exit.")
         return name
 

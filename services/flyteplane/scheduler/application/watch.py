@@ -7,12 +7,14 @@ loses nothing, as the log is in the store. Watchers never hold the engine up.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from flyteapi.scheduler.v1.event_pb2 import EventBatch
 from flyteapi.scheduler.v1.scheduler_service_pb2 import WatchRunResponse
 from flyteplane.foundation.errors import NotFound
+from flyteplane.scheduler.domain.phases import ROOT
 
 if TYPE_CHECKING:
     from flyteapi.scheduler.v1.event_pb2 import Event
@@ -26,21 +28,34 @@ MOST_WAITING = 20_000
 MOST_IN_MESSAGE = 500
 #: Segments read from the store at once.
 PAGE = 50
+#: Time in which events of children are collected for one message. Ends of runs are never held back.
+COLLECT_S = 0.02
 
 
 class Watcher:
     """One reader of a living run."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, root_only: bool = False) -> None:
+        self._root_only = root_only
         self._events: list[Event] = []
         self._wake: asyncio.Future[None] | None = None
+        self._collected: asyncio.Future[None] | None = None
         self.ended = False
         self.overrun = False
+
+    @property
+    def has_events(self) -> bool:
+        """True if something waits to be taken."""
+        return bool(self._events)
 
     def publish(self, events: Sequence[Event]) -> None:
         """Adds stored events. Called by the engine."""
         if self.overrun:
             return
+        if self._root_only:
+            events = [event for event in events if event.action == ROOT]
+            if not events:
+                return
         self._events.extend(events)
         if len(self._events) > MOST_WAITING:
             self.overrun = True
@@ -51,6 +66,8 @@ class Watcher:
         """The run has ended and all its events were published."""
         self.ended = True
         self._notify()
+        if self._collected is not None and not self._collected.done():
+            self._collected.set_result(None)
 
     async def take(self) -> list[Event]:
         """Waits for events; an empty list means that the run has ended or that the reader was too slow."""
@@ -59,6 +76,17 @@ class Watcher:
             await self._wake
         events, self._events = self._events, []
         return events
+
+    async def collect(self) -> None:
+        """Gives events of children a moment to become one message; returns at once when the run ends."""
+        loop = asyncio.get_running_loop()
+        done = self._collected = loop.create_future()
+        timer = loop.call_later(COLLECT_S, lambda: None if done.done() else done.set_result(None))
+        try:
+            if not self.ended:
+                await done
+        finally:
+            timer.cancel()
 
     def _notify(self) -> None:
         if self._wake is not None and not self._wake.done():
@@ -72,15 +100,31 @@ class Watching:
         self._engine = engine
         self._records = records
 
-    async def watch(self, key: RunKey, *, from_sequence: int) -> AsyncIterator[WatchRunResponse]:
+    async def watch(
+        self, key: RunKey, *, from_sequence: int, root_only: bool = False
+    ) -> AsyncIterator[WatchRunResponse]:
         """The messages of one watch. Raises NotFound."""
+        stream = self._watch(key, from_sequence=from_sequence, root_only=root_only)
+        async with aclosing(stream) as messages:
+            async for message in messages:
+                if root_only and message.events:
+                    of_root = [event for event in message.events if event.action == ROOT]
+                    if not of_root:
+                        continue
+                    yield WatchRunResponse(events=of_root, next_sequence=message.next_sequence)
+                    continue
+                yield message
+
+    async def _watch(
+        self, key: RunKey, *, from_sequence: int, root_only: bool
+    ) -> AsyncGenerator[WatchRunResponse, None]:
         following = max(from_sequence, 1)
         run = self._engine.runs.get(key)
         if run is None:
             async for message in self._stored(key, following):
                 yield message
             return
-        watcher = Watcher()
+        watcher = Watcher(root_only=root_only)
         run.watchers.add(watcher)
         try:
             async for message in self._catch_up(run, following, until=run.published + 1):
@@ -101,9 +145,10 @@ class Watching:
             if watcher.overrun:
                 yield WatchRunResponse(resync=True, next_sequence=following)
                 return
-            if watcher.ended and not watcher._events:
+            if watcher.ended and not watcher.has_events:
                 yield WatchRunResponse(ended=True, next_sequence=following)
                 return
+            await watcher.collect()
 
     async def _catch_up(self, run: Run, following: int, *, until: int) -> AsyncIterator[WatchRunResponse]:
         """Events from `following` to before `until`, which the watcher will not be given."""

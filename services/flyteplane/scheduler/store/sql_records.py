@@ -1,19 +1,17 @@
 """The scheduler's records in a database.
 
-Hot statements are compiled once and executed with plain tuples: SQLAlchemy's own processing of parameters would cost
-as much as the database. Every transaction begins by comparing the epoch, so that a leader that was paused and
+Every transaction begins by comparing the epoch, so that a leader that was paused and
 replaced can write nothing.
 """
 
 from collections.abc import Awaitable, Sequence
-from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import Connection, Table, bindparam, func, insert, literal, null, select, update
-from sqlalchemy.engine import Dialect
+from sqlalchemy.sql.base import Executable
 
 from flyteplane.foundation.errors import Aborted
-from flyteplane.records import Database, GroupCommitWriter
+from flyteplane.records import Database, GroupCommitWriter, HotStatement
 from flyteplane.scheduler.application.ports import ActionRow, Changes, RunChange, RunKey, RunRow, SegmentRow
 from flyteplane.scheduler.store import tables
 
@@ -22,6 +20,8 @@ _KEY: Final = ("run_id", "ordinal")
 _MUTABLE: Final = ActionRow._fields[ActionRow._fields.index("phase") :]
 _FIRST_MUTABLE: Final = ActionRow._fields.index("phase")
 _FIRST_TERMINAL: Final = 5
+#: Turns of the loop that the commit of new actions lets pass, so that their dispatch is on its way before the disk is waited for.
+_LINGER_TURNS: Final = 8
 
 
 class SqlRecords:
@@ -53,7 +53,8 @@ class SqlRecords:
         """See the port."""
         if self._writer is None:
             raise Aborted("the shard is not claimed", reason="FENCED")
-        return self._writer.submit(lambda connection: _apply(connection, changes))
+        linger = _LINGER_TURNS if changes.inserted else 0
+        return self._writer.submit(lambda connection: _apply(connection, changes), linger=linger)
 
     async def living(self) -> tuple[Sequence[RunRow], Sequence[ActionRow]]:
         """See the port."""
@@ -133,14 +134,12 @@ class SqlRecords:
         await self._database.close()
 
     def _fence(self, connection: Connection) -> None:
-        sql = _fence_sql(connection.dialect)
-        stored = connection.exec_driver_sql(sql, (SHARD,)).scalar()
+        stored = _EPOCH.scalar(connection, SHARD)
         if stored != self._epoch:
             raise Aborted(f"epoch {self._epoch} was replaced by {stored}", reason="FENCED")
 
 
 def _apply(connection: Connection, changes: Changes) -> None:
-    dialect = connection.dialect
     if changes.tasks:
         known = select(tables.tasks.c.digest).where(tables.tasks.c.digest.in_([digest for digest, _ in changes.tasks]))
         stored = set(connection.execute(known).scalars())
@@ -152,12 +151,12 @@ def _apply(connection: Connection, changes: Changes) -> None:
     if changes.runs:
         connection.execute(insert(tables.runs), [_run_values(row) for row in changes.runs])
     if changes.inserted:
-        connection.exec_driver_sql(_insert_sql(dialect, tables.actions.name), list(changes.inserted))
+        _INSERT_ACTION.execute_many(connection, changes.inserted)
     if changes.updated:
         rows = [(*row[_FIRST_MUTABLE:], row[0], row[1]) for row in changes.updated]
-        connection.exec_driver_sql(_update_sql(dialect), rows)
+        _UPDATE_ACTION.execute_many(connection, rows)
     if changes.segments:
-        connection.exec_driver_sql(_insert_sql(dialect, tables.event_segments.name), list(changes.segments))
+        _INSERT_SEGMENT.execute_many(connection, changes.segments)
     for row in changes.run_phases:
         _change_run(connection, row)
 
@@ -215,29 +214,21 @@ def _run_row(row: Any) -> RunRow:
     )
 
 
-def _positional(statement: Any, dialect: Dialect, order: Sequence[str]) -> str:
-    compiled = statement.compile(dialect=dialect)
-    if list(compiled.positiontup or order) != list(order):
-        raise AssertionError(f"unexpected order of parameters: {compiled.positiontup}")
-    return str(compiled)
-
-
-@lru_cache(maxsize=16)
-def _insert_sql(dialect: Dialect, table_name: str) -> str:
-    table: Table = tables.metadata.tables[table_name]
-    return _positional(insert(table), dialect, [column.name for column in table.columns])
-
-
-@lru_cache(maxsize=4)
-def _update_sql(dialect: Dialect) -> str:
+def _build_update() -> Executable:
     table = tables.actions
     statement = update(table).values({name: bindparam(name) for name in _MUTABLE})
     for name in _KEY:
         statement = statement.where(table.c[name] == bindparam(f"key_{name}"))
-    return _positional(statement, dialect, [*_MUTABLE, *(f"key_{name}" for name in _KEY)])
+    return statement
 
 
-@lru_cache(maxsize=4)
-def _fence_sql(dialect: Dialect) -> str:
-    table = tables.leadership
-    return _positional(select(table.c.epoch).where(table.c.shard == bindparam("shard")), dialect, ["shard"])
+def _columns_of(table: Table) -> list[str]:
+    return [column.name for column in table.columns]
+
+
+_INSERT_ACTION: Final = HotStatement(lambda: insert(tables.actions), _columns_of(tables.actions))
+_INSERT_SEGMENT: Final = HotStatement(lambda: insert(tables.event_segments), _columns_of(tables.event_segments))
+_UPDATE_ACTION: Final = HotStatement(_build_update, [*_MUTABLE, *(f"key_{name}" for name in _KEY)])
+_EPOCH: Final = HotStatement(
+    lambda: select(tables.leadership.c.epoch).where(tables.leadership.c.shard == bindparam("shard")), ["shard"]
+)

@@ -1,6 +1,6 @@
 """What the secrets service needs from the outside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,14 +31,13 @@ class SecretRecords(Protocol):
         was.
         """
 
-    async def first_found(
-        self, candidates: Sequence[Sequence[SecretName]], *, values: bool
-    ) -> Sequence[StoredSecret | SecretInfo | None]:
-        """For each list of names the first secret that lives, all as of one moment; without values only its info."""
+    async def locate(self, candidates: Sequence[Sequence[SecretName]]) -> Sequence[SecretInfo | None]:
+        """For each list of names the first secret that lives, all as of one moment."""
 
-    async def page(
-        self, *, scope: SecretScope | None, after: SecretName | None, limit: int
-    ) -> Sequence[SecretInfo]:
+    async def fetch(self, candidates: Sequence[Sequence[SecretName]]) -> Sequence[StoredSecret | None]:
+        """As `locate`, with the values."""
+
+    async def page(self, *, scope: SecretScope | None, after: SecretName | None, limit: int) -> Sequence[SecretInfo]:
         """Living secrets of one scope, or of all, in the order of their names."""
 
     async def under_other_keys(
@@ -90,7 +89,3 @@ class TokenReader(Protocol):
 
     def verify(self, token: str) -> Claims:
         """What the token says. Raises Unauthenticated."""
-
-
-#: Found secrets by name.
-Found = Mapping[SecretName, StoredSecret]

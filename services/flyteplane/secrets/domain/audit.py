@@ -12,6 +12,8 @@ class Outcome(StrEnum):
     GIVEN = "given"
     BAD_TOKEN = "bad_token"
     """The token was not ours or had expired."""
+    MALFORMED = "malformed"
+    """The request broke the rules for names, or for where values may go."""
     NOT_ASKED_FOR = "not_asked_for"
     """The token does not name the secret: its task did not ask for it."""
     MISSING = "missing"
@@ -44,7 +46,7 @@ class AuditEntry:
     """Seconds since the epoch."""
     subject: Subject
     secret: str
-    """`key` or `group/key`."""
+    """`key` or `group/key`; empty if the request was refused before it was read."""
     outcome: Outcome
     scope: SecretScope | None = None
     """Where it was found; None if it was not looked for or not found."""

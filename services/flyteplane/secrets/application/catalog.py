@@ -1,0 +1,91 @@
+"""What people do with secrets: create, update, list, look at, delete. Nothing here can read a value back."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from flyteplane.foundation.clock import Clock
+from flyteplane.foundation.errors import Aborted, AlreadyExists, InvalidArgument, NotFound
+from flyteplane.secrets.application.envelope import Envelope
+from flyteplane.secrets.application.ports import SecretRecords
+from flyteplane.secrets.domain.names import SecretName, SecretScope
+from flyteplane.secrets.domain.values import SecretInfo, SecretValue
+
+#: Most secrets on one page.
+MOST_ON_A_PAGE: Final = 1_000
+#: Somebody else changed the secret between our look and our write this many times in a row.
+_ROUNDS: Final = 5
+
+
+class Catalog:
+    """The use cases of people."""
+
+    def __init__(self, *, records: SecretRecords, envelope: Envelope, clock: Clock) -> None:
+        self._records = records
+        self._envelope = envelope
+        self._clock = clock
+
+    async def create(self, name: SecretName, value: SecretValue) -> SecretInfo:
+        """Stores a new secret. Raises AlreadyExists; Aborted if others keep changing it."""
+        for _ in range(_ROUNDS):
+            known = await self._records.find(name)
+            if known is not None and not known.deleted:
+                raise AlreadyExists(
+                    f"secret {name.words} exists already",
+                    reason="SECRET_EXISTS",
+                    field="key",
+                    mend=f"Give it a new value with `flyte update secret {name.key}`.",
+                )
+            now = self._clock.now()
+            version = known.version if known is not None else 0
+            info = SecretInfo(name=name, version=version + 1, created_at=now, updated_at=now)
+            if await self._store(info, value):
+                return info
+        raise _contended(name)
+
+    async def update(self, name: SecretName, value: SecretValue) -> SecretInfo:
+        """Stores a new version; who was given the old one keeps it. Raises NotFound; Aborted if others keep changing
+        it."""
+        for _ in range(_ROUNDS):
+            known = await self.get(name)
+            info = replace(known, version=known.version + 1, updated_at=self._clock.now())
+            if await self._store(info, value):
+                return info
+        raise _contended(name)
+
+    async def get(self, name: SecretName) -> SecretInfo:
+        """What is known of a secret. Raises NotFound."""
+        known = await self._records.find(name)
+        if known is None or known.deleted:
+            raise NotFound(
+                f"there is no secret {name.words}",
+                reason="SECRET_NOT_FOUND",
+                field="key",
+                mend=f"Create it with `flyte create secret {name.key}`, or name the scope that it is in.",
+            )
+        return known
+
+    async def delete(self, name: SecretName) -> None:
+        """Deletes all values. Raises NotFound; Aborted if others keep changing it."""
+        for _ in range(_ROUNDS):
+            known = await self.get(name)
+            gone = replace(known, version=known.version + 1, updated_at=self._clock.now(), deleted=True)
+            if await self._records.put(gone, None, expecting=known.version):
+                return
+        raise _contended(name)
+
+    async def page(self, *, scope: SecretScope | None, after: SecretName | None, limit: int) -> Sequence[SecretInfo]:
+        """Secrets of exactly this scope, or of all, in the order of their names. Raises InvalidArgument."""
+        if not 1 <= limit <= MOST_ON_A_PAGE:
+            raise InvalidArgument(
+                f"a page of {limit}", field="page_size", limit=f"1 to {MOST_ON_A_PAGE}", mend="Read several pages."
+            )
+        return await self._records.page(scope=scope, after=after, limit=limit)
+
+    async def _store(self, info: SecretInfo, value: SecretValue) -> bool:
+        sealed = await self._envelope.seal(value, name=info.name, version=info.version)
+        return await self._records.put(info, sealed, expecting=info.version - 1)
+
+
+def _contended(name: SecretName) -> Aborted:
+    return Aborted(f"secret {name.words} is being changed by others", reason="SECRET_CONTENDED", mend="Try again.")

@@ -1,0 +1,73 @@
+"""Platforms for the tests: one that all may use and nobody may hurt, and one for each test that kills."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import flyte
+from flyte.client.init import set_settings
+from tests.support.announcements import Announcements
+from tests.support.ledger import Ledger
+from tests.support.platform import PlatformUnderTest
+
+PROGRAMS = Path(__file__).parent / "programs"
+# The programs import each other as they would on a worker, where their folder is the root of the bundle.
+sys.path.insert(0, str(PROGRAMS))
+
+
+def connect(platform: PlatformUnderTest) -> None:
+    """Makes this process a client of the platform."""
+    flyte.init(endpoint=platform.endpoint, root_dir=PROGRAMS)
+
+
+@pytest.fixture(scope="session")
+def standing_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformUnderTest]:
+    """One platform for all tests of this process that leave it as it is."""
+    platform = PlatformUnderTest(tmp_path_factory.mktemp("standing") / "platform")
+    try:
+        platform.start()
+        yield platform
+        platform.stop()
+        platform.assert_nothing_runs()
+        platform.assert_no_work_left()
+    finally:
+        platform.destroy()
+
+
+@pytest.fixture
+def shared(standing_platform: PlatformUnderTest) -> Iterator[PlatformUnderTest]:
+    """The platform that all use, with this process as its client."""
+    connect(standing_platform)
+    yield standing_platform
+    set_settings(None)
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Iterator[PlatformUnderTest]:
+    """A platform of the test's own, running, with this process as its client."""
+    own = PlatformUnderTest(tmp_path / "platform")
+    try:
+        own.start()
+        connect(own)
+        yield own
+    finally:
+        set_settings(None)
+        own.destroy()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    """A book in which tasks write down that they ran."""
+    return Ledger(tmp_path / "ledger")
+
+
+@pytest.fixture
+def announcements(tmp_path: Path) -> Iterator[Announcements]:
+    """What tasks tell the test while they run."""
+    opened = Announcements(tmp_path / "announcements")
+    yield opened
+    opened.close()

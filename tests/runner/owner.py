@@ -135,13 +135,14 @@ class Owner:
         run: Mapping[str, Any] | None = None,
         action: str = "a0",
         attempt: int = 1,
+        entrypoint: Entrypoint | None = None,
         **assign: Any,
     ) -> int:
         """Assigns an attempt of a task in a module of the bundle folder; returns its lease."""
         self._lease += 1
         task = TaskSpec(
             name=f"env.{attribute}",
-            entrypoint=Entrypoint(bundle_digest="b" * 64, module=module, attribute=attribute),
+            entrypoint=entrypoint or Entrypoint(bundle_digest="b" * 64, module=module, attribute=attribute),
             is_async=is_async,
             **(spec or {}),
         )
@@ -167,6 +168,10 @@ class Owner:
             ),
         )
         return self._lease
+
+    def accept(self, lease: int) -> None:
+        """Accepts the end of an attempt."""
+        self.send(WorkerOrder(lease=lease, end_accepted=EndAccepted()))
 
     def cancel(self, lease: int, reason: str = "asked to") -> None:
         """Cancels an attempt."""

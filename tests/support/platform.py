@@ -157,6 +157,6 @@ class PlatformUnderTest:
             cwd=cwd,
         )
 
-    def signal_platform(self, number: signal.Signals) -> None:
-        """Sends a signal to the process of the services."""
-        os.kill(self.pid, number)
+    def freeze(self) -> None:
+        """Stops the process of the services where it is, so that it sees nothing of what happens next."""
+        os.kill(self.pid, signal.SIGSTOP)

@@ -30,6 +30,11 @@ class Found:
     session: int
     command: str
 
+    def kill(self) -> None:
+        """Kills it without a word."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
     def __str__(self) -> str:
         return f"{self.pid} (parent {self.parent}, group {self.group}): {self.command}"
 
@@ -94,8 +99,7 @@ def kill_all(data: Path) -> None:
     """Kills whatever runs for the platform on this folder, until nothing does."""
     while found := processes_of(data):
         for process in found:
-            with suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
+            process.kill()
         await_end([process.pid for process in found], within_s=5.0)
 
 

@@ -53,7 +53,7 @@ class RunOfTask:
         return MappingProxyType(dict(assign.custom_context)) if assign.custom_context else self.custom_context
 
     def variables(self, assign: Assign) -> dict[str, str]:
-        """Environment variables of an attempt: the run's, the image's and the task's own, and what the platform says."""
+        """Environment variables of an attempt: of the run, the image, the task and the platform."""
         variables = self._variables.copy()
         variables["FLYTE_ACTION_NAME"] = assign.action
         variables["FLYTE_ATTEMPT_NUMBER"] = str(assign.attempt - 1)

@@ -82,7 +82,7 @@ def _was_touched(folder: str) -> bool:
 
 
 def _clear(folder: str) -> None:
-    """Empties a folder and sets its time of change to 0, by which the next look sees whether anything was made in it."""
+    """Empties a folder and sets its time of change to 0, so that the next look sees what was made in it."""
     os.makedirs(folder, exist_ok=True)
     for name in os.listdir(folder):
         path = Path(folder, name)

@@ -283,7 +283,7 @@ def _run(stream: int, output: int) -> NoReturn:
 
 
 def main(arguments: list[str]) -> int:
-    """Serves a control socket. Arguments: its descriptor, how many workers to fork ahead, folders for control groups."""
+    """Serves a control socket. Arguments: its descriptor, how many spares to keep, folders for control groups."""
     control = socket.socket(fileno=int(arguments[0]))
     control.set_inheritable(False)
     template = Template(control, spares=int(arguments[1]), groups=arguments[2:])

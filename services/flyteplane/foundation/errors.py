@@ -68,8 +68,10 @@ class PlatformError(Exception):
         """The message with field, limit and mend, as a person should read it."""
         prefix = f"{self.field}: " if self.field and self.field not in self.message else ""
         limit = f" (limit: {self.limit})" if self.limit and self.limit not in self.message else ""
-        mend = f" {self.mend}" if self.mend else ""
-        return f"{prefix}{self.message}{limit}{mend}"
+        said = f"{prefix}{self.message}{limit}"
+        if not self.mend:
+            return said
+        return f"{said} {self.mend}" if said.endswith((".", "!", "?")) else f"{said}. {self.mend}"
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.public_text}"

@@ -83,7 +83,11 @@ async def open_scheduler(
     then ends the process, and a restart goes on from what is durable.
     """
     database = await open_database(settings.database_url)
-    await migrate(database, package="flyteplane.scheduler.store.migrations")
+    try:
+        await migrate(database, package="flyteplane.scheduler.store.migrations")
+    except BaseException:
+        await database.close()
+        raise
     capacity = cluster.capacity()
     room = Room(cpu_millis=capacity.cpu_millis, memory_bytes=capacity.memory_bytes)
     parts = Parts(
@@ -114,6 +118,11 @@ async def open_scheduler(
         clock=clock,
         data_prefix=settings.data_prefix,
     )
-    pool.start()
-    await scheduler.start(epoch=1, placements={"fresh": fresh, "pool": pool})
-    return SchedulerService(scheduler, (fresh, pool))
+    service = SchedulerService(scheduler, (fresh, pool))
+    try:
+        pool.start()
+        await scheduler.start(epoch=1, placements={"fresh": fresh, "pool": pool})
+    except BaseException:
+        await service.close()
+        raise
+    return service

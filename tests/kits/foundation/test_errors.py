@@ -23,7 +23,7 @@ def test_a_reason_in_another_form_is_a_mistake_of_ours(reason: str) -> None:
 
 def test_the_public_text_has_field_limit_and_mend_once() -> None:
     error = InvalidArgument("is too large", field="env", limit="64 KiB", mend="Use fewer variables.")
-    assert error.public_text == "env: is too large (limit: 64 KiB) Use fewer variables."
+    assert error.public_text == "env: is too large (limit: 64 KiB). Use fewer variables."
     assert str(error) == f"INVALID_ARGUMENT: {error.public_text}"
     said = InvalidArgument("env is larger than 64 KiB", field="env", limit="64 KiB")
     assert said.public_text == "env is larger than 64 KiB"

@@ -108,6 +108,11 @@ class ReplicaSide:
             effects = attempt_events.called(pool.state, attempt, call, submit.name, now=now)
             if effects:
                 self._runner.run(pool, effects)
+        elif kind == "cancel_call":
+            call = report.cancel_call.call
+            attempt_events.answered(pool.state, attempt, call)
+            if held.submits:
+                held.submits.pop(call, None)
         elif kind == "started":
             held.started = report
         elif kind == "declare_task":

@@ -136,10 +136,11 @@ class Owner:
         action: str = "a0",
         attempt: int = 1,
         entrypoint: Entrypoint | None = None,
+        lease: int = 0,
         **assign: Any,
     ) -> int:
         """Assigns an attempt of a task in a module of the bundle folder; returns its lease."""
-        self._lease += 1
+        self._lease += 0 if lease else 1
         task = TaskSpec(
             name=f"env.{attribute}",
             entrypoint=entrypoint or Entrypoint(bundle_digest="b" * 64, module=module, attribute=attribute),
@@ -156,7 +157,7 @@ class Owner:
                 )
             ),
             WorkerOrder(
-                lease=self._lease,
+                lease=lease or self._lease,
                 assign=Assign(
                     run=RUN_KEY,
                     action=action,
@@ -167,7 +168,12 @@ class Owner:
                 ),
             ),
         )
-        return self._lease
+        return lease or self._lease
+
+    def answer(self, lease: int, call: SubmitAction, result: ActionResult) -> None:
+        """Gives a call its result."""
+        result.call = call.call
+        self.send(WorkerOrder(lease=lease, result=result))
 
     def accept(self, lease: int) -> None:
         """Accepts the end of an attempt."""

@@ -67,7 +67,7 @@ def test_a_platform_that_is_stopped_ends_its_workers_and_goes_on_with_the_run_la
     platform.assert_no_work_left()
     platform.start()
     again = everyone(announcements.next())
-    assert run.sync().phase is ActionPhase.RUNNING
+    run.wait(wait_for="running")
     run.abort()
     assert_ended(again)
 

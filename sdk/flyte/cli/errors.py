@@ -36,7 +36,10 @@ def _is_expected(error: BaseException) -> bool:
 
 
 def user_traceback(error: BaseException) -> str:
-    """Return the traceback of an error with the user's own frames only."""
-    from flyte.wire.errors import user_traceback
+    """Return the traceback of an error with the user's own frames only; without any of these, just the error."""
+    from flyte.wire.errors import is_platform_file, user_traceback
 
+    frames = traceback.extract_tb(error.__traceback__)
+    if all(is_platform_file(frame.filename) for frame in frames):
+        return "".join(traceback.format_exception_only(error)).rstrip()
     return user_traceback(error).rstrip()

@@ -94,13 +94,12 @@ def _option(
     shown = " ".join(part for part in (help_text, f"[default: {default}]" if default else "") if part)
     if is_flag:
         flags = [f"--{spelling}/--no-{spelling}" for spelling in dict.fromkeys((name, name.replace("_", "-")))]
-        return click.RichOption([*flags, parameter], default=None, required=required, help=shown or None)
+        return click.RichOption([*flags, parameter], required=required, help=shown or None)
     spellings = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}"))
     return click.RichOption(
         [*spellings, parameter],
         type=InputType(type_name, read),
         metavar=type_name,
-        default=None,
         required=required,
         help=shown or None,
     )

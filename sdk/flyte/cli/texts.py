@@ -193,13 +193,25 @@ def _read_json(text: str, annotation: Any) -> Any:
     try:
         adapter = TypeAdapter(annotation)
     except PydanticUserError:
-        name = getattr(annotation, "__name__", annotation)
-        raise NotReadable(f"a value of type {name} cannot be given on the command line") from None
+        return _read_json_otherwise(text, annotation)
     try:
         return adapter.validate_json(text)
     except ValidationError as error:
         problems = [_problem(detail) for detail in error.errors(include_url=False, include_context=False)]
         raise NotReadable(f"not the JSON that is needed: {'; '.join(problems[:5])}") from None
+
+
+def _read_json_otherwise(text: str, annotation: Any) -> Any:
+    """Read what pydantic has no reader for, such as a TypedDict before Python 3.12."""
+    import msgspec
+
+    try:
+        return msgspec.json.decode(text, type=annotation)
+    except msgspec.MsgspecError as error:
+        raise NotReadable(f"not the JSON that is needed: {error}") from None
+    except TypeError:
+        name = getattr(annotation, "__name__", annotation)
+        raise NotReadable(f"a value of type {name} cannot be given on the command line") from None
 
 
 def _problem(detail: Any) -> str:

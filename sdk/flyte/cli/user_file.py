@@ -31,7 +31,7 @@ class UserFile:
     path: Path
     module: ModuleType
     environments: tuple[Environment, ...]
-    """The environments that were made while it was imported, those of modules that it imports included."""
+    """The environments that are attributes of the module or were made while it was imported."""
 
     tasks: dict[str, TaskTemplate[Any, Any, Any]]
     """The tasks that are attributes of the module, by attribute."""
@@ -72,7 +72,7 @@ def load_user_file(file: str | Path, *, root_dir: Path | None = None) -> UserFil
 
     before = {id(environment) for environment in environments()}
     module = _import(path, root_dir=root_dir)
-    made = tuple(environment for environment in environments() if id(environment) not in before)
+    made = _environments(module, (one for one in environments() if id(one) not in before))
     if not made:
         raise click.ClickException(f"{path} makes no flyte.TaskEnvironment, so there is nothing to run in it.")
     try:
@@ -121,6 +121,13 @@ def _execute(name: str, path: Path) -> ModuleType:
         del sys.modules[name]
         raise click.ClickException(f"{path} cannot be imported:\n{user_traceback(error)}") from None
     return module
+
+
+def _environments(module: ModuleType, made: Iterable[Environment]) -> tuple[Environment, ...]:
+    from flyte.authoring.environment import Environment
+
+    named = (value for value in vars(module).values() if isinstance(value, Environment))
+    return tuple({id(one): one for one in (*made, *named)}.values())
 
 
 def _tasks(module: ModuleType) -> dict[str, TaskTemplate[Any, Any, Any]]:

@@ -62,14 +62,16 @@ def read_key_file(path: Path) -> bytes:
         Unavailable: it cannot be read.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         raise _refusal(path, "does not exist", "Restore it from a backup.") from None
     except OSError as error:
         raise Unavailable(f"the key file {path} cannot be read: {error.strerror}", reason=UNUSABLE) from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         _refuse_shared(path, os.fstat(descriptor))
-        key = file.read(KEY_BYTES + 1)
+        key = os.read(descriptor, KEY_BYTES + 1)
+    finally:
+        os.close(descriptor)
     if len(key) != KEY_BYTES:
         raise _refusal(path, f"does not hold a key of {KEY_BYTES} bytes", "Restore it from a backup.")
     return key

@@ -236,7 +236,7 @@ def _claims(content: Mapping[str, Any]) -> Claims:
         project=content["project"],
         domain=content["domain"],
         secrets=frozenset(content["secrets"]),
-        expires_at=content["exp"],
+        expires_at=float(content["exp"]),
         run=content.get("run", ""),
         action=content.get("action", ""),
         attempt=content.get("attempt", 0),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -81,8 +82,9 @@ def test_a_link_is_not_followed(path: Path, tmp_path: Path) -> None:
         ensure_key_file(path)
 
 
-def test_a_folder_in_its_place_is_refused(path: Path) -> None:
-    path.mkdir(mode=0o700)
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_is_no_plain_file_is_refused(path: Path, make: Callable[..., None]) -> None:
+    make(path, mode=0o600)
     with pytest.raises(PlatformError, match="plain file"):
         ensure_key_file(path)
 

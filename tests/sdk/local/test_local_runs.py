@@ -81,11 +81,15 @@ def test_synchronous_tasks_may_nest_deeper_than_any_thread_pool() -> None:
     assert flyte.run(deep, 60).outputs().o0 == 0
 
 
-@env.task
+everybody_is_here = asyncio.Event()
+
+
+@env.task(timeout=20)
 async def meet(x: int) -> int:
     calls.append("here")
-    while len(calls) < 3:
-        await asyncio.sleep(0)
+    if len(calls) == 3:
+        everybody_is_here.set()
+    await everybody_is_here.wait()
     return x
 
 

@@ -1,7 +1,7 @@
 """Key-encryption keys in the platform's key folder: `secrets-0001.key` and so on; the highest number is the current.
 
-Files are never changed and never removed by the platform. To replace a key, add one (`python -m flyteplane.secrets`) and
-start the platform again: starting moves every secret under the current key, and then the older files may be removed.
+The platform never changes or removes a file. To replace a key, add one (`python -m flyteplane.secrets`) and start the
+platform again: starting moves every secret under the current key, and then the older files may be removed.
 """
 
 import re

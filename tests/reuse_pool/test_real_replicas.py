@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ class MiniScheduler:
     outcomes: dict[int, asyncio.Future[Any]] = field(default_factory=dict)
     parents: dict[int, tuple[int, int]] = field(default_factory=dict)
     tasks: dict[bytes, TaskSpec] = field(default_factory=dict)
-    leases: Any = field(default_factory=lambda: itertools.count(1))
+    leases: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     pools: dict[str, str] = field(default_factory=dict)
     replicas: dict[int, str] = field(default_factory=dict)
     started: dict[int, asyncio.Event] = field(default_factory=lambda: defaultdict(asyncio.Event))

@@ -11,6 +11,7 @@ from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import PlaceAttempt, PoolOrde
 from flyteapi.scheduler.v1.worker_service_pb2 import (
     ActionResult,
     Assign,
+    CancelCall,
     DeclareTask,
     EndAccepted,
     Heartbeat,
@@ -149,6 +150,20 @@ async def test_lease_revoked_by_the_scheduler_frees_the_slot(bench: Bench) -> No
     await scheduler.forward(1, lease_revoked=LeaseRevoked(reason="fenced"))
     await scheduler.place(2, "quick")
     await scheduler.ended(2)
+
+
+async def test_a_parent_that_no_longer_waits_holds_its_slot_again(bench: Bench) -> None:
+    scheduler = await bench.scheduler()
+    await scheduler.declare(declaration())
+    await scheduler.place(1, "parent", is_async=True)
+    replica = bench.worker(await scheduler.placed(1))
+    replica.say(submit(1, 1, "child"))
+    replica.say(WorkerReport(lease=1, cancel_call=CancelCall(call=1)))
+    await scheduler.until(lambda r: r.HasField("forward") and r.forward.HasField("cancel_call"))
+    await scheduler.place(2, "quick", is_async=True)
+    replica.say(ended(1))
+    await scheduler.ended(2)
+    assert [report.forward.lease for report in scheduler.reports if report.forward.HasField("ended")] == [1, 2]
 
 
 async def test_task_versions_that_a_replica_introduces_reach_the_scheduler_whatever_became_of_the_lease(

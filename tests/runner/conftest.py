@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from tests.runner.owner import Owner
+
 from flyteplane.cluster.ports import WorkerSpec
 from flyteplane.cluster.process import ProcessCluster
-
-from tests.runner.owner import Owner
 
 StartWorker = Callable[..., Awaitable[Owner]]
 _numbers = count(1)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from flyteapi.common.v1.error_pb2 import ERROR_KIND_USER
-from flyteapi.task.v1.value_pb2 import Payload, PayloadReference
-
 from tests.runner.conftest import StartWorker
 from tests.runner.owner import decode, encode
+
+from flyteapi.common.v1.error_pb2 import ERROR_KIND_USER
+from flyteapi.task.v1.value_pb2 import Payload, PayloadReference
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -213,9 +213,7 @@ async def test_inputs_by_reference_are_checked(
     content = encode(data=b"y" * 300_000)
     path = tmp_path / "inputs"
     path.write_bytes(content + b"!" if changed else content)
-    reference = PayloadReference(
-        uri=f"file://{path}", sha256=hashlib.sha256(content).digest(), size_bytes=len(content)
-    )
+    reference = PayloadReference(uri=f"file://{path}", sha256=hashlib.sha256(content).digest(), size_bytes=len(content))
     owner = await worker()
     end = await owner.end_of(owner.assign("size", Payload(reference=reference), bundle=code))
     if changed:
@@ -234,6 +232,7 @@ async def test_outputs_beyond_the_limit_are_refused(worker: StartWorker, bundle:
 
 async def test_a_pickled_task_needs_no_bundle(worker: StartWorker, bundle: Bundle) -> None:
     import cloudpickle
+
     import flyte
     from flyteapi.task.v1.task_spec_pb2 import Entrypoint
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.runner.conftest import StartWorker
+from tests.runner.owner import Owner, decode, encode, succeeded
+
 from flyteapi.common.v1.error_pb2 import ERROR_KIND_USER, TaskError
 from flyteapi.common.v1.phase_pb2 import PHASE_FAILED, PHASE_SUCCEEDED
 from flyteapi.scheduler.v1.worker_service_pb2 import ActionResult, SubmitAction
 from flyteapi.task.v1.value_pb2 import Payload, PayloadReference
-
-from tests.runner.conftest import StartWorker
-from tests.runner.owner import Owner, decode, encode, succeeded
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -234,7 +234,10 @@ async def test_a_child_that_needs_no_worker_of_its_own_runs_beside_its_synchrono
     worker: StartWorker, bundle: Bundle
 ) -> None:
     """A replica may be given an async attempt while a synchronous parent on it waits for that very attempt."""
-    code = bundle(CHILDREN + "@env.task\ndef parent() -> int:\n    return double_sync(1)\n@env.task\nasync def other() -> int:\n    return 5\n")
+    code = bundle(
+        CHILDREN
+        + "@env.task\ndef parent() -> int:\n    return double_sync(1)\n@env.task\nasync def other() -> int:\n    return 5\n"
+    )
     owner = await worker(replica=True)
     parent = owner.assign("parent", bundle=code, is_async=False)
     (call,) = await owner.until(lambda: owner.said("submit"))
@@ -244,14 +247,22 @@ async def test_a_child_that_needs_no_worker_of_its_own_runs_beside_its_synchrono
     assert decode((await owner.end_of(parent)).outputs.inline) == [2]
 
 
-async def test_traced_calls_are_recorded(worker: StartWorker, bundle: Bundle) -> None:
+async def test_traced_calls_are_recorded_and_not_made_again(worker: StartWorker, bundle: Bundle) -> None:
     code = bundle(
-        "@flyte.trace\nasync def ask(question: str) -> str:\n    return question.upper()\n"
-        "@env.task\nasync def parent() -> str:\n    return await ask('why')\n"
+        "@flyte.trace\nasync def ask(question: str) -> str:\n    print('asked')\n    return question.upper()\n"
+        "@flyte.trace\ndef count(n: int):\n    print('counted')\n    yield from range(n)\n"
+        "@env.task\nasync def parent() -> list[str]:\n"
+        "    return [await ask('why'), await ask('why'), await ask('how'), str(list(count(3)))]\n"
     )
-    owner = await worker()
-    end = await owner.end_of(owner.assign("parent", bundle=code))
-    assert decode(end.outputs.inline) == ["WHY"]
-    (record,) = owner.said("trace")
-    assert record.name == "user_code.ask"
-    assert decode(record.outputs.inline) == ["WHY"]
+    first = await worker()
+    end = await first.end_of(lease := first.assign("parent", bundle=code))
+    expected = [["WHY", "WHY", "HOW", "[0, 1, 2]"]]
+    assert decode(end.outputs.inline) == expected
+    assert first.logged(lease).split() == ["asked", "asked", "asked", "counted"]
+    records = first.said("trace")
+    assert [record.name for record in records] == ["user_code.ask"] * 3 + ["user_code.count"]
+
+    second = await worker()
+    end = await second.end_of(lease := second.assign("parent", bundle=code, attempt=2, traces=records[1:]))
+    assert decode(end.outputs.inline) == expected
+    assert second.logged(lease).split() == ["asked"]

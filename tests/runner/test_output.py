@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from tests.runner.conftest import StartWorker
 from tests.runner.owner import encode
 

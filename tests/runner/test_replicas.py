@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from tests.runner.conftest import StartWorker
 from tests.runner.owner import Owner, decode, encode
 
@@ -120,9 +119,7 @@ async def test_cancelling_one_attempt_leaves_the_others(worker: StartWorker, bun
 
 
 async def test_an_interrupted_synchronous_attempt_makes_room_for_the_next(worker: StartWorker, bundle: Bundle) -> None:
-    code = bundle(
-        "@env.task\ndef wait(s: float) -> str:\n    print('waiting')\n    time.sleep(s)\n    return 'done'\n"
-    )
+    code = bundle("@env.task\ndef wait(s: float) -> str:\n    print('waiting')\n    time.sleep(s)\n    return 'done'\n")
     owner = await worker(replica=True)
     stuck = owner.assign("wait", encode(s=60.0), bundle=code, is_async=False, action="a1")
     await owner.until(lambda: "waiting" in owner.logged(stuck))
@@ -133,9 +130,7 @@ async def test_an_interrupted_synchronous_attempt_makes_room_for_the_next(worker
 
 
 async def test_an_attempt_that_is_cancelled_before_it_begins_never_runs(worker: StartWorker, bundle: Bundle) -> None:
-    code = bundle(
-        "@env.task\ndef wait(s: float) -> str:\n    print('ran', s)\n    time.sleep(s)\n    return 'done'\n"
-    )
+    code = bundle("@env.task\ndef wait(s: float) -> str:\n    print('ran', s)\n    time.sleep(s)\n    return 'done'\n")
     owner = await worker(replica=True)
     first = owner.assign("wait", encode(s=0.5), bundle=code, is_async=False, action="a1")
     second = owner.assign("wait", encode(s=0.25), bundle=code, is_async=False, action="a2")

@@ -100,7 +100,7 @@ async def test_equal_values_are_stored_differently(platform: Platform) -> None:
 async def test_damage_in_the_store_is_told_and_not_given_out(platform: Platform, column: str) -> None:
     await platform.create("a", b"hunter2")
     await platform.create("b", b"fine")
-    flip = f"UPDATE secrets SET {column} = substr({column}, 1, length({column}) - 1) || x'00' WHERE key = 'a'"
+    flip = f"UPDATE secrets SET {column} = CAST(substr({column}, 2) || x'00' AS BLOB) WHERE key = 'a'"
     await restart(platform, lambda: change(platform, flip))
     with pytest.raises(DataLoss) as caught:
         await platform.resolve("a")

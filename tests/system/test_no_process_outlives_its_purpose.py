@@ -34,7 +34,10 @@ def test_a_killed_platform_takes_workers_and_all_that_they_started_with_it(
     platform.start()
     again = everyone(announcements.next())
     run.abort()
+    run.wait()
+    platform.stop()
     assert_ended(again)
+    platform.assert_no_work_left()
 
 
 def test_a_platform_killed_together_with_its_template_leaves_nothing_behind(
@@ -68,7 +71,7 @@ def test_a_platform_that_is_stopped_ends_its_workers_and_goes_on_with_the_run_la
     platform.start()
     again = everyone(announcements.next())
     run.wait(wait_for="running")
-    run.abort()
+    platform.stop()
     assert_ended(again)
 
 

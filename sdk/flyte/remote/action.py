@@ -177,7 +177,7 @@ class Action:
         """Yield what the action wrote, line by line, until it has ended."""
         from flyte.remote.logs import stream_lines
 
-        async for line in stream_lines(connection(), self._state.id, attempt=attempt, follow=True):
+        async for line in stream_lines(connection(), self._state.id, attempt=attempt, follow=True, must_answer=False):
             yield line
 
     @syncify.method
@@ -192,7 +192,7 @@ class Action:
         """Print what the action writes until it has ended."""
         from flyte.remote.logs import print_lines
 
-        await print_lines(connection(), self._state.id, attempt=attempt)
+        await print_lines(connection(), self._state.id, attempt=attempt, must_answer=False)
 
 
 class ActionDetails:

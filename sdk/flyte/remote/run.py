@@ -293,7 +293,7 @@ class Run:
         """Yield what the root action wrote, line by line, until it has ended."""
         from flyte.remote.logs import stream_lines
 
-        async for line in stream_lines(connection(), self._root_id(), attempt=attempt, follow=True):
+        async for line in stream_lines(connection(), self._root_id(), attempt=attempt, follow=True, must_answer=False):
             yield line
 
     @syncify.method
@@ -308,7 +308,7 @@ class Run:
         """Print what the root action writes until it has ended."""
         from flyte.remote.logs import print_lines
 
-        await print_lines(connection(), self._root_id(), attempt=attempt)
+        await print_lines(connection(), self._root_id(), attempt=attempt, must_answer=False)
 
 
 @dataclass(frozen=True, slots=True)

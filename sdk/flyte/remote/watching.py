@@ -55,7 +55,7 @@ async def watch_run(
                 if piece.ended:
                     return
         except BaseRuntimeError as error:
-            if not seen or not _is_passing(error):
+            if not seen or not is_passing(error):
                 raise
             if on_break is not None:
                 on_break(error)
@@ -69,7 +69,7 @@ def _behind(piece: WatchRunResponse, position: int) -> int:
     return piece.events[-1].sequence + 1 if piece.events else position
 
 
-def _is_passing(error: BaseRuntimeError) -> bool:
+def is_passing(error: BaseRuntimeError) -> bool:
     """Tell whether a stream that broke with this error is worth opening again."""
     return is_platform_gone(error) or (
         isinstance(error, UnionRpcError) and error.code in ("CANCELLED", "INTERNAL", "UNKNOWN", "RpcTimeout")

@@ -153,6 +153,7 @@ class Execution:
             stream=self._stream,
             main_thread=self._main_thread,
             children=self._children,
+            known_traces=assign.traces,
         )
         output = AttemptOutput(self._stream, lease=lease)
         context = contextvars.copy_context()

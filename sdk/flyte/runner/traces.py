@@ -43,21 +43,19 @@ class TraceJournal:
         records = self._known.get((call.name, _digest(_encode(call.inputs.items()))))
         if not records:
             return None
-        outputs = NamedValues.FromString(read_payload(records.popleft().outputs)).values
+        value, *items = NamedValues.FromString(read_payload(records.popleft().outputs)).values
         read = codec_for(Any).read
-        if any(named.name == _VALUE for named in outputs):
-            return TraceOutcome(value=read(outputs[0].value))
-        return TraceOutcome(items=tuple(read(named.value) for named in outputs))
+        return TraceOutcome(value=read(value.value), items=tuple(read(item.value) for item in items))
 
     def record(self, call: TraceCall, outcome: TraceOutcome) -> None:
         """Reports a call that has ended."""
-        named = ((_VALUE, outcome.value),) if outcome.items is None else ((_ITEM, item) for item in outcome.items)
         now = Timestamp()
         now.FromNanoseconds(time.time_ns())
+        values = ((_VALUE, outcome.value), *((_ITEM, item) for item in outcome.items))
         record = TraceRecord(
             name=call.name,
             inputs=self._payload(_encode(call.inputs.items())),
-            outputs=self._payload(_encode(named)),
+            outputs=self._payload(_encode(values)),
             end_time=now,
         )
         self._stream.send(WorkerReport(lease=self._lease, trace=record))

@@ -10,10 +10,13 @@ import asyncio
 import os
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future
-from typing import Any, TypeVar
+from concurrent.futures import Future, wait
+from typing import Any, Final, Generic, TypeVar
 
 T = TypeVar("T")
+
+CANCEL_GRACE_S: Final = 5.0
+"""How long an interrupted call may take to clean up before its caller goes on."""
 
 
 class BlockingCallOnServingLoop(AssertionError):
@@ -59,11 +62,12 @@ class BackgroundLoop:
             raise BlockingCallOnServingLoop(
                 f"Deadlock detected: {what}() blocks the event loop that has to serve it. Use `await {what}.aio(...)`."
             )
-        future = asyncio.run_coroutine_threadsafe(coroutine, self.loop())
+        call = _Call(coroutine, self.loop())
         try:
-            return future.result()
+            call.begin()
+            return call.outcome.result()
         except BaseException:
-            _cancel(future)
+            call.end()
             raise
 
     async def await_from_anywhere(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -78,6 +82,37 @@ def _run_forever(loop: asyncio.AbstractEventLoop) -> None:
     loop.run_forever()
 
 
-def _cancel(future: Future[Any]) -> None:
-    if not future.done():
-        future.cancel()
+class _Call(Generic[T]):
+    """One coroutine under way on the loop, seen from another thread. Context variables travel with it."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> None:
+        self.outcome: Future[T] = Future()
+        self._loop = loop
+        self._coroutine = coroutine
+        self._task: asyncio.Task[T] | None = None
+
+    def begin(self) -> None:
+        """Start it, in a copy of the caller's context."""
+        self._loop.call_soon_threadsafe(self._start)
+
+    def _start(self) -> None:
+        self._task = self._loop.create_task(self._coroutine)
+        self._task.add_done_callback(self._settle)
+
+    def _settle(self, task: asyncio.Task[T]) -> None:
+        if task.cancelled():
+            self.outcome.set_exception(asyncio.CancelledError())
+        elif (error := task.exception()) is not None:
+            self.outcome.set_exception(error)
+        else:
+            self.outcome.set_result(task.result())
+
+    def end(self) -> None:
+        """Cancel the coroutine if it has not ended, and wait until it has, so that nothing of it runs on unseen."""
+        if not self.outcome.done():
+            self._loop.call_soon_threadsafe(self._cancel)
+            wait([self.outcome], timeout=CANCEL_GRACE_S)
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -52,21 +53,22 @@ class SyncGenerator(Generic[P, T]):
 
     def _iterate(self, source: AsyncIterator[T]) -> Iterator[T]:
         what = getattr(self._function, "__qualname__", repr(self._function))
+        cursor = _Cursor(source)
         try:
-            while (item := self._background.run(_next(source), what=what)) is not _END:
+            while (item := self._background.run(cursor.next(), what=what)) is not _END:
                 yield item
         finally:
             if not self._background.is_current():
-                self._background.run(_close(source), what=what)
+                self._background.run(cursor.close(), what=what)
 
     async def aio(self, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
         """Iterate from any event loop."""
-        source = self._function(*args, **kwargs)
+        cursor = _Cursor(self._function(*args, **kwargs))
         try:
-            while (item := await self._background.await_from_anywhere(_next(source))) is not _END:
+            while (item := await self._background.await_from_anywhere(cursor.next())) is not _END:
                 yield item
         finally:
-            await self._background.await_from_anywhere(_close(source))
+            await self._background.await_from_anywhere(cursor.close())
 
     def __get__(self, instance: Any, owner: type[Any]) -> SyncGenerator[..., T]:
         if instance is None:
@@ -74,14 +76,29 @@ class SyncGenerator(Generic[P, T]):
         return SyncGenerator(self._function.__get__(instance, owner), background=self._background)
 
 
-async def _next(source: AsyncIterator[T]) -> T:
-    return await anext(source, _END)  # type: ignore[arg-type]
+class _Cursor(Generic[T]):
+    """Steps through an async generator on the background loop, and closes it also in the middle of a step."""
 
+    def __init__(self, source: AsyncIterator[T]) -> None:
+        self._source = source
+        self._step: asyncio.Task[Any] | None = None
 
-async def _close(source: AsyncIterator[Any]) -> None:
-    close = getattr(source, "aclose", None)
-    if close is not None:
-        await close()
+    async def next(self) -> T:
+        """Return the next item, or the mark of the end."""
+        self._step = asyncio.current_task()
+        try:
+            return await anext(self._source, _END)  # type: ignore[arg-type]
+        finally:
+            self._step = None
+
+    async def close(self) -> None:
+        """End the generator. A step that its caller no longer waits for is cancelled and ended first."""
+        if self._step is not None:
+            self._step.cancel()
+            await asyncio.wait({self._step})
+        close = getattr(self._source, "aclose", None)
+        if close is not None:
+            await close()
 
 
 class SyncMethod(Generic[Owner, P, T]):

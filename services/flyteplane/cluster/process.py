@@ -22,6 +22,7 @@ from flyteplane.cluster.cgroups import ControlGroups, GroupSettings, WorkerGroup
 from flyteplane.cluster.machine import machine_capacity
 from flyteplane.cluster.ports import ClusterCapacity, WorkerExit, WorkerSink, WorkerSpec
 from flyteplane.cluster.processes import boot_id, kill_group, start_time
+from flyteplane.cluster.secret_folders import SecretFolders
 from flyteplane.cluster.template_process import TemplateProcess
 from flyteplane.cluster.virtual_environments import VirtualEnvironments
 from flyteplane.cluster.work_folders import WorkFolder, delete, sweep
@@ -73,6 +74,7 @@ class ProcessCluster:
         self._worker_env = passed_on(self._platform_env)
         self._limit_by_groups = limit_by_groups
         self._environments = VirtualEnvironments(data.absolute() / "venvs")
+        self._secrets = SecretFolders(self._work)
         self._groups: ControlGroups | None = None
         self._templates: dict[str, TemplateProcess] = {}
         self._failures: dict[str, int] = {}
@@ -106,6 +108,7 @@ class ProcessCluster:
         self._work.mkdir(mode=0o700, parents=True, exist_ok=True)
         if leftovers := sweep(self._work):
             _log.info("ended %d workers of a platform that was killed", len(leftovers))
+        self._secrets.open()
         if self._limit_by_groups:
             self._groups = ControlGroups.detect(f"flyteplane-{digest(str(self._work).encode())[:12]}")
         if self._groups is not None:
@@ -171,7 +174,7 @@ class ProcessCluster:
                 "env": dict(env),
                 "cwd": str(folder.cwd),
                 "temp": str(folder.temp),
-                "secrets_folder": str(folder.secrets),
+                "secrets_folder": str(self._secrets.of_worker(spec.name)),
                 "data_limit_bytes": 0 if limited else spec.memory_bytes,
                 "groups": [[str(group.base), group.files] for group in groups],
             }
@@ -272,6 +275,7 @@ class ProcessCluster:
     def _gone(self, process: WorkerProcess) -> None:
         placed = self._workers.pop(process.name)
         assert process.exit is not None
+        self._secrets.remove(process.name)
         if (aside := placed.folder.remove()) is not None:
             self._delete_aside(aside)
         if placed.group is not None and not placed.group.remove():
@@ -310,6 +314,7 @@ class ProcessCluster:
         # Folders and groups that are being removed; each ends by itself.
         while self._cleanups:
             await asyncio.wait(self._cleanups)
+        self._secrets.close()
         if self._groups is not None:
             await asyncio.to_thread(self._groups.close)
 

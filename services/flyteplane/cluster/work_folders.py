@@ -39,11 +39,6 @@ class WorkFolder:
         """The working directory."""
         return self.path / "cwd"
 
-    @property
-    def secrets(self) -> Path:
-        """For files of secrets, mode 0700; made by the worker when it needs it."""
-        return self.path / "secrets"
-
     def create(self) -> Path | None:
         """Makes the folder, empty. Returns what was in its place, moved aside and still to be deleted. Raises
         OSError.

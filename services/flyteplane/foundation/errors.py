@@ -69,7 +69,7 @@ class PlatformError(Exception):
         prefix = f"{self.field}: " if self.field and self.field not in self.message else ""
         limit = f" (limit: {self.limit})" if self.limit and self.limit not in self.message else ""
         said = f"{prefix}{self.message}{limit}"
-        if not self.mend:
+        if not self.mend or self.mend in self.message:
             return said
         return f"{said} {self.mend}" if said.endswith((".", "!", "?")) else f"{said}. {self.mend}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
@@ -97,16 +96,13 @@ class SchedulerServicer(SchedulerServiceServicer):
     ) -> AsyncIterator[api.StreamLogsResponse]:
         """See the proto."""
         key, name = _key(request.action.run), request.action.name or ROOT
-        attempt = request.attempt or (await self._scheduler.queries.log_attempts(key, name))[0] or 1
-        stream = self._scheduler.logs.stream(
-            key,
-            name,
-            attempt,
-            ended=lambda: not request.follow or self._scheduler.attempt_is_over(key, name, attempt),
-            changed=asyncio.Event(),
-        )
-        async for data in stream:
-            yield api.StreamLogsResponse(data=data, attempt=attempt)
+        latest, _ = await self._scheduler.queries.log_attempts(key, name)
+        attempt = request.attempt or latest or 1
+        lasting = request.follow and not request.attempt
+        while attempt:
+            async for data in self._scheduler.log_of_attempt(key, name, attempt, follow=request.follow):
+                yield api.StreamLogsResponse(data=data, attempt=attempt)
+            attempt = await self._scheduler.attempt_after(key, name, attempt) if lasting else 0
 
     async def ExplainAction(self, request: api.ExplainActionRequest, context: Context) -> api.ExplainActionResponse:
         """See the proto."""

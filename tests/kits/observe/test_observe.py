@@ -139,3 +139,15 @@ def test_importing_loads_neither_structlog_nor_prometheus() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_traceback_for_people_shows_no_local_variables() -> None:
+    stream = io.StringIO()
+    configure_logs(stream=stream, for_people=True)
+    password = "hunter" + "2"
+    try:
+        raise ValueError(f"{len(password)} characters")
+    except ValueError as error:
+        log.error("failed", exc_info=error)
+    assert "7 characters" in stream.getvalue()
+    assert "hunter2" not in stream.getvalue()

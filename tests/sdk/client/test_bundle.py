@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from flyte.client.bundle import (
-    IMPORT_FOLDERS_ENTRY,
     MAX_BUNDLE_BYTES,
     Bundle,
     check_copy_style,
@@ -25,6 +24,7 @@ from flyte.client.entrypoint import place_of
 from flyte.client.packaging import package
 from flyte.client.source_root import choose_root, module_name
 from flyte.errors import CodeBundleError
+from flyte.wire.bundle_layout import IMPORT_FOLDERS_ENTRY
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
+import signal
 from collections.abc import AsyncIterator
 
 import pytest
@@ -128,6 +129,47 @@ async def test_cancelling_the_caller_cancels_the_call() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     await asyncio.wait_for(cancelled.wait(), 5)
+
+
+async def test_leaving_an_iteration_in_the_middle_of_a_step_ends_the_generator() -> None:
+    own_loop = asyncio.get_running_loop()
+    stepping, ended = asyncio.Event(), asyncio.Event()
+
+    @syncify
+    async def items() -> AsyncIterator[int]:
+        try:
+            yield 1
+            own_loop.call_soon_threadsafe(stepping.set)
+            await asyncio.Event().wait()
+        finally:
+            own_loop.call_soon_threadsafe(ended.set)
+
+    async def consume() -> None:
+        async for _ in items.aio():
+            pass
+
+    consumer = asyncio.create_task(consume())
+    await stepping.wait()
+    consumer.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await consumer
+    await asyncio.wait_for(ended.wait(), 5)
+
+
+def test_an_interrupted_blocking_call_has_ended_when_it_raises() -> None:
+    ended: list[str] = []
+
+    @syncify
+    async def interrupted() -> None:
+        signal.raise_signal(signal.SIGINT)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("cleaned up")
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert ended == ["cleaned up"]
 
 
 def test_a_forked_child_gets_a_loop_of_its_own() -> None:

@@ -37,12 +37,15 @@ def triple(x: int) -> int:
 
 @env.task
 async def total(n: int = 3) -> int:
-    return sum(await asyncio.gather(*(double(x) for x in range(n)))) + await triple.aio(1)
+    doubled: list[int] = await asyncio.gather(*(double(x) for x in range(n)))
+    tripled: int = await triple.aio(1)
+    return sum(doubled) + tripled
 
 
 @env.task
 def sync_total(n: int = 3) -> int:
-    return sum(flyte.map(double, range(n))) + triple(2)
+    doubled: list[int] = list(flyte.map(double, range(n)))
+    return sum(doubled) + triple(2)
 
 
 def test_children_run_and_outputs_come_back() -> None:

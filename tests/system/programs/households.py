@@ -58,7 +58,7 @@ async def street(announcements: str, count: int, below: int) -> None:
     """Households below this action, some of them one level deeper."""
     write_down(announcements, processes={})
     deeper = [street(announcements, count, below - 1)] if below else []
-    await asyncio.gather(*(fresh_household(announcements) for _ in range(count)), *deeper)
+    await asyncio.gather(*(fresh_household.aio(announcements) for _ in range(count)), *deeper)
 
 
 @fresh.task

@@ -19,10 +19,10 @@ MOST_INLINE_BYTES: Final = 256 * 1024
 _DIGEST_BYTES: Final = 32
 #: JSON Schema type -> kinds of `Value` that fit. Types that several Python types share are left to the worker.
 _KINDS_OF: Final = {
-    "integer": frozenset({"int", "big_int", "bool", "enum_name"}),
+    "integer": frozenset({"int", "big_int", "bool", "enum_name", "pickle"}),
     "number": frozenset({"float", "int", "big_int", "bool", "enum_name"}),
     "boolean": frozenset({"bool"}),
-    "string": frozenset({"string", "enum_name"}),
+    "string": frozenset({"string", "enum_name", "pickle"}),
     "null": frozenset({"none"}),
 }
 #: What a schema must not have for its type alone to decide.

@@ -158,6 +158,9 @@ class PoolKeeper:
         if not pool.state.gone or self._registry.pools.get(name) is not pool:
             return
         del self._registry.pools[name]
+        if pool.declaration.run:
+            # The run may come back to it, but no other pool will ever take over from it.
+            self._first_seen.pop(name, None)
         self._registry.graph.note_stuck(name, False)
         _log.info("pool %s is gone", name[:12])
         at = self._clock.now()

@@ -1,5 +1,7 @@
 """The memory of the service: pools, sessions and leases, shared by the two sides of the relay."""
 
+from typing import Final
+
 from flyteplane.foundation.errors import NotFound
 from flyteplane.reuse_pool.application.catalogue import Catalogue
 from flyteplane.reuse_pool.application.outbox import Outbox
@@ -8,7 +10,7 @@ from flyteplane.reuse_pool.domain.blame import BlameLedger
 from flyteplane.reuse_pool.domain.call_graph import CallGraph
 from flyteplane.reuse_pool.domain.policy import PoolSettings
 
-_SHORTEST_PREFIX = 8
+_SHORTEST_PREFIX: Final = 8
 
 
 class Registry:

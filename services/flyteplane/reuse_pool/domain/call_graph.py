@@ -19,6 +19,11 @@ class CallGraph:
         self._callers: dict[tuple[str, str], Attempt] = {}
         self._stuck: set[str] = set()
 
+    @property
+    def empty(self) -> bool:
+        """Whether no pool has an attempt and nobody waits for any."""
+        return not self._attempts and not self._callers
+
     def add(self, attempt: Attempt) -> None:
         """Note an attempt that came to a pool, and whether somebody waits for it."""
         key = (attempt.run, attempt.action)

@@ -218,8 +218,8 @@ class SecretsClient(Protocol):
         """Values by environment variable and by file path. Raises PlatformError, NotFound for a secret that does not
         exist."""
 
-    async def versions(self, run: RunKey, requests: Sequence[SecretRequest]) -> Sequence[int]:
-        """Versions that a resolve would give now: part of a pool's identity."""
+    async def versions(self, run: RunKey, requests: Sequence[SecretRequest]) -> Sequence[tuple[int, str]]:
+        """Versions that a resolve would give now, each with the scope it was found in: part of a pool's identity."""
 
 
 #: Folder of an unpacked code bundle by its digest, unpacking it first if need be. Raises PlatformError.

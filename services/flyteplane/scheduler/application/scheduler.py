@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from flyteplane.scheduler.application.tasks import Fitness, Tasks
 from flyteplane.scheduler.application.watch import Watching
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from flyteplane.foundation.clock import TimerClock
     from flyteplane.scheduler.application.living import Action
@@ -82,6 +83,23 @@ class Scheduler:
         run = self.engine.runs.get(key)
         action = run.actions.get(name) if run is not None else None
         return action is None or action.state.phase.terminal or action.state.attempt > attempt
+
+    def log_of_attempt(self, key: RunKey, name: str, attempt: int, *, follow: bool) -> AsyncIterator[bytes]:
+        """What an attempt wrote, in pieces; with `follow` until nothing more can come."""
+        return self.logs.stream(
+            key,
+            name,
+            attempt,
+            ended=lambda: not follow or self.attempt_is_over(key, name, attempt),
+            changed=asyncio.Event(),
+        )
+
+    async def attempt_after(self, key: RunKey, name: str, attempt: int) -> int:
+        """The attempt that came after one that is over; 0 if it was the last."""
+        run = self.engine.runs.get(key)
+        action = run.actions.get(name) if run is not None else None
+        latest = action.state.attempt if action is not None else (await self.queries.log_attempts(key, name))[0]
+        return attempt + 1 if latest > attempt else 0
 
     async def close(self) -> None:
         """Ends background work, and the store after what is queued is written."""

@@ -73,11 +73,11 @@ class SecretsStub:
                 env[request.env_var] = resolved.value
         return env, files
 
-    async def versions(self, run: RunKey, requests: Sequence[SecretRequest]) -> Sequence[int]:
+    async def versions(self, run: RunKey, requests: Sequence[SecretRequest]) -> Sequence[tuple[int, str]]:
         """See the port."""
         scope = Scope(project=run.project, domain=run.domain)
         with translated_errors():
             response = await self._stub.ResolveVersions(
                 ResolveVersionsRequest(scope=scope, secrets=requests), timeout=SECRETS_TIMEOUT_S
             )
-        return [version.version for version in response.versions]
+        return [(found.version, f"{found.scope.project}/{found.scope.domain}") for found in response.versions]

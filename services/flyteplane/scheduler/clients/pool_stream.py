@@ -141,7 +141,7 @@ class PoolStream:
             policy=spec.reuse,
             template=spec,
             bundle_path=path,
-            secret_versions=versions,
+            secret_versions=[version for version, _ in versions],
         )
 
     def _place(self, action: Action, pool: str) -> None:
@@ -234,7 +234,7 @@ class PoolStream:
             self._engine.lost(lease, failure)
 
 
-def pool_name(spec: TaskSpec, *, run: RunKey, scope_run: str, secret_versions: Sequence[int]) -> str:
+def pool_name(spec: TaskSpec, *, run: RunKey, scope_run: str, secret_versions: Sequence[tuple[int, str]]) -> str:
     """Identity of the pool that runs a task: SHA-256 in hex over all that its replicas share."""
     shared = TaskSpec(
         environment=spec.environment,
@@ -248,7 +248,8 @@ def pool_name(spec: TaskSpec, *, run: RunKey, scope_run: str, secret_versions: S
         entrypoint=Entrypoint(bundle_digest=spec.entrypoint.bundle_digest),
     )
     total = hashlib.sha256(shared.SerializeToString(deterministic=True))
-    for text in (run.project, run.domain, scope_run, *map(str, secret_versions)):
+    found = (f"{version}@{scope}" for version, scope in secret_versions)
+    for text in (run.project, run.domain, scope_run, *found):
         total.update(len(text).to_bytes(4, "big") + text.encode())
     return total.hexdigest()
 

@@ -51,8 +51,7 @@ class Resolution:
         scope = SecretScope(claims.project, claims.domain)
         found = await self._records.fetch(_candidates(references, scope))
         secrets = {reference: one for reference, one in zip(references, found, strict=True) if one is not None}
-        if len(secrets) < len(references):
-            missing = [reference for reference in references if reference not in secrets]
+        if missing := [reference for reference in references if reference not in secrets]:
             await self._auditor.refused(claims, references, dict.fromkeys(missing, Outcome.MISSING))
             raise _missing(missing, scope)
         return await self._opened(references, secrets, claims)
@@ -76,7 +75,6 @@ class Resolution:
 
     async def _parsed(self, deliveries: Sequence[Delivery], claims: Claims) -> Sequence[SecretReference]:
         try:
-            # Twice the same secret, as a variable and as a file, is one secret to look for.
             return parse_requests(deliveries)
         except InvalidArgument:
             await self._auditor.unread(claims, Outcome.MALFORMED)

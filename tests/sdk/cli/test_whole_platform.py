@@ -1,0 +1,242 @@
+"""The command line against the platform itself, as processes: what a person does on the first day."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import pytest
+from tests.sdk.cli.conftest import Finished
+
+from flyte.cli.main import main
+from flyte.client.init import current_settings, set_settings
+
+Command = Callable[..., Finished]
+
+PROGRAM = """
+import asyncio
+import os
+
+import flyte
+import flyte.io
+
+plain = flyte.TaskEnvironment(name="plain")
+warm = flyte.TaskEnvironment(name="warm", reusable=flyte.ReusePolicy(replicas=1, concurrency=20, idle_ttl=60))
+top = flyte.TaskEnvironment(name="top", depends_on=[plain, warm], env_vars={"COLOUR": "red"})
+
+
+@warm.task
+async def square(x: int) -> int:
+    return x * x
+
+
+@plain.task(retries=1)
+def fail(x: int) -> int:
+    print("before the failure")
+    raise ValueError(f"no [bold]{x}[/bold]")
+
+
+@top.task
+async def main(n: int = 5) -> int:
+    print("hello from main", os.environ["COLOUR"])
+    squares: list[int] = await asyncio.gather(*(square(x) for x in range(n)))
+    return sum(squares)
+
+
+@top.task
+async def broken(x: int = 1) -> int:
+    return await fail.aio(x)
+
+
+@top.task
+async def size(file: flyte.io.File) -> int:
+    async with file.open("rb") as stream:
+        return len(await stream.read())
+
+
+@top.task
+async def wait_for_ever() -> None:
+    print("waiting", flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    flyte.init()
+    print(flyte.run(main, n=4).outputs().o0)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the user works; the platform keeps its own below."""
+    root = tmp_path_factory.mktemp("first-day")
+    (root / "shop.py").write_text(PROGRAM)
+    return root
+
+
+@pytest.fixture(scope="module")
+def environment(folder: Path) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("FLYTE_")}
+    return clean | {"FLYTE_PLATFORM_DATA": str(folder / "platform"), "HOME": str(folder)}
+
+
+@pytest.fixture(scope="module")
+def command(folder: Path, environment: dict[str, str]) -> Iterator[Command]:
+    """Runs `flyte` in this process, which is as good as a process of its own and five times quicker."""
+    path_before, settings_before = list(sys.path), current_settings()
+
+    def run(*arguments: str) -> Finished:
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as stopped:
+            main(list(arguments))
+        return Finished(int(stopped.value.code or 0), out.getvalue(), err.getvalue())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name in os.environ.keys() - environment.keys():
+            patch.delenv(name)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        yield run
+    set_settings(settings_before)
+    sys.path[:] = path_before
+    sys.modules.pop("shop", None)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def platform(command: Command) -> Iterator[None]:
+    """The platform, started by `flyte up` and stopped by `flyte down`."""
+    started = command("up")
+    assert started.code == 0, started.err
+    yield
+    stopped = command("down")
+    assert stopped.code == 0, stopped.err
+    assert "Stopped the platform" in stopped.out
+
+
+def test_a_second_platform_on_the_folder_is_refused(command: Command) -> None:
+    again = command("up")
+    assert again.code == 1
+    assert again.err.startswith("Error: ")
+    assert len(again.err.splitlines()) == 1
+
+
+def test_a_run_prints_its_outputs(command: Command) -> None:
+    finished = command("run", "shop.py", "main", "--n", "6")
+    assert (finished.code, finished.out, finished.err) == (0, "o0 = 55\n", "")
+
+
+def test_a_script_runs_on_the_platform_of_this_machine(folder: Path, environment: dict[str, str]) -> None:
+    finished = subprocess.run(
+        [sys.executable, "shop.py"], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (finished.stdout, finished.stderr) == ("14\n", "")
+
+
+def test_a_failed_run_shows_the_users_traceback(command: Command) -> None:
+    finished = command("run", "shop.py", "broken", "--x", "3")
+    assert finished.code == 1
+    assert finished.out == ""
+    assert 'File "shop.py"' in finished.err
+    assert "flyte/runner" not in finished.err
+    assert finished.err.rstrip().endswith("failed: ValueError: no [bold]3[/bold]")
+
+
+def test_a_file_input_is_read_by_the_task(command: Command, folder: Path) -> None:
+    (folder / "data.bin").write_bytes(b"x" * 1234)
+    assert command("run", "shop.py", "size", "--file", "data.bin").out == "o0 = 1234\n"
+
+
+def test_a_run_can_be_looked_at(command: Command) -> None:
+    name = json.loads(command("run", "shop.py", "main", "--n", "3", "--json", "--label", "team=red").out)["run"]
+    shown = json.loads(command("get", "run", name, "--json").out)
+    assert (shown["phase"], shown["task"], shown["labels"]) == ("SUCCEEDED", "top.main", {"team": "red"})
+    assert name in command("get", "run", "--with-label", "team=red").out
+    actions = json.loads(command("get", "action", name, "--json").out)
+    assert sorted(action["task"] for action in actions) == ["top.main", "warm.square", "warm.square", "warm.square"]
+    assert "SUCCEEDED" in command("get", "action", name, "a0", "--explain").out
+    assert command("get", "logs", name).out == "hello from main red\n"
+    assert json.loads(command("get", "io", name).out) == {"inputs": {"n": 3}, "outputs": {"o0": 5}}
+    assert "warm" in command("get", "pool").out
+
+
+def test_a_run_is_submitted_and_aborted(command: Command) -> None:
+    name = command("run", "shop.py", "wait_for_ever", "--no-wait").out.strip()
+    aborted = command("abort", "run", name, "--reason", "enough")
+    assert aborted.out == f"Run {name} is ABORTED.\n"
+    shown = json.loads(command("get", "run", name, "--json").out)
+    assert shown["phase"] == "ABORTED"
+
+
+def test_leaving_a_run_leaves_it_running(folder: Path, environment: dict[str, str], command: Command) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flyte.cli.main", "run", "shop.py", "wait_for_ever", "--follow", "--name", "left"],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "waiting\n"
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "flyte abort run left" in stderr
+    assert json.loads(command("get", "run", "left", "--json").out)["phase"] == "RUNNING"
+    assert command("abort", "run", "left").code == 0
+
+
+def test_deployed_tasks_run_by_name_and_runs_run_again(command: Command) -> None:
+    deployed = command("deploy", "shop.py")
+    assert deployed.code == 0, deployed.err
+    assert "top.main" in deployed.out
+    assert "(n: int = ...) -> int" in command("get", "task").out
+    run = json.loads(command("run", "--json", "deployed-task", "top.main", "--n", "2").out)
+    assert run["outputs"] == {"o0": 1}
+    again = command("rerun", run["run"])
+    assert (again.code, again.out) == (0, "o0 = 1\n")
+
+
+def test_projects_are_made_and_archived(command: Command) -> None:
+    assert command("create", "project", "--id", "second", "--name", "Second").code == 0
+    assert "Second" in command("get", "project").out
+    assert command("run", "-p", "second", "shop.py", "main", "--n", "2").out == "o0 = 1\n"
+    assert command("update", "project", "second", "--archive").code == 0
+    refused = command("run", "-p", "second", "shop.py", "main")
+    assert refused.code == 1
+    assert "second" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("get", "run", "nowhere"), "nowhere"),
+        (("get", "action", "nowhere"), "nowhere"),
+        (("get", "logs", "nowhere"), "nowhere"),
+        (("get", "task", "a.b"), "a.b"),
+        (("abort", "run", "nowhere"), "nowhere"),
+        (("rerun", "nowhere"), "nowhere"),
+        (("run", "deployed-task", "a.b"), "a.b"),
+        (("run", "-p", "nowhere", "shop.py", "main"), "nowhere"),
+    ],
+)
+def test_what_is_not_there_is_one_clear_error(command: Command, arguments: tuple[str, ...], words: str) -> None:
+    finished = command(*arguments)
+    assert finished.code == 1
+    assert finished.err.startswith("Error: ")
+    assert words in finished.err
+    assert "Traceback" not in finished.err
+
+
+def test_the_caller_and_the_platform_are_shown(command: Command, folder: Path) -> None:
+    shown = json.loads(command("whoami", "--json").out)
+    assert shown["endpoint"].startswith("unix:")
+    assert shown["platform"].startswith("embedded")

@@ -54,7 +54,7 @@ async def test_a_platform_error_arrives_with_all_its_parts(echo: Echo) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await echo.stub.Once(echo.note())
     assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert raised.value.details() == "task.resources.memory: too much memory (limit: 64 GiB) Ask for less."
+    assert raised.value.details() == "task.resources.memory: too much memory (limit: 64 GiB). Ask for less."
     error = errors_from_call(raised.value)
     assert type(error) is InvalidArgument
     assert (error.reason, error.field, error.limit, error.mend) == (

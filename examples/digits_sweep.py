@@ -113,7 +113,7 @@ async def evaluate(parts: Split, model: File) -> float:
 
 @main.task
 async def sweep(candidates: int = 48, seed: int = 7) -> tuple[File, str]:
-    """The whole job: one training for each candidate. Returns the model that is best on the validation part, and a report."""
+    """The whole job: one training for each candidate. Returns the best model and a report."""
     parts = await split(await load(), seed)
     with flyte.group("training"):
         results = await asyncio.gather(*(train(parts, candidate) for candidate in grid(candidates)))
@@ -150,7 +150,7 @@ async def _keep(name: str, value: object) -> File:
         return await File.from_local(str(path))
 
 
-async def _read(file: File):  # noqa: ANN202  # whatever was kept
+async def _read(file: File):  # whatever was kept
     async with file.open("rb") as stream:
         content = await stream.read()
     return pickle.loads(bytes(content))

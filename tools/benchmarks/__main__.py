@@ -10,12 +10,13 @@ from collections import defaultdict
 from contextlib import ExitStack
 from functools import partial
 
+from rich.console import Console
+from rich.table import Table
+
 from benchmarks import scenarios
 from benchmarks.measured_platform import MeasuredPlatform
 from benchmarks.peers import NAMES, Peer, parse_peer
 from benchmarks.scenarios import Figures
-from rich.console import Console
-from rich.table import Table
 
 ALL = (*scenarios.ALONE, *scenarios.ON_PLATFORM)
 
@@ -29,9 +30,9 @@ def arguments() -> argparse.Namespace:
         action="append",
         default=[],
         metavar="NAME=PYTHON",
-        help=f"also run them on a peer installed in that interpreter, in turn, and print the ratio; NAME: {', '.join(NAMES)}",
+        help=f"also run them, in turn, on a peer installed in that interpreter, and print the ratio ({', '.join(NAMES)})",
     )
-    parser.add_argument("--rounds", type=int, default=3, help="how often each is measured; the median counts (default: 3)")
+    parser.add_argument("--rounds", type=int, default=3, help="measure each so often; the median counts (default: 3)")
     parser.add_argument("--json", action="store_true", help="print the JSON lines only")
     chosen = parser.parse_args()
     unknown = [name for name in chosen.scenario if name not in ALL]
@@ -54,9 +55,7 @@ def median(rounds: list[Figures]) -> Figures:
 def measure(name: str, platform: MeasuredPlatform | None, peers: list[Peer], rounds: int) -> dict[str, Figures]:
     """Figures of one scenario by system. Ours and the peers' take turns."""
     found: dict[str, list[Figures]] = defaultdict(list)
-    ours = (
-        scenarios.ALONE[name] if name in scenarios.ALONE else partial(scenarios.ON_PLATFORM[name], _given(platform))
-    )
+    ours = scenarios.ALONE[name] if name in scenarios.ALONE else partial(scenarios.ON_PLATFORM[name], _given(platform))
     for _ in range(rounds):
         found["flyteplane"].append(ours())
         for peer in peers if name in scenarios.COMPARED else ():
@@ -80,7 +79,9 @@ def ratios(name: str, figures: dict[str, Figures]) -> dict[str, float]:
     ours = figures["flyteplane"][figure]
     peers = {system: values[figure] for system, values in figures.items() if system != "flyteplane"}
     return {
-        system: round(ours / theirs if more_is_better else theirs / ours, 2) for system, theirs in peers.items() if theirs and ours
+        system: round(ours / theirs if more_is_better else theirs / ours, 2)
+        for system, theirs in peers.items()
+        if theirs and ours
     }
 
 
@@ -89,7 +90,7 @@ def main() -> None:
     chosen = arguments()
     wanted = chosen.scenario or list(ALL)
     console = Console(stderr=True, quiet=chosen.json)
-    lines = []
+    lines: list[dict[str, object]] = []
     with ExitStack() as stack:
         platform: MeasuredPlatform | None = None
         for name in (one for one in ALL if one in wanted):

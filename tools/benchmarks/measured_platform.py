@@ -33,7 +33,9 @@ class MeasuredPlatform:
         os.environ["FLYTE_PLATFORM_DATA"] = str(self.data)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._flyte("down")
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -79,7 +81,8 @@ class MeasuredPlatform:
         return total
 
     def _flyte(self, *arguments: str) -> None:
-        done = subprocess.run([str(_FLYTE), *arguments], env=self._environment, capture_output=True, text=True, check=False)
+        command = [str(_FLYTE), *arguments]
+        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(f"flyte {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
+import sys
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Final, NoReturn
 
 from flyte.authoring.context import TaskContextData
 from flyte.runner.attempt import Attempt, RunOfTask
@@ -21,6 +23,10 @@ from flyte.runner.stream import WorkerStream
 from flyte.runner.surroundings import Surroundings
 from flyte.runner.tasks import DeclaredTasks, LoadedTask
 from flyteapi.scheduler.v1.worker_service_pb2 import ActionResult, Assign, AttemptEnded, DeclareRun, WorkerReport
+
+EXIT_OF_DEFECT: Final = 70
+_MOST_RUNS_OF_TASKS: Final = 1000
+"""A replica serves runs without end; what is worked out for each of them is forgotten after so many."""
 
 _current_attempt: ContextVar[Attempt | None] = ContextVar("flyte_attempt", default=None)
 
@@ -113,7 +119,7 @@ class Execution:
         attempt.cancel_reason = reason or "cancelled"
         # One that has not begun looks at its cancel_reason before it does.
         if first and attempt is self._synchronous:
-            self._main_thread.interrupt(attempt.cancel_reason)
+            self._main_thread.interrupt(lease, attempt.cancel_reason)
         elif first and attempt.task is not None:
             attempt.task.cancel(attempt.cancel_reason)
 
@@ -122,7 +128,7 @@ class Execution:
         attempt = self._attempts.get(lease)
         if attempt is not None and attempt is self._synchronous and attempt.cancel_reason is None:
             attempt.cancel_reason = reason or "cancelled"
-            self._main_thread.interrupt(attempt.cancel_reason)
+            self._main_thread.interrupt(lease, attempt.cancel_reason)
 
     def revoke(self, lease: int, reason: str) -> None:
         """The attempt is somebody else's now: stop it and say nothing more about it."""
@@ -166,6 +172,8 @@ class Execution:
         key = (assign.run, assign.task_digest)
         common = self._common.get(key)
         if common is None:
+            if len(self._common) >= _MOST_RUNS_OF_TASKS:
+                self._common.clear()
             spec = self._tasks.spec(assign.task_digest)
             assert spec is not None
             common = self._common[key] = RunOfTask(run, spec, bundle_path=self._tasks.bundle_path(assign.task_digest))
@@ -188,9 +196,11 @@ class Execution:
         self._synchronous = attempt
         outcome: AttemptEnded | None = None
         try:
-            with self._main_thread.at_rest():
+            with self._main_thread.at_rest(attempt.lease):
                 loaded = self._load(attempt)
-            if loaded is not None and not loaded.is_async:
+            if loaded is not None and attempt.cancel_reason is not None:
+                outcome = AttemptEnded(error=cancellation(attempt.cancel_reason))
+            elif loaded is not None and not loaded.is_async:
                 outcome = attempt.context.run(self._invocation(attempt, loaded).run_synchronously, self._main_thread)
         finally:
             self._synchronous = None
@@ -202,6 +212,7 @@ class Execution:
     def _start_coroutine(self, attempt: Attempt, loaded: LoadedTask) -> None:
         work = self._run_coroutine(attempt, loaded)
         attempt.task = self._main_thread.loop.create_task(work, context=attempt.context)
+        attempt.task.add_done_callback(_crash_on_error)
 
     async def _run_coroutine(self, attempt: Attempt, loaded: LoadedTask) -> None:
         try:
@@ -231,6 +242,20 @@ class Execution:
             self.forget(attempt.lease)
         else:
             self._stream.send(WorkerReport(lease=attempt.lease, ended=outcome))
+
+
+def _crash_on_error(task: asyncio.Task[None]) -> None:
+    """Whatever user code does has become an outcome; an error that arrives here is ours, and nobody would ever see
+    it.
+    """
+    if not task.cancelled() and (error := task.exception()) is not None:
+        crash(error)
+
+
+def crash(error: BaseException) -> NoReturn:
+    """Ends the worker because of a defect of its own: whoever placed it sees the exit, and tries the attempt again."""
+    sys.__excepthook__(type(error), error, error.__traceback__)
+    os._exit(EXIT_OF_DEFECT)
 
 
 def remember_tasks_of_attempts(

@@ -55,7 +55,7 @@ class Invocation:
         """Runs a synchronous task; the main thread is the task's until it ends."""
         loaded = self._loaded
         try:
-            with activate(self._data), main_thread.at_rest():
+            with activate(self._data), main_thread.at_rest(self._attempt.lease):
                 inputs = loaded.codec.decode_inputs(read_payload(self._attempt.assign.inputs))
                 self._say_started()
                 if loaded.function is not None:

@@ -40,6 +40,7 @@ class ProcessIsolation:
         self._cwd = os.path.realpath(cwd)
         self._folders = (self._cwd, temp)
         self._arguments = sys.argv[:]
+        self._streams = (sys.stdin, sys.stdout, sys.stderr)
         self._handlers = [_handler_of(number) for number in _HANDLED]
         for folder in self._folders:
             _clear(folder)
@@ -51,6 +52,7 @@ class ProcessIsolation:
             os.chdir(self._cwd)
         if sys.argv != self._arguments:
             sys.argv[:] = self._arguments
+        sys.stdin, sys.stdout, sys.stderr = self._streams
         if [_handler_of(number) for number in _HANDLED] != self._handlers:
             self._put_back_handlers()
         signal.setitimer(signal.ITIMER_REAL, 0)

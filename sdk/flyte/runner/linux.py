@@ -38,6 +38,11 @@ def resident_bytes() -> int:
         return 0
 
 
+def flush_c_output() -> None:
+    """Writes what the C library's buffers hold, for example of native code that prints."""
+    _libc.fflush(None)
+
+
 def mount_private_memory(folder: str) -> None:
     """Puts a folder in memory over `folder` that only this thread, and what it starts, can see. Raises OSError.
 

@@ -44,9 +44,9 @@ class MainThread:
         self._pulse = pulse
         self._back_on_loop = back_on_loop
         self._ident = threading.get_ident()
-        self._interruption: str | None = None
-        self._interruptible = False
-        self._waiting: asyncio.Future[Any] | None = None
+        self._at_rest: int | None = None
+        self._waiting: tuple[int | None, asyncio.Future[Any]] | None = None
+        self._interruption: tuple[int, str] | None = None
         signal.signal(INTERRUPT, self._interrupted)
 
     @property
@@ -55,27 +55,27 @@ class MainThread:
         return threading.get_ident() == self._ident
 
     @contextmanager
-    def at_rest(self) -> Iterator[None]:
-        """Synchronous user code runs inside the block."""
-        self._interruption = None
+    def at_rest(self, lease: int) -> Iterator[None]:
+        """Synchronous code of the attempt with this lease runs inside the block."""
         self._stream.flush()
         self._pulse.enter_rest()
         try:
             # An interruption may still strike in the inner `finally`, but in no line that follows it.
             try:
-                self._interruptible = True
+                self._at_rest = lease
+                self._raise_if_interrupted()
                 yield
             finally:
-                self._interruptible = False
+                self._at_rest = None
         finally:
             self._stream.leave_rest()
             self._back_on_loop()
 
     def run_loop_until(self, awaitable: Awaitable[T]) -> T:
         """Gives the main thread to the loop until `awaitable` is done; for synchronous user code on the main thread."""
-        self._interruptible = False
+        lease, self._at_rest = self._at_rest, None
         future = asyncio.ensure_future(awaitable, loop=self.loop)
-        self._waiting = future
+        self._waiting = (lease, future)
         self._stream.leave_rest()
         self._back_on_loop()
         try:
@@ -83,21 +83,24 @@ class MainThread:
         finally:
             self._waiting = None
             self._pulse.enter_rest()
-            self._interruptible = True
+            self._at_rest = lease
+            self._raise_if_interrupted()
 
-    def interrupt(self, reason: str) -> None:
-        """Raises CancelledError in the synchronous code that has the main thread, from any thread."""
+    def interrupt(self, lease: int, reason: str) -> None:
+        """Raises CancelledError in the synchronous code of an attempt, from any thread; nothing if it has none."""
         if not self.is_current:
-            self._interruption = reason
+            self._interruption = (lease, reason)
             signal.pthread_kill(self._ident, INTERRUPT)
-        elif self._waiting is not None:
-            self._waiting.cancel(reason)
+        elif self._waiting is not None and self._waiting[0] == lease:
+            self._waiting[1].cancel(reason)
 
     def _interrupted(self, _number: int, _frame: FrameType | None) -> None:
-        reason, self._interruption = self._interruption, None
-        if reason is None:
-            return
-        if self._interruptible:
+        self._raise_if_interrupted()
+        if self._interruption is not None and self._waiting is not None and self._waiting[0] == self._interruption[0]:
+            self.loop.call_soon_threadsafe(self._waiting[1].cancel, self._interruption[1])
+            self._interruption = None
+
+    def _raise_if_interrupted(self) -> None:
+        if self._interruption is not None and self._interruption[0] == self._at_rest:
+            reason, self._interruption = self._interruption[1], None
             raise asyncio.CancelledError(reason)
-        if self._waiting is not None:
-            self.loop.call_soon_threadsafe(self._waiting.cancel, reason)

@@ -8,13 +8,16 @@ output pipe.
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import sys
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Final, TextIO
 
+from flyte.runner.linux import flush_c_output
 from flyte.runner.stream import WorkerStream
 from flyteapi.scheduler.v1.worker_service_pb2 import LogChunk, WorkerReport
 
@@ -109,7 +112,7 @@ class CapturedBuffer(io.RawIOBase):
 
     def write(self, data: bytes | bytearray | memoryview) -> int:  # type: ignore[override]
         content = bytes(data)
-        output = current_output.get() or self._fallback()
+        output = None if _forked else current_output.get() or self._fallback()
         if output is not None:
             output.write(content, is_stderr=self._descriptor == 2)
         else:
@@ -153,9 +156,25 @@ class CapturedText(io.TextIOBase):
         """Does nothing: the process goes on writing after user code has closed its output."""
 
 
-def _write_whole(descriptor: int, content: bytes) -> None:
-    import os
+_forked = False
 
+
+def write_to_descriptors() -> None:
+    """From now on everything goes to the descriptors: this process was forked by user code and has no stream."""
+    global _forked
+    _forked = True
+
+
+def flush_output_of_process() -> None:
+    """Writes what buffers of Python and of C libraries still hold; the process then ends without doing so."""
+    for stream in (sys.__stdout__, sys.__stderr__):
+        if stream is not None:
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+    flush_c_output()
+
+
+def _write_whole(descriptor: int, content: bytes) -> None:
     view = memoryview(content)
     while view:
         view = view[os.write(descriptor, view) :]

@@ -29,10 +29,12 @@ class SecretFiles:
 
     Args:
         private_folder: used where nothing can be mounted; "" if there is none.
+        may_mount: whether to try to mount.
     """
 
-    def __init__(self, private_folder: str) -> None:
+    def __init__(self, private_folder: str, *, may_mount: bool) -> None:
         self._private_folder = private_folder
+        self._may_mount = may_mount
         self._root: Path | None = None
         self._wanted: Counter[str] = Counter()
 
@@ -63,7 +65,7 @@ class SecretFiles:
 
     def _prepare(self) -> Path:
         if self._root is None:
-            self._root = _mounted() or self._private()
+            self._root = (_mounted() if self._may_mount else None) or self._private()
         return self._root
 
     def _private(self) -> Path:
@@ -75,8 +77,6 @@ class SecretFiles:
 
 
 def _mounted() -> Path | None:
-    if os.geteuid() != 0:
-        return None
     try:
         os.makedirs(SECRETS_FOLDER, mode=0o700, exist_ok=True)
         mount_private_memory(str(SECRETS_FOLDER))

@@ -10,6 +10,7 @@ only while the loop runs.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import threading
@@ -22,6 +23,7 @@ from flyteapi.scheduler.v1.worker_service_pb2 import SessionRequest, SessionResp
 
 _READ_BYTES: Final = 1 << 18
 _SEND_BUFFER_BYTES: Final = 1 << 20
+_DRAIN_S: Final = 5.0
 _BATCH_BYTES: Final = 4 << 20
 _MOST_PENDING_BYTES: Final = 4 << 20
 """Output that may wait for the other side; a writer beyond it waits, as it would on a full pipe."""
@@ -150,6 +152,23 @@ class WorkerStream:
             self._write()
         if self._unsent:
             self.wake_pulse()
+
+    def drain(self) -> None:
+        """Writes everything, waiting for the other side to take it, at most a few seconds: the last thing a worker
+        does.
+        """
+        self.flush()
+        with self._write_lock, contextlib.suppress(OSError):
+            self._connection.settimeout(_DRAIN_S)
+            self._connection.sendall(self._unsent)
+            self._unsent.clear()
+
+    def disown(self) -> None:
+        """Lets go of the socket in a forked process, which must neither write to it nor hold it open."""
+        # Locks may have been held by threads that the fork did not copy.
+        self._write_lock = threading.Lock()
+        self._read_lock = threading.Lock()
+        self._connection.close()
 
     def _turn_passed(self) -> None:
         self._loop.call_soon(self._turn_ended)

@@ -28,6 +28,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Final, NoReturn
 
+from flyte.runner.execution import EXIT_OF_DEFECT
 from flyte.runner.forking import enter_group, keep_only, leave_template
 from flyte.runner.linux import adopt_orphans, children_of_this_process
 from flyte.runner.preload import preload
@@ -251,7 +252,7 @@ def _become_spare(waiting: socket.socket, groups: Sequence[str]) -> NoReturn:
             os._exit(0)
     except BaseException:
         sys.excepthook(*sys.exc_info())
-        os._exit(70)
+        os._exit(EXIT_OF_DEFECT)
     _run(descriptors[0], descriptors[1])
 
 
@@ -268,12 +269,12 @@ def _become_worker(stream: int, output: int) -> NoReturn:
         leave_template()
     except BaseException:
         sys.excepthook(*sys.exc_info())
-        os._exit(70)
+        os._exit(EXIT_OF_DEFECT)
     _run(stream, output)
 
 
 def _run(stream: int, output: int) -> NoReturn:
-    code = 70
+    code = EXIT_OF_DEFECT
     try:
         code = run_worker(keep_only(stream=stream, output=output))
     except BaseException:

@@ -17,10 +17,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from flyte.runner.execution import Execution, remember_tasks_of_attempts
+from flyte.authoring.context import activate
+from flyte.runner.execution import Execution, crash, remember_tasks_of_attempts
 from flyte.runner.forking import read_startup, settle_in
 from flyte.runner.main_thread import MainThread
-from flyte.runner.output_capture import capture_standard_streams
+from flyte.runner.output_capture import (
+    capture_standard_streams,
+    flush_output_of_process,
+    write_to_descriptors,
+)
 from flyte.runner.pulse import Pulse, kill_own_group
 from flyte.runner.startup import Startup
 from flyte.runner.stream import WorkerStream
@@ -50,6 +55,7 @@ class Worker:
         self._main_thread = MainThread(
             self._loop, stream=self._stream, pulse=self._pulse, back_on_loop=self._read_inbox_after_rest
         )
+        capture_standard_streams(lambda: self._execution.only_output())
         self._surroundings = Surroundings(startup)
         self._execution = Execution(
             surroundings=self._surroundings,
@@ -59,12 +65,12 @@ class Worker:
             at_rest=self._when_at_rest,
             over=self._attempt_is_over,
         )
+        os.register_at_fork(after_in_child=self._disown)
         if startup.replica:
             self._loop.set_task_factory(remember_tasks_of_attempts)  # type: ignore[arg-type]
 
     def run(self) -> int:
         """Works until there is nothing left to do; returns the exit code of the process."""
-        capture_standard_streams(self._execution.only_output)
         self._stream.open()
         self._pulse.start()
         self._stream.send(WorkerReport(hello=_hello()))
@@ -73,9 +79,10 @@ class Worker:
                 self._at_rest.popleft()()
             else:
                 self._run_loop()
-        self._stream.flush()
+        self._stream.drain()
         atexit._run_exitfuncs()
         self._surroundings.close()
+        flush_output_of_process()
         return 0
 
     def _run_loop(self) -> None:
@@ -88,10 +95,13 @@ class Worker:
     def _received(self, orders: Sequence[WorkerOrder]) -> None:
         """Takes orders, on the loop or, while it is at rest, on the pulse thread."""
         self._inbox.extend(orders)
-        if self._main_thread.is_current:
-            self._read_inbox()
-        else:
-            self._act_for_main_thread(orders)
+        try:
+            if self._main_thread.is_current:
+                self._read_inbox()
+            else:
+                self._act_for_main_thread(orders)
+        except Exception as error:
+            crash(error)
 
     def _act_for_main_thread(self, orders: Sequence[WorkerOrder]) -> None:
         """What cannot wait until synchronous user code comes back: it may be what that code waits for."""
@@ -163,6 +173,12 @@ class Worker:
         # A loop that runs for synchronous user code comes back by itself.
         if not self._execution.synchronous_code_runs:
             self._loop.stop()
+
+    def _disown(self) -> None:
+        """In a process that user code has forked: it is no worker, and what it calls and writes is its own."""
+        self._stream.disown()
+        write_to_descriptors()
+        activate(None).__enter__()
 
     def _hand_on_output(self) -> None:
         self._execution.hand_on_output()

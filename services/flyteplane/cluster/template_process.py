@@ -82,7 +82,7 @@ class TemplateProcess:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                [self._python, "-m", _PROGRAM, str(theirs.fileno()), str(self._spares), *self._groups],
+                [self._python, "-P", "-m", _PROGRAM, str(theirs.fileno()), str(self._spares), *self._groups],
                 env=self._env,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

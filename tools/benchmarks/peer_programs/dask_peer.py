@@ -9,10 +9,12 @@ BEGAN = time.perf_counter()
 
 
 def child(number):
+    """A task that does nothing."""
     return number
 
 
 def children(first, count):
+    """So many children of one parent."""
     from distributed import worker_client
 
     with worker_client() as client:
@@ -20,6 +22,7 @@ def children(first, count):
 
 
 def main(scenario):
+    """Figures of one scenario."""
     from distributed import Client, LocalCluster
 
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:

@@ -11,7 +11,9 @@ BEGAN = time.perf_counter()
 
 
 def main(scenario):
+    """Figures of one scenario."""
     if scenario == "import":
+
         def best(statement):
             times = []
             for _ in range(5):

@@ -10,6 +10,7 @@ BEGAN = time.perf_counter()
 
 
 def latencies(seconds):
+    """Median and 99th percentile in milliseconds."""
     ordered = sorted(seconds)
     return {
         "p50_ms": statistics.median(seconds) * 1e3,
@@ -18,6 +19,7 @@ def latencies(seconds):
 
 
 def fan_out(ray, child, count):
+    """Children of one parent, all at once."""
     ray.get([child.remote(number) for number in range(50)])
 
     @ray.remote
@@ -31,7 +33,9 @@ def fan_out(ray, child, count):
 
 
 def main(scenario):
+    """Figures of one scenario."""
     if scenario == "import":
+
         def best(statement):
             times = []
             for _ in range(3):
@@ -69,6 +73,7 @@ def main(scenario):
     if scenario.startswith("fan-out-"):
         return fan_out(ray, child, int(scenario.rpartition("-")[2]))
     if scenario == "nested":
+
         @ray.remote(num_cpus=0)
         def parent(children):
             return len(ray.get([child.remote(number) for number in range(children)]))

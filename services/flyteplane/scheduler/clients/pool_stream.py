@@ -20,6 +20,7 @@ from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import (
     LeaseRefused,
     PlaceAttempt,
     PoolOrder,
+    Resumed,
     RevokeLease,
 )
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2_grpc import ReusePoolServiceStub
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 REOPEN_S: Final = 0.2
 STOP_GRACE_S: Final = 5
+#: Runs that are remembered as declared; declaring one again does no harm.
+MOST_DECLARED: Final = 10_000
 
 
 class PoolStream:
@@ -148,6 +151,8 @@ class PoolStream:
         attempt, run = action.attempt, action.run
         assert attempt is not None
         if run.key_text not in self._declared_runs:
+            if len(self._declared_runs) >= MOST_DECLARED:
+                self._declared_runs.clear()
             self._declared_runs.add(run.key_text)
             declare = orders.declare_run(run, data_prefix=self._data_prefix)
             self._outbox.put_nowait(PoolOrder(declare_run=declare))
@@ -199,6 +204,8 @@ class PoolStream:
                 self._lost(report.lost)
             elif kind == "refused":
                 self._refused(report.refused)
+            elif kind == "resumed":
+                self._resumed(report.resumed)
         if forwarded:
             self._engine.receive(forwarded, placement=self)
 
@@ -217,8 +224,17 @@ class PoolStream:
         )
         self._engine.lost(lost.lease, failure)
 
+    def _resumed(self, resumed: Resumed) -> None:
+        """Gives back what the pool still holds from a stream that broke: its attempts were counted as lost."""
+        for lease in (*resumed.running, *resumed.waiting):
+            if lease not in self._leases:
+                self.stop(lease, "The scheduler has given this attempt up.")
+
     def _refused(self, refused: LeaseRefused) -> None:
         self._leases.discard(refused.lease)
+        if refused.reason == "NOT_DECLARED":
+            self._pools.clear()
+            self._declared_runs.clear()
         kind = FailureKind.SYSTEM if refused.retryable else FailureKind.REFUSED
         failure = Failure(
             kind=kind, code=refused.reason or "POOL_REFUSED", message=refused.message, recoverable=refused.retryable

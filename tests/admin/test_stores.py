@@ -109,6 +109,21 @@ async def test_phases_and_cursor_move_together(database: Database) -> None:
     assert record.progress == done
 
 
+async def test_runs_that_end_together_are_written_together_and_an_end_is_final(database: Database) -> None:
+    runs = SqlRunStore(database)
+    both = [new_run("r1"), new_run("r2")]
+    done = RunProgress(phase=RunPhase.SUCCEEDED, started_at_us=5, ended_at_us=9)
+    late = RunProgress(phase=RunPhase.RUNNING, started_at_us=5)
+    for run in both:
+        await runs.add(run)
+    for cursor, progress in ((2, done), (4, late)):
+        changes = [PhaseChange(run=run.key, progress=progress) for run in both]
+        await runs.apply_phases(PhaseBatch(changes=changes, cursor=cursor))
+    records = [await runs.get(run.key) for run in both]
+    assert [record and record.progress for record in records] == [done, done]
+    assert await runs.phase_cursor() == 4
+
+
 async def test_a_name_and_a_request_id_of_two_runs_are_both_refused(database: Database) -> None:
     runs = SqlRunStore(database)
     await runs.add(new_run("r1", request_id="q1"))

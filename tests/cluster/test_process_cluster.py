@@ -277,7 +277,8 @@ asyncio.run(main())
 
 async def test_nothing_survives_a_platform_that_was_killed(repository: Path, tmp_path: Path, bundle: Path) -> None:
     paths = [repository, repository / "sdk", repository / "services", repository / "protos" / "_generated"]
-    platform = subprocess.Popen(
+    platform = await asyncio.to_thread(
+        subprocess.Popen,
         [sys.executable, "-c", PLATFORM, str(tmp_path / "platform"), str(bundle)],
         env={**os.environ, "PYTHONPATH": ":".join(map(str, paths))},
         stdout=subprocess.PIPE,

@@ -52,7 +52,7 @@ async def test_the_worker_waits_until_its_end_is_accepted(worker: StartWorker, b
 
 async def test_an_exception_is_told_with_the_users_frames_only(worker: StartWorker, bundle: Bundle) -> None:
     code = bundle(
-        "def inner():\n    raise LookupError('no such row')\n\n@env.task\nasync def fail() -> int:\n    return inner()\n"
+        "def inner():\n    raise LookupError('no such row')\n@env.task\nasync def fail() -> int:\n    return inner()\n"
     )
     owner = await worker()
     error = (await owner.end_of(owner.assign("fail", bundle=code))).error
@@ -309,3 +309,34 @@ async def test_heartbeats_go_on_while_user_code_has_the_main_thread(worker: Star
     beats = owner.said("heartbeat")
     assert len(beats) >= 2
     assert all(beat.resident_bytes > 10 << 20 for beat in beats)
+
+
+async def test_processes_that_user_code_forks_are_no_workers(worker: StartWorker, bundle: Bundle) -> None:
+    code = bundle(
+        "import multiprocessing\n"
+        "def work(queue):\n    print('from the fork')\n    queue.put(bool(flyte.ctx()))\n"
+        "@env.task\ndef fork() -> list[int]:\n"
+        "    context = multiprocessing.get_context('fork')\n    queue = context.Queue()\n"
+        "    process = context.Process(target=work, args=(queue,))\n    process.start()\n"
+        "    is_task = queue.get()\n    process.join()\n"
+        "    child = os.fork()\n"
+        "    if child:\n        os.waitpid(child, 0)\n"
+        "    return [int(is_task), process.exitcode]\n"
+    )
+    owner = await worker()
+    lease = owner.assign("fork", bundle=code, is_async=False)
+    assert decode((await owner.end_of(lease)).outputs.inline) == [[0, 0]]
+    assert (await owner.gone()).exit_code == 0
+    assert owner.raw_output == b"from the fork\n"
+    assert len(owner.said("ended")) == 1
+
+
+async def test_exit_functions_run_and_buffers_are_written(worker: StartWorker, bundle: Bundle) -> None:
+    code = bundle(
+        "import atexit, ctypes\natexit.register(lambda: os.write(1, b'bye\\n'))\n"
+        "@env.task\nasync def talk() -> None:\n    ctypes.CDLL(None).printf(b'from C\\n')\n"
+    )
+    owner = await worker()
+    await owner.end_of(owner.assign("talk", bundle=code))
+    await owner.gone()
+    assert sorted(owner.raw_output.splitlines()) == [b"bye", b"from C"]

@@ -236,7 +236,8 @@ async def test_a_child_that_needs_no_worker_of_its_own_runs_beside_its_synchrono
     """A replica may be given an async attempt while a synchronous parent on it waits for that very attempt."""
     code = bundle(
         CHILDREN
-        + "@env.task\ndef parent() -> int:\n    return double_sync(1)\n@env.task\nasync def other() -> int:\n    return 5\n"
+        + "@env.task\ndef parent() -> int:\n    return double_sync(1)\n"
+        + "@env.task\nasync def other() -> int:\n    return 5\n"
     )
     owner = await worker(replica=True)
     parent = owner.assign("parent", bundle=code, is_async=False)

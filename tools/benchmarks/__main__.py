@@ -30,7 +30,7 @@ def arguments() -> argparse.Namespace:
         action="append",
         default=[],
         metavar="NAME=PYTHON",
-        help=f"also run them, in turn, on a peer installed in that interpreter, and print the ratio ({', '.join(NAMES)})",
+        help=f"also run them on a peer installed in that interpreter, in turn, with ratios ({', '.join(NAMES)})",
     )
     parser.add_argument("--rounds", type=int, default=3, help="measure each so often; the median counts (default: 3)")
     parser.add_argument("--json", action="store_true", help="print the JSON lines only")

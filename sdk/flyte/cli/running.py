@@ -124,7 +124,12 @@ def _print_outputs(name: str, phase: ActionPhase, outputs: ActionOutputs, option
         print_json({"run": name, "phase": phase.name, "outputs": outputs.named_outputs})
         return
     for output, value in outputs.named_outputs.items():
-        click.echo(f"{output} = {value!r}")
+        click.echo(f"{output} = {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    """Return a text of several lines as it is, below its name, and everything else as Python writes it."""
+    return f"\n{value}" if isinstance(value, str) and "\n" in value else repr(value)
 
 
 def _print_failure(

@@ -8,6 +8,7 @@ leave there and without what the root's `.flyteignore` or `.gitignore` names.
 from __future__ import annotations
 
 import fnmatch
+import functools
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,8 +32,8 @@ def loaded_module_files(root: Path) -> list[Path]:
     found = {
         path
         for name, module in list(sys.modules.items())
-        if name.partition(".")[0] not in _OWN_PACKAGES and (path := _module_file(module)) is not None
-        if path.is_relative_to(root) and not _is_installed(path)
+        if name.partition(".")[0] not in _OWN_PACKAGES
+        if (file := getattr(module, "__file__", None)) and (path := _own_source(file, root)) is not None
     }
     return sorted(found)
 
@@ -67,11 +68,16 @@ def _matches(pattern: str, *, base: Path) -> list[Path]:
     return files
 
 
-def _module_file(module: object) -> Path | None:
-    file = getattr(module, "__file__", None)
-    if not isinstance(file, str) or not file.endswith(".py") or not os.path.isfile(file):
+@functools.lru_cache(maxsize=16384)
+def _own_source(file: str, root: Path) -> Path | None:
+    """Return the path of a module's source if it lies below the root and was not installed there.
+
+    Kept for the process: a program has hundreds of modules, and asking the disk for each would cost every submission.
+    """
+    if not file.endswith(".py") or not os.path.isfile(file):
         return None
-    return Path(file).resolve()
+    path = Path(file).resolve()
+    return path if path.is_relative_to(root) and not _is_installed(path) else None
 
 
 def _is_installed(path: Path) -> bool:

@@ -7,6 +7,7 @@ there; else the folder that holds the file's outermost package.
 
 from __future__ import annotations
 
+import functools
 import keyword
 import sys
 from pathlib import Path
@@ -60,13 +61,17 @@ def package_parent(file: Path) -> Path:
 
 def import_folders(root: Path) -> list[str]:
     """Return the folders strictly below a root that modules are imported from here, relative to it."""
-    root = root.resolve()
+    return list(_import_folders(root.resolve(), tuple(sys.path)))
+
+
+@functools.lru_cache(maxsize=64)
+def _import_folders(root: Path, entries: tuple[str, ...]) -> tuple[str, ...]:
     found: dict[str, None] = {}
-    for entry in sys.path:
+    for entry in entries:
         folder = Path(entry or ".").resolve()
         if folder != root and folder.is_relative_to(root) and not _is_installed(folder):
             found[str(folder.relative_to(root))] = None
-    return list(found)
+    return tuple(found)
 
 
 def _is_installed(folder: Path) -> bool:

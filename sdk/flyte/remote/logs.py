@@ -1,6 +1,7 @@
 """What an action wrote, as lines of text, unbroken whatever happens to the stream or to the platform.
 
-A followed log that breaks off is asked for again, and what was seen of it is left out, so that no line is lost or comes twice.
+A followed log that breaks off is asked for again, and what was seen of it is left out, so that no line is lost or
+comes twice.
 """
 
 from __future__ import annotations

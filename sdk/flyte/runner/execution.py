@@ -60,6 +60,7 @@ class Execution:
         self._attempts: dict[int, Attempt] = {}
         self._common: dict[tuple[str, bytes], RunOfTask] = {}
         self._synchronous: Attempt | None = None
+        self._process = os.getpid()
 
     def __len__(self) -> int:
         return len(self._attempts)
@@ -234,6 +235,9 @@ class Execution:
         return Invocation(attempt, loaded, data, stream=self._stream)
 
     def _end(self, attempt: Attempt, outcome: AttemptEnded) -> None:
+        if os.getpid() != self._process:
+            # User code has forked, and let the child come back from the task as well.
+            os._exit(0)
         attempt.over = True
         attempt.controller.calls.cancel_all()
         self._surroundings.leave(attempt)

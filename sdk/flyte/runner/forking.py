@@ -7,6 +7,7 @@ signal handler of the template is left, and random numbers differ from those of 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import resource
@@ -52,8 +53,6 @@ def keep_only(*, stream: int, output: int) -> socket.socket:
 
 
 def _move_up(descriptor: int) -> int:
-    import fcntl
-
     return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 64)
 
 

@@ -8,6 +8,7 @@ for the interpreter longer than user code holds it.
 
 from __future__ import annotations
 
+import _thread
 import os
 import select
 import signal
@@ -24,6 +25,7 @@ from flyteapi.scheduler.v1.worker_service_pb2 import Heartbeat, WorkerReport
 HEARTBEAT_S: Final = 2.0
 OUTPUT_DELAY_S: Final = 0.2
 _LAST_WORDS_S: Final = 0.2
+_ALL_SIGNALS: Final = frozenset(map(int, signal.valid_signals()))
 _GONE: Final = select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 
@@ -43,13 +45,15 @@ class Pulse:
         self._collect_output = collect_output
         self._finished = finished
         self._lock = threading.Lock()
-        self._alert = False
-        self._rested = False
+        # Alert from the start: a short task then never has to wake the thread, which would cost it more than it takes.
+        self._alert = True
+        self._rested = True
         self._poll = select.poll()
 
     def start(self) -> None:
         """Starts the thread; it ends with the process."""
-        threading.Thread(target=self._run, name="flyte-pulse", daemon=True).start()
+        # Unlike a `Thread`, this does not wait until the thread has had the processor.
+        _thread.start_new_thread(self._run, ())
 
     def enter_rest(self) -> None:
         """The main thread goes into synchronous user code: read and write for it."""
@@ -62,7 +66,7 @@ class Pulse:
             self._stream.wake_pulse()
 
     def _run(self) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ALL_SIGNALS)
         self._poll.register(self._stream.wake_descriptor, select.POLLIN)
         self._poll.register(self._stream, 0)
         next_heartbeat = time.monotonic() + HEARTBEAT_S

@@ -95,6 +95,7 @@ class WorkerStream:
         """Ends the stream."""
         self._loop.remove_reader(self._connection)
         self._connection.close()
+        os.close(self._wake_descriptor)
 
     def send(self, report: WorkerReport, *, soon: bool = True) -> None:
         """Queues a report; from any thread. Without `soon` it waits one more turn of the loop for others to join it."""

@@ -65,25 +65,39 @@ class Worker:
             at_rest=self._when_at_rest,
             over=self._attempt_is_over,
         )
-        os.register_at_fork(after_in_child=self._disown)
         if startup.replica:
             self._loop.set_task_factory(remember_tasks_of_attempts)  # type: ignore[arg-type]
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The worker's loop."""
+        return self._loop
+
     def run(self) -> int:
-        """Works until there is nothing left to do; returns the exit code of the process."""
-        self._stream.open()
+        """Works as the process's only purpose; returns the exit code of the process."""
+        os.register_at_fork(after_in_child=self._disown)
         self._pulse.start()
+        self.work()
+        self._stream.drain()
+        atexit._run_exitfuncs()
+        self._surroundings.close()
+        flush_output_of_process()
+        return 0
+
+    def work(self) -> None:
+        """Carries attempts out until there is nothing left to do."""
+        self._stream.open()
         self._stream.send(WorkerReport(hello=_hello()))
         while not self._done:
             if self._at_rest:
                 self._at_rest.popleft()()
             else:
                 self._run_loop()
-        self._stream.drain()
-        atexit._run_exitfuncs()
-        self._surroundings.close()
-        flush_output_of_process()
-        return 0
+
+    def close(self) -> None:
+        """Lets go of loop and stream; for a worker that is not the process's only purpose."""
+        self._stream.close()
+        self._loop.close()
 
     def _run_loop(self) -> None:
         try:

@@ -101,7 +101,8 @@ class InterfaceCodec:
             return b""
         results = (result,) if count == 1 else result
         if not isinstance(results, tuple | list) or len(results) != count:
-            raise _invalid_output("o0", f"The task returned {type(result)}, but its annotation says {count} values")
+            given = f"{len(results)} values" if isinstance(results, tuple | list) else str(type(result))
+            raise _invalid_output("o0", f"The task returned {given}, but its annotation says {count} values")
         return _encode(self._output_writers, results, self._output_error)
 
     def decode_outputs(self, data: bytes) -> Any:

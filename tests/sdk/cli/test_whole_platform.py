@@ -61,6 +61,11 @@ async def size(file: flyte.io.File) -> int:
         return len(await stream.read())
 
 
+@top.task(secrets=[flyte.Secret("DB_PASSWORD")])
+async def secret_length() -> int:
+    return len(os.environ["DB_PASSWORD"])
+
+
 @top.task
 async def wait_for_ever() -> None:
     print("waiting", flush=True)
@@ -203,6 +208,23 @@ def test_deployed_tasks_run_by_name_and_runs_run_again(command: Command) -> None
     assert run["outputs"] == {"o0": 1}
     again = command("rerun", run["run"])
     assert (again.code, again.out) == (0, "o0 = 1\n")
+
+
+def test_a_secret_reaches_the_task_that_names_it_and_nobody_else(command: Command, folder: Path) -> None:
+    (folder / "password").write_bytes(b"correct horse")
+    assert command("create", "secret", "DB_PASSWORD", "--from-file", "password").code == 0
+    run = json.loads(command("run", "shop.py", "secret_length", "--json").out)
+    assert run["outputs"] == {"o0": 13}
+    shown = command("get", "secret").out + command("get", "secret", "DB_PASSWORD", "--json").out
+    assert "DB_PASSWORD" in shown
+    assert "correct horse" not in shown + command("get", "action", run["run"], "a0", "--explain", "--json").out
+    (folder / "password").write_bytes(b"longer than before")
+    assert "version 2" in command("update", "secret", "DB_PASSWORD", "--from-file", "password").out
+    assert json.loads(command("run", "shop.py", "secret_length", "--json").out)["outputs"] == {"o0": 18}
+    assert command("delete", "secret", "DB_PASSWORD").code == 0
+    missing = command("run", "shop.py", "secret_length")
+    assert missing.code == 1
+    assert "flyte create secret DB_PASSWORD" in missing.err
 
 
 def test_projects_are_made_and_archived(command: Command) -> None:

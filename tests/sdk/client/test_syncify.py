@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import os
 import signal
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
@@ -158,10 +159,11 @@ async def test_leaving_an_iteration_in_the_middle_of_a_step_ends_the_generator()
 
 def test_an_interrupted_blocking_call_has_ended_when_it_raises() -> None:
     ended: list[str] = []
+    main_thread = threading.get_ident()
 
     @syncify
     async def interrupted() -> None:
-        signal.raise_signal(signal.SIGINT)
+        signal.pthread_kill(main_thread, signal.SIGINT)
         try:
             await asyncio.Event().wait()
         finally:

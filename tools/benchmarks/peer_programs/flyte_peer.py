@@ -1,4 +1,4 @@
-"""The peer SDK's side of the benchmark, in its local mode: in process and not durable. Prints figures as one JSON line."""
+"""The peer SDK on the benchmark, in its local mode: in process and not durable. Prints figures as one JSON line."""
 
 import asyncio
 import json

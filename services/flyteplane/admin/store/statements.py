@@ -46,8 +46,9 @@ ASK_ABORT: Final = update(run_outbox).where(_ITS_ENTRY).values(abort_reason=bind
 LEAVE_OUTBOX: Final = delete(run_outbox).where(_ITS_ENTRY)
 #: Only what is in the outbox: a run that the scheduler took is history.
 TAKE_BACK: Final = delete(runs).where(_IS_RUN, runs.c.sequence.in_(select(run_outbox.c.sequence).scalar_subquery()))
+#: Given a list of parameters, which a list of phases (NOT IN) would not allow.
 SET_PROGRESS: Final = (
-    update(runs).where(_IS_RUN, runs.c.phase.not_in([int(phase) for phase in TERMINAL_PHASES])).values(_PROGRESS)
+    update(runs).where(_IS_RUN, *(runs.c.phase != int(phase) for phase in sorted(TERMINAL_PHASES))).values(_PROGRESS)
 )
 FIND_CURSOR: Final = select(phase_cursor.c.cursor)
 MOVE_CURSOR: Final = update(phase_cursor).values(cursor=bindparam("to"))

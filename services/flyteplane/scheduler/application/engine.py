@@ -28,6 +28,7 @@ from flyteplane.scheduler.domain.phases import ROOT, CacheStatus, Phase
 from flyteplane.scheduler.domain.state import (
     Aborted,
     Change,
+    DelayPassed,
     Failed,
     Placed,
     Requeue,
@@ -122,7 +123,7 @@ class Engine:
         self.on_run_change()
 
     def _wait_until(self, action: Action, not_before: float) -> None:
-        if not_before > self.clock.now():
+        if not_before:
             self.timers.arm(action, "retry", at=not_before)
         else:
             self.on_ready(action)
@@ -148,9 +149,7 @@ class Engine:
 
     def _timer(self, action: Action, kind: str, lease: int) -> None:
         if kind == "retry":
-            if action.state.phase is Phase.QUEUED and action.attempt is None:
-                self.on_ready(action)
-                self.turn.schedule()
+            self._delay_passed(action)
             return
         policy = action.task.policy
         limits = {
@@ -161,8 +160,16 @@ class Engine:
         now = self.clock.now()
         state = action.state
         if kind == "max_queued_time" and now < max(state.queued_at, state.not_before) + policy.max_queued_s - 0.001:
+            # Armed for an earlier wait, or the wall clock was set back.
+            if not _armed(action, kind):
+                self._arm_queue_timer(action)
             return
         self.apply(action, TimedOut(at=now, which=kind, limit_s=limits[kind], lease=lease))
+
+    def _delay_passed(self, action: Action) -> None:
+        # An action that has begun another wait since has another timer.
+        if not _armed(action, "retry") and self.apply(action, DelayPassed(at=self.clock.now())):
+            self.on_ready(action)
 
     # --- admission --------------------------------------------------------------------------------------------------
 
@@ -222,8 +229,9 @@ class Engine:
         if self.lanes:
             self.turn.schedule()
 
-    def expect(self, attempt: Attempt) -> None:
+    def expect(self, attempt: Attempt, call: int, child: Action | None) -> None:
         """The attempt waits for one more child: while it waits it lends its room."""
+        attempt.calls[call] = child
         attempt.outstanding += 1
         if not attempt.waiting and attempt.action.attempt is attempt:
             attempt.waiting = True
@@ -348,13 +356,14 @@ class Engine:
         self.turn.after_commit(lambda: attempt.placement.finished(lease))
 
     def _cancel_call(self, attempt: Attempt, call: int) -> None:
-        for child in attempt.action.children:
-            if (attempt, call) in child.waiters:
-                child.waiters.remove((attempt, call))
-                self._answered(attempt)
-                if not child.waiters:
-                    self.apply(child, Aborted(at=self.clock.now(), reason="Its parent no longer waits for it."))
-                return
+        child = attempt.calls.get(call)
+        if child is None or (attempt, call) not in child.waiters:
+            return
+        child.waiters.remove((attempt, call))
+        del attempt.calls[call]
+        self._answered(attempt)
+        if not any(waiting.action.attempt is waiting for waiting, _ in child.waiters):
+            self.apply(child, Aborted(at=self.clock.now(), reason="Its parent no longer waits for it."))
 
     def mark_cache(self, action: Action, status: CacheStatus) -> None:
         """Notes what the cache did for the action."""
@@ -372,6 +381,10 @@ def _living_descendants(action: Action) -> list[Action]:
                 found.append(child)
                 unvisited.append(child)
     return found
+
+
+def _armed(action: Action, kind: str) -> bool:
+    return any(timer.kind == kind for timer in action.timers)
 
 
 def _still_waits(action: Action) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
 
 from flyte.spec.digests import task_digest
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 #: Most actions of one run; beyond it a submit is refused.
 MOST_ACTIONS = 1_000_000
+#: Names of actions become parts of paths and of worker names.
+_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +64,8 @@ class Intake:
         self._tasks = tasks
         self._background = background
         self._consider = consider
-        self._accepting: dict[RunKey, asyncio.Lock] = {}
+        self._accepting: WeakValueDictionary[RunKey, asyncio.Lock] = WeakValueDictionary()
+        """Held while a run is looked up and made; gone with the last call that uses it."""
         self._next_run_id = 1
 
     def start(self, *, highest_run_id: int) -> None:
@@ -77,12 +82,8 @@ class Intake:
             InvalidArgument: the task breaks a rule, or nothing can carry it out.
         """
         lock = self._accepting.setdefault(new.key, asyncio.Lock())
-        try:
-            async with lock:
-                return await self._accept_run(new)
-        finally:
-            if not lock.locked():
-                self._accepting.pop(new.key, None)
+        async with lock:
+            return await self._accept_run(new)
 
     async def _accept_run(self, new: NewRun) -> bool:
         living = self._engine.runs.get(new.key)
@@ -94,6 +95,9 @@ class Intake:
                     field="run.name",
                     mend="Choose another name, or leave it out to have one made.",
                 )
+            if living is not None:
+                # The call that brought it in may have been given up before the run was durable.
+                await self._durable()
             return False
         if new.settings.queue not in ("", "default"):
             raise InvalidArgument(
@@ -105,11 +109,17 @@ class Intake:
         task = self._tasks.declare(task_digest(new.task), new.task)
         if task.refusal is not None:
             raise InvalidArgument(task.refusal.message, field="task", reason=task.refusal.code)
-        durable = self._create(new, task)
-        await durable
+        self._create(new, task)
+        await self._durable()
         return True
 
-    def _create(self, new: NewRun, task: TaskRecord) -> asyncio.Future[None]:
+    def _durable(self) -> asyncio.Future[None]:
+        """Done once everything up to now is durable."""
+        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._engine.turn.after_commit(lambda: None if durable.done() else durable.set_result(None))
+        return durable
+
+    def _create(self, new: NewRun, task: TaskRecord) -> None:
         now = self._engine.clock.now()
         row = RunRow(
             key=new.key,
@@ -133,10 +143,7 @@ class Intake:
             group="",
             custom_context=b"",
         )
-        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._engine.turn.after_commit(lambda: None if durable.done() else durable.set_result(None))
         self._consider(root)
-        return durable
 
     def _add(
         self,
@@ -175,29 +182,37 @@ class Intake:
     # --- children ---------------------------------------------------------------------------------------------------
 
     def submitted(self, attempt: Attempt, report: WorkerReport) -> None:
-        """A parent calls a child: a new one, one that runs, or one that has ended already."""
+        """A parent calls a child: a new one, one that runs, or one that has ended already. A call that is said again
+        while its answer is still to come is answered once."""
         submit = report.submit
-        run = attempt.action.run
-        child = run.actions.get(submit.name)
+        if submit.call in attempt.calls:
+            return
+        child = attempt.action.run.actions.get(submit.name)
         if child is None:
             self._submit_new(attempt, submit)
-        elif not child.state.phase.terminal:
+        elif child.parent is not attempt.action:
+            self._refuse(attempt, submit, _refused("NAME_TAKEN", f"{submit.name} is no child of this action."))
+        else:
+            self._join(attempt, submit, child)
+
+    def _join(self, attempt: Attempt, submit: SubmitAction, child: Action) -> None:
+        self._engine.expect(attempt, submit.call, child)
+        if not child.state.phase.terminal:
             child.waiters.append((attempt, submit.call))
-            self._engine.expect(attempt)
         elif child.state.phase is Phase.SUCCEEDED and child.state.outputs is None:
-            self._engine.expect(attempt)
             self._background.start(self._answer_from_store(attempt, submit.call, child), name="result from store")
         else:
-            self._engine.expect(attempt)
             self._engine.give_result(attempt, submit.call, child)
+
+    def _refuse(self, attempt: Attempt, submit: SubmitAction, refusal: Failure) -> None:
+        self._engine.expect(attempt, submit.call, None)
+        self._engine.answer_call(attempt, ActionResult(call=submit.call, error=wire.failure_to(refusal)))
 
     def _submit_new(self, attempt: Attempt, submit: SubmitAction) -> None:
         parent = attempt.action
         refusal = self._refusal(parent.run, submit)
         if refusal is not None:
-            self._engine.expect(attempt)
-            result = ActionResult(call=submit.call, error=wire.failure_to(refusal))
-            self._engine.answer_call(attempt, result)
+            self._refuse(attempt, submit, refusal)
             return
         task = self._tasks.get(submit.task_digest)
         assert task is not None
@@ -215,7 +230,7 @@ class Intake:
             custom_context=context or parent.custom_context,
         )
         child.waiters.append((attempt, submit.call))
-        self._engine.expect(attempt)
+        self._engine.expect(attempt, submit.call, child)
         self._consider(child)
 
     def _refusal(self, run: Run, submit: SubmitAction) -> Failure | None:
@@ -226,8 +241,9 @@ class Intake:
             )
         if task.refusal is not None:
             return task.refusal
-        if not submit.name:
-            return _refused("NO_NAME", "The call has no name.")
+        if _NAME.fullmatch(submit.name) is None:
+            words = "1 to 63 lower-case letters, digits and '-'"
+            return _refused("BAD_NAME", f"{submit.name[:80]!r} is no name of an action: use {words}.")
         if len(run.actions) >= MOST_ACTIONS:
             return _refused(
                 "TOO_MANY_ACTIONS", f"A run has at most {MOST_ACTIONS:,} actions. Split it into several runs."

@@ -139,12 +139,14 @@ class Action:
 class Attempt:
     """A placed attempt."""
 
-    __slots__ = ("action", "lease", "occupies", "outstanding", "placement", "waiting")
+    __slots__ = ("action", "calls", "lease", "occupies", "outstanding", "placement", "waiting")
 
     def __init__(self, *, action: Action, lease: int, placement: Placement) -> None:
         self.action = action
         self.lease = lease
         self.placement = placement
+        self.calls: dict[int, Action | None] = {}
+        """Calls whose answers were not sent yet, with their children; None for a call that was refused."""
         self.outstanding = 0
         """Calls to children without a result."""
         self.occupies: Demand | None = None

@@ -16,7 +16,7 @@ from flyteplane.scheduler.application import wire
 from flyteplane.scheduler.application.living import Action, Run
 from flyteplane.scheduler.domain.failures import Failure, FailureKind
 from flyteplane.scheduler.domain.phases import ROOT, Phase
-from flyteplane.scheduler.domain.state import Aborted, Failed
+from flyteplane.scheduler.domain.state import Aborted, DelayPassed, Failed
 
 if TYPE_CHECKING:
     from flyteplane.scheduler.application.engine import Engine
@@ -102,4 +102,5 @@ def _wait(engine: Engine, action: Action, consider: Callable[[Action], None]) ->
     if action.state.not_before > engine.clock.now():
         engine.timers.arm(action, "retry", at=action.state.not_before)
     else:
+        engine.apply(action, DelayPassed(at=engine.clock.now()))
         consider(action)

@@ -41,11 +41,13 @@ class Parts:
 class Scheduler:
     """Owns all parts. `on_failure` is called once something failed after which memory cannot be trusted."""
 
-    def __init__(self, parts: Parts, *, on_failure: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self, parts: Parts, *, on_failure: Callable[[BaseException], None], engine: type[Engine] = Engine
+    ) -> None:
         self.records = parts.records
         self.logs = parts.logs
         self.background = BackgroundTasks("scheduler", on_failure=lambda _, error: on_failure(error))
-        self.engine = Engine(
+        self.engine = engine(
             records=parts.records, clock=parts.clock, logs=parts.logs, room=parts.room, on_failure=on_failure
         )
         self.tasks = Tasks(records=parts.records, room=parts.room, fitness=parts.fitness)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flyteapi.scheduler.v1.event_pb2 import EventBatch
@@ -29,7 +30,10 @@ class Turn:
         self._records = records
         self._on_failure = on_failure
         self._scheduled = False
+        self._failed = False
         self._before_flush: list[Callable[[], None]] = []
+        self._last_save: asyncio.Future[None] | None = None
+        """The newest save that is not known to be durable."""
         self._reset()
 
     def _reset(self) -> None:
@@ -100,24 +104,42 @@ class Turn:
             asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
+        if self._failed:
+            return
+        try:
+            self._save()
+        except Exception as error:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """Memory is now ahead of the store. Only a restart from the store is right, and until then nobody is told
+        anything and nothing more is written: what is stored stays a prefix of what happened."""
+        if not self._failed:
+            self._failed = True
+            self._on_failure(error)
+
+    def _save(self) -> None:
         for callback in self._before_flush:
             callback()
         self._scheduled = False
         changes = Changes(
             tasks=[(task.digest, task.spec.SerializeToString(deterministic=True)) for task in self._new_tasks],
-            runs=self._new_runs,
-            run_phases=list(self._run_phases.values()),
+            # Copies: the engine changes its rows again before these are written.
+            runs=[replace(row) for row in self._new_runs],
+            run_phases=[replace(row) for row in self._run_phases.values()],
             inserted=[wire.row_of(action) for action in self._inserted],
             updated=[wire.row_of(action) for action in self._updated],
         )
         published = [self._segment(run, changes) for run in self._runs]
         answers, after = self._answers, self._after
         self._reset()
-        if not changes:
+        if changes:
+            self._last_save = asyncio.ensure_future(self._records.save(changes))
+        elif self._last_save is None:
             self._deliver(published, answers, after)
             return
-        saved = asyncio.ensure_future(self._records.save(changes))
-        saved.add_done_callback(lambda done: self._saved(done, published, answers, after))
+        # Even a turn that changes nothing may tell of changes that a turn before it made and that are still on their way.
+        self._last_save.add_done_callback(lambda done: self._saved(done, published, answers, after))
 
     def _segment(self, run: Run, changes: Changes) -> tuple[Run, list[Event]]:
         events, run.pending = run.pending, []
@@ -132,14 +154,18 @@ class Turn:
         answers: list[tuple[Attempt, WorkerOrder]],
         after: list[AfterCommit],
     ) -> None:
-        if done.cancelled():
+        if done.cancelled() or self._failed:
             return
+        if done is self._last_save:
+            self._last_save = None
         error = done.exception()
         if error is not None:
-            # Memory is now ahead of the store. Only a restart from the store is right.
-            self._on_failure(error)
+            self._fail(error)
             return
-        self._deliver(published, answers, after)
+        try:
+            self._deliver(published, answers, after)
+        except Exception as failure:
+            self._fail(failure)
 
     def _deliver(
         self,
@@ -148,6 +174,7 @@ class Turn:
         after: list[AfterCommit],
     ) -> None:
         for attempt, order in answers:
+            attempt.calls.pop(order.result.call, None)
             attempt.placement.send(attempt.lease, (order,))
         for run, events in published:
             run.recent.extend(events)

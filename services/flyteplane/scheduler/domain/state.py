@@ -43,7 +43,7 @@ class ActionState(NamedTuple):
     first_started_at: float = 0.0
     ended_at: float = 0.0
     not_before: float = 0.0
-    """A retry waits until then."""
+    """A retry waits until then; 0 once its delay has passed."""
     failure: Failure | None = None
     outputs: bytes | None = None
     """Serialised payload, once SUCCEEDED."""
@@ -64,6 +64,13 @@ class Waiting:
 
     at: float
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DelayPassed:
+    """The delay of a retry is over. Said by a timer: the wall clock may have been set back in the meantime."""
+
+    at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +151,19 @@ class Refused:
     failure: Failure
 
 
-Change = Waiting | Placed | WorkerKnown | Started | Succeeded | Failed | TimedOut | Aborted | FoundInCache | Refused
+Change = (
+    Waiting
+    | DelayPassed
+    | Placed
+    | WorkerKnown
+    | Started
+    | Succeeded
+    | Failed
+    | TimedOut
+    | Aborted
+    | FoundInCache
+    | Refused
+)
 
 
 # --- effects --------------------------------------------------------------------------------------------------------
@@ -160,7 +179,7 @@ class StopAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Requeue:
-    """The action waits again, until `not_before` at least."""
+    """The action waits again, until `not_before` at least; 0 means that it may go on at once."""
 
     not_before: float
 

@@ -16,6 +16,7 @@ from flyteplane.scheduler.domain.state import (
     ActionState,
     AttemptRecord,
     Change,
+    DelayPassed,
     Effect,
     Failed,
     Finish,
@@ -53,6 +54,8 @@ def transition(state: ActionState, change: Change, policy: ActionPolicy) -> Outc
             if state.phase is not Phase.QUEUED:
                 return None
             return state._replace(phase=Phase.WAITING_FOR_RESOURCES, reason=change.reason), _NOTHING
+        case DelayPassed():
+            return _go_on(state)
         case Failed():
             return _fail(state, change, policy)
         case TimedOut():
@@ -65,8 +68,14 @@ def transition(state: ActionState, change: Change, policy: ActionPolicy) -> Outc
             return _end(state, Phase.FAILED, at=change.at, failure=change.failure, reason=change.failure.message)
 
 
+def _go_on(state: ActionState) -> Outcome | None:
+    if not state.not_before:
+        return None
+    return state._replace(not_before=0.0, queued_at=max(state.queued_at, state.not_before)), _NOTHING
+
+
 def _place(state: ActionState, change: Placed) -> Outcome | None:
-    if state.phase > Phase.WAITING_FOR_RESOURCES or change.at < state.not_before:
+    if state.phase > Phase.WAITING_FOR_RESOURCES or state.not_before:
         return None
     return (
         state._replace(
@@ -75,7 +84,6 @@ def _place(state: ActionState, change: Placed) -> Outcome | None:
             lease=change.lease,
             placed_at=change.at,
             started_at=0.0,
-            not_before=0.0,
             reason="",
             worker="",
         ),
@@ -187,7 +195,7 @@ _TIMEOUT_CODES: Final = {
 def _wait_again(
     state: ActionState, phase: Phase, failure: Failure, *, at: float, delay_s: float, reason: str
 ) -> Outcome:
-    not_before = at + delay_s
+    not_before = at + delay_s if delay_s else 0.0
     again = state._replace(
         phase=Phase.QUEUED,
         lease=0,

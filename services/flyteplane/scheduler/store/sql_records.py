@@ -20,7 +20,7 @@ _KEY: Final = ("run_id", "ordinal")
 _MUTABLE: Final = ActionRow._fields[ActionRow._fields.index("phase") :]
 _FIRST_MUTABLE: Final = ActionRow._fields.index("phase")
 _FIRST_TERMINAL: Final = 5
-#: Turns of the loop that the commit of new actions lets pass, so that they are dispatched before the disk is waited for.
+#: Turns of the loop that the commit of new actions lets pass, so that their dispatch comes before the disk.
 _LINGER_TURNS: Final = 8
 
 

@@ -1,0 +1,476 @@
+"""One store, and the schedulers that work on it one after another, or at once: with workers, watchers and crashes.
+
+Time, commits, workers and deaths are in the hands of the test. A scheduler that is killed is forgotten; one that is
+usurped lives on and has to find out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from tests.scheduler.harness import MemoryCache
+from tests.state.checker import Checker
+from tests.state.held_records import HeldRecords
+
+from flyte.spec.digests import task_digest
+from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings, WatchRunResponse
+from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder, WorkerReport
+from flyteplane.foundation.clock import ManualClock
+from flyteplane.records import migrate, open_database
+from flyteplane.scheduler.application.engine import Engine
+from flyteplane.scheduler.application.fitness import process_fitness
+from flyteplane.scheduler.application.intake import NewRun
+from flyteplane.scheduler.application.ports import Records, RunKey
+from flyteplane.scheduler.application.scheduler import Parts, Scheduler
+from flyteplane.scheduler.domain.admission import Room
+from flyteplane.scheduler.domain.phases import ROOT, Phase
+from flyteplane.scheduler.store.log_files import LogFiles
+from flyteplane.scheduler.store.memory_records import MemoryRecords
+from flyteplane.scheduler.store.sql_records import SqlRecords
+
+if TYPE_CHECKING:
+    from flyteapi.scheduler.v1.event_pb2 import Event
+    from flyteapi.task.v1.task_spec_pb2 import TaskSpec
+    from flyteplane.scheduler.application.living import Action
+    from flyteplane.scheduler.domain.failures import Failure
+
+#: Passes of the loop in which everything that follows from one report has happened.
+PASSES = 9
+#: Steps in which the longest history of these tests comes to its end.
+MOST_STEPS = 3_000
+
+OpenRecords = Callable[[], Awaitable[Records]]
+Hold = Callable[..., HeldRecords]
+OnOrder = Callable[["Worker", WorkerOrder], None]
+
+
+@dataclass(slots=True, eq=False)
+class Worker:
+    """Where an attempt runs, as its own side sees it."""
+
+    owner: Incarnation
+    action: Action
+    lease: int
+    attempt: int
+    calls: dict[int, str] = field(default_factory=dict)
+    """Children by call number, as long as no answer has come and the call was not cancelled."""
+    next_call: int = 1
+    started: bool = False
+    over: bool = False
+    """It has said how it ended, is dead, or was told to stop."""
+
+    @property
+    def run(self) -> RunKey:
+        """Identity of its run."""
+        return self.action.run.key
+
+    def say(self, **report: Any) -> None:
+        """Reports something to the scheduler that placed it."""
+        self.owner.receive(WorkerReport(lease=self.lease, **report))
+
+    def submit(self, name: str, spec: TaskSpec, *, call: int = 0) -> int:
+        """Calls a child; returns the number of the call."""
+        if not call:
+            call, self.next_call = self.next_call, self.next_call + 1
+        digest = task_digest(spec)
+        self.calls[call] = name
+        self.say(declare_task={"digest": digest, "spec": spec})
+        self.say(submit={"call": call, "name": name, "task_digest": digest, "inputs_digest": b"i" * 32})
+        return call
+
+    def cancel(self, call: int) -> None:
+        """Waits for a child no longer."""
+        del self.calls[call]
+        self.say(cancel_call={"call": call})
+
+    def start(self) -> None:
+        """User code is about to run."""
+        self.started = True
+        self.say(started={})
+
+    def succeed(self, data: bytes) -> None:
+        """Returns."""
+        self.over = True
+        self.say(ended={"outputs": {"inline": data}})
+
+    def fail(self, *, recoverable: bool = True) -> None:
+        """Raises."""
+        self.over = True
+        error = {"kind": 1, "code": "ValueError", "message": "boom", "recoverable": recoverable}
+        self.say(ended={"error": error})
+
+    def die(self, failure: Failure) -> None:
+        """Is gone, and its cluster says so."""
+        self.over = True
+        self.owner.scheduler.engine.lost(self.lease, failure)
+
+
+class Incarnation:
+    """One life of a scheduler, with the workers that it placed. Implements `Placement`."""
+
+    def __init__(self, world: World, records: HeldRecords, scheduler: Scheduler) -> None:
+        self.world = world
+        self.records = records
+        self.scheduler = scheduler
+        self.workers: dict[int, Worker] = {}
+        self.failures: list[BaseException] = []
+        self.dead = False
+
+    def receive(self, report: WorkerReport) -> None:
+        """A worker says something; nobody listens any more once the process is dead."""
+        if not self.dead:
+            self.scheduler.engine.receive([report], placement=self)
+
+    def living(self) -> list[Worker]:
+        """Workers that run, the oldest first."""
+        return [worker for worker in self.workers.values() if not worker.over]
+
+    def place(self, action: Action) -> None:
+        """See the port."""
+        attempt, run = action.attempt, action.run
+        assert attempt is not None
+        worker = Worker(owner=self, action=action, lease=attempt.lease, attempt=action.state.attempt)
+        self.workers[worker.lease] = worker
+        if self is self.world.now:
+            self.world.checker.placed(run.key, action.name, worker.lease)
+        limit = run.settings.max_action_concurrency
+        self.world.checker.expect(not limit or run.running <= limit, f"{run.running} actions run, {limit} may")
+        self.world.on_place(worker)
+
+    def send(self, lease: int, orders: Sequence[WorkerOrder]) -> None:
+        """See the port."""
+        worker = self.workers.get(lease)
+        if self.dead or worker is None:
+            return
+        checker = self.world.checker
+        for order in orders:
+            kind = order.WhichOneof("order")
+            if kind == "result":
+                child = worker.calls.pop(order.result.call, None)
+                if child is not None:
+                    checker.result(lease, worker.run, child, order.result)
+                elif not worker.over:
+                    self.world.answered_in_vain += 1
+            elif kind == "end_accepted":
+                checker.end_accepted(worker.run, worker.action.name, worker.attempt)
+            elif kind == "lease_revoked":
+                checker.expect(worker.over or self is not self.world.now, f"the living lease {lease:x} was revoked")
+                worker.over = True
+            self.world.on_order(worker, order)
+
+    def stop(self, lease: int, reason: str) -> None:
+        """See the port."""
+        if lease in self.workers and not self.dead:
+            self.workers[lease].over = True
+
+    def finished(self, lease: int) -> None:
+        """See the port."""
+
+    async def close(self) -> None:
+        """See the port."""
+
+
+class Watch:
+    """Somebody who follows a run over all crashes, and begins again where the last stream broke off."""
+
+    def __init__(self, world: World, key: RunKey, *, first: int) -> None:
+        self.world = world
+        self.key = key
+        self.first = self.following = max(first, 1)
+        self.events: list[Event] = []
+        self.ended = False
+        self._task: asyncio.Task[None] | None = None
+
+    def resume(self) -> None:
+        """Opens the next stream."""
+        if not self.ended:
+            self._task = asyncio.ensure_future(self._read())
+
+    async def cut(self) -> None:
+        """The stream breaks."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
+
+    async def _read(self) -> None:
+        stream = self.world.now.scheduler.watching.watch(self.key, from_sequence=self.following)
+        async with aclosing(cast("Any", stream)) as messages:
+            async for message in cast("AsyncIterator[WatchRunResponse]", messages):
+                self._take(message)
+
+    def _take(self, message: WatchRunResponse) -> None:
+        checker = self.world.checker
+        checker.expect(not message.resync, "a watcher that reads at once was told to resync")
+        stored = checker.log[checker.run_ids.get(self.key, 0)]
+        for event in message.events:
+            checker.expect(event.sequence == self.following, f"a watcher got {event.sequence} for {self.following}")
+            durable = event.sequence <= len(stored) and stored[event.sequence - 1] == event
+            checker.expect(durable, f"a watcher was given event {event.sequence} before it was durable")
+            self.following = event.sequence + 1
+            self.events.append(event)
+        checker.expect(message.next_sequence == self.following, "a watcher would resume at the wrong place")
+        self.ended = message.ended
+
+
+class World:
+    """The store, the clock, and whoever works on them."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        sqlite: bool = False,
+        room: Room | None = None,
+        engine: type[Engine] = Engine,
+        memory: MemoryRecords | None = None,
+        hold: Hold = HeldRecords,
+    ) -> None:
+        self.folder = folder
+        self.clock = ManualClock()
+        self.checker = Checker()
+        self.cache = MemoryCache()
+        self.memory = memory or MemoryRecords()
+        self.past: list[Incarnation] = []
+        self.watches: list[Watch] = []
+        self.accepting: set[asyncio.Task[None]] = set()
+        self.answered_in_vain = 0
+        """Results that came after the parent had said that it did not wait for them any more."""
+        self.on_place: Callable[[Worker], None] = lambda worker: None
+        self.on_order: OnOrder = lambda worker, order: None
+        self.now: Incarnation
+        self._room = room or Room(cpu_millis=1_000)
+        self._engine = engine
+        self._hold = hold
+        self._open = self._open_sqlite if sqlite else self._open_memory
+
+    # --- schedulers -------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Starts the first scheduler, or the next one."""
+        asyncio.get_running_loop().set_exception_handler(self._unexpected)
+        records = self._hold(await self._open(), on_durable=self.checker.durable)
+        parts = Parts(
+            records=records,
+            logs=LogFiles(self.folder / "logs"),
+            cache=self.cache,
+            clock=self.clock,
+            room=Room(cpu_millis=self._room.cpu_millis, memory_bytes=self._room.memory_bytes),
+            fitness=process_fitness,
+        )
+        failures: list[BaseException] = []
+        scheduler = Scheduler(parts, on_failure=failures.append, engine=self._engine)
+        self.now = Incarnation(self, records, scheduler)
+        self.now.failures = failures
+        await scheduler.start(epoch=1, placements={"fresh": self.now, "pool": self.now})
+        self._nothing_is_lost()
+        for watch in self.watches:
+            watch.resume()
+        await self.settle()
+
+    async def crash(self, *, keep: int = 0) -> None:
+        """kill -9, and the next scheduler. Of the writes that were not acknowledged the first `keep` are stored."""
+        await self.now.records.crash(keep=keep)
+        await self._bury(self.now)
+        await self.start()
+
+    async def usurp(self) -> None:
+        """A second scheduler takes over while the first lives on and knows nothing of it."""
+        before = self.now
+        await self._leave(before)
+        self.past.append(before)
+        await self.start()
+
+    async def close(self) -> None:
+        """Ends everything that runs."""
+        await self._leave(self.now)
+        for incarnation in (*self.past, self.now):
+            await self._bury(incarnation)
+
+    async def _leave(self, incarnation: Incarnation) -> None:
+        for watch in self.watches:
+            await watch.cut()
+        for accepting in self.accepting:
+            accepting.cancel()
+        if self.accepting:
+            await asyncio.wait(self.accepting)
+        self.accepting.clear()
+        self.checker.expect(not incarnation.failures, f"the scheduler failed: {incarnation.failures}")
+
+    async def _bury(self, incarnation: Incarnation) -> None:
+        if incarnation is self.now:
+            await self._leave(incarnation)
+        incarnation.dead = True
+        await incarnation.scheduler.close()
+
+    def _unexpected(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.checker.mistakes.append(f"{context['message']}: {context.get('exception')!r}")
+
+    def _nothing_is_lost(self) -> None:
+        """What is stored and has not ended is in the new scheduler's hands."""
+        runs = self.now.scheduler.engine.runs
+        for (run_id, name), row in self.checker.rows.items():
+            key = self.checker.runs[run_id].key
+            if not Phase(self.checker.runs[run_id].phase).terminal:
+                found = name in runs[key].actions if key in runs else False
+                self.checker.expect(found, f"{name} of {key} was lost in a restart, it was {row.phase}")
+
+    async def _open_memory(self) -> Records:
+        return self.memory.open()
+
+    async def _open_sqlite(self) -> Records:
+        database = await open_database(f"sqlite:///{self.folder}/scheduler.db")
+        await migrate(database, package="flyteplane.scheduler.store.migrations")
+        return SqlRecords(database)
+
+    # --- what people do ---------------------------------------------------------------------------------------------
+
+    def accept(self, name: str, spec: TaskSpec, *, settings: RunSettings | None = None) -> RunKey:
+        """Hands a run in; the answer is judged when it comes."""
+        key = RunKey("project", "domain", name)
+        new = NewRun(
+            key=key,
+            digest=task_digest(spec),
+            task=spec,
+            inputs=b"",
+            inputs_digest=b"i" * 32,
+            settings=settings or RunSettings(),
+        )
+
+        async def accept() -> None:
+            await self.now.scheduler.intake.accept_run(new)
+            self.checker.accepted(key)
+
+        self._in_background(accept())
+        return key
+
+    def abort(self, key: RunKey, name: str = ROOT) -> None:
+        """Aborts an action; the answer is judged when it comes."""
+
+        async def abort() -> None:
+            phase = await self.now.scheduler.queries.abort(key, name, reason="enough")
+            self.checker.aborted(key, name, phase)
+
+        self._in_background(abort())
+
+    def watch(self, key: RunKey, *, first: int) -> None:
+        """Somebody follows a run from a sequence on."""
+        watch = Watch(self, key, first=first)
+        self.watches.append(watch)
+        watch.resume()
+
+    def _in_background(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.ensure_future(work)
+        self.accepting.add(task)
+        task.add_done_callback(self._answered)
+
+    def _answered(self, task: asyncio.Task[None]) -> None:
+        self.accepting.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.checker.mistakes.append(f"a call failed: {error!r}")
+
+    # --- time -------------------------------------------------------------------------------------------------------
+
+    async def settle(self) -> None:
+        """Lets everything that is ready happen."""
+        while True:
+            for _ in range(PASSES):
+                await asyncio.sleep(0)
+            writes = [write for inc in (*self.past, self.now) if (write := inc.records.running) is not None]
+            if not writes:
+                return
+            await asyncio.wait(writes)
+
+    async def advance(self, seconds: float) -> None:
+        """Time passes."""
+        self.clock.advance(seconds)
+        await self.settle()
+
+    async def advance_to_next(self) -> bool:
+        """Time passes until something is due. False: nothing is."""
+        due = self.clock.next_timer_at()
+        if due is None:
+            return False
+        await self.advance(max(0.0, due - self.clock.monotonic()))
+        return True
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    async def drain(self) -> None:
+        """Lets every worker return, until nothing is left; then judges the whole history."""
+        self.now.records.release()
+        await self.settle()
+        for _ in range(MOST_STEPS):
+            if self.checker.mistakes:
+                return
+            idle = [worker for worker in self.now.living() if not worker.calls]
+            for worker in idle:
+                worker.succeed(f"{worker.action.name}".encode())
+            await self.settle()
+            if not self.now.scheduler.engine.runs:
+                break
+            if not idle and not await self.advance_to_next():
+                break
+        await self.judge()
+
+    async def judge(self) -> None:
+        """Everything has ended: is it as promised?"""
+        await self.settle()
+        engine, checker = self.now.scheduler.engine, self.checker
+        stuck = [f"{key}/{action.name}: {action.state.phase.name}" for key, action in self._unfinished()]
+        checker.expect(not stuck, f"these do not come to an end: {stuck}")
+        engine.admit()
+        checker.expect(not engine.attempts, f"leases are left: {list(engine.attempts)}")
+        checker.expect(not engine.runs and not len(engine.lanes), "something is left in the scheduler")
+        used = (engine.room.used_cpu, engine.room.used_memory)
+        checker.expect(used == (0, 0), f"room is still used: {used}")
+        checker.expect(self.clock.next_timer_at() is None or bool(self.past), "a timer is left")
+        checker.expect(not self.accepting, "somebody waits for an answer that does not come")
+        checker.ended()
+        for watch in self.watches:
+            stored = checker.log[checker.run_ids.get(watch.key, 0)][watch.first - 1 :]
+            checker.expect(watch.ended and watch.events == stored, f"a watcher of {watch.key} missed something")
+        await self._the_store_agrees()
+
+    def _unfinished(self) -> list[tuple[RunKey, Action]]:
+        runs = self.now.scheduler.engine.runs
+        return [(key, action) for key in runs for action in runs[key].actions.values() if not action.state.phase.terminal]
+
+    async def _the_store_agrees(self) -> None:
+        """What the store gives back is what was written to it."""
+        records, checker = self.now.records, self.checker
+        changes = await records.run_changes(after=0, limit=10_000)
+        checker.expect([(change.key, change.phase) for change in changes] == checker.phases, "phases of runs")
+        for (run_id, name), row in checker.rows.items():
+            checker.expect(await records.action(run_id, name) == row, f"{name} of {run_id} is stored otherwise")
+
+    def balanced(self) -> None:
+        """What must hold between any two steps."""
+        engine, checker = self.now.scheduler.engine, self.checker
+        used_cpu = 0
+        for run in engine.runs.values():
+            attempts = [action.attempt for action in run.actions.values() if action.attempt is not None]
+            active = [attempt for attempt in attempts if not attempt.waiting]
+            used_cpu += sum(attempt.occupies.cpu_millis for attempt in active if attempt.occupies is not None)
+            checker.expect(run.running == len(active), f"{run.key} counts {run.running} running, {len(active)} are")
+            for attempt in attempts:
+                known = engine.attempts.get(attempt.lease) is attempt and attempt.action.state.lease == attempt.lease
+                checker.expect(known, f"the attempt of {attempt.action.name} is not known by its lease")
+        checker.expect(engine.room.used_cpu == used_cpu, f"room for {engine.room.used_cpu} is used, not {used_cpu}")
+        if not self.now.records.waiting:
+            self._waiting_agrees()
+
+    def _waiting_agrees(self) -> None:
+        """All is durable: a parent waits exactly if its own side says so."""
+        for worker in self.now.living():
+            attempt = self.now.scheduler.engine.attempts.get(worker.lease)
+            if attempt is None:
+                self.checker.mistakes.append(f"{worker.action.name} still runs, and nobody knows its lease")
+            elif attempt.waiting != bool(worker.calls):
+                name = worker.action.name
+                self.checker.mistakes.append(f"{name} waits for {worker.calls}, the scheduler says {attempt.waiting}")

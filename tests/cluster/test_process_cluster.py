@@ -21,6 +21,7 @@ from flyteplane.cluster.cgroups import ControlGroups
 from flyteplane.cluster.ports import WorkerSpec
 from flyteplane.cluster.process import ProcessCluster
 from flyteplane.cluster.processes import boot_id, start_time
+from flyteplane.foundation.digest import digest
 from flyteplane.foundation.errors import InvalidArgument
 
 SOURCE = """
@@ -291,6 +292,11 @@ async def test_nothing_survives_a_platform_that_was_killed(repository: Path, tmp
     platform.wait()
     platform.stdout.close()
     assert await all_dead(pids)
+    groups = ControlGroups.detect("flyteplane-test")
+    if groups is not None:
+        name = f"flyteplane-{digest(str(tmp_path / 'platform' / 'work').encode())[:12]}"
+        assert not [base for base in groups.bases if (base.parent / name).exists()]
+        groups.close()
     # The next platform tidies up what could not be.
     following = ProcessCluster(tmp_path / "platform")
     await following.open()

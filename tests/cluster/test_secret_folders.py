@@ -1,8 +1,7 @@
-"""Folders of secrets lie in memory, belong to one user, and go with their workers."""
+"""Folders of secrets lie in memory and go with their workers, or with the next platform."""
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 
 import pytest
@@ -10,38 +9,33 @@ import pytest
 from flyteplane.cluster.secret_folders import SecretFolders
 
 
-def test_the_root_is_private_and_empty(tmp_path: Path) -> None:
-    memory = tmp_path / "memory"
-    memory.mkdir()
+@pytest.fixture
+def memory(tmp_path: Path) -> Path:
+    """A file system that stands for memory."""
+    folder = tmp_path / "memory"
+    folder.mkdir()
+    return folder
+
+
+def test_a_worker_takes_its_folder_with_it(tmp_path: Path, memory: Path) -> None:
     folders = SecretFolders(tmp_path / "work", memory=memory)
-    folders.open()
-    left = folders.of_worker("killed")
-    left.mkdir()
-    assert left.is_relative_to(memory)
-    again = SecretFolders(tmp_path / "work", memory=memory)
-    again.open()
-    assert not left.exists()
-    assert stat.S_IMODE(left.parent.stat().st_mode) == 0o700
-    again.close()
-    assert list(memory.iterdir()) == []
-
-
-def test_a_worker_takes_its_folder_with_it(tmp_path: Path) -> None:
-    (tmp_path / "work").mkdir()
-    folders = SecretFolders(tmp_path / "work", memory=tmp_path / "there is none")
-    folders.open()
     folder = folders.of_worker("w")
+    assert folder.parent == memory
     folder.mkdir()
     (folder / "key").write_bytes(b"value")
     folders.remove("w")
     folders.remove("another")
-    assert not folder.exists()
+    assert list(memory.iterdir()) == []
 
 
-def test_a_name_that_somebody_else_has_taken_is_refused(tmp_path: Path) -> None:
-    memory = tmp_path / "memory"
-    memory.mkdir()
-    folders = SecretFolders(tmp_path / "work", memory=memory)
-    folders.of_worker("w").parent.symlink_to(tmp_path)
-    with pytest.raises(PermissionError):
-        folders.open()
+def test_folders_of_a_killed_platform_are_removed_and_no_others(tmp_path: Path, memory: Path) -> None:
+    SecretFolders(tmp_path / "work", memory=memory).of_worker("killed").mkdir()
+    other = SecretFolders(tmp_path / "another", memory=memory).of_worker("killed")
+    other.mkdir()
+    SecretFolders(tmp_path / "work", memory=memory).sweep()
+    assert list(memory.iterdir()) == [other]
+
+
+def test_without_memory_folders_lie_beside_the_workers(tmp_path: Path) -> None:
+    folder = SecretFolders(tmp_path / "work", memory=tmp_path / "there is none").of_worker("w")
+    assert folder.parent == tmp_path / "work"

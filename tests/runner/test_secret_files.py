@@ -37,3 +37,8 @@ def test_no_file_is_written_elsewhere(tmp_path: Path, path: str) -> None:
     files = SecretFiles(str(tmp_path / "private"), may_mount=False)
     with pytest.raises(ValueError, match="/etc/flyte/secrets"):
         files.write({path: b"value"})
+
+
+def test_a_folder_that_somebody_else_has_made_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileExistsError):
+        SecretFiles(str(tmp_path), may_mount=False).write({"/etc/flyte/secrets/key": b"value"})

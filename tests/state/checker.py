@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from flyteplane.scheduler.application.ports import Changes, RunKey, RunRow, SegmentRow
 
 _FIRST_MUTABLE = ActionRow._fields.index("phase")
-_CHARGED = (FailureKind.USER, FailureKind.TIMEOUT)
+_SYSTEM = FailureKind.SYSTEM.value
+_CHARGED = (FailureKind.USER.value, FailureKind.TIMEOUT.value)
 
 
 @dataclass(slots=True)
@@ -163,7 +164,7 @@ class Checker:
         self.expect(event.HasField("error"), f"{step}: without a failure")
         if error.kind in _CHARGED:
             told.charged += 1
-        elif error.kind == FailureKind.SYSTEM:
+        elif error.kind == _SYSTEM:
             spent = told.killed == KILLED_BUDGET if error.signal else told.system == SYSTEM_BUDGET
             self.expect(spent, f"{step}: gave up with {error.code} after {told.system}")
 

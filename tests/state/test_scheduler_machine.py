@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -31,22 +32,32 @@ MOST_RUNS = 4
 MOST_ACTIONS = 40
 
 
-@st.composite
-def tasks(draw: st.DrawFn) -> TaskSpec:
-    """Task versions of every kind; the name tells them apart."""
-    kind = draw(st.sampled_from(["plain", "plain", "plain", "reuse", "cached", "serialize", "quick", "queue", "big"]))
-    retries = draw(st.integers(0, 2))
-    times: dict[str, float] = {}
-    if kind == "quick":
-        times = {"max_runtime": 4.0, "deadline": draw(st.sampled_from([0.0, 30.0]))}
-    elif kind == "queue":
-        times = {"max_queued_time": 6.0}
-    times = {name: seconds for name, seconds in times.items() if seconds}
-    cached = kind in ("cached", "serialize")
-    spec = task(f"env.{kind}{retries}", retries=retries, reuse=kind == "reuse", cached=cached, **times)
-    spec.cache.serialize = kind == "serialize"
-    spec.resources.cpu = "1" if kind == "big" else "300m"
-    return spec
+@dataclass(frozen=True)
+class Kind:
+    """A task version."""
+
+    name: str
+    retries: int
+    deadline_s: float = 0.0
+
+    def spec(self) -> TaskSpec:
+        """The task as workers declare it."""
+        times = {"deadline": self.deadline_s} if self.deadline_s else {}
+        times |= {"quick": {"max_runtime": 4.0}, "queue": {"max_queued_time": 6.0}}.get(self.name, {})
+        cached = self.name in ("cached", "serialize")
+        full_name = f"env.{self.name}{self.retries}"
+        spec = task(full_name, retries=self.retries, reuse=self.name == "reuse", cached=cached, **times)
+        spec.cache.serialize = self.name == "serialize"
+        spec.resources.cpu = "1" if self.name == "big" else "300m"
+        return spec
+
+
+KINDS = st.builds(
+    Kind,
+    name=st.sampled_from(["plain", "plain", "plain", "reuse", "cached", "serialize", "quick", "queue", "big"]),
+    retries=st.integers(0, 2),
+    deadline_s=st.sampled_from([0.0, 0.0, 30.0]),
+)
 
 
 FAILURES: dict[str, Failure] = {
@@ -86,9 +97,9 @@ class SchedulerMachine(RuleBasedStateMachine):
     # --- runs and people --------------------------------------------------------------------------------------------
 
     @precondition(lambda self: len(self.keys) < MOST_RUNS)
-    @rule(spec=tasks(), limit=st.sampled_from([0, 0, 1, 2]))
-    def accept(self, spec: TaskSpec, limit: int) -> None:
-        self.keys.append((RunKey("project", "domain", f"r{len(self.keys)}"), spec, RunSettings()))
+    @rule(kind=KINDS, limit=st.sampled_from([0, 0, 1, 2]))
+    def accept(self, kind: Kind, limit: int) -> None:
+        self.keys.append((RunKey("project", "domain", f"r{len(self.keys)}"), kind.spec(), RunSettings()))
         self.keys[-1][2].max_action_concurrency = limit
         self.accept_again(len(self.keys) - 1)
 
@@ -134,12 +145,12 @@ class SchedulerMachine(RuleBasedStateMachine):
         return living[pick % len(living)]
 
     @precondition(lambda self: self.living() and len(self.world.checker.rows) < MOST_ACTIONS)
-    @rule(pick=PICK, numbers=st.lists(st.integers(0, 3), min_size=1, max_size=3), spec=tasks())
-    def call(self, pick: int, numbers: list[int], spec: TaskSpec) -> None:
+    @rule(pick=PICK, numbers=st.lists(st.integers(0, 3), min_size=1, max_size=3), kind=KINDS)
+    def call(self, pick: int, numbers: list[int], kind: Kind) -> None:
         """Calls children, of which some may be there already."""
         worker = self.worker(pick)
         prefix = "" if worker.action.name == ROOT else f"{worker.action.name}-"
-        self.do(self.then_settle(lambda: [worker.submit(f"{prefix}c{number}", spec) for number in numbers]))
+        self.do(self.then_settle(lambda: [worker.submit(f"{prefix}c{number}", kind.spec()) for number in numbers]))
 
     @precondition(lambda self: any(worker.calls for worker in self.living()))
     @rule(pick=PICK)
@@ -275,4 +286,6 @@ class SqliteSchedulerMachine(SchedulerMachine):
 TestOnMemory = SchedulerMachine.TestCase
 TestOnMemory.settings = settings(max_examples=settings().max_examples // 2, stateful_step_count=40, derandomize=True)
 TestOnSqlite = SqliteSchedulerMachine.TestCase
-TestOnSqlite.settings = settings(max_examples=max(5, settings().max_examples // 12), stateful_step_count=30, derandomize=True)
+TestOnSqlite.settings = settings(
+    max_examples=max(5, settings().max_examples // 12), stateful_step_count=30, derandomize=True
+)

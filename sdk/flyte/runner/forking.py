@@ -7,6 +7,7 @@ signal handler of the template is left, and random numbers differ from those of 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import random
@@ -95,6 +96,15 @@ def limit_group(base: str, files: Sequence[tuple[str, str]]) -> None:
     os.makedirs(_own_group(base), exist_ok=True)
     for name, content in files:
         _write(f"{_own_group(base)}/{name}", content)
+
+
+def remove_groups(base: str) -> None:
+    """Removes the control groups below a folder, and the folder, as far as nobody is in them."""
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(base):
+            if entry.is_dir():
+                os.rmdir(entry)
+        os.rmdir(base)
 
 
 def _own_group(base: str) -> str:

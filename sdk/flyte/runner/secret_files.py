@@ -72,7 +72,8 @@ class SecretFiles:
         if not self._private_folder:
             raise OSError("there is no folder for files of secrets, and none can be mounted without being root")
         root = Path(self._private_folder)
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # A folder that is there already was made by somebody else, who could read what is written to it.
+        root.mkdir(mode=0o700)
         return root
 
 

@@ -29,7 +29,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NoReturn
 
 from flyte.runner.execution import EXIT_OF_DEFECT
-from flyte.runner.forking import enter_group, keep_only, leave_template
+from flyte.runner.forking import enter_group, keep_only, leave_template, remove_groups
 from flyte.runner.linux import adopt_orphans, children_of_this_process
 from flyte.runner.preload import preload
 from flyte.runner.rehearsal import rehearse
@@ -213,7 +213,9 @@ class Template:
             try:
                 os.wait()
             except ChildProcessError:
-                return
+                break
+        for base in self._groups:
+            remove_groups(base)
 
 
 def _ended_child() -> int:

@@ -108,7 +108,7 @@ class ProcessCluster:
         self._work.mkdir(mode=0o700, parents=True, exist_ok=True)
         if leftovers := sweep(self._work):
             _log.info("ended %d workers of a platform that was killed", len(leftovers))
-        self._secrets.open()
+        self._secrets.sweep()
         if self._limit_by_groups:
             self._groups = ControlGroups.detect(f"flyteplane-{digest(str(self._work).encode())[:12]}")
         if self._groups is not None:
@@ -314,7 +314,7 @@ class ProcessCluster:
         # Folders and groups that are being removed; each ends by itself.
         while self._cleanups:
             await asyncio.wait(self._cleanups)
-        self._secrets.close()
+        self._secrets.sweep()
         if self._groups is not None:
             await asyncio.to_thread(self._groups.close)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 from pathlib import Path
 from typing import Final
 
@@ -27,30 +26,27 @@ class SecretFolders:
     """
 
     def __init__(self, work: Path, *, memory: Path = _MEMORY) -> None:
-        self._root = work / ".secrets"
+        self._parent, self._prefix = work, ".secrets-"
         if memory.is_dir() and os.access(memory, os.W_OK):
-            self._root = memory / f"flyteplane-{os.geteuid()}-{digest(str(work).encode())[:_DIGEST_CHARACTERS]}"
-
-    def open(self) -> None:
-        """Makes an empty root that only this user may enter. Raises PermissionError if somebody else has taken its
-        name.
-        """
-        shutil.rmtree(self._root, ignore_errors=True)
-        self._root.mkdir(mode=0o700, exist_ok=True)
-        status = self._root.lstat()
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) != 0o700:
-            raise PermissionError(f"{self._root} belongs to somebody else; remove it")
+            # Anybody may make folders there. The name is this platform's, and a worker refuses a folder that exists.
+            platform = digest(str(work).encode())[:_DIGEST_CHARACTERS]
+            self._parent, self._prefix = memory, f"flyteplane-{os.geteuid()}-{platform}-"
 
     def of_worker(self, name: str) -> Path:
         """The folder of a worker; it need not exist."""
-        return self._root / name
+        return self._parent / f"{self._prefix}{name}"
 
     def remove(self, name: str) -> None:
         """Removes the folder of a worker that is gone."""
-        folder = self.of_worker(name)
-        if folder.exists():
-            shutil.rmtree(folder, ignore_errors=True)
+        _remove(self.of_worker(name))
 
-    def close(self) -> None:
-        """Removes everything."""
-        shutil.rmtree(self._root, ignore_errors=True)
+    def sweep(self) -> None:
+        """Removes the folders of all workers."""
+        if self._parent.is_dir():
+            for folder in self._parent.glob(f"{self._prefix}*"):
+                _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    if folder.is_dir() and not folder.is_symlink():
+        shutil.rmtree(folder, ignore_errors=True)

@@ -62,6 +62,14 @@ class Caching:
             return
         self._consider_cache(action)
 
+    def resume(self, action: Action) -> None:
+        """The action may go on after an attempt or a wait that failed. One whose key this leader has not made yet was
+        looked up before a restart, and is looked up again; one that waits for another's computation goes on waiting."""
+        if not action.cache_key:
+            self._consider_cache(action)
+        elif action not in self._followers.get(action.cache_key, ()):
+            self._ready(action)
+
     def finished(self, action: Action) -> None:
         """The action has ended: store its result, and let those that waited for it go on."""
         key = action.cache_key
@@ -119,6 +127,8 @@ class Caching:
             except PlatformError:
                 entries = []
             for position, action in enumerate(batch):
+                if action.state.phase.terminal:
+                    continue
                 if entries:
                     self._looked_up(action, entries[position])
                 else:
@@ -127,8 +137,6 @@ class Caching:
         self._asked = False
 
     def _looked_up(self, action: Action, entry: CacheEntry | None) -> None:
-        if action.state.phase.terminal:
-            return
         if entry is None:
             self._engine.mark_cache(action, CacheStatus.MISS)
             self._compute(action)
@@ -198,8 +206,8 @@ class Caching:
             try:
                 await self._cache.put([(entry, overwrite) for _, entry, overwrite in batch])
             except PlatformError:
-                for action, _, _ in batch:
-                    self._engine.mark_cache(action, CacheStatus.FAILED)
+                for action, entry, _ in batch:
+                    self._engine.mark_ended(action, CacheStatus.FAILED, outputs=entry.outputs.SerializeToString())
             del self._storing[: len(batch)]
 
 

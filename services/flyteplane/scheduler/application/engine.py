@@ -370,6 +370,12 @@ class Engine:
         action.state = action.state._replace(cache_status=status)
         self.turn.update(action)
 
+    def mark_ended(self, action: Action, status: CacheStatus, *, outputs: bytes) -> None:
+        """The same for an action that has ended. Its outputs may be forgotten, and are written with the rest."""
+        action.state = action.state._replace(outputs=outputs)
+        self.mark_cache(action, status)
+        self.turn.after_commit(lambda: _forget_values(action))
+
 
 def _living_descendants(action: Action) -> list[Action]:
     """All actions below that have not ended, parents before children: ended in reverse, no end meets a living child."""

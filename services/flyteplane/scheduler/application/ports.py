@@ -117,7 +117,8 @@ class Records(Protocol):
 
     def save(self, changes: Changes) -> Awaitable[None]:
         """Queues the changes for the next group commit; done when they are durable. Changes saved later are never
-        applied earlier. Raises `Aborted` (FENCED) once another epoch has been claimed."""
+        applied earlier, and not at all once a save has failed: what is stored is a prefix of what was saved. Raises
+        `Aborted` (FENCED) once another epoch has been claimed."""
 
     async def living(self) -> tuple[Sequence[RunRow], Sequence[ActionRow]]:
         """Runs that have not ended, with all their actions in order of acceptance. Outputs of ended actions are left

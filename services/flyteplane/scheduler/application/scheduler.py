@@ -70,6 +70,7 @@ class Scheduler:
         self.run_phases = RunPhases(parts.records)
         self.engine.on_submit = self.intake.submitted
         self.engine.on_declare = self.tasks.declared
+        self.engine.on_ready = self.caching.resume
         self.engine.on_finish = self._finished
         self.engine.on_run_change = lambda: self.engine.turn.after_commit(self.run_phases.changed)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ from flyteplane.scheduler.domain.failures import Failure, FailureKind
 if TYPE_CHECKING:
     from flyteapi.scheduler.v1.worker_service_pb2 import WorkerReport
     from flyteplane.scheduler.application.ports import Records
+
+_log = logging.getLogger("flyteplane.scheduler.tasks")
 
 #: Cpu that a task occupies if it names none: a quarter of a core, as such tasks mostly wait for something.
 DEFAULT_CPU_MILLIS = 250
@@ -42,10 +45,12 @@ class Tasks:
 
     def declare(self, digest: bytes, spec: TaskSpec) -> TaskRecord:
         """Takes a version in. One that breaks a rule is taken in with its refusal, which its actions are answered
-        with."""
+        with. Raises InvalidArgument for a digest that is not that of the task."""
         known = self._known.get(digest)
         if known is not None:
             return known
+        if hashlib.sha256(spec.SerializeToString(deterministic=True)).digest() != digest:
+            raise InvalidArgument("the digest is not that of the task", field="task_digest")
         record = self._parse(digest, spec)
         try:
             self._check(record)
@@ -57,8 +62,12 @@ class Tasks:
         return record
 
     def declared(self, report: WorkerReport) -> None:
-        """Handles a worker's DeclareTask."""
-        self.declare(report.declare_task.digest, report.declare_task.spec)
+        """Handles a worker's DeclareTask. One under a false digest is dropped, or it would stand in the way of the task
+        that the digest belongs to; calls of it are refused as undeclared."""
+        try:
+            self.declare(report.declare_task.digest, report.declare_task.spec)
+        except InvalidArgument as error:
+            _log.warning("a worker declared a task under a digest that is not its own: %s", error)
 
     async def load(self, digest: bytes) -> TaskRecord:
         """A version from the store. Raises KeyError if it is not there."""
@@ -83,8 +92,6 @@ class Tasks:
 
     def _check(self, record: TaskRecord) -> None:
         spec = record.spec
-        if hashlib.sha256(spec.SerializeToString(deterministic=True)).digest() != record.digest:
-            raise InvalidArgument("the digest is not that of the task", field="task_digest")
         try:
             refuse_invalid_task(spec)
         except (ValueError, TypeError) as error:

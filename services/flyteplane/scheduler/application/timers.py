@@ -2,18 +2,22 @@
 
 What is due is stored with the action (`not_before`, `placed_at`, `started_at`, `created_at` and the task's policy);
 the heap is only an index over it and is rebuilt after a restart. A timer fires late rather than early, and at most
-once.
+once. Timers that were called off leave the heap when they are half of it, so that long deadlines of short tasks do
+not pile up.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from flyteplane.foundation.clock import Timer, TimerClock
     from flyteplane.scheduler.application.living import Action
+
+#: Below this many timers that were called off, the heap is left as it is.
+FEW: Final = 256
 
 Fire = Callable[["Action", str, int], None]
 
@@ -40,8 +44,13 @@ class Timers:
         self._clock = clock
         self._fire = fire
         self._heap: list[PendingTimer] = []
+        self._called_off = 0
         self._armed: Timer | None = None
         self._armed_for = float("inf")
+
+    def __len__(self) -> int:
+        """Timers that will fire."""
+        return len(self._heap) - self._called_off
 
     def arm(self, action: Action, kind: str, *, at: float, lease: int = 0) -> None:
         """Arms a timer for `at` seconds since the epoch; the past means now."""
@@ -56,11 +65,17 @@ class Timers:
         """Calls all timers of the action off."""
         for timer in action.timers:
             timer.action = None
+        self._called_off += len(action.timers)
         action.timers.clear()
+        if self._called_off > max(FEW, len(self._heap) // 2):
+            self._heap = [timer for timer in self._heap if timer.action is not None]
+            heapq.heapify(self._heap)
+            self._called_off = 0
 
     def close(self) -> None:
         """Calls everything off."""
         self._heap.clear()
+        self._called_off = 0
         if self._armed is not None:
             self._armed.cancel()
 
@@ -71,6 +86,7 @@ class Timers:
         self._armed_for = float("inf")
         while self._heap and self._heap[0].action is None:
             heapq.heappop(self._heap)
+            self._called_off -= 1
         if self._heap:
             self._armed_for = self._heap[0].due
             self._armed = self._clock.call_later(self._armed_for - self._clock.monotonic(), self._due)
@@ -81,7 +97,9 @@ class Timers:
         now = self._clock.monotonic()
         while self._heap and (self._heap[0].action is None or self._heap[0].due <= now):
             timer = heapq.heappop(self._heap)
-            if timer.action is not None:
-                timer.action.timers.remove(timer)
-                self._fire(timer.action, timer.kind, timer.lease)
+            if timer.action is None:
+                self._called_off -= 1
+                continue
+            timer.action.timers.remove(timer)
+            self._fire(timer.action, timer.kind, timer.lease)
         self._arm()

@@ -138,7 +138,7 @@ class Turn:
         elif self._last_save is None:
             self._deliver(published, answers, after)
             return
-        # Even a turn that changes nothing may tell of changes that a turn before it made and that are still on their way.
+        # Even a turn that changes nothing may tell of what a turn before it changed, which is still on its way.
         self._last_save.add_done_callback(lambda done: self._saved(done, published, answers, after))
 
     def _segment(self, run: Run, changes: Changes) -> tuple[Run, list[Event]]:
@@ -154,13 +154,12 @@ class Turn:
         answers: list[tuple[Attempt, WorkerOrder]],
         after: list[AfterCommit],
     ) -> None:
-        if done.cancelled() or self._failed:
-            return
+        error = asyncio.CancelledError() if done.cancelled() else done.exception()
         if done is self._last_save:
             self._last_save = None
-        error = done.exception()
         if error is not None:
             self._fail(error)
+        if self._failed:
             return
         try:
             self._deliver(published, answers, after)

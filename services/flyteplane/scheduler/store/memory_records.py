@@ -85,6 +85,7 @@ class MemoryOwner:
     def __init__(self, records: MemoryRecords) -> None:
         self._records = records
         self._epoch = 0
+        self._failed = False
 
     async def claim(self, *, at_least: int) -> int:
         """See the port."""
@@ -94,12 +95,22 @@ class MemoryOwner:
     def save(self, changes: Changes) -> Awaitable[None]:
         """See the port."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if not self._epoch or self._epoch != self._records.epoch:
-            done.set_exception(Aborted("another scheduler has claimed the shard", reason="FENCED"))
+        try:
+            self._apply(changes)
+        except Exception as error:
+            done.set_exception(error)
         else:
-            self._records.apply(changes)
             done.set_result(None)
         return done
+
+    def _apply(self, changes: Changes) -> None:
+        if not self._epoch or self._epoch != self._records.epoch:
+            raise Aborted("another scheduler has claimed the shard", reason="FENCED")
+        if self._failed:
+            raise Aborted("a write before this one failed", reason="EARLIER_WRITE_FAILED")
+        self._failed = True
+        self._records.apply(changes)
+        self._failed = False
 
     async def living(self) -> tuple[Sequence[RunRow], Sequence[ActionRow]]:
         """See the port."""

@@ -4,6 +4,7 @@ Every transaction begins by comparing the epoch, so that a leader that was pause
 replaced can write nothing.
 """
 
+import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Any, Final
 
@@ -31,6 +32,10 @@ class SqlRecords:
         self._database = database
         self._epoch = 0
         self._writer: GroupCommitWriter | None = None
+        self._last_save: asyncio.Future[None] | None = None
+        self._saves = 0
+        self._first_failed = 0
+        """Number of the first save that could not be applied; 0 for none."""
 
     async def claim(self, *, at_least: int) -> int:
         """Stores and returns the next epoch, and writes under it from now on."""
@@ -54,7 +59,28 @@ class SqlRecords:
         if self._writer is None:
             raise Aborted("the shard is not claimed", reason="FENCED")
         linger = _LINGER_TURNS if changes.inserted else 0
-        return self._writer.submit(lambda connection: _apply(connection, changes), linger=linger)
+        self._saves += 1
+        number, before = self._saves, self._last_save
+        self._last_save = self._writer.submit(
+            lambda connection: self._apply(connection, changes, number=number, before=before), linger=linger
+        )
+        return self._last_save
+
+    def _apply(
+        self, connection: Connection, changes: Changes, *, number: int, before: "asyncio.Future[None] | None"
+    ) -> None:
+        """Applies one save unless one before it failed: the writer would go on after a failure, and what is stored
+        would have a hole."""
+        failed = before is not None and before.done() and (before.cancelled() or before.exception() is not None)
+        if failed or 0 < self._first_failed < number:
+            raise Aborted("a write before this one failed", reason="EARLIER_WRITE_FAILED")
+        try:
+            _apply(connection, changes)
+        except Exception:
+            self._first_failed = number
+            raise
+        if self._first_failed == number:
+            self._first_failed = 0
 
     async def living(self) -> tuple[Sequence[RunRow], Sequence[ActionRow]]:
         """See the port."""

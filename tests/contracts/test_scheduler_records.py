@@ -7,7 +7,7 @@ import pytest
 
 from flyteplane.foundation.errors import Aborted
 from flyteplane.records import migrate, open_database
-from flyteplane.scheduler.application.ports import ActionRow, Changes, Records, RunKey, RunRow, SegmentRow
+from flyteplane.scheduler.application.ports import ActionRow, Changes, Records, RunKey, RunRow, SegmentRow, TraceRow
 from flyteplane.scheduler.store.memory_records import MemoryRecords
 from flyteplane.scheduler.store.sql_records import SqlRecords
 
@@ -176,3 +176,11 @@ async def test_an_unknown_run_or_action_is_none(records: Records) -> None:
     assert await records.run(KEY) is None
     assert await records.action(1, "a0") is None
     assert await records.task(b"none") is None
+
+
+async def test_traces_come_in_order_of_action_and_recording(records: Records) -> None:
+    rows = [TraceRow(1, 2, 1, b"c"), TraceRow(1, 1, 1, b"a"), TraceRow(1, 1, 2, b"b")]
+    await records.save(Changes(traces=rows[:1]))
+    await records.save(Changes(traces=rows[1:]))
+    assert [row.record for row in await records.traces(1)] == [b"a", b"b", b"c"]
+    assert list(await records.traces(2)) == []

@@ -183,6 +183,7 @@ class Simulation:
     async def _step(self) -> bool:
         """Time goes on, and sometimes something goes wrong. False: nothing is left to happen."""
         await self._trouble()
+        await self.world.settle()
         self.world.balanced()
         went_on = await self.world.advance_to_next()
         if not went_on and self.world.now.records.held:

@@ -321,6 +321,8 @@ class Engine:
             elif kind == "log":
                 action = attempt.action
                 self.logs.append(action.run.key, action.name, action.state.attempt, report.log.data)
+            elif kind == "trace":
+                self.turn.trace(attempt.action, report.trace.SerializeToString())
             elif kind == "cancel_call":
                 self._cancel_call(attempt, report.cancel_call.call)
 
@@ -399,4 +401,5 @@ def _still_waits(action: Action) -> bool:
 
 def _forget_values(action: Action) -> None:
     action.inputs = b""
+    action.traces.clear()
     action.state = action.state._replace(outputs=None)

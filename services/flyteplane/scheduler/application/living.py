@@ -99,6 +99,7 @@ class Action:
         "state",
         "task",
         "timers",
+        "traces",
         "waiters",
     )
 
@@ -134,6 +135,8 @@ class Action:
         """Attempts that wait for the result, each with its call number."""
         self.timers: list[PendingTimer] = []
         self.cache_key: bytes = b""
+        self.traces: list[bytes] = []
+        """Recorded calls of traced functions, given back to a retried attempt."""
 
 
 class Attempt:

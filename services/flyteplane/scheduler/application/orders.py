@@ -55,6 +55,8 @@ def assign(
         attempts_left=max(0, action.task.policy.retries - state.task_failures),
     )
     message.inputs.ParseFromString(action.inputs)
+    for record in action.traces:
+        message.traces.add().ParseFromString(record)
     if secret_env:
         message.secret_env.update(secret_env)
     if secret_files:

@@ -83,6 +83,17 @@ class SegmentRow(NamedTuple):
     batch: bytes
 
 
+class TraceRow(NamedTuple):
+    """A recorded call of a traced function, as a serialised TraceRecord."""
+
+    run_id: int
+    ordinal: int
+    """Of the action."""
+    position: int
+    """Order of recording inside the action, from 1."""
+    record: bytes
+
+
 class RunChange(NamedTuple):
     """A phase that a run has entered."""
 
@@ -104,9 +115,11 @@ class Changes:
     inserted: list[ActionRow] = field(default_factory=list)
     updated: list[ActionRow] = field(default_factory=list)
     segments: list[SegmentRow] = field(default_factory=list)
+    traces: list[TraceRow] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.inserted or self.updated or self.segments or self.runs or self.run_phases or self.tasks)
+        changed = self.inserted or self.updated or self.segments or self.runs or self.run_phases
+        return bool(changed or self.tasks or self.traces)
 
 
 class Records(Protocol):
@@ -123,6 +136,9 @@ class Records(Protocol):
     async def living(self) -> tuple[Sequence[RunRow], Sequence[ActionRow]]:
         """Runs that have not ended, with all their actions in order of acceptance. Outputs of ended actions are left
         out."""
+
+    async def traces(self, run_id: int) -> Sequence[TraceRow]:
+        """Recorded calls of a run's traced functions, in order of action and recording."""
 
     async def highest_run_id(self) -> int:
         """The largest run id given out so far; 0 if none was."""

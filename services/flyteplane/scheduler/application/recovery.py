@@ -35,6 +35,7 @@ async def recover(*, engine: Engine, records: Records, tasks: Tasks, consider: C
         by_run[row.run_id].append(row)
     for run_row in runs:
         run = await _restore_run(run_row, by_run[run_row.id], tasks)
+        await _restore_traces(run, records)
         last = await records.segments(run_row.id, from_sequence=1 << 62, limit=1)
         run.published = last[-1].last_sequence if last else 0
         run.next_sequence = run.published + 1
@@ -69,6 +70,14 @@ async def _restore_run(row: RunRow, rows: Sequence[ActionRow], tasks: Tasks) -> 
         if action.state.phase.terminal:
             action.inputs = b""
     return run
+
+
+async def _restore_traces(run: Run, records: Records) -> None:
+    unfinished = {action.ordinal: action for action in run.actions.values() if not action.state.phase.terminal}
+    for trace in await records.traces(run.row.id):
+        action = unfinished.get(trace.ordinal)
+        if action is not None:
+            action.traces.append(trace.record)
 
 
 def _resume(engine: Engine, run: Run, consider: Callable[[Action], None]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from flyteapi.scheduler.v1.event_pb2 import EventBatch
 from flyteplane.scheduler.application import wire
-from flyteplane.scheduler.application.ports import Changes, Records, RunRow, SegmentRow
+from flyteplane.scheduler.application.ports import Changes, Records, RunRow, SegmentRow, TraceRow
 
 if TYPE_CHECKING:
     from flyteapi.scheduler.v1.event_pb2 import Event
@@ -42,6 +42,7 @@ class Turn:
         self._new_tasks: list[TaskRecord] = []
         self._new_runs: list[RunRow] = []
         self._run_phases: dict[int, RunRow] = {}
+        self._traces: list[TraceRow] = []
         self._runs: dict[Run, None] = {}
         self._answers: list[tuple[Attempt, WorkerOrder]] = []
         self._after: list[AfterCommit] = []
@@ -75,6 +76,12 @@ class Turn:
         """The action has changed."""
         if action not in self._inserted:
             self._updated[action] = None
+        self.schedule()
+
+    def trace(self, action: Action, record: bytes) -> None:
+        """A traced function of the action was called and recorded."""
+        action.traces.append(record)
+        self._traces.append(TraceRow(action.run.row.id, action.ordinal, len(action.traces), record))
         self.schedule()
 
     def emit(self, action: Action, *, at: float, first: bool = False) -> None:
@@ -129,6 +136,7 @@ class Turn:
             run_phases=[replace(row) for row in self._run_phases.values()],
             inserted=[wire.row_of(action) for action in self._inserted],
             updated=[wire.row_of(action) for action in self._updated],
+            traces=self._traces,
         )
         published = [self._segment(run, changes) for run in self._runs]
         answers, after = self._answers, self._after

@@ -127,6 +127,8 @@ def _from_cache(state: ActionState, change: FoundInCache) -> Outcome | None:
             ended_at=change.at,
             cache_status=CacheStatus.HIT,
             cached_from=change.source,
+            not_before=0.0,
+            failure=None,
             reason="",
         ),
         _FINISH,

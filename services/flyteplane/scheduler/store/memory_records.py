@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 
 from flyteplane.foundation.errors import Aborted
-from flyteplane.scheduler.application.ports import ActionRow, Changes, RunChange, RunKey, RunRow, SegmentRow
+from flyteplane.scheduler.application.ports import ActionRow, Changes, RunChange, RunKey, RunRow, SegmentRow, TraceRow
 
 _FIRST_TERMINAL = 5
 _MUTABLE = ActionRow._fields[ActionRow._fields.index("phase") :]
@@ -18,6 +18,7 @@ class MemoryRecords:
         self._runs: dict[int, RunRow] = {}
         self._actions: dict[int, dict[int, ActionRow]] = {}
         self._segments: dict[int, list[SegmentRow]] = {}
+        self._traces: dict[int, list[TraceRow]] = {}
         self._tasks: dict[bytes, bytes] = {}
         self._changes: list[tuple[int, int, float]] = []
 
@@ -40,6 +41,8 @@ class MemoryRecords:
             self._actions[row.run_id][row.ordinal] = stored._replace(**{name: getattr(row, name) for name in _MUTABLE})
         for segment in changes.segments:
             self._segments.setdefault(segment.run_id, []).append(segment)
+        for trace in changes.traces:
+            self._traces.setdefault(trace.run_id, []).append(trace)
         for run in changes.run_phases:
             self._runs[run.id] = _copy(run)
             self._changes.append((run.id, run.phase, run.ended_at or run.started_at or run.created_at))
@@ -61,6 +64,10 @@ class MemoryRecords:
     def rows(self, run_id: int) -> list[ActionRow]:
         """All actions of a run, in order of acceptance."""
         return [row for _, row in sorted(self._actions.get(run_id, {}).items())]
+
+    def traces(self, run_id: int) -> list[TraceRow]:
+        """Traces of a run, in order."""
+        return sorted(self._traces.get(run_id, ()))
 
     def spec(self, digest: bytes) -> bytes | None:
         """A task spec."""
@@ -115,6 +122,10 @@ class MemoryOwner:
     async def living(self) -> tuple[Sequence[RunRow], Sequence[ActionRow]]:
         """See the port."""
         return self._records.living()
+
+    async def traces(self, run_id: int) -> Sequence[TraceRow]:
+        """See the port."""
+        return self._records.traces(run_id)
 
     async def highest_run_id(self) -> int:
         """See the port."""

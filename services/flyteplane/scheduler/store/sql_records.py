@@ -13,7 +13,7 @@ from sqlalchemy.sql.base import Executable
 
 from flyteplane.foundation.errors import Aborted
 from flyteplane.records import Database, GroupCommitWriter, HotStatement
-from flyteplane.scheduler.application.ports import ActionRow, Changes, RunChange, RunKey, RunRow, SegmentRow
+from flyteplane.scheduler.application.ports import ActionRow, Changes, RunChange, RunKey, RunRow, SegmentRow, TraceRow
 from flyteplane.scheduler.store import tables
 
 SHARD: Final = 0
@@ -85,6 +85,13 @@ class SqlRecords:
     async def living(self) -> tuple[Sequence[RunRow], Sequence[ActionRow]]:
         """See the port."""
         return await self._database.scan(_living)
+
+    async def traces(self, run_id: int) -> Sequence[TraceRow]:
+        """See the port."""
+        table = tables.traces
+        query = select(table).where(table.c.run_id == run_id).order_by(table.c.ordinal, table.c.position)
+        rows = await self._database.scan(lambda connection: connection.execute(query).all())
+        return [TraceRow(*row) for row in rows]
 
     async def highest_run_id(self) -> int:
         """See the port."""
@@ -183,6 +190,8 @@ def _apply(connection: Connection, changes: Changes) -> None:
         _UPDATE_ACTION.execute_many(connection, rows)
     if changes.segments:
         _INSERT_SEGMENT.execute_many(connection, changes.segments)
+    if changes.traces:
+        _INSERT_TRACE.execute_many(connection, changes.traces)
     for row in changes.run_phases:
         _change_run(connection, row)
 
@@ -254,6 +263,7 @@ def _columns_of(table: Table) -> list[str]:
 
 _INSERT_ACTION: Final = HotStatement(lambda: insert(tables.actions), _columns_of(tables.actions))
 _INSERT_SEGMENT: Final = HotStatement(lambda: insert(tables.event_segments), _columns_of(tables.event_segments))
+_INSERT_TRACE: Final = HotStatement(lambda: insert(tables.traces), _columns_of(tables.traces))
 _UPDATE_ACTION: Final = HotStatement(_build_update, [*_MUTABLE, *(f"key_{name}" for name in _KEY)])
 _EPOCH: Final = HotStatement(
     lambda: select(tables.leadership.c.epoch).where(tables.leadership.c.shard == bindparam("shard")), ["shard"]

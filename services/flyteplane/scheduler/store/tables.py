@@ -84,6 +84,15 @@ actions = Table(
     Index("actions_by_name", "run_id", "name", unique=True),
 )
 
+traces = Table(
+    "traces",
+    metadata,
+    Column("run_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("ordinal", BigInteger, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("record", LargeBinary, nullable=False),
+)
+
 event_segments = Table(
     "event_segments",
     metadata,

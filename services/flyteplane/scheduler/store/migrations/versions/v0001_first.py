@@ -40,6 +40,14 @@ def upgrade() -> None:
     )
     _create_actions()
     op.create_table(
+        "traces",
+        *(
+            Column(name, BigInteger, primary_key=True, autoincrement=False)
+            for name in ("run_id", "ordinal", "position")
+        ),
+        Column("record", LargeBinary, nullable=False),
+    )
+    op.create_table(
         "event_segments",
         Column("run_id", BigInteger, primary_key=True, autoincrement=False),
         Column("first_sequence", BigInteger, primary_key=True, autoincrement=False),

@@ -123,7 +123,14 @@ async def test_content_under_another_digest_is_never_run(bundles: Bundles) -> No
     assert bundles.folders() == []
 
 
-@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b"no tar" * 1000), packed([file_entry("a.py")])[:-20]])
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"no gzip", id="no gzip"),
+        pytest.param(gzip.compress(b"no tar" * 1000), id="no tar"),
+        pytest.param(packed([file_entry("a.py")])[:-20], id="cut short"),
+    ],
+)
 async def test_a_damaged_bundle_is_data_loss(bundles: Bundles, content: bytes) -> None:
     with pytest.raises(DataLoss):
         await bundles.store.bundle_path(await bundles.put(content))

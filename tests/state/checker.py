@@ -53,6 +53,7 @@ class Checker:
         self.progress: dict[tuple[int, str], Progress] = {}
         self.phases: list[tuple[RunKey, int]] = []
         """Phases of runs in the order in which they were stored."""
+        self.traces: dict[tuple[int, str], list[bytes]] = defaultdict(list)
         self._leases: set[int] = set()
         self._answered: Counter[tuple[int, int]] = Counter()
 
@@ -82,6 +83,10 @@ class Checker:
             self._updated(row)
         for segment in changes.segments:
             self._segment(segment)
+        for trace in changes.traces:
+            recorded = self.traces[trace.run_id, self.names[trace.run_id, trace.ordinal]]
+            recorded.append(trace.record)
+            self.expect(len(recorded) == trace.position, f"trace {trace.position} was stored as {len(recorded)}")
         for run in changes.run_phases:
             self.runs[run.id] = replace(run)
             self.phases.append((run.key, run.phase))

@@ -14,6 +14,7 @@ from flyteplane.scheduler.application.ports import (
     RunKey,
     RunRow,
     SegmentRow,
+    TraceRow,
 )
 
 
@@ -99,6 +100,10 @@ class HeldRecords:
     async def living(self) -> tuple[Sequence[RunRow], Sequence[ActionRow]]:
         """See the port."""
         return await self._inner.living()
+
+    async def traces(self, run_id: int) -> Sequence[TraceRow]:
+        """See the port."""
+        return await self._inner.traces(run_id)
 
     async def highest_run_id(self) -> int:
         """See the port."""

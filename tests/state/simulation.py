@@ -71,7 +71,18 @@ class Actor:
         if self.simulation.random.random() > self.simulation.mortality or state.system_failures >= MOST_LOST:
             return False
         self.worker.die(UNSEEN if state.killed >= MOST_KILLED else self.simulation.random.choice([KILLED, UNSEEN]))
+        self.haunt()
         return True
+
+    def haunt(self) -> None:
+        """What the worker said last arrives once more, perhaps when its action runs elsewhere already."""
+
+        def speak() -> None:
+            self.worker.owner = self.simulation.world.now
+            self.worker.succeed(b"-1")
+
+        if self.simulation.random.random() < 0.4:
+            self.simulation.world.clock.call_later(self.simulation.random.choice([0.0, 0.2, 0.7, 1.5]), speak)
 
     def begin(self) -> None:
         """The task is called."""
@@ -131,8 +142,7 @@ class Actor:
             worker.fail()
         else:
             worker.die(EXITED)
-        if random.random() < 0.2:
-            self.simulation.world.clock.call_later(0.3, lambda: worker.succeed(b"-1"))
+        self.haunt()
 
 
 class Simulation:

@@ -176,6 +176,12 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.do(self.then_settle(self.worker(pick).start))
 
     @precondition(lambda self: self.living())
+    @rule(pick=PICK, name=st.sampled_from(["one", "two"]))
+    def record(self, pick: int, name: str) -> None:
+        """A traced function was called."""
+        self.do(self.then_settle(lambda: self.worker(pick).say(trace={"name": name})))
+
+    @precondition(lambda self: self.living())
     @rule(pick=PICK)
     def succeed(self, pick: int) -> None:
         worker = self.worker(pick)

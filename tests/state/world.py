@@ -59,6 +59,7 @@ class Worker:
     attempt: int
     calls: dict[int, str] = field(default_factory=dict)
     """Children by call number, as long as no answer has come and the call was not cancelled."""
+    cancelled: set[int] = field(default_factory=set)
     next_call: int = 1
     started: bool = False
     over: bool = False
@@ -86,6 +87,7 @@ class Worker:
     def cancel(self, call: int) -> None:
         """Waits for a child no longer."""
         del self.calls[call]
+        self.cancelled.add(call)
         self.say(cancel_call={"call": call})
 
     def start(self) -> None:
@@ -156,8 +158,9 @@ class Incarnation:
                 child = worker.calls.pop(order.result.call, None)
                 if child is not None:
                     checker.result(lease, worker.run, child, order.result)
-                elif not worker.over:
-                    self.world.answered_in_vain += 1
+                else:
+                    cancelled = order.result.call in worker.cancelled
+                    checker.expect(cancelled, f"call {order.result.call} of {lease:x} was answered twice")
             elif kind == "end_accepted":
                 checker.end_accepted(worker.run, worker.action.name, worker.attempt)
             elif kind == "lease_revoked":
@@ -241,8 +244,6 @@ class World:
         self.past: list[Incarnation] = []
         self.watches: list[Watch] = []
         self.accepting: set[asyncio.Task[None]] = set()
-        self.answered_in_vain = 0
-        """Results that came after the parent had said that it did not wait for them any more."""
         self.on_place: Callable[[Worker], None] = lambda worker: None
         self.on_order: OnOrder = lambda worker, order: None
         self.now: Incarnation
@@ -326,8 +327,11 @@ class World:
         for (run_id, name), row in self.checker.rows.items():
             key = self.checker.runs[run_id].key
             if not Phase(self.checker.runs[run_id].phase).terminal:
-                found = name in runs[key].actions if key in runs else False
-                self.checker.expect(found, f"{name} of {key} was lost in a restart, it was {row.phase}")
+                action = runs[key].actions.get(name) if key in runs else None
+                self.checker.expect(action, f"{name} of {key} was lost in a restart, it was {row.phase}")
+                if action is not None and not action.state.phase.terminal:
+                    kept = action.traces == self.checker.traces[run_id, name]
+                    self.checker.expect(kept, f"{name} has lost what it had recorded")
 
     async def _open_memory(self) -> Records:
         return self.memory.open()

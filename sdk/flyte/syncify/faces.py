@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, overload
 
@@ -58,7 +59,8 @@ class SyncGenerator(Generic[P, T]):
             while (item := self._background.run(cursor.next(), what=what)) is not _END:
                 yield item
         finally:
-            if not self._background.is_current():
+            # An iterator that is dropped at the end of the program has nobody left to close it: the loop's thread is gone.
+            if not self._background.is_current() and not sys.is_finalizing():
                 self._background.run(cursor.close(), what=what)
 
     async def aio(self, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:

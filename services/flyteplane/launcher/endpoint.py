@@ -4,6 +4,7 @@ Connecting is owning, so a socket lies in a folder that only its owner may enter
 `/tmp` when the platform's path is longer than the 107 bytes that a socket address has room for.
 """
 
+import errno
 import hashlib
 import os
 import socket
@@ -22,11 +23,12 @@ def address_to_listen_on(endpoint: str, *, data: Path, temporary: Path = Path("/
     """The address for the server: the endpoint that was asked for, or a socket of the platform's own.
 
     Raises:
-        FailedPrecondition: ENDPOINT_IN_USE; somebody answers on that socket.
+        FailedPrecondition: ENDPOINT_IN_USE; somebody answers on that socket, or has that port.
         InvalidArgument: the path is too long or is no socket.
         Unavailable: the folder for the socket is not safe to use.
     """
     if endpoint and not endpoint.startswith(_UNIX):
+        _refuse_used_port(endpoint)
         return endpoint
     path = Path(endpoint.removeprefix(_UNIX)).absolute() if endpoint else own_socket(data, temporary=temporary)
     if len(os.fsencode(path)) > MOST_PATH_BYTES:
@@ -84,8 +86,33 @@ def _refuse_used(path: Path) -> None:
             probe.connect(str(path))
         except OSError:
             return
-    raise FailedPrecondition(
-        f"the socket {path} is in use",
+    raise _in_use(f"the socket {path}")
+
+
+def _refuse_used_port(endpoint: str) -> None:
+    """Refuse a port that somebody has; gRPC would share it with another gRPC server, and prints words of its own otherwise."""
+    host, _, port = endpoint.rpartition(":")
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        ):
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise _in_use(f"the address {endpoint}") from None
+        raise Unavailable(
+            f"the address {endpoint} cannot be listened on: {error.strerror}",
+            reason="ENDPOINT",
+            field="endpoint",
+            mend="Choose another endpoint.",
+        ) from error
+
+
+def _in_use(what: str) -> FailedPrecondition:
+    return FailedPrecondition(
+        f"{what} is in use",
         reason="ENDPOINT_IN_USE",
         field="endpoint",
         mend="Stop whoever listens there, or choose another endpoint.",

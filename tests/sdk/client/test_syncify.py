@@ -6,6 +6,8 @@ import asyncio
 import contextvars
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator
 
@@ -185,3 +187,17 @@ def test_a_forked_child_gets_a_loop_of_its_own() -> None:
 def test_a_plain_function_is_refused() -> None:
     with pytest.raises(TypeError, match="async function"):
         syncify(len)  # type: ignore[arg-type]
+
+
+def test_a_program_ends_although_an_iteration_was_left_in_the_middle() -> None:
+    program = (
+        "from flyte.syncify import syncify\n"
+        "@syncify\n"
+        "async def count():\n"
+        "    for number in range(3):\n"
+        "        yield number\n"
+        "left = count()\n"
+        "print(next(left))\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "0\n", "")

@@ -154,11 +154,11 @@ async def test_a_port_is_chosen_and_a_used_one_is_refused(tmp_path: Path) -> Non
     host, _, port = platform.endpoint.rpartition(":")
     assert host == "127.0.0.1"
     assert int(port) > 0
-    with pytest.raises(Unavailable) as refusal:
+    with pytest.raises(FailedPrecondition) as refusal:
         await Platform.open(
             PlatformSettings(data=tmp_path / "other", endpoint=platform.endpoint), services=Table("admin").entries
         )
-    assert refusal.value.reason == "ADDRESS_IN_USE"
+    assert refusal.value.reason == "ENDPOINT_IN_USE"
     await platform.close()
 
 

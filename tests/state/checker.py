@@ -37,6 +37,15 @@ class Progress:
     """Failures of the task that the log shows."""
     system: int = 0
     killed: int = 0
+    since: float = 0.0
+    """Time of the last event."""
+
+
+_LIMITS = {
+    "MaxRuntimeExceededError": "max_runtime",
+    "MaxQueuedTimeExceededError": "max_queued_time",
+    "DeadlineExceededError": "deadline",
+}
 
 
 class Checker:
@@ -44,6 +53,8 @@ class Checker:
 
     def __init__(self) -> None:
         self.mistakes: list[str] = []
+        self.jumped = False
+        """The wall clock was set: times in the log cannot be compared."""
         self.specs: dict[bytes, TaskSpec] = {}
         self.runs: dict[int, RunRow] = {}
         self.run_ids: dict[RunKey, int] = {}
@@ -133,7 +144,7 @@ class Checker:
         told = self.progress.get(key)
         if told is None:
             self.expect(phase is Phase.QUEUED and not event.attempt and event.HasField("header"), "a first event")
-            self.progress[key] = Progress()
+            self.progress[key] = Progress(since=_seconds(event))
             return
         step = f"{event.action}: {told.phase.name} of attempt {told.attempt} to {phase.name} of {event.attempt}"
         self.expect(not told.phase.terminal, f"{step}: it had ended")
@@ -148,7 +159,17 @@ class Checker:
             self._charge(run_id, told, event, step)
         elif phase in (Phase.FAILED, Phase.TIMED_OUT):
             self._gave_up(run_id, told, event, step)
-        told.phase, told.attempt = phase, event.attempt
+        if event.error.code in _LIMITS and not self.jumped:
+            self._timed_out(self.specs[self.rows[run_id, event.action].task_digest], told, event, step)
+        told.phase, told.attempt, told.since = phase, event.attempt, _seconds(event)
+
+    def _timed_out(self, spec: TaskSpec, told: Progress, event: Event, step: str) -> None:
+        which = _LIMITS[event.error.code]
+        limit, passed = getattr(spec.timeouts, which).seconds, _seconds(event) - told.since
+        if which != "deadline":
+            self.expect(passed >= limit - 0.01, f"{step}: {which} of {limit} s after {passed} s")
+        if which == "max_runtime":
+            self.expect(told.phase is Phase.RUNNING, f"{step}: {which} of an attempt that does not run")
 
     def _charge(self, run_id: int, told: Progress, event: Event, step: str) -> None:
         """An attempt failed and the action goes on: some budget must have allowed it."""
@@ -262,3 +283,7 @@ class Checker:
             self.expect(ends == 1, f"{name} of run {run_id} has {ends} ends in its log")
             hit = row.cache_status == CacheStatus.HIT
             self.expect(not hit or row.cached_from, f"{name} was a cache hit from nowhere")
+
+
+def _seconds(event: Event) -> float:
+    return event.time.seconds + event.time.nanos / 1e9

@@ -28,6 +28,8 @@ class Node:
     """It fails before it calls its children, or else after."""
     sequential: bool
     """It calls its children one after the other."""
+    deadly: bool
+    """It kills every worker that runs it."""
     impatient: frozenset[str]
     """Children that it does not wait for."""
     children: tuple[Node, ...]
@@ -35,7 +37,7 @@ class Node:
     @property
     def result(self) -> int | None:
         """What it returns; None if it fails for good."""
-        if self.fails > self.retries:
+        if self.fails > self.retries or self.deadly:
             return None
         return self.value + sum(self.worth(child) for child in self.children)
 
@@ -73,6 +75,7 @@ def random_program(random: Random, *, size: int) -> Node:
         kinds = ["plain", "plain", "reuse"] if children or not depth else ["plain", "reuse", "cached", "serialize"]
         kind = random.choice(kinds)
         retries = random.choice([0, 1, 1, 2])
+        deadly = depth > 0 and kind in ("plain", "reuse") and random.random() < 0.05
         gives_up = kind in ("plain", "reuse") and random.random() < 0.08
         return Node(
             name=name,
@@ -82,6 +85,7 @@ def random_program(random: Random, *, size: int) -> Node:
             retries=retries,
             lasting=random.random() < 0.5,
             sequential=random.random() < 0.3,
+            deadly=deadly,
             impatient=frozenset(child.name for child in children if random.random() < 0.1),
             children=tuple(children),
         )

@@ -87,7 +87,9 @@ class Actor:
     def begin(self) -> None:
         """The task is called."""
         self.worker.start()
-        if self.fails and self.node.lasting:
+        if self.node.deadly:
+            self.worker.die(KILLED)
+        elif self.fails and self.node.lasting:
             self.later(self.end)
         else:
             self.call()
@@ -214,7 +216,7 @@ class Simulation:
             await self.world.usurp()
             self._submit_again()
         elif chance < 0.05:
-            self.world.clock.jump(self.random.choice([-30.0, 30.0]))
+            self.world.jump(self.random.choice([-30.0, 30.0]))
         elif self.hangs and chance < 0.35:
             if not records.held:
                 records.hold()

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from flyteplane.scheduler.domain.failures import Failure
 
 #: Passes of the loop in which everything that follows from one report has happened.
-PASSES = 9
+PASSES = 14
 #: Steps in which the longest history of these tests comes to its end.
 MOST_STEPS = 3_000
 
@@ -246,6 +246,8 @@ class World:
         self.accepting: set[asyncio.Task[None]] = set()
         self.on_place: Callable[[Worker], None] = lambda worker: None
         self.on_order: OnOrder = lambda worker, order: None
+        self.jumped = False
+        """The wall clock was set: what is said in wall time cannot be judged to the second."""
         self.now: Incarnation
         self._room = room or Room(cpu_millis=1_000)
         self._engine = engine
@@ -399,6 +401,11 @@ class World:
                 return
             await asyncio.wait(writes)
 
+    def jump(self, seconds: float) -> None:
+        """Somebody sets the wall clock."""
+        self.jumped = self.checker.jumped = True
+        self.clock.jump(seconds)
+
     async def advance(self, seconds: float) -> None:
         """Time passes."""
         self.clock.advance(seconds)
@@ -480,6 +487,19 @@ class World:
         checker.expect(engine.room.used_cpu == used_cpu, f"room for {engine.room.used_cpu} is used, not {used_cpu}")
         if not self.now.records.waiting:
             self._waiting_agrees()
+        if not self.jumped:
+            self._no_time_has_passed_unnoticed()
+
+    def _no_time_has_passed_unnoticed(self) -> None:
+        for key, action in self._unfinished():
+            state, policy, now = action.state, action.task.policy, self.clock.now() - 0.01
+            late = policy.deadline_s and now > state.created_at + policy.deadline_s
+            if state.phase is Phase.RUNNING:
+                late = late or (policy.max_runtime_s and now > state.started_at + policy.max_runtime_s)
+            else:
+                waits_since = max(state.queued_at, state.not_before)
+                late = late or (policy.max_queued_s and now > waits_since + policy.max_queued_s)
+            self.checker.expect(not late, f"{key}/{action.name} is {state.phase.name} beyond its time")
 
     def _waiting_agrees(self) -> None:
         """All is durable: a parent waits exactly if its own side says so, and what was revoked is over."""

@@ -16,6 +16,7 @@ from flyte.authoring.identity import ActionID, GroupData
 from flyte.authoring.task_context import TaskContext
 from flyte.runner.controller import AttemptController
 from flyte.runner.output_capture import AttemptOutput
+from flyte.spec.masking import Mask
 from flyteapi.scheduler.v1.worker_service_pb2 import Assign, DeclareRun
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 
@@ -110,6 +111,7 @@ class Attempt:
         "controller",
         "entered",
         "lease",
+        "mask",
         "output",
         "over",
         "revoked",
@@ -125,6 +127,7 @@ class Attempt:
         assign: Assign,
         common: RunOfTask,
         output: AttemptOutput,
+        mask: Mask | None,
         controller: AttemptController,
         context: contextvars.Context,
     ) -> None:
@@ -132,6 +135,8 @@ class Attempt:
         self.assign = assign
         self.common = common
         self.output = output
+        self.mask = mask
+        """Recognises the values of the attempt's secrets; None if it has none."""
         self.controller = controller
         self.context = context
         self.variables = common.variables(assign)

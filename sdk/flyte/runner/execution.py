@@ -15,6 +15,7 @@ from flyte.runner.attempt import Attempt, RunOfTask
 from flyte.runner.child_tasks import ChildTasks
 from flyte.runner.controller import AttemptController
 from flyte.runner.invocation import Invocation
+from flyte.runner.known_secrets import KnownSecrets
 from flyte.runner.main_thread import MainThread
 from flyte.runner.outcomes import cancellation, describe_failure
 from flyte.runner.output_capture import AttemptOutput, current_output
@@ -59,6 +60,7 @@ class Execution:
         self._over = over
         self._attempts: dict[int, Attempt] = {}
         self._common: dict[tuple[str, bytes], RunOfTask] = {}
+        self._secrets = KnownSecrets()
         self._synchronous: Attempt | None = None
         self._process = os.getpid()
 
@@ -162,9 +164,12 @@ class Execution:
             children=self._children,
             known_traces=assign.traces,
         )
-        output = AttemptOutput(self._stream, lease=lease)
+        mask = self._secrets.mask(assign)
+        output = AttemptOutput(self._stream, lease=lease, mask=mask)
         context = contextvars.copy_context()
-        attempt = Attempt(lease, assign=assign, common=common, output=output, controller=controller, context=context)
+        attempt = Attempt(
+            lease, assign=assign, common=common, output=output, mask=mask, controller=controller, context=context
+        )
         context.run(current_output.set, output)
         context.run(_current_attempt.set, attempt)
         return attempt

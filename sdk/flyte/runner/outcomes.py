@@ -17,9 +17,11 @@ def describe_failure(error: BaseException, attempt: Attempt) -> TaskError:
     """The failure of an attempt whose code, module or inputs raised `error`."""
     if attempt.cancel_reason is not None and isinstance(error, asyncio.CancelledError):
         return cancellation(attempt.cancel_reason)
-    failure = error_to_proto(error)
+    mask = attempt.mask
+    failure = error_to_proto(error, mask=mask)
     if isinstance(error, SystemExit):
-        failure.message = f"The task called sys.exit({'' if error.code is None else repr(error.code)})."
+        message = f"The task called sys.exit({'' if error.code is None else repr(error.code)})."
+        failure.message = message if mask is None else mask.text(message)
     return failure
 
 

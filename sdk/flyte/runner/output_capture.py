@@ -3,7 +3,7 @@
 Several attempts may share a process, so `sys.stdout` and `sys.stderr` are replaced by writers that look up the
 attempt of the calling context. What they get becomes LogChunk reports, batched by turn of the loop or by the pulse
 thread. Output that belongs to no attempt, and everything written to the descriptors themselves, goes to the worker's
-output pipe.
+output pipe. Values of the attempt's secrets are masked before anything leaves the worker.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import io
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import Final, TextIO
 
 from flyte.runner.linux import flush_c_output
+from flyte.runner.masked_output import MaskedOutput, Piece
 from flyte.runner.stream import WorkerStream
+from flyte.spec.masking import Mask
 from flyteapi.scheduler.v1.worker_service_pb2 import LogChunk, WorkerReport
 
 _FLUSH_BYTES: Final = 8 << 10
@@ -28,10 +30,11 @@ _MOST_CHUNK_BYTES: Final = 64 << 10
 class AttemptOutput:
     """Collects what one attempt writes, in order."""
 
-    def __init__(self, stream: WorkerStream, *, lease: int) -> None:
+    def __init__(self, stream: WorkerStream, *, lease: int, mask: Mask | None = None) -> None:
         self._stream = stream
         self._lease = lease
-        self._parts: list[tuple[bool, bytes]] = []
+        self._masked = MaskedOutput(mask) if mask is not None else None
+        self._parts: list[Piece] = []
         self._size_bytes = 0
         self._closed = False
         self._lock = threading.Lock()
@@ -53,7 +56,8 @@ class AttemptOutput:
         """Queues everything taken so far as reports; from any thread, and from signal handlers in the middle of
         itself.
         """
-        if self._parts and self._lock.acquire(blocking=False):
+        waits = self._parts or (self._masked is not None and self._masked.is_due)
+        if waits and self._lock.acquire(blocking=False):
             try:
                 self._queue_parts()
             finally:
@@ -64,32 +68,39 @@ class AttemptOutput:
         self._closed = True
         with self._lock:
             self._queue_parts()
+            if self._masked is not None:
+                self._queue(self._masked.finish())
 
     def _queue_parts(self) -> None:
         # Other threads append meanwhile, so the list stays the same one.
         parts = self._parts[:]
         del self._parts[: len(parts)]
         self._size_bytes = 0
-        for is_stderr, data in _chunks(parts):
+        joined = _joined(parts)
+        self._queue(joined if self._masked is None else self._masked.take(joined))
+
+    def _queue(self, pieces: Sequence[Piece]) -> None:
+        for is_stderr, data in _chunks(pieces):
             chunk = WorkerReport(lease=self._lease, log=LogChunk(data=data, is_stderr=is_stderr))
             self._stream.send_output(chunk, len(data))
 
 
-def _chunks(parts: list[tuple[bool, bytes]]) -> list[tuple[bool, bytes]]:
-    """Joins neighbours of the same kind and cuts what is too long for one report."""
+def _joined(parts: Sequence[Piece]) -> list[Piece]:
+    """Joins neighbours of the same kind."""
     joined: list[tuple[bool, list[bytes]]] = []
     for is_stderr, data in parts:
         if joined and joined[-1][0] == is_stderr:
             joined[-1][1].append(data)
         else:
             joined.append((is_stderr, [data]))
-    chunks: list[tuple[bool, bytes]] = []
-    for is_stderr, pieces in joined:
-        whole = b"".join(pieces)
-        chunks.extend(
-            (is_stderr, whole[start : start + _MOST_CHUNK_BYTES]) for start in range(0, len(whole), _MOST_CHUNK_BYTES)
-        )
-    return chunks
+    return [(is_stderr, b"".join(pieces)) for is_stderr, pieces in joined]
+
+
+def _chunks(pieces: Sequence[Piece]) -> Iterator[Piece]:
+    """Cuts what is too long for one report."""
+    for is_stderr, whole in pieces:
+        for start in range(0, len(whole), _MOST_CHUNK_BYTES):
+            yield is_stderr, whole[start : start + _MOST_CHUNK_BYTES]
 
 
 current_output: ContextVar[AttemptOutput | None] = ContextVar("flyte_output", default=None)

@@ -74,6 +74,8 @@ class Pulse:
             self._turn(until=next_heartbeat)
             if (now := time.monotonic()) >= next_heartbeat:
                 next_heartbeat = now + HEARTBEAT_S
+                # What captured output holds back is let go of even if nothing else calls for a look at it.
+                self._collect_output()
                 self._stream.send(WorkerReport(heartbeat=Heartbeat(resident_bytes=resident_bytes())))
 
     def _turn(self, *, until: float) -> None:

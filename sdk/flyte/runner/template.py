@@ -47,7 +47,11 @@ _DESCRIPTOR_SPACE: Final = socket.CMSG_SPACE(_DESCRIPTORS * array.array("i").ite
 
 def receive_with_descriptors(source: socket.socket) -> tuple[bytes, list[int]]:
     """One packet and the descriptors that came with it; empty when the other side is gone."""
-    content, control, _flags, _address = source.recvmsg(_MOST_PACKET_BYTES, _DESCRIPTOR_SPACE, socket.MSG_CMSG_CLOEXEC)
+    try:
+        content, control, _, _ = source.recvmsg(_MOST_PACKET_BYTES, _DESCRIPTOR_SPACE, socket.MSG_CMSG_CLOEXEC)
+    except ConnectionResetError:
+        # It was killed with something of ours unread.
+        return b"", []
     descriptors = array.array("i")
     for level, kind, data in control:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:

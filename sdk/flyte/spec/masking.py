@@ -9,8 +9,8 @@ Everything that belongs to an occurrence of a form (`flyte.spec.secret_forms`) o
 overlap or touch become one `[secret]`. A stream gives the same, whatever the pieces: it holds back an end that could be
 the beginning of an occurrence, and nothing else.
 
-The search looks for the first three bytes of all forms at once with one compiled alternation, and compares the rest only
-where these were found. The alternation knows three bytes of each form and no more, since `re` remembers patterns
+The search looks for the first three bytes of all forms at once, with one compiled alternation, and compares the rest
+only where these were found. The alternation knows three bytes of each form and no more, since `re` remembers patterns
 for as long as the process lives; the forms themselves live as long as the mask does.
 """
 
@@ -140,7 +140,7 @@ class MaskedStream:
         runs = _with_beginning(self._mask.occurrences(buffer), covered)
         hold = self._mask.begins_at(buffer)
         output, inside = _render(buffer, runs, start=shown, end=hold, inside=inside)
-        covered = max((end - hold for start, end in runs if start < hold < end), default=0)
+        covered = max((end - hold for start, end in runs if start <= hold < end), default=0)
         self._state = (buffer[hold:], covered, max(shown - hold, 0), inside)
         return output
 
@@ -167,8 +167,8 @@ class MaskedStream:
 
 
 _State = tuple[bytes, int, int, bool]
-"""What is held; how much of its beginning is known to be masked, and how much was shown; whether what was shown last was
-`[secret]`. One value, so that it changes as a whole: an exception from a signal handler may come anywhere.
+"""What is held; how much of its beginning is known to be masked, and how much was shown; whether `[secret]` is what was
+shown last. One value, so that it changes as a whole: an exception from a signal handler may come anywhere.
 """
 
 _NOTHING: Final[_State] = (b"", 0, 0, False)
@@ -208,9 +208,7 @@ def _with_beginning(runs: list[tuple[int, int]], covered: int) -> list[tuple[int
     return [(0, covered), *runs]
 
 
-def _render(
-    data: bytes, runs: Sequence[tuple[int, int]], *, start: int, end: int, inside: bool
-) -> tuple[bytes, bool]:
+def _render(data: bytes, runs: Sequence[tuple[int, int]], *, start: int, end: int, inside: bool) -> tuple[bytes, bool]:
     """Return a part of the data as it is shown, and whether `[secret]` is the last of it.
 
     `inside`: whether `[secret]` is what was shown right before it.

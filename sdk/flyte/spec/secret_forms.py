@@ -1,7 +1,7 @@
 """The ways in which the value of a secret is written down: as it is, escaped, encoded, and line by line.
 
-A program seldom prints a secret as it is. It prints `repr(os.environ)`, a URL with a password in it, a JSON document, the
-header of a request in base64. Whoever wants to keep a value out of a log has to know all of these.
+A program seldom prints a secret as it is. It prints `repr(os.environ)`, a URL with a password in it, a JSON document,
+the header of a request in base64. Whoever wants to keep a value out of a log has to know all of these.
 
 What is not a secret's form here is not recognised anywhere: fewer than 4 characters, the value reversed, encrypted,
 compressed or printed character by character, and whatever a program derives from it.
@@ -21,7 +21,7 @@ LEAST_CHARACTERS: Final = 4
 """Shorter values, and shorter lines of values, are not recognised: they occur in any text by chance."""
 
 _MOST_ESCAPED_BYTES: Final = 64 << 10
-"""Longer values are recognised as they are, in hex and in base64, and line by line: not escaped or quoted as a whole."""
+"""Longer values are recognised as they are, in hex, in base64 and line by line: not escaped or quoted as a whole."""
 
 _LEAST_WRAPPED: Final = 8
 _LINE_WIDTHS_OF_BASE64: Final = (64, 76)

@@ -12,6 +12,7 @@ import traceback
 from typing import Any, Final
 
 from flyte.errors import BaseRuntimeError, NonRecoverableError, from_failure
+from flyte.spec.masking import Mask
 from flyteapi.common.v1 import error_pb2
 
 MAX_TEXT_BYTES: Final = 64 * 1024
@@ -25,15 +26,18 @@ _REASON_CLASSES: Final = {"ABORTED": "ActionAbortedError", "OUT_OF_MEMORY": "OOM
 """Reasons of the platform that have an error class of their own."""
 
 
-def error_to_proto(error: BaseException) -> error_pb2.TaskError:
-    """Return the message of an exception that a task's code raised."""
+def error_to_proto(error: BaseException, *, mask: Mask | None = None) -> error_pb2.TaskError:
+    """Return the message of an exception that a task's code raised.
+
+    What `mask` recognises is in none of its fields; an exception that holds some of it travels without its pickle.
+    """
     message = error_pb2.TaskError(
         kind=error_pb2.ERROR_KIND_USER,
-        code=error_code(error),
-        message=cut(_text_of(error)),
-        traceback=cut(user_traceback(error)),
+        code=_shown(error_code(error), mask),
+        message=_shown(_text_of(error), mask),
+        traceback=_shown(user_traceback(error), mask),
         recoverable=not isinstance(error, NonRecoverableError),
-        pickled_exception=_pickled(error),
+        pickled_exception=_pickled(error, mask),
     )
     if isinstance(error, SystemExit):
         message.exit_code = _exit_code(error)
@@ -147,12 +151,19 @@ def _exit_code(error: SystemExit) -> int:
     return error.code if isinstance(error.code, int) else 1
 
 
-def _pickled(error: BaseException) -> bytes:
+def _shown(text: str, mask: Mask | None) -> str:
+    # Cut last: half of a value at the end of what is left would not be recognised.
+    return cut(text if mask is None else mask.text(text))
+
+
+def _pickled(error: BaseException, mask: Mask | None) -> bytes:
     """Return the exception without its traceback as a pickle, or nothing: that it cannot travel is no error."""
     import cloudpickle
 
     try:
-        data = cloudpickle.dumps(error)
+        data: bytes = cloudpickle.dumps(error)
     except Exception:
         return b""
-    return data if len(data) <= MAX_PICKLE_BYTES else b""
+    if len(data) > MAX_PICKLE_BYTES or (mask is not None and mask.occurs_in(data)):
+        return b""
+    return data

@@ -10,11 +10,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from flyte.spec.masking import Mask
 from flyte.spec.quantities import parse_bytes
 from flyteapi.scheduler.v1.worker_service_pb2 import Cancel, WorkerOrder, WorkerReport
 from flyteplane.cluster.ports import Cluster, WorkerChannel, WorkerExit, WorkerSpec
 from flyteplane.foundation.errors import InvalidArgument, NotFound, PermissionDenied, PlatformError
 from flyteplane.scheduler.application import orders
+from flyteplane.scheduler.clients.masked_log import MaskedLog
 from flyteplane.scheduler.domain.failures import Failure, FailureKind, worker_failure
 
 if TYPE_CHECKING:
@@ -99,6 +101,12 @@ class FreshWorkers:
         worker.token = self._mint_token(run, action.name, worker.attempt, worker.lease, spec.secrets)
         if spec.secrets:
             worker.secret_env, worker.secret_files = await self._secrets.resolve(worker.token, spec.secrets)
+            self._mask_output(worker)
+
+    def _mask_output(self, worker: _Worker) -> None:
+        mask = Mask.of((*worker.secret_env.values(), *worker.secret_files.values()))
+        if mask is not None:
+            worker.masked_log = MaskedLog(mask, append=lambda data: self._log(worker, data))
 
     def _stop_later(self, lease: int, *, grace_s: float) -> None:
         worker = self._workers.get(lease)
@@ -132,6 +140,12 @@ class FreshWorkers:
         self._engine.receive(reports, placement=self)
 
     def _output(self, worker: _Worker, data: bytes) -> None:
+        if worker.masked_log is not None:
+            worker.masked_log.write(data)
+        else:
+            self._log(worker, data)
+
+    def _log(self, worker: _Worker, data: bytes) -> None:
         action = worker.action
         self._engine.logs.append(action.run.key, action.name, worker.attempt, data)
 
@@ -139,6 +153,8 @@ class FreshWorkers:
         self._workers.pop(worker.lease, None)
         if worker.reaper is not None:
             worker.reaper.cancel()
+        if worker.masked_log is not None:
+            worker.masked_log.close()
         failure = worker_failure(
             exit_code=exit.exit_code,
             signal=exit.signal,
@@ -158,6 +174,7 @@ class _Worker:
         "bundle_path",
         "channel",
         "lease",
+        "masked_log",
         "name",
         "placement",
         "reaper",
@@ -174,12 +191,13 @@ class _Worker:
         self.name = f"{action.run.key.name}-{action.name}-{attempt}-{lease:x}"
         self.channel: WorkerChannel | None = None
         self.reaper: asyncio.TimerHandle | None = None
+        self.masked_log: MaskedLog | None = None
         self.bundle_path = ""
         self.token = ""
         self.forget_values()
 
     def forget_values(self) -> None:
-        """Values of secrets are held only until they were handed over."""
+        """Values of secrets are held only until they were handed over; after that there is the mask of the log."""
         self.secret_env: Mapping[str, bytes] = {}
         self.secret_files: Mapping[str, bytes] = {}
 

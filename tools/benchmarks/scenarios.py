@@ -56,6 +56,18 @@ def idle(platform: MeasuredPlatform) -> Figures:
     return {"memory_mb": round(sum(platform.memory_mb().values()), 1), "cpu_percent": round(used / 5.0 * 100, 2)}
 
 
+def whole_run(platform: MeasuredPlatform) -> Figures:
+    """A run of one task on a warm replica, from submit to result, one after another."""
+
+    def once(number: int) -> float:
+        began = time.perf_counter()
+        platform.run(programs.warm_child, number=number)
+        return time.perf_counter() - began
+
+    once(-1)
+    return latencies([once(number) for number in range(50)])
+
+
 def warm_child(platform: MeasuredPlatform) -> Figures:
     """A child on a warm replica, one after another."""
     return latencies(platform.run(programs.warm_sequence, count=500))
@@ -100,6 +112,7 @@ ALONE: dict[str, Callable[[], Figures]] = {"import": import_flyte, "cold-start":
 #: Scenarios on a running platform, in this order.
 ON_PLATFORM: dict[str, Callable[[MeasuredPlatform], Figures]] = {
     "idle": idle,
+    "run": whole_run,
     "warm-child": warm_child,
     "fresh-child": fresh_child,
     "fan-out-1000": fan_out_1000,

@@ -1,5 +1,6 @@
 """The contract of the scheduler's records, over all adapters."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -184,3 +185,18 @@ async def test_traces_come_in_order_of_action_and_recording(records: Records) ->
     await records.save(Changes(traces=rows[1:]))
     assert [row.record for row in await records.traces(1)] == [b"a", b"b", b"c"]
     assert list(await records.traces(2)) == []
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_after_a_save_that_failed_nothing_later_is_stored(records: Records, together: bool) -> None:
+    await records.save(Changes(runs=[run()]))
+    good = asyncio.ensure_future(records.save(Changes(inserted=[action(1, "a0")])))
+    bad = asyncio.ensure_future(records.save(Changes(inserted=[action(1, "a0")])))
+    if not together:
+        await asyncio.wait([bad])
+    later = asyncio.ensure_future(records.save(Changes(inserted=[action(2, "b")])))
+    await good
+    for refused in (bad, later):
+        with pytest.raises(Exception, match=r"."):
+            await refused
+    assert [row.name for row in await records.actions(1, after=0, limit=9)] == ["a0"]

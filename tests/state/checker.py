@@ -15,7 +15,7 @@ from flyteapi.scheduler.v1.event_pb2 import Event, EventBatch
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteplane.scheduler.application import wire
 from flyteplane.scheduler.application.ports import ActionRow
-from flyteplane.scheduler.domain.failures import KILLED_BUDGET, SYSTEM_BUDGET, FailureKind
+from flyteplane.scheduler.domain.failures import FailureKind
 from flyteplane.scheduler.domain.phases import ROOT, CacheStatus, Phase
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from flyteplane.scheduler.application.ports import Changes, RunKey, RunRow, SegmentRow
 
 _FIRST_MUTABLE = ActionRow._fields.index("phase")
+#: Written down here once more, so that a change of the promise is noticed.
+KILLED_BUDGET, SYSTEM_BUDGET = 3, 20
 _SYSTEM = FailureKind.SYSTEM.value
 _CHARGED = (FailureKind.USER.value, FailureKind.TIMEOUT.value)
 

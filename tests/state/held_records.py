@@ -32,6 +32,7 @@ class HeldRecords:
         self._allowed = 0
         self._pump: asyncio.Task[None] | None = None
         self._dead = False
+        self._failure: Exception | None = None
         self.held = False
 
     @property
@@ -54,6 +55,10 @@ class HeldRecords:
         self._allowed = count or 0
         self._go()
 
+    def fail_next(self, failure: Exception) -> None:
+        """The next write is not stored. Those after it would be."""
+        self._failure = failure
+
     async def crash(self, *, keep: int) -> None:
         """The process dies; of what it saved and was not told of, the first `keep` are stored."""
         if self.running is not None:
@@ -72,6 +77,9 @@ class HeldRecords:
         return answer
 
     async def _store(self, changes: Changes) -> None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
         await self._inner.save(changes)
         self._on_durable(changes)
 

@@ -30,6 +30,9 @@ class Node:
     """It calls its children one after the other."""
     deadly: bool
     """It kills every worker that runs it."""
+    hangs: str
+    """"max_runtime": where it would fail, it does nothing until that has passed. "deadline": it never does anything.
+    Empty: it never hangs. For leaves."""
     impatient: frozenset[str]
     """Children that it does not wait for."""
     children: tuple[Node, ...]
@@ -37,7 +40,7 @@ class Node:
     @property
     def result(self) -> int | None:
         """What it returns; None if it fails for good."""
-        if self.fails > self.retries or self.deadly:
+        if self.fails > self.retries or self.deadly or self.hangs == "deadline":
             return None
         return self.value + sum(self.worth(child) for child in self.children)
 
@@ -57,7 +60,8 @@ class Node:
         """Its task. Cached nodes of one value share one."""
         cached = self.kind in ("cached", "serialize")
         shared = f"env.{self.kind}{self.value}" if cached else f"env.{self.kind}"
-        spec = task(shared, retries=self.retries, reuse=self.kind == "reuse", cached=cached)
+        times = {"": {}, "max_runtime": {"max_runtime": 2.0}, "deadline": {"deadline": 15.0}}[self.hangs]
+        spec = task(shared, retries=self.retries, reuse=self.kind == "reuse", cached=cached, **times)
         spec.cache.serialize = self.kind == "serialize"
         spec.resources.cpu = "700m" if self.value % 5 == 0 else "250m"
         return spec
@@ -68,7 +72,7 @@ def random_program(random: Random, *, size: int) -> Node:
     budget = [size]
 
     def node(name: str, depth: int) -> Node:
-        children = []
+        children: list[Node] = []
         while depth < 4 and budget[0] and random.random() < (0.85 if depth == 0 else 0.45):
             budget[0] -= 1
             children.append(node(f"{name}-{len(children)}" if depth else f"c{len(children)}", depth + 1))
@@ -76,6 +80,9 @@ def random_program(random: Random, *, size: int) -> Node:
         kind = random.choice(kinds)
         retries = random.choice([0, 1, 1, 2])
         deadly = depth > 0 and kind in ("plain", "reuse") and random.random() < 0.05
+        hangs = (
+            random.choice(["", "", "max_runtime", "deadline"]) if not children and kind in ("plain", "reuse") else ""
+        )
         gives_up = kind in ("plain", "reuse") and random.random() < 0.08
         return Node(
             name=name,
@@ -86,6 +93,7 @@ def random_program(random: Random, *, size: int) -> Node:
             lasting=random.random() < 0.5,
             sequential=random.random() < 0.3,
             deadly=deadly,
+            hangs=hangs,
             impatient=frozenset(child.name for child in children if random.random() < 0.1),
             children=tuple(children),
         )

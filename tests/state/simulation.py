@@ -3,7 +3,9 @@ are killed or usurped. Whatever happens, each program has the result that was kn
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -55,7 +57,7 @@ class Actor:
         self.fails = worker.action.state.task_failures < node.fails
         self.later(self.begin)
 
-    def later(self, step: Any) -> None:
+    def later(self, step: Callable[[], None]) -> None:
         """Goes on after some time, unless the worker is gone by then, or dies now."""
 
         def go_on() -> None:
@@ -89,6 +91,8 @@ class Actor:
         self.worker.start()
         if self.node.deadly:
             self.worker.die(KILLED)
+        elif self.node.hangs == "deadline" or (self.node.hangs and self.fails):
+            pass
         elif self.fails and self.node.lasting:
             self.later(self.end)
         else:
@@ -101,7 +105,7 @@ class Actor:
             call = self.worker.submit(child.name, child.spec())
             self.names[call] = child
             if child.name in self.node.impatient:
-                self.later(lambda call=call: self.lose_patience(call))
+                self.later(partial(self.lose_patience, call))
             if self.node.sequential:
                 return
         if not self.names:
@@ -121,7 +125,7 @@ class Actor:
             return
         if child.name in self.node.impatient:
             self.add(result.call, IMPATIENT)
-        elif result.phase == Phase.SUCCEEDED:
+        elif Phase(result.phase) is Phase.SUCCEEDED:
             self.add(result.call, int(result.outputs.inline))
         else:
             self.add(result.call, FAILED)
@@ -156,6 +160,7 @@ class Simulation:
         self.crashes = self.random.choice([0, 1, 2, 4])
         self.rivals = self.random.choice([0, 0, 1, 2])
         self.hangs = self.random.random() < 0.5
+        self.unsteady = self.random.random() < 0.4
         room = Room(cpu_millis=self.random.choice([0, 700, 1_500]))
         self.world = World(folder, room=room, **options)
         self.programs = [self._program(number) for number in range(self.random.randint(1, 3))]
@@ -178,7 +183,7 @@ class Simulation:
         """Everything, up to the mistakes that were found."""
         await self.world.start()
         for program in self.programs:
-            self.world.clock.call_later(self.random.uniform(0, 2), lambda program=program: self._submit(program))
+            self.world.clock.call_later(self.random.uniform(0, 2), partial(self._submit, program))
         for _ in range(MOST_STEPS):
             if self.world.checker.mistakes or not await self._step():
                 break
@@ -215,7 +220,7 @@ class Simulation:
             self.rivals -= 1
             await self.world.usurp()
             self._submit_again()
-        elif chance < 0.05:
+        elif self.unsteady and chance < 0.05:
             self.world.jump(self.random.choice([-30.0, 30.0]))
         elif self.hangs and chance < 0.35:
             if not records.held:

@@ -1,4 +1,4 @@
-"""What tasks tell the test while they run: lines of JSON through a named pipe, so that nothing is looked at again and again."""
+"""What tasks tell the test while they run: lines of JSON through a named pipe, so that nothing is polled."""
 
 from __future__ import annotations
 

@@ -8,7 +8,8 @@
     platform.assert_nothing_runs()
     platform.destroy()
 
-`start` starts the launcher itself, as a child that dies with the test's own process. `flyte` runs the command line as people do.
+`start` starts the launcher itself, as a child that dies with the test's own process. `flyte` runs the command line as
+people do.
 """
 
 from __future__ import annotations
@@ -38,11 +39,13 @@ _DIE_WITH_PARENT: Final = (
 class PlatformUnderTest:
     """A platform on a folder; not started yet."""
 
-    def __init__(self, data: Path, *, endpoint: str = "", env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, data: Path, *, endpoint: str = "", env: Mapping[str, str] | None = None, said: Path | None = None
+    ) -> None:
         self.data = data
         self.endpoint = ""
         self._asked_endpoint = endpoint
-        self._said = data.with_name(f"{data.name}-said.txt")
+        self._said = said or data.with_name(f"{data.name}-said.txt")
         self._process: subprocess.Popen[bytes] | None = None
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("FLYTE_", "LC_"))}
         self.client_environment = {**clean, **(env or {}), "FLYTE_PLATFORM_DATA": str(data)}
@@ -98,6 +101,11 @@ class PlatformUnderTest:
         self._process.terminate()
         assert self._process.wait(STOP_WITHIN_S) == 0, f"the platform did not stop well: {self.said}"
 
+    def wait(self, *, within_s: float) -> int:
+        """Waits until the platform ends by itself; returns its exit code."""
+        assert self._process is not None
+        return self._process.wait(within_s)
+
     def destroy(self) -> None:
         """Kills whatever runs on the folder; for the end of a test, however it went."""
         if self._process is not None and self._process.poll() is None:
@@ -111,9 +119,7 @@ class PlatformUnderTest:
 
     def template(self) -> Found:
         """The process that workers are forked from."""
-        (template,) = [
-            found for found in processes.children_of(self.pid) if "flyte.runner.template" in found.command
-        ]
+        (template,) = [found for found in processes.children_of(self.pid) if "flyte.runner.template" in found.command]
         return template
 
     def assert_nothing_runs(self, *, within_s: float = 5.0) -> None:

@@ -1,8 +1,8 @@
 """Which processes belong to a platform under test, and that they are gone.
 
-A platform under test carries a mark in its environment that reaches its templates, its workers and what these start, because
-locale variables are passed on to workers. A process that cleared its environment is still found by its working directory or
-by the process group and session of one that was found. Ends are awaited on process descriptors, never by looking again and again.
+A platform under test carries a mark in its environment that reaches its templates, its workers and what these start,
+because locale variables are passed on to workers. A process that cleared its environment is still found by its working
+directory, or by the process group or session of one that was found. Ends are awaited on process descriptors.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def assert_ended(pids: Iterable[int], *, within_s: float = 5.0) -> None:
 
 
 def assert_nothing_runs(data: Path, *, within_s: float = 5.0) -> None:
-    """Fails unless all that ran for the platform on this folder has ended in time, and all that was started meanwhile."""
+    """Fails unless all that runs for the platform on this folder, now or until then, ends in time."""
     deadline = time.monotonic() + within_s
     while found := processes_of(data):
         left = deadline - time.monotonic()

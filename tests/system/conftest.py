@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-import flyte
-from flyte.client.init import set_settings
 from tests.support.announcements import Announcements
 from tests.support.ledger import Ledger
 from tests.support.platform import PlatformUnderTest
+
+import flyte
+from flyte.client.init import set_settings
 
 PROGRAMS = Path(__file__).parent / "programs"
 # The programs import each other as they would on a worker, where their folder is the root of the bundle.

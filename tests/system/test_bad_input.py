@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.platform import PlatformUnderTest
 
 from flyte.remote import Run
-from tests.support.platform import PlatformUnderTest
 
 BAD = Path(__file__).parent / "bad_programs"
 

@@ -7,6 +7,11 @@ import signal
 import threading
 
 import pytest
+from tests.support.announcements import Announcements
+from tests.support.ledger import Ledger
+from tests.support.platform import PlatformUnderTest
+from tests.system.conftest import PROGRAMS
+from tests.system.programs import counting, fan_outs
 
 import flyte
 from flyte.client.channel import connection
@@ -17,11 +22,6 @@ from flyte.remote import Run
 from flyte.syncify import syncify
 from flyteapi.admin.v1.run_service_pb2 import CreateRunRequest
 from flyteapi.admin.v1.run_service_pb2 import Run as RunMessage
-from tests.support.announcements import Announcements
-from tests.support.ledger import Ledger
-from tests.support.platform import PlatformUnderTest
-from tests.system.conftest import PROGRAMS
-from tests.system.programs import counting, fan_outs
 
 
 def test_waiting_in_a_program_goes_on_over_a_kill(platform: PlatformUnderTest, announcements: Announcements) -> None:

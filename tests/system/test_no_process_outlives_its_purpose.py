@@ -1,17 +1,17 @@
-"""What tasks start is gone when the platform, the worker or the run is: children, other sessions, daemons without a trace."""
+"""What tasks start ends with the platform, the worker or the run: children, other sessions, daemons without a trace."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-
-import flyte
-from flyte.models import ActionPhase
 from tests.support.announcements import Announcements
 from tests.support.platform import PlatformUnderTest
 from tests.support.processes import alive, assert_ended
 from tests.system.programs import households
+
+import flyte
+from flyte.models import ActionPhase
 
 TASKS = {"fresh": households.fresh_household, "warm": households.warm_household}
 
@@ -75,9 +75,7 @@ def test_a_platform_that_is_stopped_ends_its_workers_and_goes_on_with_the_run_la
     assert_ended(again)
 
 
-def test_what_a_task_left_behind_ends_with_its_worker(
-    shared: PlatformUnderTest, announcements: Announcements
-) -> None:
+def test_what_a_task_left_behind_ends_with_its_worker(shared: PlatformUnderTest, announcements: Announcements) -> None:
     run = flyte.run(households.fresh_household, announcements.path, stays=False)
     household = everyone(announcements.next())
     assert run.outputs()[0] == "left them behind"

@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 
 import pytest
-
-import flyte
-from flyte.remote import Run
 from tests.support.ledger import Ledger
 from tests.support.platform import PlatformUnderTest
 from tests.support.run_log import ROOT, RunLog, events_of, whole_log
 from tests.system.programs import fan_outs
+
+import flyte
+from flyte.remote import Run
 
 COUNT = 24
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.support.ledger import Ledger
+from tests.support.platform import PlatformUnderTest
+from tests.support.processes import assert_ended
+from tests.system.programs import failing
 
 import flyte
 import flyte.errors
 from flyte.errors import BaseRuntimeError
 from flyte.models import ActionPhase
 from flyte.remote import Run
-from tests.support.ledger import Ledger
-from tests.support.platform import PlatformUnderTest
-from tests.support.processes import assert_ended
-from tests.system.programs import failing
 
 pytestmark = pytest.mark.usefixtures("shared")
 
@@ -157,7 +158,7 @@ def test_a_task_is_not_tried_once_more_than_it_may(ledger: Ledger) -> None:
 def test_the_pause_before_each_retry_grows_as_it_was_asked(ledger: Ledger) -> None:
     failure_of(failing.backs_off, ledger.path)
     at = [entry["at"] for entry in ledger.entries()]
-    pauses = [later - earlier for earlier, later in zip(at, at[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(at)]
     assert len(pauses) == 3
     for pause, asked in zip(pauses, (0.2, 0.4, 0.8), strict=True):
         assert asked <= pause < asked + 1.0

@@ -6,14 +6,14 @@ import os
 import signal
 
 import pytest
-
-import flyte
 from tests.support.announcements import Announcements
 from tests.support.ledger import Ledger
 from tests.support.platform import PlatformUnderTest
 from tests.support.processes import assert_ended
 from tests.support.run_log import RunLog, events_of, whole_log
 from tests.system.programs import fan_outs, households
+
+import flyte
 
 PATIENTS = {"fresh": households.patient, "warm": households.warm_patient}
 

@@ -20,14 +20,21 @@ class PlatformUploads:
 
     def prefix(self) -> str | None:
         """Return a folder of the platform's store if the platform runs on this machine, None otherwise."""
-        running = read_platform(platform_folder())
-        if running is None or running.endpoint != self._settings.endpoint:
-            return None
-        objects = running.folder / "objects" / "data" / self._settings.project / self._settings.domain / "uploads"
-        return objects.as_uri() + "/"
+        settings = self._settings
+        for folder in (platform_folder(), _folder_of_socket(settings.endpoint or "")):
+            running = read_platform(folder)
+            if running is not None and running.endpoint == settings.endpoint:
+                objects = folder / "objects" / "data" / settings.project / settings.domain / "uploads"
+                return objects.as_uri() + "/"
+        return None
 
     def upload_file(self, path: Path, *, name: str) -> str:
         """Bring a file to the platform and return its URI."""
         from flyte.remote.files import upload_file
 
         return upload_file(path, fname=name)[1]
+
+
+def _folder_of_socket(endpoint: str) -> Path:
+    """Return the folder that a socket lies in: the platform's own, unless that has a long path."""
+    return Path(endpoint.removeprefix("unix:")).absolute().parent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -80,5 +81,5 @@ async def _changed_inputs(
             parameter.default_value = next(
                 named.value.SerializeToString() for named in before.values if named.name == parameter.name
             )
-    values = encode_for_interface(interface, (), inputs, task_name=found.task.name)
+    values = await asyncio.to_thread(encode_for_interface, interface, (), inputs, task_name=found.task.name)
     return values, found.task.cache.ignored_inputs

@@ -5,6 +5,7 @@ Every submission carries a request id, so a call that is repeated after a broken
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,7 +60,8 @@ async def submit(
 
     run = _run_id(platform, context)
     codec = interface_codec(task.interface)
-    inputs = codec.encode_inputs(args, kwargs)
+    # In a thread: a local file among the inputs is uploaded while it is encoded, which blocks.
+    inputs = await asyncio.to_thread(codec.encode_inputs, args, kwargs)
     check_inline_size(inputs, task.max_inline_io_bytes, "inputs")
     packaged = package([task], copy_style=context.copy_style, root_dir=platform.settings.root_dir)
     _write_copy(packaged, context)
@@ -96,7 +98,7 @@ async def submit_deployed(
     from flyte.spec.digests import inputs_digest
 
     run = _run_id(platform, context)
-    values = encode_for_interface(task.spec.interface, args, kwargs, task_name=task.name)
+    values = await asyncio.to_thread(encode_for_interface, task.spec.interface, args, kwargs, task_name=task.name)
     message = task.message
     version = api.TaskVersionId(
         project=message.project, domain=message.domain, name=message.name, version=message.version

@@ -67,7 +67,8 @@ class AttemptOutput:
         """Hands on the rest; anything that is written later is dropped, as the attempt is over."""
         self._closed = True
         with self._lock:
-            self._queue_parts()
+            if self._parts:
+                self._queue_parts()
             if self._masked is not None:
                 self._queue(self._masked.finish())
 
@@ -87,6 +88,8 @@ class AttemptOutput:
 
 def _joined(parts: Sequence[Piece]) -> list[Piece]:
     """Joins neighbours of the same kind."""
+    if len(parts) == 1:
+        return list(parts)
     joined: list[tuple[bool, list[bytes]]] = []
     for is_stderr, data in parts:
         if joined and joined[-1][0] == is_stderr:
@@ -99,6 +102,9 @@ def _joined(parts: Sequence[Piece]) -> list[Piece]:
 def _chunks(pieces: Sequence[Piece]) -> Iterator[Piece]:
     """Cuts what is too long for one report."""
     for is_stderr, whole in pieces:
+        if 0 < len(whole) <= _MOST_CHUNK_BYTES:
+            yield is_stderr, whole
+            continue
         for start in range(0, len(whole), _MOST_CHUNK_BYTES):
             yield is_stderr, whole[start : start + _MOST_CHUNK_BYTES]
 

@@ -105,8 +105,10 @@ class Mask:
     def _end_of_longest(self, data: bytes, start: int) -> int:
         """Return the end of the longest pattern that begins here; 0 if none does."""
         for length in self._lengths.get(data[start : start + _ANCHOR_BYTES], ()):
-            if data[start : start + length] in self._patterns:
-                return start + length
+            # Near the end of the data this is shorter than asked for, and may be another pattern.
+            found = data[start : start + length]
+            if found in self._patterns:
+                return start + len(found)
         return 0
 
     def _is_beginning(self, end: bytes) -> bool:

@@ -59,7 +59,7 @@ class SyncGenerator(Generic[P, T]):
             while (item := self._background.run(cursor.next(), what=what)) is not _END:
                 yield item
         finally:
-            # An iterator that is dropped at the end of the program has nobody left to close it: the loop's thread is gone.
+            # At the end of the program the loop's thread is gone: nobody is left to close a dropped iterator.
             if not self._background.is_current() and not sys.is_finalizing():
                 self._background.run(cursor.close(), what=what)
 

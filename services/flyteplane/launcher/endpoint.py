@@ -90,7 +90,7 @@ def _refuse_used(path: Path) -> None:
 
 
 def _refuse_used_port(endpoint: str) -> None:
-    """Refuse a port that somebody has; gRPC would share it with another gRPC server, and prints words of its own otherwise."""
+    """Refuse a port that somebody has; gRPC would print words of its own and not say why."""
     host, _, port = endpoint.rpartition(":")
     try:
         for family, kind, protocol, _, address in socket.getaddrinfo(

@@ -35,13 +35,18 @@ class HotStatement:
 
     def scalar(self, connection: Connection, *values: Any) -> Any:
         """The first column of the first row, or None."""
+        rows = self.rows(connection, *values)
+        return rows[0][0] if rows else None
+
+    def rows(self, connection: Connection, *values: Any) -> Sequence[Sequence[Any]]:
+        """All rows, each as the driver gives it."""
         cursor = connection.connection.cursor()
         try:
             cursor.execute(self._text(connection), values)
-            row = cursor.fetchone()
+            found: Sequence[Sequence[Any]] = cursor.fetchall()
         finally:
             cursor.close()
-        return None if row is None else row[0]
+        return found
 
     def _text(self, connection: Connection) -> str:
         dialect = connection.dialect

@@ -70,7 +70,8 @@ def test_every_byte_of_every_occurrence_is_masked_and_no_other(case: tuple[list[
 def test_any_cut_into_pieces_gives_the_same(case: tuple[list[bytes], list[bytes]], sizes: list[int]) -> None:
     secrets, pieces = case
     mask, text = mask_of(*secrets), b"".join(pieces)
-    cut, start = [], 0
+    cut: list[bytes] = []
+    start = 0
     while start < len(text):
         size = sizes[len(cut) % len(sizes)]
         cut.append(text[start : start + size])

@@ -1,6 +1,7 @@
 """Needs what is not there."""
 
+import nowhere_to_be_found  # type: ignore[import-not-found]  # noqa: F401
+
 import flyte
-import nowhere_to_be_found  # type: ignore[import-not-found]
 
 env = flyte.TaskEnvironment(name="does_not_import")

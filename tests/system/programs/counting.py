@@ -2,8 +2,9 @@
 
 import asyncio
 
-import flyte
 from notes import write_down
+
+import flyte
 
 env = flyte.TaskEnvironment(name="counting", resources=flyte.Resources(cpu="250m"))
 

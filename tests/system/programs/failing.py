@@ -9,9 +9,10 @@ import threading
 import time
 from datetime import timedelta
 
+from notes import write_down
+
 import flyte
 import flyte.errors
-from notes import write_down
 
 env = flyte.TaskEnvironment(name="failing", resources=flyte.Resources(cpu="250m"))
 warm = flyte.TaskEnvironment(

@@ -2,8 +2,9 @@
 
 import asyncio
 
-import flyte
 from notes import write_down
+
+import flyte
 
 fresh = flyte.TaskEnvironment(name="fan_out_fresh", resources=flyte.Resources(cpu="250m"))
 warm = flyte.TaskEnvironment(

@@ -5,8 +5,9 @@ import os
 import subprocess
 import time
 
-import flyte
 from notes import write_down
+
+import flyte
 
 fresh = flyte.TaskEnvironment(name="households_fresh", resources=flyte.Resources(cpu="250m"))
 warm = flyte.TaskEnvironment(

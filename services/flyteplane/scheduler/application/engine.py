@@ -8,6 +8,7 @@ is dropped, nowhere else).
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
 #: Leases of one epoch: the epoch in the upper 32 bits, a count in the lower.
 LEASE_BITS = 32
+#: Runs that have ended whose last events stay in memory.
+MOST_ENDED_RUNS = 64
 
 
 class Engine:
@@ -64,6 +67,8 @@ class Engine:
         self.logs = logs
         self.room = room
         self.runs: dict[RunKey, Run] = {}
+        self.ended_runs: OrderedDict[RunKey, Run] = OrderedDict()
+        """The newest runs that have ended, for whoever begins to watch just after the end."""
         self.lanes: Lanes[Action] = Lanes()
         self.turn = Turn(records, on_failure=on_failure)
         self.turn.before_flush(self.admit)
@@ -279,6 +284,10 @@ class Engine:
 
     def _forget_run(self, run: Run) -> None:
         self.runs.pop(run.key, None)
+        run.actions.clear()
+        self.ended_runs[run.key] = run
+        if len(self.ended_runs) > MOST_ENDED_RUNS:
+            self.ended_runs.popitem(last=False)
         for watcher in tuple(run.watchers):
             watcher.end()
         run.watchers.clear()

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from flyteplane.scheduler.application.ports import Records, RunChange
 
 PAGE = 500
+#: Time in which changes are collected for one read of the store.
+COLLECT_S = 0.02
 
 
 class RunPhases:
@@ -35,5 +37,6 @@ class RunPhases:
                     after = changes[-1].cursor
                     yield changes
                 await event.wait()
+                await asyncio.sleep(COLLECT_S)
         finally:
             self._waiting.discard(event)

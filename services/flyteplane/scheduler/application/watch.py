@@ -121,7 +121,9 @@ class Watching:
         following = max(from_sequence, 1)
         run = self._engine.runs.get(key)
         if run is None:
-            async for message in self._stored(key, following):
+            ended = self._engine.ended_runs.get(key)
+            stream = self._stored(key, following) if ended is None else self._of_ended(ended, following)
+            async for message in stream:
                 yield message
             return
         watcher = Watcher(root_only=root_only)
@@ -161,6 +163,12 @@ class Watching:
             return
         async for message in self._from_store(run.row.id, following, until=until):
             yield message
+
+    async def _of_ended(self, run: Run, following: int) -> AsyncIterator[WatchRunResponse]:
+        async for message in self._catch_up(run, following, until=run.published + 1):
+            following = message.next_sequence
+            yield message
+        yield WatchRunResponse(ended=True, next_sequence=following)
 
     async def _stored(self, key: RunKey, following: int) -> AsyncIterator[WatchRunResponse]:
         row = await self._records.run(key)

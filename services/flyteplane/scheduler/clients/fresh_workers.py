@@ -52,11 +52,14 @@ class FreshWorkers:
         self._background = background
         self._data_prefix = data_prefix
         self._workers: dict[int, _Worker] = {}
+        self._closed = False
 
     def place(self, action: Action) -> None:
         """See the port."""
         attempt = action.attempt
         assert attempt is not None
+        if self._closed:
+            return
         worker = _Worker(placement=self, lease=attempt.lease, action=action, attempt=action.state.attempt)
         self._workers[attempt.lease] = worker
         self._background.start(self._start(worker), name="start worker")
@@ -80,17 +83,25 @@ class FreshWorkers:
             worker.reaper = loop.call_later(GRACE_S, lambda: self._stop_later(lease, grace_s=0.5))
 
     async def close(self) -> None:
-        """See the port. The cluster itself is closed by whoever opened it."""
+        """See the port. The cluster itself is closed by whoever opened it.
+
+        What ends now ends because the platform does: it is charged to nobody, and the next start places it again.
+        """
+        self._closed = True
         names = [worker.name for worker in self._workers.values()]
         await asyncio.gather(*(self._cluster.stop(name, grace_s=0.2) for name in names), return_exceptions=True)
 
     async def _start(self, worker: _Worker) -> None:
         try:
             await self._prepare(worker)
+            if self._closed or worker.lease not in self._engine.attempts:
+                self._workers.pop(worker.lease, None)
+                return
             await self._cluster.start(_worker_spec(worker), worker)
         except PlatformError as error:
             self._workers.pop(worker.lease, None)
-            self._engine.lost(worker.lease, _start_failure(error))
+            if not self._closed:
+                self._engine.lost(worker.lease, start_failure(error))
 
     async def _prepare(self, worker: _Worker) -> None:
         action = worker.action
@@ -155,6 +166,8 @@ class FreshWorkers:
             worker.reaper.cancel()
         if worker.masked_log is not None:
             worker.masked_log.close()
+        if self._closed:
+            return
         failure = worker_failure(
             exit_code=exit.exit_code,
             signal=exit.signal,
@@ -239,7 +252,8 @@ def _worker_spec(worker: _Worker) -> WorkerSpec:
     )
 
 
-def _start_failure(error: PlatformError) -> Failure:
+def start_failure(error: PlatformError) -> Failure:
+    """Why no worker could be started: nothing that the platform can mend, or something that may pass."""
     if isinstance(error, _REFUSALS):
         return Failure(kind=FailureKind.REFUSED, code=error.reason, message=error.public_text, recoverable=False)
     return Failure(kind=FailureKind.SYSTEM, code="WORKER_NOT_STARTED", message=error.public_text)

@@ -30,6 +30,7 @@ from flyteplane.foundation.batcher import Batcher
 from flyteplane.foundation.errors import PlatformError
 from flyteplane.rpc.client import translated_errors
 from flyteplane.scheduler.application import orders
+from flyteplane.scheduler.clients.fresh_workers import start_failure
 from flyteplane.scheduler.domain.failures import Failure, FailureKind
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from flyteplane.foundation.clock import TimerClock
     from flyteplane.foundation.tasks import BackgroundTasks
     from flyteplane.scheduler.application.engine import Engine
-    from flyteplane.scheduler.application.living import Action
+    from flyteplane.scheduler.application.living import Action, Attempt
     from flyteplane.scheduler.application.ports import BundlePath, RunKey, SecretsClient
 
 REOPEN_S: Final = 0.2
@@ -71,7 +72,8 @@ class PoolStream:
         self._outbox: Batcher[PoolOrder] = Batcher("orders to the reuse pool", most=1000)
         self._leases: set[int] = set()
         self._pools: dict[tuple[object, ...], str] = {}
-        self._preparing: dict[tuple[object, ...], list[Action]] = {}
+        self._preparing: dict[tuple[object, ...], list[Attempt]] = {}
+        """Attempts that wait for their pool to be declared."""
         self._declared_runs: set[str] = set()
 
     def start(self) -> None:
@@ -80,14 +82,15 @@ class PoolStream:
 
     def place(self, action: Action) -> None:
         """See the port."""
-        key = _pool_key(action)
+        attempt, key = action.attempt, _pool_key(action)
+        assert attempt is not None
         pool = self._pools.get(key)
         if pool is not None:
-            self._place(action, pool)
+            self._place(attempt, pool)
         elif key in self._preparing:
-            self._preparing[key].append(action)
+            self._preparing[key].append(attempt)
         else:
-            self._preparing[key] = [action]
+            self._preparing[key] = [attempt]
             self._background.start(self._prepare(key, action), name="declare pool")
 
     def send(self, lease: int, orders: Sequence[WorkerOrder]) -> None:
@@ -95,14 +98,14 @@ class PoolStream:
         for order in orders:
             if order.HasField("end_accepted") or order.HasField("lease_revoked"):
                 self._leases.discard(lease)
-            self._outbox.put_nowait(PoolOrder(forward=order))
+            self._put(PoolOrder(forward=order))
 
     def stop(self, lease: int, reason: str) -> None:
         """See the port."""
         self._leases.discard(lease)
         revoke = RevokeLease(lease=lease, reason=reason)
         revoke.grace.seconds = STOP_GRACE_S
-        self._outbox.put_nowait(PoolOrder(revoke=revoke))
+        self._put(PoolOrder(revoke=revoke))
 
     def finished(self, lease: int) -> None:
         """See the port. The replica stays warm."""
@@ -111,24 +114,27 @@ class PoolStream:
         """See the port."""
         self._outbox.close()
 
+    def _put(self, order: PoolOrder) -> None:
+        if not self._outbox.closed:
+            self._outbox.put_nowait(order)
+
     # --- pools ------------------------------------------------------------------------------------------------------
 
     async def _prepare(self, key: tuple[object, ...], first: Action) -> None:
         try:
             declare = await self._declare(first)
         except PlatformError as error:
-            failure = Failure(kind=FailureKind.REFUSED, code=error.reason, message=error.public_text, recoverable=False)
-            for action in self._preparing.pop(key):
-                if action.attempt is not None:
-                    self._engine.lost(action.attempt.lease, failure)
+            failure = start_failure(error)
+            for attempt in self._preparing.pop(key):
+                self._engine.lost(attempt.lease, failure)
             return
         self._pools[key] = declare.pool
-        self._outbox.put_nowait(PoolOrder(declare_pool=declare))
+        self._put(PoolOrder(declare_pool=declare))
         task = orders.declare_task(first.task, bundle_path=declare.bundle_path)
-        self._outbox.put_nowait(PoolOrder(declare_task=task))
-        for action in self._preparing.pop(key):
-            if action.attempt is not None:
-                self._place(action, declare.pool)
+        self._put(PoolOrder(declare_task=task))
+        for attempt in self._preparing.pop(key):
+            if attempt.action.attempt is attempt:
+                self._place(attempt, declare.pool)
 
     async def _declare(self, action: Action) -> DeclarePool:
         spec, run = action.task.spec, action.run.key
@@ -147,19 +153,18 @@ class PoolStream:
             secret_versions=[version for version, _ in versions],
         )
 
-    def _place(self, action: Action, pool: str) -> None:
-        attempt, run = action.attempt, action.run
-        assert attempt is not None
+    def _place(self, attempt: Attempt, pool: str) -> None:
+        action, run = attempt.action, attempt.action.run
         if run.key_text not in self._declared_runs:
             if len(self._declared_runs) >= MOST_DECLARED:
                 self._declared_runs.clear()
             self._declared_runs.add(run.key_text)
             declare = orders.declare_run(run, data_prefix=self._data_prefix)
-            self._outbox.put_nowait(PoolOrder(declare_run=declare))
+            self._put(PoolOrder(declare_run=declare))
         self._leases.add(attempt.lease)
         place = PlaceAttempt(pool=pool, lease=attempt.lease, is_async=action.task.spec.is_async)
         place.assign.CopyFrom(orders.assign(action))
-        self._outbox.put_nowait(PoolOrder(place=place))
+        self._put(PoolOrder(place=place))
 
     # --- the stream -------------------------------------------------------------------------------------------------
 
@@ -168,6 +173,7 @@ class PoolStream:
             try:
                 with translated_errors():
                     await self._converse()
+                self._lose_all("The reuse pool has ended the stream.")
             except PlatformError as error:
                 self._lose_all(error.public_text)
             if not self._outbox.closed:
@@ -182,6 +188,7 @@ class PoolStream:
         finally:
             writer.cancel()
             call.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
 
     async def _write(self, call: grpc.aio.StreamStreamCall[AssignRequest, AssignResponse]) -> None:
         while batch := await self._outbox.take():
@@ -242,6 +249,10 @@ class PoolStream:
         self._engine.lost(refused.lease, failure)
 
     def _lose_all(self, message: str) -> None:
+        if self._outbox.closed:
+            return
+        while self._outbox.take_nowait():
+            pass
         self._declared_runs.clear()
         self._pools.clear()
         leases, self._leases = self._leases, set()

@@ -77,29 +77,32 @@ class Lanes(Generic[T]):
     def admit(self, wanted: Callable[[T], bool], fits: Callable[[T], bool]) -> Iterator[T]:
         """Takes items in turn until no lane's head fits. Items that are not wanted any more are dropped on the way.
 
-        The caller occupies the room of an item before it asks for the next one.
+        The caller occupies the room of an item before it asks for the next one. Room only gets less meanwhile, so that
+        a lane whose head did not fit is not asked again; it is the first to be asked the next time.
         """
-        blocked: list[Hashable] = []
-        while self._lanes:
-            lane, waiting = self._lanes.popitem(last=False)
-            item = self._head(waiting, wanted)
-            if item is None:
-                continue
-            if not fits(item):
-                self._lanes[lane] = waiting
-                blocked.append(lane)
-                if len(blocked) >= len(self._lanes):
-                    break
-                continue
-            blocked.clear()
-            waiting.popleft()
-            self._size -= 1
-            if waiting:
-                self._lanes[lane] = waiting
-            yield item
-        for lane in reversed(blocked):
-            if lane in self._lanes:
-                self._lanes.move_to_end(lane, last=False)
+        blocked: list[tuple[Hashable, deque[T]]] = []
+        try:
+            while self._lanes:
+                lane, waiting = self._lanes.popitem(last=False)
+                item = self._head(waiting, wanted)
+                if item is None:
+                    continue
+                if not fits(item):
+                    blocked.append((lane, waiting))
+                    continue
+                waiting.popleft()
+                self._size -= 1
+                if waiting:
+                    self._lanes[lane] = waiting
+                yield item
+        finally:
+            for lane, waiting in reversed(blocked):
+                self._put_first(lane, waiting)
+
+    def _put_first(self, lane: Hashable, waiting: deque[T]) -> None:
+        waiting.extend(self._lanes.get(lane, ()))
+        self._lanes[lane] = waiting
+        self._lanes.move_to_end(lane, last=False)
 
     def _head(self, waiting: deque[T], wanted: Callable[[T], bool]) -> T | None:
         while waiting:

@@ -19,6 +19,7 @@ from flyteplane.scheduler.store import tables
 SHARD: Final = 0
 _KEY: Final = ("run_id", "ordinal")
 _MUTABLE: Final = ActionRow._fields[ActionRow._fields.index("phase") :]
+_RUN_MUTABLE: Final = ("phase", "started_at", "ended_at", "error")
 _FIRST_MUTABLE: Final = ActionRow._fields.index("phase")
 _FIRST_TERMINAL: Final = 5
 #: Turns of the loop that the commit of new actions lets pass, so that their dispatch comes before the disk.
@@ -106,18 +107,13 @@ class SqlRecords:
 
     async def run(self, key: RunKey) -> RunRow | None:
         """See the port."""
-        columns = tables.runs.c
-        query = select(tables.runs).where(
-            columns.project == key.project, columns.domain == key.domain, columns.name == key.name
-        )
-        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
-        return None if row is None else _run_row(row)
+        rows = await self._database.read(lambda connection: _RUN.rows(connection, *key))
+        return _run_row(rows[0]) if rows else None
 
     async def action(self, run_id: int, name: str) -> ActionRow | None:
         """See the port."""
-        query = select(*_columns()).where(tables.actions.c.run_id == run_id, tables.actions.c.name == name)
-        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
-        return None if row is None else ActionRow(*row)
+        rows = await self._database.read(lambda connection: _ACTION.rows(connection, run_id, name))
+        return ActionRow(*rows[0]) if rows else None
 
     async def actions(
         self, run_id: int, *, after: int, limit: int, parent: str = "", phases: Sequence[int] = ()
@@ -182,7 +178,7 @@ def _apply(connection: Connection, changes: Changes) -> None:
                 insert(tables.tasks), [{"digest": digest, "spec": spec} for digest, spec in fresh.items()]
             )
     if changes.runs:
-        connection.execute(insert(tables.runs), [_run_values(row) for row in changes.runs])
+        _INSERT_RUN.execute_many(connection, [_run_values(row) for row in changes.runs])
     if changes.inserted:
         _INSERT_ACTION.execute_many(connection, changes.inserted)
     if changes.updated:
@@ -192,15 +188,14 @@ def _apply(connection: Connection, changes: Changes) -> None:
         _INSERT_SEGMENT.execute_many(connection, changes.segments)
     if changes.traces:
         _INSERT_TRACE.execute_many(connection, changes.traces)
-    for row in changes.run_phases:
-        _change_run(connection, row)
+    if changes.run_phases:
+        _change_runs(connection, changes.run_phases)
 
 
-def _change_run(connection: Connection, row: RunRow) -> None:
-    values = {"phase": row.phase, "started_at": row.started_at, "ended_at": row.ended_at, "error": row.error}
-    connection.execute(update(tables.runs).where(tables.runs.c.id == row.id).values(**values))
-    at = row.ended_at or row.started_at or row.created_at
-    connection.execute(insert(tables.run_changes).values(run_id=row.id, phase=row.phase, at=at))
+def _change_runs(connection: Connection, rows: Sequence[RunRow]) -> None:
+    _UPDATE_RUN.execute_many(connection, [(row.phase, row.started_at, row.ended_at, row.error, row.id) for row in rows])
+    entered = [(row.id, row.phase, row.ended_at or row.started_at or row.created_at) for row in rows]
+    _INSERT_RUN_CHANGE.execute_many(connection, entered)
 
 
 def _living(connection: Connection) -> tuple[list[RunRow], list[ActionRow]]:
@@ -218,35 +213,41 @@ def _columns(**replaced: Any) -> list[Any]:
     return [replaced[name].label(name) if name in replaced else tables.actions.c[name] for name in ActionRow._fields]
 
 
-def _run_values(row: RunRow) -> dict[str, Any]:
-    project, domain, name = row.key
-    return {
-        "id": row.id,
-        "project": project,
-        "domain": domain,
-        "name": name,
-        "digest": row.digest,
-        "settings": row.settings,
-        "phase": row.phase,
-        "created_at": row.created_at,
-        "started_at": row.started_at,
-        "ended_at": row.ended_at,
-        "error": row.error,
-    }
+def _run_values(row: RunRow) -> Sequence[Any]:
+    """The columns of `runs`, in order."""
+    times = (row.created_at, row.started_at, row.ended_at)
+    return (row.id, *row.key, row.digest, row.settings, row.phase, *times, row.error)
 
 
-def _run_row(row: Any) -> RunRow:
+def _run_row(values: Sequence[Any]) -> RunRow:
+    run_id, project, domain, name, digest, settings, phase, created_at, started_at, ended_at, error = values
     return RunRow(
-        key=RunKey(row.project, row.domain, row.name),
-        id=row.id,
-        digest=row.digest,
-        settings=row.settings,
-        phase=row.phase,
-        created_at=row.created_at,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        error=row.error,
+        key=RunKey(project, domain, name),
+        id=run_id,
+        digest=digest,
+        settings=settings,
+        phase=phase,
+        created_at=created_at,
+        started_at=started_at,
+        ended_at=ended_at,
+        error=error,
     )
+
+
+def _build_run() -> Executable:
+    columns = tables.runs.c
+    conditions = [columns[name] == bindparam(name) for name in RunKey._fields]
+    return select(tables.runs).where(*conditions)
+
+
+def _build_action() -> Executable:
+    columns = tables.actions.c
+    return select(*_columns()).where(columns.run_id == bindparam("run_id"), columns.name == bindparam("name"))
+
+
+def _build_run_update() -> Executable:
+    changed: dict[str, Any] = {name: bindparam(name) for name in _RUN_MUTABLE}
+    return update(tables.runs).values(changed).where(tables.runs.c.id == bindparam("key_id"))
 
 
 def _build_update() -> Executable:
@@ -263,6 +264,14 @@ def _columns_of(table: Table) -> list[str]:
 
 _INSERT_ACTION: Final = HotStatement(lambda: insert(tables.actions), _columns_of(tables.actions))
 _INSERT_SEGMENT: Final = HotStatement(lambda: insert(tables.event_segments), _columns_of(tables.event_segments))
+_RUN: Final = HotStatement(_build_run, RunKey._fields)
+_ACTION: Final = HotStatement(_build_action, ["run_id", "name"])
+_INSERT_RUN: Final = HotStatement(lambda: insert(tables.runs), _columns_of(tables.runs))
+_UPDATE_RUN: Final = HotStatement(_build_run_update, [*_RUN_MUTABLE, "key_id"])
+_INSERT_RUN_CHANGE: Final = HotStatement(
+    lambda: insert(tables.run_changes).values({name: bindparam(name) for name in ("run_id", "phase", "at")}),
+    ["run_id", "phase", "at"],
+)
 _INSERT_TRACE: Final = HotStatement(lambda: insert(tables.traces), _columns_of(tables.traces))
 _UPDATE_ACTION: Final = HotStatement(_build_update, [*_MUTABLE, *(f"key_{name}" for name in _KEY)])
 _EPOCH: Final = HotStatement(

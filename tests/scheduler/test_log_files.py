@@ -1,0 +1,186 @@
+"""Captured output: appended as it comes, read in pieces, followed without looking again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.scheduler.harness import Bench, settle, task
+
+from flyteplane.scheduler.application.ports import RunKey
+from flyteplane.scheduler.store.log_files import LogFiles
+
+RUN = RunKey("project", "domain", "r1")
+WAIT_S = 10.0
+
+
+@pytest.fixture
+async def logs(tmp_path: Path) -> AsyncIterator[LogFiles]:
+    logs = LogFiles(tmp_path / "logs")
+    yield logs
+    logs.close()
+
+
+class Following:
+    """Somebody who follows a log, and the moment from which it has ended."""
+
+    def __init__(self, logs: LogFiles, *, attempt: int = 1) -> None:
+        self.ended = False
+        self.pieces: list[bytes] = []
+        self._logs = logs
+        self._attempt = attempt
+        self._task = asyncio.ensure_future(self._read())
+
+    async def _read(self) -> None:
+        stream = self._logs.stream(RUN, "a0", self._attempt, ended=lambda: self.ended, changed=asyncio.Event())
+        async for piece in stream:
+            self.pieces.append(piece)
+
+    @property
+    def text(self) -> bytes:
+        return b"".join(self.pieces)
+
+    async def until(self, text: bytes) -> None:
+        """Waits for the text to have arrived."""
+        async with asyncio.timeout(WAIT_S):
+            while self.text != text:
+                await asyncio.sleep(0.001)
+
+    async def end(self) -> None:
+        """Nothing more will come."""
+        self.ended = True
+        self._logs.notify(RUN, "a0")
+        async with asyncio.timeout(WAIT_S):
+            await self._task
+
+    async def leave(self) -> None:
+        """Goes away before the end."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+
+async def test_output_is_kept_in_order_in_a_file_of_its_own_per_attempt(logs: LogFiles, tmp_path: Path) -> None:
+    for attempt in (2, 10, 1):
+        for word in (b"one ", b"two"):
+            logs.append(RUN, "a0", attempt, word)
+    assert (tmp_path / "logs/project/domain/r1/a0/10.log").read_bytes() == b"one two"
+    assert await logs.attempts(RUN, "a0") == [1, 2, 10]
+    assert await logs.attempts(RUN, "none") == []
+
+
+async def test_a_log_is_read_in_pieces(logs: LogFiles) -> None:
+    logs.append(RUN, "a0", 1, b"0123456789")
+    assert await logs.read(RUN, "a0", 1, offset=0, limit=4) == b"0123"
+    assert await logs.read(RUN, "a0", 1, offset=8, limit=4) == b"89"
+    assert await logs.read(RUN, "a0", 1, offset=10, limit=4) == b""
+    assert await logs.read(RUN, "a0", 7, offset=0, limit=4) == b""
+
+
+async def test_more_logs_are_written_than_files_may_be_open(logs: LogFiles) -> None:
+    for word in (b"a", b"b"):
+        for number in range(150):
+            logs.append(RUN, f"c{number}", 1, word)
+    assert len(logs._open) <= 64
+    assert await logs.read(RUN, "c0", 1, offset=0, limit=9) == b"ab"
+
+
+async def test_a_log_goes_on_growing_after_a_restart(tmp_path: Path) -> None:
+    for word in (b"before ", b"after"):
+        logs = LogFiles(tmp_path)
+        logs.append(RUN, "a0", 1, word)
+        logs.close()
+    assert await LogFiles(tmp_path).read(RUN, "a0", 1, offset=0, limit=99) == b"before after"
+
+
+async def test_a_follower_gets_what_is_there_and_what_comes(logs: LogFiles) -> None:
+    logs.append(RUN, "a0", 1, b"there ")
+    following = Following(logs)
+    await following.until(b"there ")
+    logs.append(RUN, "a0", 1, b"comes ")
+    await following.until(b"there comes ")
+    logs.append(RUN, "a0", 1, b"last")
+    await following.end()
+    assert following.text == b"there comes last"
+
+
+async def test_a_follower_may_come_before_the_log(logs: LogFiles) -> None:
+    following = Following(logs)
+    await settle()
+    logs.append(RUN, "a0", 1, b"first")
+    await following.until(b"first")
+    await following.end()
+
+
+async def test_output_that_comes_while_a_piece_is_read_is_not_missed(logs: LogFiles) -> None:
+    following = Following(logs)
+    total = b""
+    for number in range(200):
+        word = f"{number} ".encode()
+        total += word
+        logs.append(RUN, "a0", 1, word)
+        if number % 7 == 0:
+            await asyncio.sleep(0)
+    await following.end()
+    assert following.text == total
+
+
+async def test_a_long_log_comes_in_pieces_of_bounded_size(logs: LogFiles) -> None:
+    text = bytes(range(256)) * 1_000
+    logs.append(RUN, "a0", 1, text)
+    following = Following(logs)
+    await following.end()
+    assert following.text == text
+    assert max(map(len, following.pieces)) <= 64 * 1024
+
+
+async def test_followers_of_one_log_do_not_disturb_each_other(logs: LogFiles) -> None:
+    first, second = Following(logs), Following(logs)
+    logs.append(RUN, "a0", 1, b"one ")
+    await first.until(b"one ")
+    await second.until(b"one ")
+    await first.leave()
+    logs.append(RUN, "a0", 1, b"two")
+    await second.until(b"one two")
+    await second.end()
+    assert not logs._followers
+
+
+async def test_a_log_that_cannot_be_written_fails_no_task_and_is_reported_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    in_the_way = tmp_path / "logs"
+    in_the_way.write_text("a file")
+    logs = LogFiles(in_the_way)
+    with caplog.at_level(logging.ERROR, logger="flyteplane.scheduler.logs"):
+        for _ in range(3):
+            logs.append(RUN, "a0", 1, b"word")
+    assert len(caplog.records) == 1
+
+
+async def test_the_log_of_an_attempt_ends_with_it_and_that_of_an_action_with_its_last_attempt(bench: Bench) -> None:
+    key = await bench.submit(task(retries=1))
+    scheduler = bench.scheduler
+    lease = await bench.started("a0")
+    await bench.say(lease, log={"data": b"first "})
+    of_one: list[bytes] = []
+
+    async def follow() -> None:
+        async for piece in scheduler.log_of_attempt(key, "a0", 1, follow=True):
+            of_one.append(piece)
+
+    following = asyncio.ensure_future(follow())
+    await bench.say(lease, log={"data": b"words"})
+    await bench.fail("a0")
+    await bench.advance(60)
+    lease = await bench.started("a0")
+    async with asyncio.timeout(WAIT_S):
+        await following
+    assert b"".join(of_one) == b"first words"
+    await bench.say(lease, log={"data": b"of the second"})
+    await bench.succeed("a0")
+    assert await scheduler.logs.read(key, "a0", 2, offset=0, limit=99) == b"of the second"
+    assert await scheduler.attempt_after(key, "a0", 1) == 2
+    assert await scheduler.attempt_after(key, "a0", 2) == 0

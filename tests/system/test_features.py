@@ -1,0 +1,264 @@
+"""What the platform offers, used on a real platform the way a program would."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from pathlib import Path
+
+import pytest
+from tests.support.announcements import Announcements
+from tests.support.ledger import Ledger
+from tests.support.platform import PlatformUnderTest
+from tests.support.processes import assert_ended
+from tests.system.conftest import PROGRAMS
+from tests.system.programs import features
+
+import flyte
+import flyte.errors
+from flyte.io import File
+from flyte.models import ActionPhase
+from flyte.remote import Action, Run
+from flyteapi.common.v1 import phase_pb2
+
+pytestmark = pytest.mark.usefixtures("shared")
+
+
+def result_of(task: object, *inputs: object) -> object:
+    """Runs a task to its end and returns its output."""
+    return flyte.run(task, *inputs).outputs()[0]
+
+
+class TestCalls:
+    def test_records_models_lists_and_dicts_arrive_as_they_were_sent(self) -> None:
+        assert result_of(features.all_types) == []
+
+    def test_a_named_tuple_comes_back_as_what_it_is(self) -> None:
+        run = flyte.run(features.named, 5)
+        assert run.outputs()[0] == features.Pair(total=5, text="5")
+
+    def test_a_synchronous_task_calls_synchronous_tasks(self) -> None:
+        assert result_of(features.synchronous_parent, 3) == 14
+
+    def test_children_of_both_kinds_are_gathered_in_order(self) -> None:
+        assert result_of(features.gathers, 6) == [0, 2, 6, 6, 12, 10]
+
+    def test_a_map_gives_results_in_the_order_of_its_inputs(self) -> None:
+        assert result_of(features.maps, 5) == [0, 2, 4, 6, 8]
+
+    def test_failures_of_a_map_are_results(self) -> None:
+        names = result_of(features.maps_with_failures, 5)
+        assert isinstance(names, list)
+        assert names[:3] == ["int"] * 3
+        assert names[3].endswith("Error")
+        assert names[4] == "int"
+
+    def test_an_override_holds_for_its_call_alone_and_empty_is_a_value(self) -> None:
+        assert result_of(features.overridden) == [
+            {"LEVEL": "environment", "KEPT": "yes"},
+            {"LEVEL": "override"},
+            {},
+        ]
+
+    def test_retries_of_an_override_are_kept(self, ledger: Ledger) -> None:
+        assert result_of(features.retried_by_override, ledger.path) == 3
+        assert len(ledger.entries()) == 3
+
+    def test_variables_of_a_run_reach_its_tasks_and_those_of_the_task_win(self) -> None:
+        run = flyte.with_runcontext(env_vars={"LEVEL": "run", "OF_RUN": "1"}).run(
+            features.variables, ["LEVEL", "OF_RUN"]
+        )
+        assert run.outputs()[0] == {"LEVEL": "environment", "OF_RUN": "1"}
+
+
+class TestCache:
+    def test_the_second_run_is_read_from_the_cache(self, ledger: Ledger) -> None:
+        assert result_of(features.costly_parent, 3, ledger.path) == 5
+        second = flyte.run(features.costly_parent, 3, ledger.path)
+        assert second.outputs()[0] == 5
+        assert sorted(entry["n"] for entry in ledger.entries()) == [-1, 0, 1, 2]
+        assert second.details().root.state.cache_status == phase_pb2.CACHE_STATUS_HIT
+        assert len(list(Action.listall(second.name))) == 1
+
+    def test_children_are_read_from_the_cache_of_another_run(self, ledger: Ledger) -> None:
+        assert result_of(features.uncached_parent, 3, ledger.path) == 5
+        assert result_of(features.uncached_parent, 4, ledger.path) == 14
+        assert sorted(entry["n"] for entry in ledger.entries()) == [0, 1, 2, 3]
+
+    def test_a_run_may_replace_or_leave_out_what_is_cached(self, ledger: Ledger) -> None:
+        flyte.run(features.costly, 7, ledger.path).wait()
+        for context in (
+            flyte.with_runcontext(overwrite_cache=True),
+            flyte.with_runcontext(disable_run_cache=True),
+            flyte.with_runcontext(),
+        ):
+            assert context.run(features.costly, 7, ledger.path).outputs()[0] == 49
+        assert len(ledger.entries()) == 3
+
+
+class TestReuse:
+    def test_tasks_share_a_process_and_its_module_globals(self) -> None:
+        seen = result_of(features.counts_one_after_another, 4)
+        assert isinstance(seen, list)
+        assert len({pid for pid, _ in seen}) == 1
+        calls = [count for _, count in seen]
+        assert calls == list(range(calls[0], calls[0] + 4))
+
+    def test_a_replica_serves_more_than_one_run(self) -> None:
+        (first, _), (second, _) = (flyte.run(features.count_calls).outputs()[0:2] for _ in range(2))
+        assert first == second
+
+    def test_a_task_sees_nothing_of_the_one_before_it_on_the_replica(self) -> None:
+        assert result_of(features.spoils_and_looks) is True
+
+
+class TestFiles:
+    def test_files_and_folders_go_in_and_come_out(self, tmp_path: Path) -> None:
+        source = tmp_path / "said.txt"
+        source.write_text("hello, wörld")
+        shouted, total = flyte.run(features.files, File.from_local_sync(str(source)), 4).outputs()
+        assert Path(shouted.download_sync(str(tmp_path / "back.txt"))).read_text() == "HELLO, WÖRLD".replace("Ö", "ö")
+        assert total == 6
+
+    def test_each_attempt_has_a_working_and_a_temporary_folder_of_its_own(self, shared: PlatformUnderTest) -> None:
+        first, second = flyte.run(features.two_surroundings).outputs()[0]
+        assert first["cwd"] != second["cwd"]
+        assert first["temp"] != second["temp"]
+        for one in (first, second):
+            assert one["temp"] == one["TMPDIR"]
+            assert Path(one["cwd"]).is_relative_to(shared.data)
+
+
+class TestCommandLine:
+    """`flyte run`, `get`, `logs` and `abort` as people type them."""
+
+    def test_run_prints_the_result(self, shared: PlatformUnderTest) -> None:
+        done = shared.flyte("run", "features.py", "named", "--n", "12", cwd=PROGRAMS)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "12" in done.stdout
+        assert "'12'" in done.stdout
+
+    def test_a_run_that_fails_prints_the_users_traceback_and_says_so(self, shared: PlatformUnderTest) -> None:
+        done = shared.flyte("run", "failing.py", "raises_with_cause", "--order", "4", cwd=PROGRAMS)
+        assert done.returncode == 1
+        assert 'File "failing.py"' in done.stderr
+        assert "RuntimeError: no orders today" in done.stderr
+        assert "flyte/" not in done.stderr
+
+    def test_get_shows_runs_and_actions(self, shared: PlatformUnderTest) -> None:
+        run = flyte.with_runcontext(labels={"team": "blue"}).run(features.gathers, 3)
+        run.wait()
+        one = json.loads(shared.flyte("get", "run", run.name, "--json").stdout)
+        assert (one["phase"], one["task"], one["labels"]) == ("SUCCEEDED", "features_parents.gathers", {"team": "blue"})
+        listed = json.loads(shared.flyte("get", "run", "--json", "--with-label", "team=blue").stdout)
+        assert [other["run"] for other in listed] == [run.name]
+        tree = json.loads(shared.flyte("get", "action", run.name, "--json").stdout)
+        assert [action["parent"] for action in tree] == ["", "a0", "a0", "a0"]
+        assert {action["phase"] for action in tree} == {"SUCCEEDED"}
+        shown = shared.flyte("get", "action", run.name, tree[1]["action"]).stdout
+        assert tree[1]["task"] in shown
+
+    def test_logs_are_whole_and_there_after_the_process_is_gone(self, shared: PlatformUnderTest) -> None:
+        run = flyte.run(features.talks, 200)
+        run.wait()
+        lines = shared.flyte("get", "logs", run.name).stdout.splitlines()
+        assert [line for line in lines if line.startswith("line")] == [f"line {number}" for number in range(200)]
+        assert lines[-1] == "without an end"
+        # What is written past Python takes another way and may come earlier.
+        assert {"from a child process", "to the error stream, ö"} <= set(lines)
+        assert len(lines) == 203
+
+    def test_each_attempt_has_its_own_log(self, shared: PlatformUnderTest) -> None:
+        run = flyte.run(features.talks_twice)
+        run.wait()
+        assert shared.flyte("get", "logs", run.name, "--attempt", "1").stdout == "attempt 1\n"
+        assert shared.flyte("get", "logs", run.name).stdout == "attempt 2\n"
+
+    def test_followed_output_is_printed_before_the_result(self, shared: PlatformUnderTest) -> None:
+        done = shared.flyte("run", "--follow", "features.py", "talks", "--lines", "2", cwd=PROGRAMS)
+        lines = done.stdout.splitlines()
+        assert [line for line in lines if line.startswith("line")] == ["line 0", "line 1"]
+        assert lines[-1] == "o0 = 2"
+
+    def test_abort_ends_a_run_and_says_why(self, shared: PlatformUnderTest, announcements: Announcements) -> None:
+        run = flyte.run(features.waits, announcements.path)
+        said = announcements.next()
+        done = shared.flyte("abort", "run", run.name, "--reason", "it is late")
+        assert done.returncode == 0
+        assert_ended([said["pid"]])
+        run.wait()
+        assert run.phase is ActionPhase.ABORTED
+        assert "it is late" in shared.flyte("get", "run", run.name).stdout
+        with pytest.raises(flyte.errors.ActionAbortedError, match="it is late"):
+            run.outputs()
+        again = shared.flyte("abort", "run", run.name)
+        assert again.returncode == 0
+        assert "ABORTED" in again.stdout
+
+
+class TestSecrets:
+    VALUE = f"s3cret-{secrets.token_hex(12)}"
+
+    @pytest.fixture
+    def secret(self, shared: PlatformUnderTest) -> str:
+        shared.flyte("delete", "secret", "SYSTEM_TEST_SECRET")
+        made = shared.flyte("create", "secret", "SYSTEM_TEST_SECRET", stdin=self.VALUE)
+        assert made.returncode == 0, made.stderr
+        assert self.VALUE not in made.stdout + made.stderr
+        return self.VALUE
+
+    def test_a_secret_reaches_the_task_that_asks_for_it_and_no_file(
+        self, shared: PlatformUnderTest, secret: str
+    ) -> None:
+        run = flyte.run(features.reads_secret)
+        assert run.outputs()[0] == len(secret)
+        assert result_of(features.cannot_see_secret) == "nothing"
+        log = shared.flyte("get", "logs", run.name).stdout
+        assert log.startswith("the secret is ")
+        assert secret not in log
+        listed = shared.flyte("get", "secret").stdout
+        assert "SYSTEM_TEST_SECRET" in listed
+        assert secret not in listed
+        forms = [secret.encode(), *encoded(secret.encode()), secret.encode().hex().encode()]
+        holding = [path for path in files_below(shared.data) if any(form in path.read_bytes() for form in forms)]
+        assert not holding
+
+    def test_a_secret_that_is_not_there_is_an_error_that_names_it(self) -> None:
+        run = flyte.run(features.needs_missing_secret)
+        run.wait()
+        error = run.error()
+        assert error is not None
+        assert "SECRET_THAT_IS_NOT_THERE" in str(error)
+
+
+def encoded(value: bytes) -> list[bytes]:
+    """What stands in a file for each of the three ways in which base64 may meet the value."""
+    found = []
+    for before in range(3):
+        text = base64.b64encode(b"x" * before + value)
+        found.append(text[4 if before else 0 : -4])
+    return found
+
+
+def files_below(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_memory_over_the_limit_ends_the_task_and_says_what_to_do() -> None:
+    assert result_of(features.uses_memory, 20) == 20 * 1024 * 1024
+    run = flyte.run(features.uses_memory, 900)
+    run.wait()
+    error = run.error()
+    assert error is not None
+    assert "memory" in str(error).lower()
+    assert run.phase is ActionPhase.FAILED
+
+
+def test_labels_and_the_task_of_a_run_are_found_again() -> None:
+    run = flyte.with_runcontext(name="findable").run(features.double, 4)
+    run.wait()
+    found = Run.get("findable")
+    assert found.task_name == "features.double"
+    assert found.inputs() == {"n": 4}
+    assert found.outputs()[0] == 8

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from tests.scheduler.harness import Bench, MemoryCache, settle, task
-from tests.state.world import Worker, World
+from tests.state.workers import Worker
+from tests.state.world import World
 
 from flyte.spec.digests import task_digest
 from flyteapi.cache.v1.cache_service_pb2 import CacheEntry

@@ -30,6 +30,7 @@ class Following:
     def __init__(self, logs: LogFiles, *, attempt: int = 1) -> None:
         self.ended = False
         self.pieces: list[bytes] = []
+        self._more = asyncio.Event()
         self._logs = logs
         self._attempt = attempt
         self._task = asyncio.ensure_future(self._read())
@@ -38,6 +39,7 @@ class Following:
         stream = self._logs.stream(RUN, "a0", self._attempt, ended=lambda: self.ended, changed=asyncio.Event())
         async for piece in stream:
             self.pieces.append(piece)
+            self._more.set()
 
     @property
     def text(self) -> bytes:
@@ -47,7 +49,8 @@ class Following:
         """Waits for the text to have arrived."""
         async with asyncio.timeout(WAIT_S):
             while self.text != text:
-                await asyncio.sleep(0.001)
+                self._more.clear()
+                await self._more.wait()
 
     async def end(self) -> None:
         """Nothing more will come."""
@@ -165,11 +168,9 @@ async def test_the_log_of_an_attempt_ends_with_it_and_that_of_an_action_with_its
     scheduler = bench.scheduler
     lease = await bench.started("a0")
     await bench.say(lease, log={"data": b"first "})
-    of_one: list[bytes] = []
 
-    async def follow() -> None:
-        async for piece in scheduler.log_of_attempt(key, "a0", 1, follow=True):
-            of_one.append(piece)
+    async def follow() -> bytes:
+        return b"".join([piece async for piece in scheduler.log_of_attempt(key, "a0", 1, follow=True)])
 
     following = asyncio.ensure_future(follow())
     await bench.say(lease, log={"data": b"words"})
@@ -177,8 +178,7 @@ async def test_the_log_of_an_attempt_ends_with_it_and_that_of_an_action_with_its
     await bench.advance(60)
     lease = await bench.started("a0")
     async with asyncio.timeout(WAIT_S):
-        await following
-    assert b"".join(of_one) == b"first words"
+        assert await following == b"first words"
     await bench.say(lease, log={"data": b"of the second"})
     await bench.succeed("a0")
     assert await scheduler.logs.read(key, "a0", 2, offset=0, limit=99) == b"of the second"

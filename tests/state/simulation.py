@@ -10,8 +10,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from tests.state.follower import Watch
 from tests.state.program import FAILED, IMPATIENT, Node, random_program
-from tests.state.world import MOST_STEPS, Watch, Worker, World
+from tests.state.workers import Worker
+from tests.state.world import MOST_STEPS, World
 
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder

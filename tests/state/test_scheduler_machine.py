@@ -17,7 +17,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.scheduler.harness import task
-from tests.state.world import Watch, Worker, World
+from tests.state.follower import Watch
+from tests.state.workers import Worker
+from tests.state.world import World
 
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec

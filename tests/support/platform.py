@@ -137,12 +137,12 @@ class PlatformUnderTest:
         return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
 
     def flyte(
-        self, *arguments: str, cwd: Path | None = None, stdin: str = "", within_s: float = 60.0
+        self, *arguments: str, cwd: Path | None = None, stdin: str = "", within_s: float = 60.0, marked: bool = False
     ) -> subprocess.CompletedProcess[str]:
-        """Runs the `flyte` command against this platform to its end."""
+        """Runs the `flyte` command to its end; what it leaves running is found as of this platform if it is `marked`."""
         return subprocess.run(
             [str(FLYTE), *arguments],
-            env=self.client_environment,
+            env=self.environment if marked else self.client_environment,
             input=stdin,
             capture_output=True,
             text=True,
@@ -162,6 +162,12 @@ class PlatformUnderTest:
             text=True,
             cwd=cwd,
         )
+
+    def kill_process(self, pid: int) -> None:
+        """Kills one of the processes of this platform without a word; returns when it is gone."""
+        (found,) = [process for process in self.processes() if process.pid == pid]
+        found.kill()
+        processes.assert_ended([pid])
 
     def freeze(self) -> None:
         """Stops the process of the services where it is, so that it sees nothing of what happens next."""

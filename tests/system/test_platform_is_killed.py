@@ -65,6 +65,27 @@ def test_a_run_survives_the_platform_and_no_finished_child_runs_again(
     platform.assert_no_work_left()
 
 
+@pytest.mark.parametrize("seed", [2])
+def test_any_process_may_be_killed_at_any_time(platform: PlatformUnderTest, ledger: Ledger, seed: int) -> None:
+    chance, count = random.Random(seed), 40
+    run = flyte.run(fan_outs.mixed, count, ledger.path, 0.05)
+    for _ in range(6):
+        time.sleep(chance.uniform(0, 0.3))
+        others = [found for found in platform.processes() if found.pid != platform.pid]
+        if others and chance.random() < 0.6:
+            chance.choice(others).kill()
+        else:
+            platform.kill()
+            platform.start()
+    assert run.outputs()[0] == sum_of_squares(count)
+    log = whole_log(run)
+    log.assert_each_action_ended_once()
+    assert len(log.succeeded()) == count
+    platform.stop()
+    platform.assert_nothing_runs()
+    platform.assert_no_work_left()
+
+
 @pytest.mark.parametrize("seed", [1])
 def test_a_platform_that_is_killed_again_and_again_still_ends_its_run(
     platform: PlatformUnderTest, ledger: Ledger, seed: int

@@ -199,7 +199,17 @@ def sleeps_in_c(ledger: str) -> None:
 
 @env.task(timeout=1)
 def blocks_all_signals(ledger: str) -> None:
+    """Blocks, and hears nothing, for longer than it may."""
+    _hear_nothing(ledger)
+
+
+@env.task
+def deaf(ledger: str) -> None:
     """Blocks, and hears nothing."""
+    _hear_nothing(ledger)
+
+
+def _hear_nothing(ledger: str) -> None:
     write_down(ledger)
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     while True:

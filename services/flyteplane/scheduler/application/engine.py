@@ -75,6 +75,7 @@ class Engine:
         self.timers = Timers(clock=clock, fire=self._timer)
         self.attempts: dict[int, Attempt] = {}
         self.on_finish: Callable[[Action], None] = lambda action: None
+        self.on_placed_again: Callable[[Action], None] = lambda action: None
         self.on_submit: Callable[[Attempt, WorkerReport], None] = lambda attempt, report: None
         self.on_declare: Callable[[WorkerReport], None] = lambda report: None
         self.on_run_change: Callable[[], None] = lambda: None
@@ -215,6 +216,8 @@ class Engine:
             attempt.occupies = action.task.demand
             self.room.take(action.task.demand)
         placement.place(action)
+        if action.state.attempt > 1:
+            self.on_placed_again(action)
 
     def _drop_attempt(self, action: Action) -> None:
         attempt = action.attempt

@@ -190,7 +190,7 @@ class FollowedLogs(LogStore, Protocol):
         end it."""
 
     def notify(self, run: RunKey, action: str) -> None:
-        """The action has ended: whoever follows it looks once more."""
+        """The action has ended or another attempt has begun: whoever follows it looks once more."""
 
     def close(self) -> None:
         """Writes what is left."""

@@ -183,6 +183,9 @@ def _position(token: str) -> int:
     if not token:
         return 0
     try:
-        return int(base64.urlsafe_b64decode(token.encode()).decode())
-    except (ValueError, binascii.Error) as error:
-        raise InvalidArgument("the page token was not made by this service", field="page_token") from error
+        position = int(base64.urlsafe_b64decode(token.encode()).decode())
+    except (ValueError, binascii.Error):
+        position = -1
+    if not 0 <= position < 1 << 63:
+        raise InvalidArgument("the page token was not made by this service", field="page_token")
+    return position

@@ -72,6 +72,7 @@ class Scheduler:
         self.engine.on_declare = self.tasks.declared
         self.engine.on_ready = self.caching.resume
         self.engine.on_finish = self._finished
+        self.engine.on_placed_again = lambda action: self.logs.notify(action.run.key, action.name)
         self.engine.on_run_change = lambda: self.engine.turn.after_commit(self.run_phases.changed)
 
     async def start(self, *, epoch: int, placements: Mapping[str, Placement]) -> int:

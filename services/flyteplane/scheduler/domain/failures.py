@@ -75,8 +75,9 @@ def worker_failure(*, exit_code: int, signal: int, out_of_memory: bool, known: b
     return Failure(kind=FailureKind.USER, code="WORKER_EXITED", message=text, exit_code=exit_code)
 
 
-def system_budget(code: str) -> int | None:
-    """How many re-placements a failure of the infrastructure may have; None for no limit."""
-    if code == "PLATFORM_RESTARTED":
+def system_budget(failure: Failure) -> int | None:
+    """How many re-placements a failure of the infrastructure may have; None for no limit. A signal is named only in the
+    failure of the attempt whose worker it killed, and not in those of its neighbours on a replica."""
+    if failure.code == "PLATFORM_RESTARTED":
         return None
-    return KILLED_BUDGET if code in ("WORKER_KILLED", "REPLICA_CRASHED") else SYSTEM_BUDGET
+    return KILLED_BUDGET if failure.signal else SYSTEM_BUDGET

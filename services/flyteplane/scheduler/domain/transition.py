@@ -154,7 +154,7 @@ def _task_failure(state: ActionState, failure: Failure, policy: ActionPolicy, *,
 
 
 def _system_failure(state: ActionState, failure: Failure, *, at: float) -> Outcome:
-    budget = system_budget(failure.code)
+    budget = system_budget(failure)
     if budget is None:
         return _wait_again(state, Phase.FAILED, failure, at=at, delay_s=0.0, reason=failure.message)
     killed = state.killed + (1 if failure.signal else 0)

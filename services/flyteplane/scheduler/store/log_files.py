@@ -88,7 +88,7 @@ class LogFiles:
                 self._followers.pop((run, action), None)
 
     def notify(self, run: RunKey, action: str) -> None:
-        """The action has ended: whoever follows it looks once more."""
+        """The action has ended or another attempt has begun: whoever follows it looks once more."""
         for event in self._followers.get((run, action), ()):
             event.set()
 

@@ -1,4 +1,4 @@
-"""What lies in a code bundle beside the user's files: agreed between the side that packs it and the worker that imports from it."""
+"""What lies in a code bundle beside the user's files: agreed between the packing side and the importing worker."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """The cache, as the scheduler uses it."""
 
+import asyncio
 from collections.abc import Sequence
 
 from tests.scheduler.harness import Bench, MemoryCache, settle, task
@@ -31,6 +32,37 @@ async def test_the_second_run_comes_from_the_cache_and_starts_no_worker(bench: B
     assert len(bench.workers.placed) == 1
     got = await bench.scheduler.queries.get(second, "a0")
     assert got.action.cached_from == "project/domain/r1/a0"
+
+
+class SlowCache(MemoryCache):
+    """A cache whose writes take as long as the test wants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_store = asyncio.Event()
+
+    async def put(self, entries: Sequence[tuple[CacheEntry, bool]]) -> None:
+        """See the port."""
+        await self.may_store.wait()
+        await super().put(entries)
+
+
+async def test_a_run_that_is_known_to_have_ended_is_found_although_its_result_is_still_being_stored(
+    bench: Bench,
+) -> None:
+    bench.cache = cache = SlowCache()
+    await bench.start()
+    await bench.submit(task(cached=True))
+    await bench.succeed("a0", b"v")
+    assert cache.entries == {}
+    second = await bench.submit(task(cached=True), name="r2")
+    assert await _status(bench, second) == CACHE_STATUS_HIT
+    cache.may_store.set()
+    await settle()
+    assert len(cache.entries) == 1
+    third = await bench.submit(task(cached=True), name="r3")
+    assert await _status(bench, third) == CACHE_STATUS_HIT
+    assert len(bench.workers.placed) == 1
 
 
 async def test_lookups_of_one_turn_are_one_batch(bench: Bench) -> None:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.scheduler.harness import Bench, MemoryCache, settle, task
+from tests.scheduler.harness import Bench, settle, task
 from tests.state.workers import Worker
 from tests.state.world import World
 
 from flyte.spec.digests import task_digest
-from flyteapi.cache.v1.cache_service_pb2 import CacheEntry
-from flyteapi.common.v1.phase_pb2 import CACHE_STATUS_FAILED
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.scheduler.v1.worker_service_pb2 import SubmitAction, WorkerReport
 from flyteplane.foundation.errors import Aborted, InvalidArgument, PlatformError, Unavailable
@@ -114,69 +112,6 @@ async def test_after_a_write_that_failed_nothing_more_is_written_or_said(world: 
     assert all(row.phase < Phase.SUCCEEDED for row in world.checker.rows.values())
     await world.crash()
     await world.drain()
-
-
-class FullCache(MemoryCache):
-    """A cache that can be read and not written."""
-
-    async def put(self, entries: Sequence[tuple[CacheEntry, bool]]) -> None:
-        raise Unavailable("the cache is full")
-
-
-async def test_a_result_that_cannot_be_cached_is_kept_all_the_same(bench: Bench) -> None:
-    bench.cache = FullCache()
-    await bench.start()
-    key = await bench.submit(task("env.parent", retries=1))
-    await bench.call("a0", "c1", task("env.child", cached=True))
-    await bench.succeed("c1", b"kept")
-    await settle()
-    assert (await bench.scheduler.queries.get(key, "c1")).action.cache_status == CACHE_STATUS_FAILED
-    assert (await bench.scheduler.queries.data(key, "c1")).outputs.inline == b"kept"
-    await bench.fail("a0")
-    await bench.advance(60)
-    lease = await bench.call("a0", "c1", task("env.child", cached=True))
-    await settle()
-    assert bench.results(lease) == [(1, Phase.SUCCEEDED, b"kept")]
-
-
-@pytest.mark.parametrize("restart", ["while it runs", "while it waits for its retry"])
-async def test_a_cached_task_is_cached_although_the_platform_was_restarted(bench: Bench, restart: str) -> None:
-    await bench.submit(task(cached=True, retries=1))
-    if restart == "while it waits for its retry":
-        await bench.fail("a0")
-    await bench.start()
-    await bench.advance(60)
-    await settle()
-    await bench.succeed("a0", b"v")
-    await settle()
-    second = await bench.submit(task(cached=True, retries=1), name="r2")
-    assert await bench.phase(second) is Phase.SUCCEEDED
-
-
-async def test_of_two_that_compute_the_same_one_waits_after_a_restart_too(bench: Bench) -> None:
-    spec = task(cached=True)
-    spec.cache.serialize = True
-    await bench.submit(spec, name="r1")
-    second = await bench.submit(spec, name="r2")
-    await bench.start()
-    await settle()
-    assert len(bench.workers.placed) == 1
-    await bench.succeed("a0", b"once")
-    await settle()
-    assert await bench.phase(second) is Phase.SUCCEEDED
-
-
-async def test_a_wait_that_took_too_long_does_not_end_the_wait_for_a_computation(bench: Bench) -> None:
-    spec = task(cached=True, retries=2, max_queued_time=5)
-    spec.cache.serialize = True
-    await bench.submit(spec, name="r1")
-    await bench.started("a0")
-    second = await bench.submit(spec, name="r2")
-    await bench.advance(5.1)
-    await bench.advance(0.6)
-    assert len(bench.workers.placed) == 1
-    await bench.succeed("a0", b"once")
-    assert await bench.phase(second) is Phase.SUCCEEDED
 
 
 async def test_a_call_that_is_said_again_is_answered_once(bench: Bench) -> None:

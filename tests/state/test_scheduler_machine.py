@@ -298,9 +298,11 @@ class SqliteSchedulerMachine(SchedulerMachine):
     sqlite = True
 
 
+#: The suite makes the same histories every time; a thorough search makes new ones.
+EXAMPLES = settings().max_examples
+THOROUGH = EXAMPLES > 100
+
 TestOnMemory = SchedulerMachine.TestCase
-TestOnMemory.settings = settings(max_examples=settings().max_examples // 2, stateful_step_count=40, derandomize=True)
+TestOnMemory.settings = settings(max_examples=EXAMPLES // 2, stateful_step_count=40, derandomize=not THOROUGH)
 TestOnSqlite = SqliteSchedulerMachine.TestCase
-TestOnSqlite.settings = settings(
-    max_examples=max(5, settings().max_examples // 12), stateful_step_count=30, derandomize=True
-)
+TestOnSqlite.settings = settings(max_examples=EXAMPLES // 12, stateful_step_count=30, derandomize=not THOROUGH)

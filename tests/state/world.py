@@ -100,7 +100,8 @@ class World:
         self._nothing_is_lost()
         for watch in self.watches:
             watch.resume()
-        await self.settle()
+        # What fell due while nobody was there happens now.
+        await self.advance(0.0)
 
     async def crash(self, *, keep: int = 0) -> None:
         """kill -9, and the next scheduler. Of the writes that were not acknowledged the first `keep` are stored."""

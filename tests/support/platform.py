@@ -111,6 +111,8 @@ class PlatformUnderTest:
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait(STOP_WITHIN_S)
+        # What ends by itself also removes its control groups.
+        processes.await_end([found.pid for found in self.processes()], within_s=2.0)
         processes.kill_all(self.data)
 
     def processes(self) -> list[Found]:

@@ -38,7 +38,7 @@ def test_an_attempt_whose_worker_is_killed_is_tried_again_elsewhere(
 def test_killing_workers_of_a_fan_out_repeats_only_their_own_attempts(
     shared: PlatformUnderTest, ledger: Ledger, kind: str
 ) -> None:
-    run = flyte.run(fan_outs.fan_out, kind, 24, ledger.path, 0.1)
+    run = flyte.run(fan_outs.fan_out, kind, 24, ledger.path, 0.4)
     before = RunLog()
     for event in events_of(run):
         before.add(event)

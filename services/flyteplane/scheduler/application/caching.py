@@ -2,15 +2,15 @@
 
 Lookups of one turn go to the cache service as one batch. A cache that cannot be asked never fails a task: the action
 goes on without it, and says so in its cache status. With `serialize`, actions of one key that are under way at the
-same time wait for the first one.
+same time wait for the first one, unless it waits for them.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 from flyte.spec.digests import cache_key
 from flyteapi.cache.v1.cache_service_pb2 import CacheEntry, CacheKey
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Most keys in one lookup.
 BATCH = 500
+
+_Place: TypeAlias = tuple[str, str, bytes]
 
 
 class Caching:
@@ -51,6 +53,8 @@ class Caching:
         self._asking: deque[Action] = deque()
         self._asked = False
         self._storing: list[tuple[Action, CacheEntry, bool]] = []
+        self._on_its_way: dict[_Place, CacheEntry] = {}
+        """What has ended and is not known to be stored: whoever was told of that end finds it in the cache."""
         self._leaders: dict[bytes, Action] = {}
         self._followers: dict[bytes, deque[Action]] = {}
 
@@ -121,20 +125,31 @@ class Caching:
     async def _ask(self) -> None:
         while self._asking:
             batch = [self._asking.popleft() for _ in range(min(BATCH, len(self._asking)))]
-            queries = [(_key(action), _max_age_s(action)) for action in batch]
-            try:
-                entries = list(await self._cache.lookup(queries))
-            except PlatformError:
-                entries = []
-            for position, action in enumerate(batch):
-                if action.state.phase.terminal:
-                    continue
-                if entries:
-                    self._looked_up(action, entries[position])
-                else:
-                    self._engine.mark_cache(action, CacheStatus.FAILED)
-                    self._ready(action)
+            unknown = []
+            for action in batch:
+                entry = self._on_its_way.get(_place(_key(action))) if self._on_its_way else None
+                if entry is None:
+                    unknown.append(action)
+                elif not action.state.phase.terminal:
+                    self._looked_up(action, entry)
+            if unknown:
+                await self._look_up(unknown)
         self._asked = False
+
+    async def _look_up(self, batch: Sequence[Action]) -> None:
+        queries = [(_key(action), _max_age_s(action)) for action in batch]
+        try:
+            entries = list(await self._cache.lookup(queries))
+        except PlatformError:
+            entries = []
+        for position, action in enumerate(batch):
+            if action.state.phase.terminal:
+                continue
+            if entries:
+                self._looked_up(action, entries[position])
+            else:
+                self._engine.mark_cache(action, CacheStatus.FAILED)
+                self._ready(action)
 
     def _looked_up(self, action: Action, entry: CacheEntry | None) -> None:
         if entry is None:
@@ -156,10 +171,28 @@ class Caching:
             self._ready(action)
             return
         leader = self._leaders.setdefault(action.cache_key, action)
-        if leader is action:
+        if leader is action or self._waits_for(leader, action):
             self._ready(action)
         else:
             self._followers.setdefault(action.cache_key, deque()).append(action)
+
+    def _waits_for(self, leader: Action, action: Action) -> bool:
+        """True if the leader cannot end before the action does: they would wait for each other for ever.
+
+        Parents wait for their children, and the followers of a leader for it.
+        """
+        seen: set[Action] = set()
+        unvisited = [action]
+        while unvisited:
+            ancestor = unvisited.pop().parent
+            while ancestor is not None and ancestor not in seen:
+                if ancestor is leader:
+                    return True
+                seen.add(ancestor)
+                if self._leaders.get(ancestor.cache_key) is ancestor:
+                    unvisited.extend(self._followers.get(ancestor.cache_key, ()))
+                ancestor = ancestor.parent
+        return False
 
     def _pass_on(self, key: bytes, leader: Action) -> None:
         del self._leaders[key]
@@ -196,6 +229,7 @@ class Caching:
 
     def _queue(self, action: Action, entry: CacheEntry) -> None:
         self._storing.append((action, entry, action.run.settings.overwrite_cache))
+        self._on_its_way[_place(entry.key)] = entry
         if len(self._storing) == 1:
             self._background.start(self._put(), name="cache store")
 
@@ -209,6 +243,9 @@ class Caching:
                 for action, entry, _ in batch:
                     self._engine.mark_ended(action, CacheStatus.FAILED, outputs=entry.outputs.SerializeToString())
             del self._storing[: len(batch)]
+            for _, entry, _ in batch:
+                if self._on_its_way.get(_place(entry.key)) is entry:
+                    del self._on_its_way[_place(entry.key)]
 
 
 def _key(action: Action) -> CacheKey:
@@ -217,6 +254,11 @@ def _key(action: Action) -> CacheKey:
         Scope() if action.run.settings.cache_lookup_scope == "global" else Scope(project=key.project, domain=key.domain)
     )
     return CacheKey(scope=scope, digest=action.cache_key)
+
+
+def _place(key: CacheKey) -> _Place:
+    """A key in a form that can be looked up."""
+    return key.scope.project, key.scope.domain, key.digest
 
 
 def _max_age_s(action: Action) -> float | None:

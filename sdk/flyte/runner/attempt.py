@@ -58,8 +58,6 @@ class RunOfTask:
         variables = self._variables.copy()
         variables["FLYTE_ACTION_NAME"] = assign.action
         variables["FLYTE_ATTEMPT_NUMBER"] = str(assign.attempt - 1)
-        if assign.attempt_token:
-            variables["FLYTE_ATTEMPT_TOKEN"] = assign.attempt_token
         return variables
 
     def task_context(self, assign: Assign, *, custom_context: Mapping[str, str], report: Any) -> TaskContext:

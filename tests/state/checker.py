@@ -41,6 +41,8 @@ class Progress:
     killed: int = 0
     since: float = 0.0
     """Time of the last event."""
+    queued: float = 0.0
+    """Time of the event with which the present wait began."""
 
 
 _LIMITS = {
@@ -146,7 +148,7 @@ class Checker:
         told = self.progress.get(key)
         if told is None:
             self.expect(phase is Phase.QUEUED and not event.attempt and event.HasField("header"), "a first event")
-            self.progress[key] = Progress(since=_seconds(event))
+            self.progress[key] = Progress(since=_seconds(event), queued=_seconds(event))
             return
         step = f"{event.action}: {told.phase.name} of attempt {told.attempt} to {phase.name} of {event.attempt}"
         self.expect(not told.phase.terminal, f"{step}: it had ended")
@@ -164,10 +166,13 @@ class Checker:
         if event.error.code in _LIMITS and not self.jumped:
             self._timed_out(self.specs[self.rows[run_id, event.action].task_digest], told, event, step)
         told.phase, told.attempt, told.since = phase, event.attempt, _seconds(event)
+        if phase is Phase.QUEUED:
+            told.queued = told.since
 
     def _timed_out(self, spec: TaskSpec, told: Progress, event: Event, step: str) -> None:
         which = _LIMITS[event.error.code]
-        limit, passed = getattr(spec.timeouts, which).seconds, _seconds(event) - told.since
+        since = told.queued if which == "max_queued_time" else told.since
+        limit, passed = getattr(spec.timeouts, which).seconds, _seconds(event) - since
         if which != "deadline":
             self.expect(passed >= limit - 0.01, f"{step}: {which} of {limit} s after {passed} s")
         if which == "max_runtime":

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -301,6 +302,7 @@ class SqliteSchedulerMachine(SchedulerMachine):
 #: The suite makes the same histories every time; a thorough search makes new ones.
 EXAMPLES = settings().max_examples
 THOROUGH = EXAMPLES > 100
+pytestmark = pytest.mark.timeout(1_800 if THOROUGH else 120)
 
 TestOnMemory = SchedulerMachine.TestCase
 TestOnMemory.settings = settings(max_examples=EXAMPLES // 2, stateful_step_count=40, derandomize=not THOROUGH)

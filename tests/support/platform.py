@@ -141,7 +141,7 @@ class PlatformUnderTest:
     def flyte(
         self, *arguments: str, cwd: Path | None = None, stdin: str = "", within_s: float = 60.0, marked: bool = False
     ) -> subprocess.CompletedProcess[str]:
-        """Runs the `flyte` command to its end; what it leaves running is found as of this platform if it is `marked`."""
+        """Runs the `flyte` command to its end; `marked`, what it leaves running is found as of this platform."""
         return subprocess.run(
             [str(FLYTE), *arguments],
             env=self.environment if marked else self.client_environment,

@@ -339,10 +339,14 @@ class Engine:
                 self._cancel_call(attempt, report.cancel_call.call)
 
     def worker_known(self, lease: int, worker: str) -> None:
-        """The attempt has a worker with this name."""
+        """The attempt has a worker with this name, stored with its next change: it is worth no commit of its own."""
         attempt = self.attempts.get(lease)
-        if attempt is not None:
-            self.apply(attempt.action, WorkerKnown(lease=lease, worker=worker))
+        if attempt is None:
+            return
+        action = attempt.action
+        outcome = transition(action.state, WorkerKnown(lease=lease, worker=worker), action.task.policy)
+        if outcome is not None:
+            action.state = outcome[0]
 
     def lost(self, lease: int, failure: Failure) -> None:
         """The worker of the lease is gone, or could not be started."""

@@ -11,6 +11,7 @@ import sys
 import time
 import zipfile
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -203,12 +204,17 @@ async def test_workers_outlive_their_template_and_a_new_one_takes_its_place(
 async def test_a_worker_without_a_template_can_be_stopped(cluster: ProcessCluster, bundle: Path) -> None:
     owner, pids = await with_descendants(cluster, bundle)
     (template,) = cluster.template_pids.values()
-    os.kill(template, signal.SIGKILL)
-    await asyncio.sleep(0.1)
-    await cluster.stop("w", grace_s=5.0)
-    assert not (await owner.gone()).known
-    # What has left the group is found by its control group, where there is one.
-    assert await all_dead([pids[0], pids[-1]])
+    try:
+        os.kill(template, signal.SIGKILL)
+        await asyncio.sleep(0.1)
+        await cluster.stop("w", grace_s=5.0)
+        assert not (await owner.gone()).known
+        # What has left the group is found by its control group, where there is one.
+        assert await all_dead([pids[0], pids[-1]])
+    finally:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 async def test_the_folder_is_gone_when_the_worker_is(cluster: ProcessCluster, tmp_path: Path, bundle: Path) -> None:

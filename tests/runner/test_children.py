@@ -63,14 +63,16 @@ async def test_the_task_version_is_declared_once_and_before_its_first_use(worker
     assert declared.spec.entrypoint.bundle_digest == "b" * 64
 
 
-async def test_calls_of_one_turn_go_out_as_one_batch(worker: StartWorker, bundle: Bundle) -> None:
+async def test_calls_of_one_turn_go_out_in_few_batches(worker: StartWorker, bundle: Bundle) -> None:
     code = bundle(
         CHILDREN + "@env.task\nasync def parent() -> int:\n"
         "    return sum(await asyncio.gather(*[double(n) for n in range(500)]))\n"
     )
     owner = await worker(children=doubled)
     await owner.end_of(owner.assign("parent", bundle=code))
-    assert max(owner.batches) >= 500
+    # A turn that takes long is interrupted by the pulse thread, which sends what there is so far.
+    assert sum(owner.batches) >= 500
+    assert len(owner.batches) <= 20
 
 
 async def test_names_are_the_same_in_every_attempt_and_differ_between_calls(

@@ -46,7 +46,7 @@ class UserFile:
         if hasattr(self.module, name):
             kind = type(getattr(self.module, name)).__name__
             raise click.ClickException(
-                f"{name!r} in {self.path} is no task but a {kind}. Decorate the function with @env.task."
+                f"{name!r} in {self.path} is no task; it is of type {kind}. Decorate a function with @env.task."
             )
         raise click.ClickException(f"{self.path} has no task {name!r}.{suggestion(name, self.tasks)}")
 

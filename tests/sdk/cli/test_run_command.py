@@ -120,7 +120,7 @@ def test_variables_reach_the_task(flyte: Flyte, here: Path) -> None:
         (["size", "--file", "missing.txt"], "file 'missing.txt' does not exist", 2),
         (["shwo", "--number", "1"], "has no task 'shwo'. Did you mean 'show'?", 1),
         (["plain"], "'plain' in", 1),
-        (["LIMIT"], "is no task but a int", 1),
+        (["LIMIT"], "is no task; it is of type int", 1),
         (["show", "--number", "1", "-e", "NOVALUE"], "'NOVALUE' is not KEY=VALUE", 2),
         (["show", "--number", "1", "--name", "Not A Name"], "name", 2),
     ],

@@ -2,7 +2,8 @@
 
 Deterministic and in memory; what waits is derived from the stored actions and is rebuilt from them after a restart.
 Admitting one action costs the same whatever the number that wait. A lane keeps the order of its run; lanes take
-turns, so that a run with 100,000 actions delays another by one action and not by all of them.
+turns, so that a run with 100,000 actions delays another by one action and not by all of them. Room is not set aside:
+an action that needs much of it may be passed by smaller ones of other runs for as long as these keep coming.
 """
 
 from collections import OrderedDict, deque

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from flyte.cli.options import assignments, root_options, scope_options
+from flyte.cli.options import assignments, root_options, scope_options, secret_options
 
 
 @click.group()
@@ -15,11 +15,7 @@ def create() -> None:
 
 
 @create.command("secret")
-@click.argument("name")
-@click.option("--value", help="The value; better not, since others may see your command line. - reads standard input.")
-@click.option("--from-file", type=click.Path(dir_okay=False, path_type=Path), help="File with the value.")
-@click.option("--group", default="", help="Group of the secret.")
-@scope_options
+@secret_options
 @click.pass_context
 def create_secret(
     ctx: click.Context,

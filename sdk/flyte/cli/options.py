@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import rich_click as click
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -59,6 +57,15 @@ def scope_options(command: Command) -> Command:
     """Add --project and --domain to a command, which win over those before the command."""
     command = click.option("-d", "--domain", help="Domain.")(command)
     return click.option("-p", "--project", help="Project.")(command)
+
+
+def secret_options(command: Command) -> Command:
+    """Add NAME, --value, --from-file, --group and the scope to a command that stores a secret."""
+    command = click.option("--group", default="", help="Group of the secret.")(scope_options(command))
+    file = click.Path(dir_okay=False, path_type=Path)
+    command = click.option("--from-file", type=file, help="File with the value.")(command)
+    warning = "The value; better not, since others may see your command line. - reads standard input."
+    return click.argument("name")(click.option("--value", help=warning)(command))
 
 
 def json_option(command: Command) -> Command:

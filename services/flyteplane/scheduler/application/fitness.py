@@ -21,6 +21,13 @@ def process_fitness(spec: TaskSpec) -> None:
             field="pod_template",
             mend=_MEND,
         )
+    if spec.service_account:
+        raise InvalidArgument(
+            "local processes have no service accounts",
+            reason="NOT_ON_THIS_CLUSTER",
+            field="service_account",
+            mend=_MEND,
+        )
     if spec.image.system_packages:
         packages = ", ".join(spec.image.system_packages)
         raise InvalidArgument(

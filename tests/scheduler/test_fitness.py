@@ -1,0 +1,47 @@
+"""What local processes cannot carry out is refused, naming the field and the mend."""
+
+import pytest
+from tests.scheduler.harness import task
+
+from flyteapi.task.v1.task_spec_pb2 import TaskSpec
+from flyteplane.foundation.errors import InvalidArgument
+from flyteplane.scheduler.application.fitness import process_fitness
+
+
+def _with_gpu(spec: TaskSpec) -> None:
+    spec.resources.accelerator.device_class, spec.resources.accelerator.quantity = "GPU", 1
+
+
+def _with_template(spec: TaskSpec) -> None:
+    spec.pod_template.name = "large"
+
+
+def _with_account(spec: TaskSpec) -> None:
+    spec.service_account = "robot"
+
+
+def _with_packages(spec: TaskSpec) -> None:
+    spec.image.system_packages.append("curl")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        (_with_gpu, "resources.gpu"),
+        (_with_template, "pod_template"),
+        (_with_account, "service_account"),
+        (_with_packages, "image"),
+    ],
+)
+def test_a_task_that_processes_cannot_carry_out_is_refused(change: object, field: str) -> None:
+    spec = task()
+    assert callable(change)
+    change(spec)
+    with pytest.raises(InvalidArgument) as refused:
+        process_fitness(spec)
+    assert refused.value.field == field
+    assert refused.value.mend
+
+
+def test_a_plain_task_is_carried_out() -> None:
+    process_fitness(task())

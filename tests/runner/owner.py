@@ -29,7 +29,7 @@ from flyteapi.scheduler.v1.worker_service_pb2 import (
 )
 from flyteapi.task.v1.task_spec_pb2 import Entrypoint, TaskSpec
 from flyteapi.task.v1.value_pb2 import NamedValues, Payload
-from flyteplane.cluster.ports import WorkerChannel, WorkerExit
+from flyteplane.cluster.ports import WorkerChannel, WorkerExit, WorkerProgress
 
 RUN_KEY = "demo/development/run1"
 
@@ -79,6 +79,9 @@ class Owner:
         if orders:
             self.send(*orders)
         self._wake()
+
+    def progress(self, progress: WorkerProgress) -> None:
+        """See the port."""
 
     def output(self, name: str, data: bytes) -> None:
         self.raw_output += data

@@ -14,7 +14,7 @@ from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder, WorkerReport
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteapi.task.v1.value_pb2 import Payload
 from flyteplane.foundation.clock import ManualClock
-from flyteplane.scheduler.application.fitness import process_fitness
+from flyteplane.cluster.process_fitness import process_fitness
 from flyteplane.scheduler.application.intake import NewRun
 from flyteplane.scheduler.application.living import Action
 from flyteplane.scheduler.application.ports import RunKey

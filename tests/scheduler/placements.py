@@ -12,7 +12,7 @@ from tests.scheduler.harness import MemoryCache, ScriptedWorkers, settle
 from flyte.spec.digests import task_digest
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteplane.foundation.clock import ManualClock
-from flyteplane.scheduler.application.fitness import process_fitness
+from flyteplane.cluster.process_fitness import process_fitness
 from flyteplane.scheduler.application.intake import NewRun
 from flyteplane.scheduler.application.ports import Placement, RunKey
 from flyteplane.scheduler.application.scheduler import Parts, Scheduler

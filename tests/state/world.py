@@ -23,7 +23,7 @@ from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder
 from flyteplane.foundation.clock import ManualClock
 from flyteplane.records import migrate, open_database
 from flyteplane.scheduler.application.engine import Engine
-from flyteplane.scheduler.application.fitness import process_fitness
+from flyteplane.cluster.process_fitness import process_fitness
 from flyteplane.scheduler.application.intake import NewRun
 from flyteplane.scheduler.application.ports import Records, RunKey
 from flyteplane.scheduler.application.scheduler import Parts, Scheduler

@@ -1,19 +1,33 @@
 """A cluster without processes: workers are Python callables that answer orders with reports.
 
 For tests of whoever owns workers. It keeps the same promises as the real clusters: one worker for a name, orders in
-order, reports on the event loop, an exit that is told once and last.
+order, reports on the event loop, an exit that is told once and last. With `outlives_owner` it behaves like pods: its
+workers stay when their owner is gone, and another owner may adopt them.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from flyteapi.scheduler.v1.worker_service_pb2 import Hello, WorkerOrder, WorkerReport
-from flyteplane.cluster.ports import ClusterCapacity, WorkerExit, WorkerSink, WorkerSpec
+from flyteplane.cluster.ports import (
+    ClusterCapacity,
+    ClusterHealth,
+    ExitReason,
+    PodConstraints,
+    WorkerExit,
+    WorkerProgress,
+    WorkerSink,
+    WorkerSpec,
+    WorkerStage,
+)
 from flyteplane.foundation.errors import Unavailable
+
+if TYPE_CHECKING:
+    from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 
 _UNBOUNDED: Final = ClusterCapacity(cpu_millis=0, memory_bytes=0)
 
@@ -54,14 +68,28 @@ class MemoryWorker:
         if self.exited is None:
             self.sink.output(self.spec.name, data)
 
+    def tell(self, stage: WorkerStage, *, reason: str = "", message: str = "", node: str = "") -> None:
+        """Says how the start comes along."""
+        if self.exited is None:
+            progress = WorkerProgress(name=self.spec.name, stage=stage, reason=reason, message=message, node=node)
+            self.sink.progress(progress)
+
     def exit(
-        self, *, code: int = 0, signal: int = 0, out_of_memory: bool = False, known: bool = True, message: str = ""
+        self,
+        *,
+        code: int = 0,
+        signal: int = 0,
+        out_of_memory: bool = False,
+        known: bool = True,
+        message: str = "",
+        reason: ExitReason = ExitReason.ENDED,
     ) -> None:
         """Ends the worker; the second time does nothing."""
         if self.exited is not None:
             return
         self.exited = WorkerExit(
             name=self.spec.name,
+            reason=reason,
             exit_code=code,
             signal=signal,
             out_of_memory=out_of_memory,
@@ -89,6 +117,7 @@ class MemoryCluster:
     Args:
         script: what every worker does.
         capacity: room for workers.
+        outlives_owner: whether workers can be adopted by another owner.
     """
 
     def __init__(
@@ -97,10 +126,12 @@ class MemoryCluster:
         *,
         name: str = "memory",
         capacity: ClusterCapacity = _UNBOUNDED,
+        outlives_owner: bool = False,
     ) -> None:
         self._script = script
         self._name = name
         self._capacity = capacity
+        self._outlives_owner = outlives_owner
         self._closed = False
         self.workers: dict[str, MemoryWorker] = {}
         """Workers that have not ended, by name."""
@@ -108,20 +139,59 @@ class MemoryCluster:
         """Every worker that was ever started."""
         self.refusal: Exception | None = None
         """Raised by `start` if set."""
+        self.unreachable = ""
+        """Why the cluster cannot be asked; empty while it can."""
+        self.unfit: Exception | None = None
+        """Raised by `refuse_unfit` if set."""
 
     @property
     def name(self) -> str:
         """Name in the operator's configuration."""
         return self._name
 
+    @property
+    def kind(self) -> str:
+        """See the port."""
+        return "memory"
+
+    @property
+    def outlives_owner(self) -> bool:
+        """See the port."""
+        return self._outlives_owner
+
     def capacity(self) -> ClusterCapacity:
         """Room for workers."""
         return self._capacity
+
+    def health(self) -> ClusterHealth:
+        """See the port."""
+        return ClusterHealth(reachable=not self.unreachable, message=self.unreachable)
+
+    def refuse_unfit(self, task: TaskSpec, constraints: PodConstraints) -> None:
+        """See the port."""
+        if self.unfit is not None:
+            raise self.unfit
+
+    async def adopt(self, name: str, sink: WorkerSink) -> bool:
+        """See the port."""
+        self._ask()
+        worker = self.workers.get(name)
+        if worker is None or not self._outlives_owner:
+            return False
+        worker.sink = sink
+        sink.opened(name, worker)
+        return True
+
+    async def others(self, known: Collection[str]) -> Sequence[str]:
+        """See the port."""
+        self._ask()
+        return [name for name in self.workers if name not in known]
 
     async def start(self, spec: WorkerSpec, sink: WorkerSink) -> None:
         """Starts a worker, which says Hello, or adopts the one of this name."""
         if self._closed:
             raise Unavailable(f"cluster {self._name} is closing", reason="CLUSTER_CLOSED")
+        self._ask()
         if self.refusal is not None:
             raise self.refusal
         if (running := self.workers.get(spec.name)) is not None:
@@ -142,9 +212,15 @@ class MemoryCluster:
             await worker.ended.wait()
 
     async def close(self) -> None:
-        """Ends all workers."""
+        """Ends all workers, unless they outlive their owner."""
         self._closed = True
+        if self._outlives_owner:
+            return
         await asyncio.gather(*(self.stop(name, grace_s=0.0) for name in list(self.workers)))
+
+    def _ask(self) -> None:
+        if self.unreachable:
+            raise Unavailable(self.unreachable, reason="CLUSTER_UNREACHABLE")
 
     def _forget(self, worker: MemoryWorker) -> None:
         self.workers.pop(worker.spec.name, None)

@@ -5,18 +5,49 @@ takes the worker and everything it started, and that every worker that was start
 once. It knows nothing of attempts, queues or pools: what a worker is for is the business of whoever started it.
 
 The stream of worker messages reaches the owner through its `WorkerSink` when the worker speaks over an inherited socket
-(processes); pods open a gRPC stream to the owner instead, and their sink hears of exits only.
+(processes); pods open a gRPC stream to the owner instead, and their sink hears of progress and exits only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder, WorkerReport
+    from flyteapi.task.v1.task_spec_pb2 import ImageSpec, PodTemplate, ResourceRequest, TaskSpec
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodConstraints:
+    """What the operator's resource class adds to a pod and what it lets a user's template do."""
+
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: Sequence[Mapping[str, Any]] = ()
+    """As in a pod's spec."""
+    priority_class: str = ""
+    allow_host_paths: bool = False
+    allow_privileged: bool = False
+    allow_service_account_token: bool = False
+    service_accounts: Sequence[str] = ()
+    """Service accounts that pods may run as besides the namespace's own default."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodRequest:
+    """What a worker needs where it is a pod; processes look at none of it."""
+
+    image: ImageSpec
+    resources: ResourceRequest
+    template: PodTemplate | None = None
+    """The user's template, by name or by value."""
+    service_account: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    interruptible: bool = False
+    """May be placed on nodes that can be taken away."""
+    constraints: PodConstraints = field(default_factory=PodConstraints)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSpec:
@@ -36,6 +67,56 @@ class WorkerSpec:
     """Limit; 0: no limit of its own."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """project, domain, run, action, attempt or pool: for people and for reconciliation."""
+    token: str = ""
+    """With which a worker that opens a stream of its own says who it is."""
+    pod: PodRequest | None = None
+    """Set for workers that may become pods."""
+
+
+class ExitReason(StrEnum):
+    """Why a worker is gone, where it is known; part of the failure that people see."""
+
+    ENDED = "ENDED"
+    """By itself, with `exit_code`, or by a signal."""
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    EVICTED = "EVICTED"
+    PREEMPTED = "PREEMPTED"
+    NODE_LOST = "NODE_LOST"
+    POD_DELETED = "POD_DELETED"
+    """Somebody else deleted it."""
+    IMAGE_NOT_FOUND = "IMAGE_NOT_FOUND"
+    """The registry, or the name, says that there is none: trying again is of no use."""
+    IMAGE_PULL_FAILED = "IMAGE_PULL_FAILED"
+    """The image could not be had for longer than the cluster's patience lasts."""
+    CONTAINER_REFUSED = "CONTAINER_REFUSED"
+    """The node cannot make the container: a command, volume or config map that does not exist."""
+    SIDECAR_FAILED = "SIDECAR_FAILED"
+    """An init container or a sidecar failed, so that the primary could not run."""
+    STOPPED = "STOPPED"
+    """It was asked to stop."""
+    LOST = "LOST"
+    """Nobody saw how."""
+
+
+class WorkerStage(StrEnum):
+    """Where a worker stands that cannot be spoken to yet."""
+
+    WAITING = "WAITING"
+    """The cluster has no room for it yet."""
+    STARTING = "STARTING"
+    """It has a place; image and containers are being made ready."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerProgress:
+    """What happens to a worker before it speaks, for people: "0/3 nodes are available: 3 Insufficient cpu"."""
+
+    name: str
+    stage: WorkerStage
+    reason: str = ""
+    """UPPER_SNAKE or Kubernetes' CamelCase reason, such as "Unschedulable" or "ErrImagePull"; empty if all goes well."""
+    message: str = ""
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +124,7 @@ class WorkerExit:
     """How a worker ended."""
 
     name: str
+    reason: ExitReason = ExitReason.ENDED
     exit_code: int = 0
     """Exit code of the process; 0 if a signal ended it or if it is not known."""
     signal: int = 0
@@ -74,6 +156,9 @@ class WorkerSink(Protocol):
     def output(self, name: str, data: bytes) -> None:
         """The worker wrote to its standard output or error outside of any attempt's own capture."""
 
+    def progress(self, progress: WorkerProgress) -> None:
+        """The worker cannot be spoken to yet, for this reason."""
+
     def exited(self, exit: WorkerExit) -> None:
         """The worker and its output have ended."""
 
@@ -86,6 +171,15 @@ class ClusterCapacity:
     memory_bytes: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterHealth:
+    """Whether the cluster can be asked."""
+
+    reachable: bool = True
+    message: str = ""
+    """Why it cannot be; for people."""
+
+
 class Cluster(Protocol):
     """Where workers are placed."""
 
@@ -93,12 +187,42 @@ class Cluster(Protocol):
     def name(self) -> str:
         """Name in the operator's configuration, "local" for this machine."""
 
+    @property
+    def kind(self) -> str:
+        """ "process", "kubernetes" or "memory"."""
+
+    @property
+    def outlives_owner(self) -> bool:
+        """True if workers go on when the process that started them is gone, and can be adopted by the next one."""
+
     def capacity(self) -> ClusterCapacity:
         """Room for workers."""
 
+    def health(self) -> ClusterHealth:
+        """Whether the cluster can be asked. While it cannot, nothing is said of its workers: no exit, no progress."""
+
+    def refuse_unfit(self, task: TaskSpec, constraints: PodConstraints) -> None:
+        """Raises `InvalidArgument` for a task that this cluster can never carry out as it asks. Pure and quick: it is
+        called when a task is submitted."""
+
     async def start(self, spec: WorkerSpec, sink: WorkerSink) -> None:
-        """Starts a worker; returns when the start is under way. Raises `Unavailable` if it cannot be tried now and
-        `InvalidArgument` if this cluster can never run it."""
+        """Starts a worker; returns when the start is under way. The same name again adopts the worker that is there.
+
+        Raises:
+            InvalidArgument: this cluster can never run it; also a template or image that is refused for good.
+            NotFound: something that the worker names does not exist there (a template, a namespace).
+            ResourceExhausted: a quota of the cluster is used up; try again later.
+            Unavailable: it cannot be tried now; try again later. Whether it was started is unknown.
+        """
+
+    async def adopt(self, name: str, sink: WorkerSink) -> bool:
+        """Listens to a worker that an owner before this one started. False: there is none of this name, as the cluster
+        itself says. A worker that has ended already is told to the sink as an exit, and True is returned. Raises
+        `Unavailable` if the cluster cannot be asked."""
+
+    async def others(self, known: Collection[str]) -> Sequence[str]:
+        """Names of workers of this owner's kind that run and are not among the known ones: left by an owner before, to
+        be stopped. Raises `Unavailable`."""
 
     async def stop(self, name: str, *, grace_s: float) -> None:
         """Asks the worker and all its processes to end (SIGTERM), kills them after `grace_s` seconds. Idempotent."""

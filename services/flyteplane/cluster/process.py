@@ -14,13 +14,14 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flyteplane.cluster.cgroups import ControlGroups, GroupSettings, WorkerGroup
 from flyteplane.cluster.machine import machine_capacity
-from flyteplane.cluster.ports import ClusterCapacity, WorkerExit, WorkerSink, WorkerSpec
+from flyteplane.cluster.ports import ClusterCapacity, ClusterHealth, PodConstraints, WorkerExit, WorkerSink, WorkerSpec
+from flyteplane.cluster.process_fitness import process_fitness
 from flyteplane.cluster.processes import boot_id, kill_group, start_time
 from flyteplane.cluster.secret_folders import SecretFolders
 from flyteplane.cluster.template_process import TemplateProcess
@@ -31,6 +32,9 @@ from flyteplane.cluster.worker_process import WorkerProcess, exit_of_status
 from flyteplane.foundation.digest import digest
 from flyteplane.foundation.errors import InvalidArgument, Unavailable
 from flyteplane.foundation.tasks import BackgroundTasks
+
+if TYPE_CHECKING:
+    from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 
 _log = logging.getLogger("flyteplane.cluster")
 
@@ -91,9 +95,35 @@ class ProcessCluster:
         """Name in the operator's configuration."""
         return self._name
 
+    @property
+    def kind(self) -> str:
+        """See the port."""
+        return "process"
+
+    @property
+    def outlives_owner(self) -> bool:
+        """Processes end with the platform that forked them."""
+        return False
+
     def capacity(self) -> ClusterCapacity:
         """Room for workers."""
         return self._capacity
+
+    def health(self) -> ClusterHealth:
+        """This machine can always be asked."""
+        return ClusterHealth()
+
+    def refuse_unfit(self, task: TaskSpec, constraints: PodConstraints) -> None:
+        """See the port."""
+        process_fitness(task)
+
+    async def adopt(self, name: str, sink: WorkerSink) -> bool:
+        """See the port: what an owner before this one started was ended by `open`."""
+        return False
+
+    async def others(self, known: Collection[str]) -> Sequence[str]:
+        """See the port."""
+        return ()
 
     @property
     def template_pids(self) -> dict[str, int]:

@@ -11,7 +11,7 @@ from flyteapi.scheduler.v1.cluster_service_pb2_grpc import add_ClusterServiceSer
 from flyteapi.scheduler.v1.queue_service_pb2_grpc import add_QueueServiceServicer_to_server
 from flyteapi.scheduler.v1.scheduler_service_pb2_grpc import add_SchedulerServiceServicer_to_server
 from flyteplane.records import migrate, open_database
-from flyteplane.scheduler.application.fitness import process_fitness
+from flyteplane.cluster.process_fitness import process_fitness
 from flyteplane.scheduler.application.scheduler import Parts, Scheduler
 from flyteplane.scheduler.clients.fresh_workers import FreshWorkers
 from flyteplane.scheduler.clients.other_services import CacheStub, SecretsStub

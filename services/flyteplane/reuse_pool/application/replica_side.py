@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from flyteapi.scheduler.v1.worker_service_pb2 import Hello, LeaseRevoked, WorkerOrder, WorkerReport
-from flyteplane.cluster.ports import WorkerChannel, WorkerExit
+from flyteplane.cluster.ports import WorkerChannel, WorkerExit, WorkerProgress
 from flyteplane.foundation.clock import Clock
 from flyteplane.reuse_pool.application.effect_runner import EffectRunner
 from flyteplane.reuse_pool.application.pool_keeper import PoolKeeper
@@ -62,6 +62,9 @@ class ReplicaSide:
             else:
                 self._of_replica(session, report, now)
         registry.flush()
+
+    def progress(self, progress: WorkerProgress) -> None:
+        """See the port."""
 
     def output(self, name: str, data: bytes) -> None:
         """The replica wrote outside of any attempt."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from flyte.spec.masking import Mask
 from flyte.spec.quantities import parse_bytes
 from flyteapi.scheduler.v1.worker_service_pb2 import Cancel, WorkerOrder, WorkerReport
-from flyteplane.cluster.ports import Cluster, WorkerChannel, WorkerExit, WorkerSpec
+from flyteplane.cluster.ports import Cluster, WorkerChannel, WorkerExit, WorkerProgress, WorkerSpec
 from flyteplane.foundation.errors import InvalidArgument, NotFound, PermissionDenied, PlatformError
 from flyteplane.scheduler.application import orders
 from flyteplane.scheduler.clients.masked_log import MaskedLog
@@ -222,6 +222,9 @@ class _Worker:
     def received(self, name: str, reports: Sequence[WorkerReport]) -> None:
         """See the port."""
         self.placement._received(reports)
+
+    def progress(self, progress: WorkerProgress) -> None:
+        """See the port."""
 
     def output(self, name: str, data: bytes) -> None:
         """See the port."""

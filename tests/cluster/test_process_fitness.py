@@ -5,7 +5,7 @@ from tests.scheduler.harness import task
 
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteplane.foundation.errors import InvalidArgument
-from flyteplane.scheduler.application.fitness import process_fitness
+from flyteplane.cluster.process_fitness import process_fitness
 
 
 def _with_gpu(spec: TaskSpec) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
-FIRST_PARTY = {"flyte", "flyteplane", "flyteapi"}
+FIRST_PARTY = {"flyte", "flyteplane", "flyteapi", "etcdserverpb"}
 SHIPPED = ("sdk", "services")
 
 

@@ -13,8 +13,8 @@ from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder, WorkerReport
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteapi.task.v1.value_pb2 import Payload
-from flyteplane.foundation.clock import ManualClock
 from flyteplane.cluster.process_fitness import process_fitness
+from flyteplane.foundation.clock import ManualClock
 from flyteplane.scheduler.application.intake import NewRun
 from flyteplane.scheduler.application.living import Action
 from flyteplane.scheduler.application.ports import RunKey
@@ -58,6 +58,10 @@ class ScriptedWorkers:
         """See the port."""
         assert action.attempt is not None
         self.placed.append((action.attempt.lease, action))
+
+    def adopt(self, action: Action) -> bool:
+        """See the port."""
+        return False
 
     def send(self, lease: int, orders: Sequence[WorkerOrder]) -> None:
         """See the port."""
@@ -128,7 +132,7 @@ class Bench:
             cache=self.cache,
             clock=self.clock,
             room=room,
-            fitness=process_fitness,
+            fitness=lambda spec, constraints: process_fitness(spec),
         )
         self.scheduler = Scheduler(parts, on_failure=self.failures.append)
         await self.scheduler.start(epoch=1, placements={"fresh": self.workers, "pool": self.workers})

@@ -11,8 +11,8 @@ from tests.scheduler.harness import MemoryCache, ScriptedWorkers, settle
 
 from flyte.spec.digests import task_digest
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
-from flyteplane.foundation.clock import ManualClock
 from flyteplane.cluster.process_fitness import process_fitness
+from flyteplane.foundation.clock import ManualClock
 from flyteplane.scheduler.application.intake import NewRun
 from flyteplane.scheduler.application.ports import Placement, RunKey
 from flyteplane.scheduler.application.scheduler import Parts, Scheduler
@@ -70,7 +70,10 @@ class Bundles:
 class Stage:
     """One scheduler after another on one store, each with the placement that `make` makes for it."""
 
-    def __init__(self, folder: Path, make: Callable[[Stage], Mapping[str, Placement]]) -> None:
+    def __init__(
+        self, folder: Path, make: Callable[[Stage], Mapping[str, Placement]], *, lasting: Sequence[str] = ()
+    ) -> None:
+        self._lasting = lasting
         self.clock = ManualClock()
         self.secrets = Secrets()
         self.bundles = Bundles()
@@ -89,12 +92,12 @@ class Stage:
             cache=MemoryCache(),
             clock=self.clock,
             room=Room(),
-            fitness=process_fitness,
+            fitness=lambda spec, constraints: process_fitness(spec),
         )
         self.scheduler = Scheduler(parts, on_failure=self.failures.append)
         others = ScriptedWorkers()
         self.placements = {"fresh": others, "pool": others, **self._make(self)}
-        await self.scheduler.start(epoch=1, placements=self.placements)
+        await self.scheduler.start(epoch=1, placements=self.placements, lasting=self._lasting)
         await settle()
 
     async def close(self) -> None:

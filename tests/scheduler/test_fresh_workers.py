@@ -14,7 +14,7 @@ from flyteapi.task.v1.task_spec_pb2 import SecretRequest
 from flyteapi.task.v1.value_pb2 import Payload
 from flyteplane.cluster.memory import MemoryCluster, MemoryWorker
 from flyteplane.foundation.errors import InvalidArgument, NotFound, PermissionDenied, PlatformError, Unavailable
-from flyteplane.scheduler.clients.fresh_workers import FreshWorkers
+from flyteplane.scheduler.clients.fresh_workers import FreshWorkers, WorkerHelp
 from flyteplane.scheduler.domain.phases import Phase
 
 BUNDLE = "b" * 64
@@ -38,12 +38,15 @@ async def stage(tmp_path: Path, cluster: MemoryCluster) -> AsyncIterator[Stage]:
     def make(stage: Stage) -> dict[str, FreshWorkers]:
         fresh = FreshWorkers(
             engine=stage.scheduler.engine,
-            cluster=cluster,
-            secrets=stage.secrets,
-            mint_token=stage.token,
-            bundle_path=stage.bundles.path,
+            clusters={"local": cluster},
+            constraints={},
+            help=WorkerHelp(
+                secrets=stage.secrets,
+                mint_token=stage.token,
+                bundle_path=stage.bundles.path,
+                data_prefix="file:///data/",
+            ),
             background=stage.scheduler.background,
-            data_prefix="file:///data/",
         )
         return {"fresh": fresh}
 

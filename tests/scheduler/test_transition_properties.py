@@ -17,13 +17,13 @@ from flyteplane.scheduler.domain.state import (
     Finish,
     FoundInCache,
     Placed,
+    Progress,
     Refused,
     Requeue,
     Started,
     StopAttempt,
     Succeeded,
     TimedOut,
-    Waiting,
     WorkerKnown,
 )
 from flyteplane.scheduler.domain.transition import Outcome, transition
@@ -55,7 +55,7 @@ moves = st.one_of(
     st.tuples(st.just("succeed"), leases, st.none()),
     st.tuples(st.just("fail"), leases, failures),
     st.tuples(st.sampled_from(["max_runtime", "max_queued_time", "deadline"]), leases, st.none()),
-    st.tuples(st.sampled_from(["wait", "name", "cache", "abort", "refuse"]), leases, failures),
+    st.tuples(st.sampled_from(["wait", "get room", "name", "cache", "abort", "refuse"]), leases, failures),
 )
 histories = st.lists(moves, max_size=60)
 
@@ -74,7 +74,7 @@ class History:
         lease = {"present": self.state.lease, "old": self.last_lease - 1, "future": 10**6, "none": 0}[which]
         why = failure or Failure(kind=FailureKind.USER, code="X", message="x")
         if move == "place":
-            return Placed(at=self.now, lease=self.last_lease + 1)
+            return Placed(at=self.now, lease=self.last_lease + 1, waits=which != "present")
         if move in ("max_runtime", "max_queued_time", "deadline"):
             return TimedOut(at=self.now, which=move, limit_s=5.0, lease=lease)
         changes: dict[str, Change] = {
@@ -82,7 +82,8 @@ class History:
             "start": Started(at=self.now, lease=lease),
             "succeed": Succeeded(at=self.now, lease=lease, outputs=b"out"),
             "fail": Failed(at=self.now, lease=lease, failure=why),
-            "wait": Waiting(at=self.now, reason="full"),
+            "wait": Progress(lease=lease, has_place=False, reason="full"),
+            "get room": Progress(lease=lease, has_place=True, reason=""),
             "name": WorkerKnown(lease=lease, worker="w"),
             "cache": FoundInCache(at=self.now, outputs=b"cached", source="p/d/r/a0"),
             "abort": Aborted(at=self.now, reason="enough"),
@@ -101,7 +102,7 @@ class History:
 
 def named_lease(change: Change) -> int | None:
     """The lease that a report speaks for; None if the change is no report."""
-    reports = Started | Succeeded | Failed | WorkerKnown
+    reports = Started | Succeeded | Failed | WorkerKnown | Progress
     return change.lease if isinstance(change, reports) else None
 
 
@@ -147,7 +148,7 @@ def test_phases_only_move_forward_within_an_attempt(policy: ActionPolicy, moves:
 
 def _last(history: History, before: ActionState, after: ActionState) -> int | None:
     """The number of the attempt that was made by the step, if one was."""
-    return after.attempt if after.phase is Phase.INITIALIZING and before.phase is not Phase.INITIALIZING else None
+    return after.attempt if after.phase.placed and not before.phase.placed else None
 
 
 @given(policies, histories)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -73,8 +73,8 @@ class _Unfenced(MemoryOwner):
 class IgnoresLeases(Engine):
     """A report counts for whichever attempt of its action is the present one."""
 
-    def start(self, *, epoch: int, placements: Mapping[str, Placement]) -> None:
-        super().start(epoch=epoch, placements=placements)
+    def start(self, *, epoch: int, placements: Mapping[str, Placement], lasting: Collection[str] = ()) -> None:
+        super().start(epoch=epoch, placements=placements, lasting=lasting)
         self.actions: dict[int, Action] = {}
 
     def _place(self, action: Action) -> None:
@@ -92,8 +92,8 @@ class IgnoresLeases(Engine):
 class GivesLeasesOutAgain(Engine):
     """Leases of each scheduler begin at the same number."""
 
-    def start(self, *, epoch: int, placements: Mapping[str, Placement]) -> None:
-        super().start(epoch=1, placements=placements)
+    def start(self, *, epoch: int, placements: Mapping[str, Placement], lasting: Collection[str] = ()) -> None:
+        super().start(epoch=1, placements=placements, lasting=lasting)
 
 
 class ChargesTwice(Engine):

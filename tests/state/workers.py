@@ -105,6 +105,10 @@ class Incarnation:
         """Workers that run, the oldest first."""
         return [worker for worker in self.workers.values() if not worker.over]
 
+    def adopt(self, action: Action) -> bool:
+        """See the port."""
+        return False
+
     def place(self, action: Action) -> None:
         """See the port."""
         attempt, run = action.attempt, action.run

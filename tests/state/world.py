@@ -20,10 +20,10 @@ from tests.state.workers import Incarnation, Worker
 from flyte.spec.digests import task_digest
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder
+from flyteplane.cluster.process_fitness import process_fitness
 from flyteplane.foundation.clock import ManualClock
 from flyteplane.records import migrate, open_database
 from flyteplane.scheduler.application.engine import Engine
-from flyteplane.cluster.process_fitness import process_fitness
 from flyteplane.scheduler.application.intake import NewRun
 from flyteplane.scheduler.application.ports import Records, RunKey
 from flyteplane.scheduler.application.scheduler import Parts, Scheduler
@@ -90,7 +90,7 @@ class World:
             cache=self.cache,
             clock=self.clock,
             room=Room(cpu_millis=self._room.cpu_millis, memory_bytes=self._room.memory_bytes),
-            fitness=process_fitness,
+            fitness=lambda spec, constraints: process_fitness(spec),
         )
         failures: list[BaseException] = []
         scheduler = Scheduler(parts, on_failure=failures.append, engine=self._engine)

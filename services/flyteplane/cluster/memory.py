@@ -2,7 +2,8 @@
 
 For tests of whoever owns workers. It keeps the same promises as the real clusters: one worker for a name, orders in
 order, reports on the event loop, an exit that is told once and last. With `outlives_owner` it behaves like pods: its
-workers stay when their owner is gone, and another owner may adopt them.
+workers stay when their owner is gone, another owner may adopt them, and they open streams of their own, which the test
+plays.
 """
 
 from __future__ import annotations
@@ -179,7 +180,6 @@ class MemoryCluster:
         if worker is None or not self._outlives_owner:
             return False
         worker.sink = sink
-        sink.opened(name, worker)
         return True
 
     async def others(self, known: Collection[str]) -> Sequence[str]:
@@ -196,11 +196,14 @@ class MemoryCluster:
             raise self.refusal
         if (running := self.workers.get(spec.name)) is not None:
             running.sink = sink
-            sink.opened(spec.name, running)
+            if not self._outlives_owner:
+                sink.opened(spec.name, running)
             return
         self.started.append(spec)
         worker = MemoryWorker(spec, sink, self._script, self._forget)
         self.workers[spec.name] = worker
+        if self._outlives_owner:
+            return
         sink.opened(spec.name, worker)
         hello = WorkerReport(hello=Hello(protocol=1, hostname="memory"))
         asyncio.get_running_loop().call_soon(worker.say, hello)

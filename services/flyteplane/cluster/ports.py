@@ -44,10 +44,13 @@ class PodRequest:
     template: PodTemplate | None = None
     """The user's template, by name or by value."""
     service_account: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The user's, for the pod."""
     annotations: Mapping[str, str] = field(default_factory=dict)
     interruptible: bool = False
     """May be placed on nodes that can be taken away."""
     constraints: PodConstraints = field(default_factory=PodConstraints)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSpec:
@@ -92,6 +95,8 @@ class ExitReason(StrEnum):
     """The node cannot make the container: a command, volume or config map that does not exist."""
     SIDECAR_FAILED = "SIDECAR_FAILED"
     """An init container or a sidecar failed, so that the primary could not run."""
+    CUT_OFF = "CUT_OFF"
+    """It could not reach its owner for longer than it may, and ended itself."""
     STOPPED = "STOPPED"
     """It was asked to stop."""
     LOST = "LOST"

@@ -11,13 +11,13 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from google.protobuf.message import DecodeError
 
-from flyte.spec.limits import INLINE_ON_STREAM_BYTES
 from flyteapi.scheduler.v1.worker_service_pb2 import SessionRequest, SessionResponse, WorkerOrder
+from flyteplane.cluster.batches import batches
 from flyteplane.cluster.frames import BrokenFrame, FrameDecoder, encode_frame
 from flyteplane.cluster.ports import WorkerExit, WorkerSink
 
@@ -25,7 +25,6 @@ _log = logging.getLogger("flyteplane.cluster")
 
 _READ_BYTES: Final = 1 << 18
 _SEND_BUFFER_BYTES: Final = 1 << 20
-_BATCH_BYTES: Final = 4 << 20
 #: How long output may keep coming after the process is dead.
 _DRAIN_S: Final = 2.0
 
@@ -194,21 +193,6 @@ class WorkerProcess:
             self._drain_timer.cancel()
         self.closed.set()
         self._gone(self)
-
-
-def batches(orders: Sequence[WorkerOrder]) -> Iterator[Sequence[WorkerOrder]]:
-    """Cuts what is to be sent at once into pieces that are far shorter than the longest frame."""
-    if len(orders) * INLINE_ON_STREAM_BYTES < _BATCH_BYTES:
-        yield orders
-        return
-    start, size_bytes = 0, 0
-    for end, order in enumerate(orders, start=1):
-        size_bytes += order.ByteSize()
-        if size_bytes >= _BATCH_BYTES:
-            yield orders[start:end]
-            start, size_bytes = end, 0
-    if start < len(orders):
-        yield orders[start:]
 
 
 def exit_of_status(name: str, status: int, *, out_of_memory: bool) -> WorkerExit:

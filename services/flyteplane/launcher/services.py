@@ -7,7 +7,7 @@ of opening is free of the order of calling.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from flyteplane.objects import FolderObjectStore
     from flyteplane.objects.bundles import BundleStore
     from flyteplane.rpc.tokens import TokenMinter, TokenVerifier
+    from flyteplane.scheduler.main import SchedulerService
 
 
 class OpenService(Protocol):
@@ -44,7 +45,8 @@ class Surroundings:
     ids: IdSource
     objects: FolderObjectStore
     bundles: BundleStore
-    cluster: Cluster
+    clusters: Sequence[Cluster]
+    """Where workers are placed; the first is the default. None for a process that places none."""
     coordination: Coordination
     channels: Mapping[str, grpc.aio.Channel]
     """Channels to the services, by name."""
@@ -80,6 +82,19 @@ async def _open_admin(given: Surroundings) -> OpenService:
 
 
 async def _open_scheduler(given: Surroundings) -> OpenService:
+    # Alone on its folder, which the lock sees to; the store counts epochs up with every start.
+    return await open_scheduler_service(given, epoch=1, leads=lambda: True, fail=given.fail)
+
+
+async def open_scheduler_service(
+    given: Surroundings, *, epoch: int, leads: Callable[[], bool], fail: Callable[[BaseException], None]
+) -> SchedulerService:
+    """Open the scheduler as the leader of `epoch`. Raises PlatformError.
+
+    Args:
+        leads: whether it leads at this very moment.
+        fail: called once it cannot go on.
+    """
     from flyteplane.rpc.tokens import attempt_token_mint
     from flyteplane.scheduler.main import SchedulerSettings, open_scheduler
 
@@ -89,14 +104,17 @@ async def _open_scheduler(given: Surroundings) -> OpenService:
             logs=given.folder.logs,
             data_prefix=f"file://{given.folder.objects}/data/",
         ),
-        cluster=given.cluster,
+        clusters=given.clusters,
         cache_channel=given.channels["cache"],
         secrets_channel=given.channels["secrets"],
         pool_channel=given.channels["reuse_pool"],
         mint_token=attempt_token_mint(given.minter),
+        verifier=given.verifier,
         bundle_path=given.bundles.bundle_path,
         clock=given.clock,
-        on_failure=given.fail,
+        epoch=epoch,
+        leads=leads,
+        on_failure=fail,
     )
 
 
@@ -127,7 +145,7 @@ async def _open_reuse_pool(given: Surroundings) -> OpenService:
     tokens = ReplicaTokens(given.minter, given.verifier)
     return await open_reuse_pool(
         database_url=given.folder.database_url("reuse_pool"),
-        cluster=given.cluster,
+        cluster=given.clusters[0],
         clock=given.clock,
         ids=given.ids,
         secrets=SecretsOverRpc(given.channels["secrets"], minter=tokens),

@@ -1,6 +1,6 @@
 """What a failure of the database means to those who wait for it.
 
-Only failures of the store itself are translated here: the disk is full, the file is locked, damaged or read-only.
+Only failures of the store itself are translated here: the disk is full, the file is locked, the server is away.
 Anything that a work did wrong, such as a violated constraint or a misspelt column, stays what it is.
 """
 
@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy.exc import DBAPIError
 
 from flyteplane.foundation.errors import DataLoss, PlatformError, Unavailable
+from flyteplane.records.postgres_failures import postgres_failure
 
 _PRIMARY_CODE: Final = 0xFF
 
@@ -45,10 +46,12 @@ _SQLITE_DAMAGED: Final = {
 
 def store_failure(error: BaseException, *, name: str) -> PlatformError | None:
     """The public error for a failure of the store `name`; None when `error` is not one."""
+    if isinstance(error, PlatformError):
+        return None
     if isinstance(error, DBAPIError) and error.orig is not None:
         error = error.orig
     if not isinstance(error, sqlite3.Error):
-        return None
+        return postgres_failure(error, name=name)
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:
         return None

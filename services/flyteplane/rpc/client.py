@@ -16,14 +16,15 @@ def open_channel(
     credentials: grpc.ChannelCredentials | None = None,
     interceptors: Sequence[Any] = (),
     most_message_bytes: int = EDGE_MESSAGE_BYTES,
+    keepalive_s: float = KEEPALIVE_S,
 ) -> grpc.aio.Channel:
     """A channel to `unix:/path` or `host:port`; connects by itself, and again whenever the connection is lost."""
     options = [
         ("grpc.max_receive_message_length", most_message_bytes),
         ("grpc.max_send_message_length", most_message_bytes),
-        ("grpc.keepalive_time_ms", int(KEEPALIVE_S * 1000)),
-        ("grpc.keepalive_timeout_ms", int(KEEPALIVE_S * 500)),
-        ("grpc.max_reconnect_backoff_ms", 2000),
+        ("grpc.keepalive_time_ms", int(keepalive_s * 1000)),
+        ("grpc.keepalive_timeout_ms", int(min(keepalive_s, KEEPALIVE_S / 2) * 1000)),
+        ("grpc.max_reconnect_backoff_ms", int(min(keepalive_s * 500, 2000))),
         ("grpc.initial_reconnect_backoff_ms", 100),
     ]
     if credentials is None:

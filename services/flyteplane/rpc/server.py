@@ -34,6 +34,7 @@ class RpcServer:
         interceptors: what wraps every call, in the order that `Interceptors` declares.
         credentials: TLS; None for none, which only a unix socket or a test should have.
         most_message_bytes: refuse larger messages with RESOURCE_EXHAUSTED.
+        keepalive_s: a peer that says nothing for this long is asked whether it lives.
         reflection: answer questions about the services' protos.
     """
 
@@ -44,6 +45,7 @@ class RpcServer:
         interceptors: Interceptors | None = None,
         credentials: grpc.ServerCredentials | None = None,
         most_message_bytes: int = EDGE_MESSAGE_BYTES,
+        keepalive_s: float = KEEPALIVE_S,
         reflection: bool = True,
         ids: IdSource | None = None,
     ) -> None:
@@ -55,7 +57,7 @@ class RpcServer:
         self._address = ""
         self._stopping: asyncio.Task[None] | None = None
         self.grpc_server = grpc.aio.server(
-            interceptors=(interceptors or Interceptors()).in_order(ids=ids), options=_options(most_message_bytes)
+            interceptors=(interceptors or Interceptors()).in_order(ids=ids), options=_options(most_message_bytes, keepalive_s)
         )
         self._note_services()
 
@@ -156,13 +158,14 @@ def _prepared_socket(address: str) -> str:
     return f"{_UNIX}{path}"
 
 
-def _options(most_message_bytes: int) -> list[tuple[str, int]]:
+def _options(most_message_bytes: int, keepalive_s: float) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", most_message_bytes),
         ("grpc.max_send_message_length", most_message_bytes),
-        ("grpc.keepalive_time_ms", int(KEEPALIVE_S * 1000)),
-        ("grpc.keepalive_timeout_ms", int(KEEPALIVE_S * 500)),
+        ("grpc.keepalive_time_ms", int(keepalive_s * 1000)),
+        ("grpc.keepalive_timeout_ms", int(min(keepalive_s, KEEPALIVE_S / 2) * 1000)),
         ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_ping_interval_without_data_ms", 5000),
+        # Clients may ask as often as we do, and a little more often for the inexactness of timers.
+        ("grpc.http2.min_ping_interval_without_data_ms", int(min(keepalive_s * 500, 5000))),
         ("grpc.so_reuseport", 0),
     ]

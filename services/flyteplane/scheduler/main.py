@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 from flyteapi.scheduler.v1.cluster_service_pb2_grpc import add_ClusterServiceServicer_to_server
 from flyteapi.scheduler.v1.queue_service_pb2_grpc import add_QueueServiceServicer_to_server
 from flyteapi.scheduler.v1.scheduler_service_pb2_grpc import add_SchedulerServiceServicer_to_server
+from flyteapi.scheduler.v1.worker_service_pb2_grpc import add_WorkerServiceServicer_to_server
 from flyteplane.records import migrate, open_database
-from flyteplane.cluster.process_fitness import process_fitness
 from flyteplane.scheduler.application.scheduler import Parts, Scheduler
-from flyteplane.scheduler.clients.fresh_workers import FreshWorkers
+from flyteplane.scheduler.clients.fresh_workers import DEFAULT_CONTACT_S, FreshWorkers, WorkerHelp
 from flyteplane.scheduler.clients.other_services import CacheStub, SecretsStub
 from flyteplane.scheduler.clients.pool_stream import PoolStream
+from flyteplane.scheduler.clients.sweeper import sweep_for_ever
+from flyteplane.scheduler.clients.worker_sessions import Verifier, WorkerSessions
 from flyteplane.scheduler.domain.admission import Room
 from flyteplane.scheduler.servicer import ClusterServicer, QueueServicer, SchedulerServicer
+from flyteplane.scheduler.servicer_workers import WorkerServicer
 from flyteplane.scheduler.store.log_files import LogFiles
 from flyteplane.scheduler.store.sql_records import SqlRecords
 
@@ -38,14 +41,19 @@ class SchedulerSettings:
     """Folder of captured output."""
     data_prefix: str
     """URI under which attempts keep their data."""
+    contact_s: float = DEFAULT_CONTACT_S
+    """How long a pod goes on without hearing of the scheduler."""
 
 
 class SchedulerService:
     """The scheduler with its gRPC face."""
 
-    def __init__(self, scheduler: Scheduler, placements: tuple[FreshWorkers, PoolStream]) -> None:
+    def __init__(
+        self, scheduler: Scheduler, placements: tuple[FreshWorkers, PoolStream], sessions: WorkerSessions
+    ) -> None:
         self._scheduler = scheduler
         self._placements = placements
+        self._sessions = sessions
 
     @property
     def scheduler(self) -> Scheduler:
@@ -53,10 +61,14 @@ class SchedulerService:
         return self._scheduler
 
     def add_to(self, server: Any) -> None:
-        """Registers all servicers on a gRPC server, real or in process."""
+        """Registers what other services and people call on a gRPC server, real or in process."""
         add_SchedulerServiceServicer_to_server(SchedulerServicer(self._scheduler), server)
         add_QueueServiceServicer_to_server(QueueServicer(self._scheduler), server)
         add_ClusterServiceServicer_to_server(ClusterServicer(self._scheduler), server)
+
+    def add_workers_to(self, server: Any) -> None:
+        """Registers what workers in pods call, on a server that they can reach. Each call is judged by its token."""
+        add_WorkerServiceServicer_to_server(WorkerServicer(self._sessions), server)
 
     async def close(self) -> None:
         """Stops placing, then writes what is left. Living runs go on after the next start."""
@@ -68,19 +80,27 @@ class SchedulerService:
 async def open_scheduler(
     *,
     settings: SchedulerSettings,
-    cluster: Cluster,
+    clusters: Sequence[Cluster],
     cache_channel: grpc.aio.Channel,
     secrets_channel: grpc.aio.Channel,
     pool_channel: grpc.aio.Channel,
     mint_token: MintToken,
+    verifier: Verifier,
     bundle_path: BundlePath,
     clock: TimerClock,
     on_failure: Callable[[BaseException], None],
+    epoch: int = 1,
+    leads: Callable[[], bool] = lambda: True,
 ) -> SchedulerService:
     """Opens the store, restores living runs and takes up work.
 
-    Raises PlatformError if the store cannot be opened. `on_failure` is called later if it fails under way: the caller
-    then ends the process, and a restart goes on from what is durable.
+    Args:
+        epoch: of the leadership under which it works; the store's own count is used if that is greater.
+        leads: whether this process leads at this very moment, by its own clock.
+        on_failure: called once something failed after which memory cannot be trusted: the caller then ends the process,
+            and a restart goes on from what is durable.
+
+    Raises PlatformError if the store cannot be opened.
     """
     database = await open_database(settings.database_url)
     try:
@@ -88,26 +108,25 @@ async def open_scheduler(
     except BaseException:
         await database.close()
         raise
-    capacity = cluster.capacity()
-    room = Room(cpu_millis=capacity.cpu_millis, memory_bytes=capacity.memory_bytes)
     parts = Parts(
         records=SqlRecords(database),
         logs=LogFiles(settings.logs),
         cache=CacheStub(cache_channel),
         clock=clock,
-        room=room,
-        fitness=process_fitness,
+        room=_room(clusters),
+        fitness=clusters[0].refuse_unfit,
     )
     scheduler = Scheduler(parts, on_failure=on_failure)
     secrets = SecretsStub(secrets_channel)
     fresh = FreshWorkers(
         engine=scheduler.engine,
-        cluster=cluster,
-        secrets=secrets,
-        mint_token=mint_token,
-        bundle_path=bundle_path,
+        clusters={cluster.name: cluster for cluster in clusters},
+        constraints={},
+        help=WorkerHelp(
+            secrets=secrets, mint_token=mint_token, bundle_path=bundle_path, data_prefix=settings.data_prefix
+        ),
         background=scheduler.background,
-        data_prefix=settings.data_prefix,
+        contact_s=settings.contact_s,
     )
     pool = PoolStream(
         engine=scheduler.engine,
@@ -118,11 +137,20 @@ async def open_scheduler(
         clock=clock,
         data_prefix=settings.data_prefix,
     )
-    service = SchedulerService(scheduler, (fresh, pool))
+    sessions = WorkerSessions(fresh, verifier=verifier, leads=leads)
+    service = SchedulerService(scheduler, (fresh, pool), sessions)
+    lasting = [cluster.name for cluster in clusters if cluster.outlives_owner]
     try:
         pool.start()
-        await scheduler.start(epoch=1, placements={"fresh": fresh, "pool": pool})
+        scheduler.engine.cluster = clusters[0].name
+        await scheduler.start(epoch=epoch, placements={"fresh": fresh, "pool": pool}, lasting=lasting)
     except BaseException:
         await service.close()
         raise
+    scheduler.background.start(sweep_for_ever(fresh, clusters, clock=clock), name="sweep workers")
     return service
+
+
+def _room(clusters: Sequence[Cluster]) -> Room:
+    capacity = clusters[0].capacity()
+    return Room(cpu_millis=capacity.cpu_millis, memory_bytes=capacity.memory_bytes)

@@ -5,32 +5,15 @@ the replica: it has the rest of its lease to come back on a new one.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any
 
 from flyteapi.reuse_pool.v1.replica_service_pb2 import ReplicaRequest, ReplicaResponse
 from flyteapi.reuse_pool.v1.replica_service_pb2_grpc import ReplicaServiceServicer
-from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder
-from flyteplane.foundation.batcher import Batcher
+from flyteplane.cluster.stream_channel import StreamChannel
 from flyteplane.foundation.errors import FailedPrecondition, Unauthenticated
 from flyteplane.reuse_pool.application.ports import ReplicaTokens
 from flyteplane.reuse_pool.application.reuse_pool import ReusePool
-
-
-class StreamChannel:
-    """Implements `WorkerChannel` on a gRPC stream."""
-
-    def __init__(self) -> None:
-        self.orders: Batcher[WorkerOrder] = Batcher("orders to a replica")
-
-    def send(self, orders: Sequence[WorkerOrder]) -> None:
-        """See the port."""
-        if not self.orders.closed:
-            self.orders.put_many_nowait(orders)
-
-    def close(self) -> None:
-        """See the port."""
-        self.orders.close()
 
 
 class ReplicaServicer(ReplicaServiceServicer):
@@ -50,7 +33,7 @@ class ReplicaServicer(ReplicaServiceServicer):
         replicas.opened(name, channel)
         reader = asyncio.ensure_future(self._read(name, first, requests, channel))
         try:
-            async for orders in channel.orders:
+            async for orders in channel:
                 yield ReplicaResponse(orders=orders)
             if reader.done():
                 reader.result()

@@ -9,7 +9,7 @@ is dropped, nowhere else).
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from flyteapi.scheduler.v1.worker_service_pb2 import (
@@ -32,6 +32,7 @@ from flyteplane.scheduler.domain.state import (
     DelayPassed,
     Failed,
     Placed,
+    Progress,
     Requeue,
     Started,
     StopAttempt,
@@ -80,13 +81,17 @@ class Engine:
         self.on_declare: Callable[[WorkerReport], None] = lambda report: None
         self.on_run_change: Callable[[], None] = lambda: None
         self.on_ready: Callable[[Action], None] = self.enqueue
+        self.cluster = "local"
         self._placements: Mapping[str, Placement] = {}
+        self._lasting: Collection[str] = ()
         self._next_lease = 0
 
-    def start(self, *, epoch: int, placements: Mapping[str, Placement]) -> None:
-        """Takes up work as the leader of `epoch`. Placements are named "fresh" and "pool"."""
+    def start(self, *, epoch: int, placements: Mapping[str, Placement], lasting: Collection[str] = ()) -> None:
+        """Takes up work as the leader of `epoch`. Placements are named "fresh" and "pool"; `lasting` names the clusters
+        whose workers outlive this process."""
         self._next_lease = (epoch << LEASE_BITS) + 1
         self._placements = placements
+        self._lasting = lasting
 
     # --- changes ----------------------------------------------------------------------------------------------------
 
@@ -99,7 +104,7 @@ class Engine:
         action.state, effects = outcome
         self.turn.update(action)
         after = action.state
-        if after.phase is not before.phase or after.attempt != before.attempt:
+        if after.phase is not before.phase or after.attempt != before.attempt or after.reason != before.reason:
             self.turn.emit(action, at=getattr(change, "at", 0.0) or self.clock.now())
             if action.name == ROOT:
                 self._root_moved(action, before.phase)
@@ -203,21 +208,38 @@ class Engine:
         return bool(limit) and run.running >= limit
 
     def _place(self, action: Action) -> None:
-        reuse = action.task.spec.HasField("reuse")
-        placement = self._placements["pool" if reuse else "fresh"]
         lease = self._next_lease
         self._next_lease += 1
-        if not self.apply(action, Placed(at=self.clock.now(), lease=lease)):
+        placed = Placed(at=self.clock.now(), lease=lease, cluster=self.cluster, waits=self.cluster in self._lasting)
+        if not self.apply(action, placed):
             return
-        attempt = Attempt(action=action, lease=lease, placement=placement)
+        self._begin(action).placement.place(action)
+        if action.state.attempt > 1:
+            self.on_placed_again(action)
+
+    def _begin(self, action: Action) -> Attempt:
+        """Holds the attempt that the action's state tells of."""
+        reuse = action.task.spec.HasField("reuse")
+        lease = action.state.lease
+        attempt = Attempt(action=action, lease=lease, placement=self._placements["pool" if reuse else "fresh"])
         action.attempt = self.attempts[lease] = attempt
         action.run.running += 1
         if not reuse:
             attempt.occupies = action.task.demand
             self.room.take(action.task.demand)
-        placement.place(action)
-        if action.state.attempt > 1:
-            self.on_placed_again(action)
+        return attempt
+
+    def take_over(self, action: Action) -> bool:
+        """Goes on with an attempt that a leader before this one placed. False: its worker ended with that leader."""
+        if not action.state.lease:
+            return False
+        attempt = self._begin(action)
+        if not attempt.placement.adopt(action):
+            self._drop_attempt(action)
+            return False
+        if action.state.phase is Phase.RUNNING:
+            self._arm_runtime(attempt)
+        return True
 
     def _drop_attempt(self, action: Action) -> None:
         attempt = action.attempt
@@ -347,6 +369,12 @@ class Engine:
         outcome = transition(action.state, WorkerKnown(lease=lease, worker=worker), action.task.policy)
         if outcome is not None:
             action.state = outcome[0]
+
+    def progress(self, lease: int, reason: str, *, has_place: bool) -> None:
+        """The cluster says how the worker of the lease comes along."""
+        attempt = self.attempts.get(lease)
+        if attempt is not None:
+            self.apply(attempt.action, Progress(lease=lease, has_place=has_place, reason=reason))
 
     def lost(self, lease: int, failure: Failure) -> None:
         """The worker of the lease is gone, or could not be started."""

@@ -71,6 +71,9 @@ class ActionRow(NamedTuple):
     cached_from: str
     reason: str
     worker: str
+    lease: int
+    cluster: str
+    resource_class: str
     history: bytes
 
 
@@ -201,6 +204,10 @@ class Placement(Protocol):
 
     def place(self, action: Action) -> None:
         """Starts an attempt of the action under its present lease. What comes of it is reported to the engine."""
+
+    def adopt(self, action: Action) -> bool:
+        """Takes over an attempt that a leader before this one placed. False: its worker ended with that leader. True:
+        the worker, or what has become of it, will be heard of under the lease it has."""
 
     def send(self, lease: int, orders: Sequence[WorkerOrder]) -> None:
         """Sends orders to the worker of a lease; dropped if it is gone."""

@@ -1,8 +1,9 @@
 """What a new leader does first: takes the shard over and brings the runs that have not ended back to life.
 
-Finished actions stay as they ended. An attempt of a local process died with the platform that placed it, so an action
-that was placed goes back to its queue, charged to nobody; its next attempt carries a new lease, and reports under the
-old one have no effect.
+Finished actions stay as they ended. An attempt whose worker outlives the platform, such as a pod, goes on under the
+lease that it has: the worker is adopted. An attempt of a local process died with the platform that placed it, so its
+action goes back to its queue, charged to nobody; its next attempt carries a new lease, and reports under the old one
+have no effect.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from flyteplane.scheduler.application.ports import ActionRow, Records, RunRow
     from flyteplane.scheduler.application.tasks import Tasks
 
-#: Lease that stored attempts are given for the moment of their loss.
+#: Lease of stored attempts of a platform that did not store leases.
 _LOST_LEASE = 1
 
 
@@ -89,7 +90,8 @@ def _resume(engine: Engine, run: Run, consider: Callable[[Action], None]) -> Non
             engine.apply(action, Aborted(at=engine.clock.now(), reason=f"Its parent {action.parent.name} has ended."))
         elif state.phase.placed:
             engine.arm_waiting(action)
-            _lose(engine, action)
+            if not engine.take_over(action):
+                _lose(engine, action)
         else:
             engine.arm_waiting(action)
             _wait(engine, action, consider)
@@ -98,13 +100,14 @@ def _resume(engine: Engine, run: Run, consider: Callable[[Action], None]) -> Non
 
 
 def _lose(engine: Engine, action: Action) -> None:
-    action.state = action.state._replace(lease=_LOST_LEASE)
+    lease = action.state.lease or _LOST_LEASE
+    action.state = action.state._replace(lease=lease)
     failure = Failure(
         kind=FailureKind.SYSTEM,
         code="PLATFORM_RESTARTED",
         message="The platform was restarted while this attempt ran.",
     )
-    engine.apply(action, Failed(at=engine.clock.now(), lease=_LOST_LEASE, failure=failure))
+    engine.apply(action, Failed(at=engine.clock.now(), lease=lease, failure=failure))
 
 
 def _wait(engine: Engine, action: Action, consider: Callable[[Action], None]) -> None:

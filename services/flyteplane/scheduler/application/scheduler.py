@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -75,11 +75,12 @@ class Scheduler:
         self.engine.on_placed_again = lambda action: self.logs.notify(action.run.key, action.name)
         self.engine.on_run_change = lambda: self.engine.turn.after_commit(self.run_phases.changed)
 
-    async def start(self, *, epoch: int, placements: Mapping[str, Placement]) -> int:
-        """Takes the shard over with an epoch of at least `epoch`, restores what lives; returns how many runs do."""
+    async def start(self, *, epoch: int, placements: Mapping[str, Placement], lasting: Collection[str] = ()) -> int:
+        """Takes the shard over with an epoch of at least `epoch`, restores what lives; returns how many runs do.
+        `lasting` names the clusters whose workers outlive this process."""
         claimed = await self.records.claim(at_least=epoch)
         self.intake.start(highest_run_id=await self.records.highest_run_id())
-        self.engine.start(epoch=claimed, placements=placements)
+        self.engine.start(epoch=claimed, placements=placements, lasting=lasting)
         return await recover(engine=self.engine, records=self.records, tasks=self.tasks, consider=self.caching.consider)
 
     def attempt_is_over(self, key: RunKey, name: str, attempt: int) -> bool:

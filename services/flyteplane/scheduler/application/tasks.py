@@ -11,6 +11,7 @@ from flyte.spec.digests import interface_digest
 from flyte.spec.quantities import parse_bytes, parse_cpu_millis
 from flyte.spec.task_rules import refuse_invalid_task
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
+from flyteplane.cluster.ports import PodConstraints
 from flyteplane.foundation.errors import InvalidArgument, PlatformError
 from flyteplane.scheduler.application import wire
 from flyteplane.scheduler.application.living import TaskRecord
@@ -27,7 +28,7 @@ _log = logging.getLogger("flyteplane.scheduler.tasks")
 DEFAULT_CPU_MILLIS = 250
 
 #: Raises PlatformError if the clusters cannot carry the task out as it asks.
-Fitness = Callable[[TaskSpec], None]
+Fitness = Callable[[TaskSpec, PodConstraints], None]
 
 
 class Tasks:
@@ -112,7 +113,7 @@ class Tasks:
                 limit=f"{gigabytes:.1f} GiB on this machine",
                 mend="Ask for less, or run on a cluster with larger nodes.",
             )
-        self._fitness(spec)
+        self._fitness(spec, PodConstraints())
 
 
 def _demand(spec: TaskSpec) -> Demand:

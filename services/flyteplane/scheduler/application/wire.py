@@ -169,15 +169,19 @@ def row_of(action: Action) -> ActionRow:
         state.cached_from,
         state.reason,
         state.worker,
+        state.lease,
+        state.cluster,
+        state.resource_class,
         history_bytes(state.history),
     )
 
 
 def state_of(row: ActionRow) -> ActionState:
-    """The state of a stored action. Its lease is 0: leases do not outlive the leader that gave them."""
+    """The state of a stored action."""
     return ActionState(
         phase=Phase(row.phase),
         attempt=row.attempt,
+        lease=row.lease,
         task_failures=row.task_failures,
         system_failures=row.system_failures,
         killed=row.killed,
@@ -194,6 +198,8 @@ def state_of(row: ActionRow) -> ActionState:
         cached_from=row.cached_from,
         reason=row.reason,
         worker=row.worker,
+        cluster=row.cluster,
+        resource_class=row.resource_class,
         history=history_of(row.history),
     )
 
@@ -208,6 +214,8 @@ def attempt_message(record: AttemptRecord) -> AttemptState:
         ended_at=timestamp(record.ended_at),
         error=None if record.failure is None else failure_to(record.failure),
         worker=record.worker,
+        cluster=record.cluster,
+        resource_class=record.resource_class,
     )
 
 
@@ -233,6 +241,8 @@ def _record(message: AttemptState) -> AttemptRecord:
         started_at=_time(message.started_at),
         ended_at=_time(message.ended_at),
         worker=message.worker,
+        cluster=message.cluster,
+        resource_class=message.resource_class,
         failure=failure_from(message.error) if message.HasField("error") else None,
     )
 

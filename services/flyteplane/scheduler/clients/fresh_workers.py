@@ -1,25 +1,33 @@
 """Attempts on fresh workers: one worker for one attempt, started through the cluster kit.
 
 The worker's name is derived from run, action, attempt and lease, so that a start that is tried again adopts the
-worker that is there.
+worker that is there. Workers that outlive this process (pods) are started only once their attempt is stored, are tried
+for as long as their cluster cannot be asked, and are adopted by the next leader.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from flyte.spec.masking import Mask
-from flyte.spec.quantities import parse_bytes
 from flyteapi.scheduler.v1.worker_service_pb2 import Cancel, WorkerOrder, WorkerReport
-from flyteplane.cluster.ports import Cluster, WorkerChannel, WorkerExit, WorkerProgress, WorkerSpec
-from flyteplane.foundation.errors import InvalidArgument, NotFound, PermissionDenied, PlatformError
+from flyteplane.cluster.ports import Cluster, WorkerChannel, WorkerExit, WorkerProgress, WorkerSpec, WorkerStage
+from flyteplane.foundation.errors import FailedPrecondition, PlatformError
 from flyteplane.scheduler.application import orders
+from flyteplane.scheduler.clients.contact import Contact
+from flyteplane.scheduler.clients.fresh_worker import FreshWorker
 from flyteplane.scheduler.clients.masked_log import MaskedLog
-from flyteplane.scheduler.domain.failures import Failure, FailureKind, worker_failure
+from flyteplane.scheduler.clients.patience import patiently
+from flyteplane.scheduler.clients.start_failure import start_failure
+from flyteplane.scheduler.clients.worker_specs import worker_spec
+from flyteplane.scheduler.domain.failures import worker_failure
+from flyteplane.scheduler.domain.phases import Phase
 
 if TYPE_CHECKING:
+    from flyteplane.cluster.ports import PodConstraints
     from flyteplane.foundation.tasks import BackgroundTasks
     from flyteplane.scheduler.application.engine import Engine
     from flyteplane.scheduler.application.living import Action
@@ -27,42 +35,70 @@ if TYPE_CHECKING:
 
 #: Time that a worker has to end after it was told that its attempt is over.
 GRACE_S: Final = 5.0
-_REFUSALS: Final = (NotFound, InvalidArgument, PermissionDenied)
+#: How long a pod may be silent; what it is told itself is `CONTACT_MARGIN_S` less.
+DEFAULT_CONTACT_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerHelp:
+    """What placing needs from other services."""
+
+    secrets: SecretsClient
+    mint_token: MintToken
+    bundle_path: BundlePath
+    data_prefix: str
+    """URI under which attempts keep their data."""
 
 
 class FreshWorkers:
-    """Implements `Placement` with the cluster kit."""
+    """Implements `Placement` with the cluster kit.
+
+    Args:
+        clusters: where workers are placed, by name.
+        constraints: what a resource class asks of pods, by its name.
+        contact_s: silence after which a worker that opened a stream of its own counts as lost.
+    """
 
     def __init__(
         self,
         *,
         engine: Engine,
-        cluster: Cluster,
-        secrets: SecretsClient,
-        mint_token: MintToken,
-        bundle_path: BundlePath,
+        clusters: Mapping[str, Cluster],
+        constraints: Mapping[str, PodConstraints],
+        help: WorkerHelp,
         background: BackgroundTasks,
-        data_prefix: str,
+        contact_s: float = DEFAULT_CONTACT_S,
     ) -> None:
         self._engine = engine
-        self._cluster = cluster
-        self._secrets = secrets
-        self._mint_token = mint_token
-        self._bundle_path = bundle_path
+        self._clusters = clusters
+        self._constraints = constraints
+        self._help = help
         self._background = background
-        self._data_prefix = data_prefix
-        self._workers: dict[int, _Worker] = {}
+        self._workers: dict[int, FreshWorker] = {}
+        self._contact = Contact(clock=engine.clock, contact_s=contact_s, lost=self._out_of_contact)
         self._closed = False
+
+    # --- the port ---------------------------------------------------------------------------------------------------
 
     def place(self, action: Action) -> None:
         """See the port."""
-        attempt = action.attempt
-        assert attempt is not None
         if self._closed:
             return
-        worker = _Worker(placement=self, lease=attempt.lease, action=action, attempt=action.state.attempt)
-        self._workers[attempt.lease] = worker
-        self._background.start(self._start(worker), name="start worker")
+        worker = self._register(action)
+        if worker.cluster.outlives_owner:
+            # A pod of a placement that was never stored would be nobody's.
+            self._engine.turn.after_commit(lambda: self._start_later(worker))
+        else:
+            self._background.start(self._start(worker), name="start worker")
+
+    def adopt(self, action: Action) -> bool:
+        """See the port."""
+        cluster = self._clusters.get(action.state.cluster)
+        if self._closed or cluster is None or not cluster.outlives_owner:
+            return False
+        worker = self._register(action)
+        self._background.start(self._adopt(worker), name="adopt worker")
+        return True
 
     def send(self, lease: int, orders: Sequence[WorkerOrder]) -> None:
         """See the port."""
@@ -79,6 +115,7 @@ class FreshWorkers:
         """See the port. A worker that does not go by itself is helped."""
         worker = self._workers.get(lease)
         if worker is not None:
+            worker.stop_timers()
             loop = asyncio.get_running_loop()
             worker.reaper = loop.call_later(GRACE_S, lambda: self._stop_later(lease, grace_s=0.5))
 
@@ -86,47 +123,167 @@ class FreshWorkers:
         """See the port. The cluster itself is closed by whoever opened it.
 
         What ends now ends because the platform does: it is charged to nobody, and the next start places it again.
+        Workers that outlive this process go on.
         """
         self._closed = True
-        names = [worker.name for worker in self._workers.values()]
-        await asyncio.gather(*(self._cluster.stop(name, grace_s=0.2) for name in names), return_exceptions=True)
+        for worker in self._workers.values():
+            worker.stop_timers()
+        ending = [worker for worker in self._workers.values() if not worker.cluster.outlives_owner]
+        stops = (worker.cluster.stop(worker.name, grace_s=0.2) for worker in ending)
+        await asyncio.gather(*stops, return_exceptions=True)
 
-    async def _start(self, worker: _Worker) -> None:
+    def whereabouts(self, lease: int) -> tuple[str, str]:
+        """Node of the lease's worker, and what its cluster said last of it; empty where nothing is known."""
+        worker = self._workers.get(lease)
+        return (worker.node, worker.message) if worker is not None else ("", "")
+
+    def known_names(self, cluster: str) -> set[str]:
+        """Names of the workers that this placement answers for on a cluster."""
+        return {worker.name for worker in self._workers.values() if worker.cluster.name == cluster}
+
+    # --- workers that open a stream of their own --------------------------------------------------------------------
+
+    def connect(self, lease: int, channel: WorkerChannel, *, running: bool) -> FreshWorker:
+        """A worker says Hello on a new stream; `running` if it has the attempt already.
+
+        Raises:
+            FailedPrecondition: the attempt is over, or was begun by a worker that is not this one.
+        """
+        worker = self._workers.get(lease)
+        if worker is None or self._closed or not self._wanted(worker):
+            raise FailedPrecondition("the attempt is over", reason="ATTEMPT_OVER", mend="Exit.")
+        if not running and worker.action.state.phase is Phase.RUNNING:
+            raise FailedPrecondition("the attempt was begun already", reason="ATTEMPT_BEGUN", mend="Exit.")
+        if worker.channel is not None:
+            worker.channel.close()
+        worker.channel = channel
+        self._contact.heard(worker)
+        self._engine.worker_known(lease, worker.name)
+        if not running:
+            self._background.start(self._introduce_later(worker, channel), name="introduce worker")
+        return worker
+
+    def disconnected(self, worker: FreshWorker, channel: WorkerChannel) -> None:
+        """A stream has ended; the worker has the rest of its contact time to come back."""
+        if worker.channel is channel:
+            worker.channel = None
+
+    def heard(self, worker: FreshWorker, reports: Sequence[WorkerReport]) -> None:
+        """A worker says something on its own stream."""
+        self._contact.heard(worker)
+        self._engine.receive(reports, placement=self)
+
+    # --- starting ---------------------------------------------------------------------------------------------------
+
+    def _register(self, action: Action) -> FreshWorker:
+        attempt = action.attempt
+        assert attempt is not None
+        cluster = self._clusters[action.state.cluster]
+        worker = FreshWorker(listener=self, cluster=cluster, lease=attempt.lease, action=action)
+        self._workers[attempt.lease] = worker
+        return worker
+
+    def _wanted(self, worker: FreshWorker) -> bool:
+        return not self._closed and worker.lease in self._engine.attempts
+
+    def _start_later(self, worker: FreshWorker) -> None:
+        if self._wanted(worker):
+            self._background.start(self._start_patiently(worker), name="start worker")
+        else:
+            self._workers.pop(worker.lease, None)
+
+    async def _start(self, worker: FreshWorker) -> None:
         try:
             await self._prepare(worker)
-            if self._closed or worker.lease not in self._engine.attempts:
+            if not self._wanted(worker):
                 self._workers.pop(worker.lease, None)
                 return
-            await self._cluster.start(_worker_spec(worker), worker)
+            await worker.cluster.start(self._spec(worker), worker)
         except PlatformError as error:
-            self._workers.pop(worker.lease, None)
-            if not self._closed:
-                self._engine.lost(worker.lease, start_failure(error))
+            self._not_started(worker, error)
 
-    async def _prepare(self, worker: _Worker) -> None:
+    async def _start_patiently(self, worker: FreshWorker) -> None:
+        worker.token = self._mint(worker)
+        try:
+            await patiently(
+                lambda: worker.cluster.start(self._spec(worker), worker),
+                clock=self._engine.clock,
+                wanted=lambda: self._wanted(worker),
+                refused=lambda error: self._say(worker, error.public_text),
+            )
+        except PlatformError as error:
+            self._not_started(worker, error)
+            return
+        if not self._wanted(worker):
+            self._stop_later(worker.lease, grace_s=0.0)
+
+    async def _adopt(self, worker: FreshWorker) -> None:
+        worker.token = self._mint(worker)
+        started = worker.action.state.phase is Phase.RUNNING
+        if started:
+            self._contact.heard(worker)
+        found = await patiently(
+            lambda: worker.cluster.adopt(worker.name, worker),
+            clock=self._engine.clock,
+            wanted=lambda: self._wanted(worker),
+            refused=lambda error: self._say(worker, error.public_text),
+        )
+        if found or not self._wanted(worker):
+            return
+        if started:
+            self.gone(worker, WorkerExit(name=worker.name, known=False, message="Its pod is gone."))
+        else:
+            await self._start_patiently(worker)
+
+    def _not_started(self, worker: FreshWorker, error: PlatformError) -> None:
+        self._workers.pop(worker.lease, None)
+        worker.stop_timers()
+        if not self._closed:
+            self._engine.lost(worker.lease, start_failure(error))
+
+    def _spec(self, worker: FreshWorker) -> WorkerSpec:
+        constraints = self._constraints.get(worker.action.state.resource_class)
+        return worker_spec(worker, constraints)
+
+    def _mint(self, worker: FreshWorker) -> str:
         action = worker.action
-        spec = action.task.spec
-        if spec.entrypoint.bundle_digest:
-            worker.bundle_path = await self._bundle_path(spec.entrypoint.bundle_digest)
-        run = action.run.key
-        worker.token = self._mint_token(run, action.name, worker.attempt, worker.lease, spec.secrets)
-        if spec.secrets:
-            worker.secret_env, worker.secret_files = await self._secrets.resolve(worker.token, spec.secrets)
-            self._mask_output(worker)
+        return self._help.mint_token(
+            action.run.key, action.name, worker.attempt, worker.lease, action.task.spec.secrets
+        )
 
-    def _mask_output(self, worker: _Worker) -> None:
+    async def _prepare(self, worker: FreshWorker) -> None:
+        spec = worker.action.task.spec
+        if spec.entrypoint.bundle_digest:
+            worker.bundle_path = await self._help.bundle_path(spec.entrypoint.bundle_digest)
+        worker.token = self._mint(worker)
+        await self._resolve_secrets(worker)
+        self._mask_output(worker)
+
+    async def _resolve_secrets(self, worker: FreshWorker) -> None:
+        requests = worker.action.task.spec.secrets
+        if requests:
+            worker.secret_env, worker.secret_files = await self._help.secrets.resolve(worker.token, requests)
+
+    def _mask_output(self, worker: FreshWorker) -> None:
         mask = Mask.of((*worker.secret_env.values(), *worker.secret_files.values()))
         if mask is not None:
             worker.masked_log = MaskedLog(mask, append=lambda data: self._log(worker, data))
 
-    def _stop_later(self, lease: int, *, grace_s: float) -> None:
-        worker = self._workers.get(lease)
-        if worker is not None:
-            self._background.start(self._cluster.stop(worker.name, grace_s=grace_s), name="stop worker")
+    async def _introduce_later(self, worker: FreshWorker, channel: WorkerChannel) -> None:
+        """Tells a pod its attempt. Its secrets are resolved only now, and only for this."""
+        try:
+            await self._resolve_secrets(worker)
+        except PlatformError as error:
+            self._not_started(worker, error)
+            self._background.start(worker.cluster.stop(worker.name, grace_s=GRACE_S), name="stop worker")
+            return
+        if self._wanted(worker):
+            self._introduce(worker, channel)
+        worker.forget_values()
 
-    def _introduce(self, worker: _Worker) -> None:
+    def _introduce(self, worker: FreshWorker, channel: WorkerChannel) -> None:
         action, lease = worker.action, worker.lease
-        run = orders.declare_run(action.run, data_prefix=self._data_prefix)
+        run = orders.declare_run(action.run, data_prefix=self._help.data_prefix)
         task = orders.declare_task(action.task, bundle_path=worker.bundle_path)
         attempt = orders.assign(
             action, token=worker.token, secret_env=worker.secret_env, secret_files=worker.secret_files
@@ -136,34 +293,66 @@ class FreshWorkers:
             WorkerOrder(declare_task=task),
             WorkerOrder(lease=lease, assign=attempt),
         )
-        if worker.channel is not None:
-            worker.channel.send(batch)
+        channel.send(batch)
 
-    def _opened(self, worker: _Worker) -> None:
-        if worker.lease not in self._engine.attempts:
+    # --- stopping ---------------------------------------------------------------------------------------------------
+
+    def _stop_later(self, lease: int, *, grace_s: float) -> None:
+        worker = self._workers.get(lease)
+        if worker is not None:
+            self._background.start(self._stop(worker, grace_s), name="stop worker")
+
+    async def _stop(self, worker: FreshWorker, grace_s: float) -> None:
+        """What cannot be stopped before this process ends is found by the next leader."""
+        await patiently(
+            lambda: worker.cluster.stop(worker.name, grace_s=grace_s),
+            clock=self._engine.clock,
+            wanted=lambda: not self._closed,
+            refused=lambda error: None,
+        )
+
+    def _out_of_contact(self, worker: FreshWorker, silence_s: float) -> None:
+        if not self._wanted(worker):
+            return
+        message = f"It was not heard for {silence_s:g} s, and has ended itself by now."
+        failure = worker_failure(
+            exit_code=0, signal=0, out_of_memory=False, known=True, message=message, reason="CUT_OFF"
+        )
+        self._engine.lost(worker.lease, failure)
+        self._stop_later(worker.lease, grace_s=0.0)
+
+    # --- what workers and clusters say ------------------------------------------------------------------------------
+
+    def opened(self, worker: FreshWorker) -> None:
+        """See `WorkerListener`: a worker with an inherited socket."""
+        if worker.lease not in self._engine.attempts or worker.channel is None:
             self._stop_later(worker.lease, grace_s=0.0)
             return
-        self._introduce(worker)
+        self._introduce(worker, worker.channel)
         worker.forget_values()
         self._engine.worker_known(worker.lease, worker.name)
 
-    def _received(self, reports: Sequence[WorkerReport]) -> None:
+    def received(self, worker: FreshWorker, reports: Sequence[WorkerReport]) -> None:
+        """See `WorkerListener`."""
         self._engine.receive(reports, placement=self)
 
-    def _output(self, worker: _Worker, data: bytes) -> None:
+    def wrote(self, worker: FreshWorker, data: bytes) -> None:
+        """See `WorkerListener`."""
         if worker.masked_log is not None:
             worker.masked_log.write(data)
         else:
             self._log(worker, data)
 
-    def _log(self, worker: _Worker, data: bytes) -> None:
-        action = worker.action
-        self._engine.logs.append(action.run.key, action.name, worker.attempt, data)
+    def progressed(self, worker: FreshWorker, progress: WorkerProgress) -> None:
+        """See `WorkerListener`."""
+        worker.node = progress.node or worker.node
+        text = f"{progress.reason}: {progress.message}" if progress.reason else progress.message
+        self._say(worker, text, has_place=progress.stage is WorkerStage.STARTING)
 
-    def _exited(self, worker: _Worker, exit: WorkerExit) -> None:
+    def gone(self, worker: FreshWorker, exit: WorkerExit) -> None:
+        """See `WorkerListener`."""
         self._workers.pop(worker.lease, None)
-        if worker.reaper is not None:
-            worker.reaper.cancel()
+        worker.stop_timers()
         if worker.masked_log is not None:
             worker.masked_log.close()
         if self._closed:
@@ -174,89 +363,14 @@ class FreshWorkers:
             out_of_memory=exit.out_of_memory,
             known=exit.known,
             message=exit.message,
+            reason=exit.reason.value,
         )
         self._engine.lost(worker.lease, failure)
 
+    def _say(self, worker: FreshWorker, text: str, *, has_place: bool = False) -> None:
+        worker.message = text
+        self._engine.progress(worker.lease, text, has_place=has_place)
 
-class _Worker:
-    """One fresh worker and what it is for. Implements `WorkerSink`."""
-
-    __slots__ = (
-        "action",
-        "attempt",
-        "bundle_path",
-        "channel",
-        "lease",
-        "masked_log",
-        "name",
-        "placement",
-        "reaper",
-        "secret_env",
-        "secret_files",
-        "token",
-    )
-
-    def __init__(self, *, placement: FreshWorkers, lease: int, action: Action, attempt: int) -> None:
-        self.placement = placement
-        self.lease = lease
-        self.action = action
-        self.attempt = attempt
-        self.name = f"{action.run.key.name}-{action.name}-{attempt}-{lease:x}"
-        self.channel: WorkerChannel | None = None
-        self.reaper: asyncio.TimerHandle | None = None
-        self.masked_log: MaskedLog | None = None
-        self.bundle_path = ""
-        self.token = ""
-        self.forget_values()
-
-    def forget_values(self) -> None:
-        """Values of secrets are held only until they were handed over; after that there is the mask of the log."""
-        self.secret_env: Mapping[str, bytes] = {}
-        self.secret_files: Mapping[str, bytes] = {}
-
-    def opened(self, name: str, channel: WorkerChannel) -> None:
-        """See the port."""
-        self.channel = channel
-        self.placement._opened(self)
-
-    def received(self, name: str, reports: Sequence[WorkerReport]) -> None:
-        """See the port."""
-        self.placement._received(reports)
-
-    def progress(self, progress: WorkerProgress) -> None:
-        """See the port."""
-
-    def output(self, name: str, data: bytes) -> None:
-        """See the port."""
-        self.placement._output(self, data)
-
-    def exited(self, exit: WorkerExit) -> None:
-        """See the port."""
-        self.placement._exited(self, exit)
-
-
-def _worker_spec(worker: _Worker) -> WorkerSpec:
-    action = worker.action
-    spec, run = action.task.spec, action.run
-    memory = spec.resources.memory_limit or spec.resources.memory
-    return WorkerSpec(
-        name=worker.name,
-        python_packages=tuple(spec.image.python_packages),
-        env={**spec.image.env, **run.settings.env, **spec.env},
-        cpu_millis=action.task.demand.cpu_millis if spec.resources.cpu else 0,
-        memory_bytes=parse_bytes(memory) if memory else 0,
-        labels={
-            "project": run.key.project,
-            "domain": run.key.domain,
-            "run": run.key.name,
-            "action": action.name,
-            "attempt": str(worker.attempt),
-        },
-    )
-
-
-def start_failure(error: PlatformError) -> Failure:
-    """Why no worker could be started: nothing that the platform can mend, or something that may pass."""
-    if isinstance(error, _REFUSALS):
-        return Failure(kind=FailureKind.REFUSED, code=error.reason, message=error.public_text, recoverable=False)
-    return Failure(kind=FailureKind.SYSTEM, code="WORKER_NOT_STARTED", message=error.public_text)
+    def _log(self, worker: FreshWorker, data: bytes) -> None:
+        action = worker.action
+        self._engine.logs.append(action.run.key, action.name, worker.attempt, data)

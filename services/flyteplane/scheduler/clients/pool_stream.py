@@ -30,7 +30,7 @@ from flyteplane.foundation.batcher import Batcher
 from flyteplane.foundation.errors import PlatformError
 from flyteplane.rpc.client import translated_errors
 from flyteplane.scheduler.application import orders
-from flyteplane.scheduler.clients.fresh_workers import start_failure
+from flyteplane.scheduler.clients.start_failure import start_failure
 from flyteplane.scheduler.domain.failures import Failure, FailureKind
 
 if TYPE_CHECKING:
@@ -92,6 +92,10 @@ class PoolStream:
         else:
             self._preparing[key] = [attempt]
             self._background.start(self._prepare(key, action), name="declare pool")
+
+    def adopt(self, action: Action) -> bool:
+        """See the port."""
+        return False
 
     def send(self, lease: int, orders: Sequence[WorkerOrder]) -> None:
         """See the port."""

@@ -6,12 +6,17 @@
 | the task raised NonRecoverableError, or returned what it may not | USER, not recoverable | nothing: ends at once |
 | the worker ended by itself (`sys.exit`, `os._exit`) before it reported | USER, WORKER_EXITED | `retries` |
 | the worker passed its memory limit | USER, OUT_OF_MEMORY | `retries` |
+| an init container or a sidecar of the user's template failed | USER, SIDECAR_FAILED | `retries` |
 | a signal killed the worker | SYSTEM, WORKER_KILLED | 3 more tries, then it ends: such a task must |
+| the image could not be had for as long as the cluster's patience lasts | SYSTEM, IMAGE_PULL_FAILED | 3 more |
+| the pod was evicted, preempted or deleted, its node is gone | SYSTEM, WORKER_EVICTED and so on | 20 more |
+| the worker was out of contact for too long | SYSTEM, CONTACT_LOST | 20 more |
 | nobody saw how the worker ended, a neighbour took the replica down, no worker could be started | SYSTEM | 20 more |
 | the platform was restarted | SYSTEM, PLATFORM_RESTARTED | nothing |
 | `max_runtime` or `max_queued_time` passed | TIMEOUT | `retries` |
 | `deadline` passed | TIMEOUT, not recoverable | nothing: ends at once |
 | the platform cannot carry it out (a secret is missing) | REFUSED, not recoverable | nothing: ends at once |
+| the image does not exist, the node refuses the container, the cluster the pod | REFUSED, not recoverable | the same |
 """
 
 from dataclasses import dataclass
@@ -20,6 +25,8 @@ from typing import Final
 
 #: Re-placements after a worker was killed by a signal.
 KILLED_BUDGET: Final = 3
+#: Re-placements after an image could not be had; each has waited as long as the cluster's patience lasts.
+IMAGE_BUDGET: Final = 3
 #: Re-placements after any other failure of the infrastructure.
 SYSTEM_BUDGET: Final = 20
 #: Longest message or traceback that is kept, in characters.
@@ -56,8 +63,10 @@ def bounded(text: str, limit: int = MOST_TEXT) -> str:
     return f"{text[:limit]}\n[cut: {len(text) - limit} more characters]"
 
 
-def worker_failure(*, exit_code: int, signal: int, out_of_memory: bool, known: bool, message: str) -> Failure:
-    """The failure of an attempt whose worker ended before it reported an end."""
+def worker_failure(
+    *, exit_code: int, signal: int, out_of_memory: bool, known: bool, message: str, reason: str = "ENDED"
+) -> Failure:
+    """The failure of an attempt whose worker ended before it reported an end. `reason` is that of the cluster."""
     if out_of_memory:
         return Failure(
             kind=FailureKind.USER,
@@ -65,6 +74,10 @@ def worker_failure(*, exit_code: int, signal: int, out_of_memory: bool, known: b
             message="The task used more memory than its limit. Give it more: resources=flyte.Resources(memory=...).",
             signal=signal,
         )
+    if reason in _BY_REASON:
+        kind, code, text, recoverable = _BY_REASON[reason]
+        said = f"{text} {message}".strip()
+        return Failure(kind=kind, code=code, message=bounded(said), recoverable=recoverable, exit_code=exit_code)
     if not known:
         text = message or "The worker is gone and nobody saw how it ended."
         return Failure(kind=FailureKind.SYSTEM, code="WORKER_LOST", message=text)
@@ -72,7 +85,24 @@ def worker_failure(*, exit_code: int, signal: int, out_of_memory: bool, known: b
         text = f"The worker of this attempt was killed by signal {signal}."
         return Failure(kind=FailureKind.SYSTEM, code="WORKER_KILLED", message=text, signal=signal)
     text = f"The worker ended with exit code {exit_code} before the task returned. Return, or raise an exception."
-    return Failure(kind=FailureKind.USER, code="WORKER_EXITED", message=text, exit_code=exit_code)
+    if reason == "ENDED" and message and not message.startswith("ended with"):
+        text = f"{text} {message}"
+    return Failure(kind=FailureKind.USER, code="WORKER_EXITED", message=bounded(text), exit_code=exit_code)
+
+
+#: By the cluster's reason: kind, code, sentence, and whether another attempt may help.
+_BY_REASON: Final = {
+    "EVICTED": (FailureKind.SYSTEM, "WORKER_EVICTED", "The pod was evicted from its node.", True),
+    "PREEMPTED": (FailureKind.SYSTEM, "WORKER_PREEMPTED", "The pod had to make room for others.", True),
+    "NODE_LOST": (FailureKind.SYSTEM, "NODE_LOST", "The node of the pod is gone.", True),
+    "POD_DELETED": (FailureKind.SYSTEM, "POD_DELETED", "Somebody deleted the pod.", True),
+    "CUT_OFF": (FailureKind.SYSTEM, "CONTACT_LOST", "The worker could not reach the scheduler and ended itself.", True),
+    "STOPPED": (FailureKind.SYSTEM, "WORKER_STOPPED", "The worker was told to stop.", True),
+    "IMAGE_PULL_FAILED": (FailureKind.SYSTEM, "IMAGE_PULL_FAILED", "The image could not be pulled.", True),
+    "IMAGE_NOT_FOUND": (FailureKind.REFUSED, "IMAGE_NOT_FOUND", "There is no such image.", False),
+    "CONTAINER_REFUSED": (FailureKind.REFUSED, "CONTAINER_REFUSED", "The node cannot make the container.", False),
+    "SIDECAR_FAILED": (FailureKind.USER, "SIDECAR_FAILED", "Another container of the pod failed.", True),
+}
 
 
 def system_budget(failure: Failure) -> int | None:
@@ -80,4 +110,6 @@ def system_budget(failure: Failure) -> int | None:
     failure of the attempt whose worker it killed, and not in those of its neighbours on a replica."""
     if failure.code == "PLATFORM_RESTARTED":
         return None
+    if failure.code == "IMAGE_PULL_FAILED":
+        return IMAGE_BUDGET
     return KILLED_BUDGET if failure.signal else SYSTEM_BUDGET

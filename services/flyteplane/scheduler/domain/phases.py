@@ -24,8 +24,8 @@ class Phase(IntEnum):
 
     @property
     def placed(self) -> bool:
-        """True while a worker has the attempt."""
-        return self in (Phase.INITIALIZING, Phase.RUNNING)
+        """True while there is an attempt: its worker is asked for, being started, or at work."""
+        return self in (Phase.WAITING_FOR_RESOURCES, Phase.INITIALIZING, Phase.RUNNING)
 
 
 class CacheStatus(IntEnum):

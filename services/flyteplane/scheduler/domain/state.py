@@ -22,6 +22,8 @@ class AttemptRecord:
     ended_at: float
     worker: str
     failure: Failure | None
+    cluster: str = ""
+    resource_class: str = ""
 
 
 class ActionState(NamedTuple):
@@ -51,19 +53,15 @@ class ActionState(NamedTuple):
     cached_from: str = ""
     reason: str = ""
     worker: str = ""
+    cluster: str = ""
+    """Where the present attempt was placed."""
+    resource_class: str = ""
+    """As what it was placed."""
     history: tuple[AttemptRecord, ...] = ()
     """Attempts before the present one."""
 
 
 # --- events ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """Admission found no room."""
-
-    at: float
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +77,10 @@ class Placed:
 
     at: float
     lease: int
+    cluster: str = ""
+    resource_class: str = ""
+    waits: bool = False
+    """The cluster has yet to find room; processes have theirs by admission."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,17 @@ class WorkerKnown:
 
     lease: int
     worker: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """The cluster says how the worker of the attempt comes along."""
+
+    lease: int
+    has_place: bool
+    """It waits for room no longer; its containers are being made."""
+    reason: str
+    """For people; empty if all goes well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,10 +165,10 @@ class Refused:
 
 
 Change = (
-    Waiting
-    | DelayPassed
+    DelayPassed
     | Placed
     | WorkerKnown
+    | Progress
     | Started
     | Succeeded
     | Failed

@@ -22,13 +22,13 @@ from flyteplane.scheduler.domain.state import (
     Finish,
     FoundInCache,
     Placed,
+    Progress,
     Refused,
     Requeue,
     Started,
     StopAttempt,
     Succeeded,
     TimedOut,
-    Waiting,
     WorkerKnown,
 )
 
@@ -50,10 +50,8 @@ def transition(state: ActionState, change: Change, policy: ActionPolicy) -> Outc
             return _place(state, change)
         case WorkerKnown():
             return (state._replace(worker=change.worker), _NOTHING) if change.lease == state.lease else None
-        case Waiting():
-            if state.phase is not Phase.QUEUED:
-                return None
-            return state._replace(phase=Phase.WAITING_FOR_RESOURCES, reason=change.reason), _NOTHING
+        case Progress():
+            return _progress(state, change)
         case DelayPassed():
             return _go_on(state)
         case Failed():
@@ -75,27 +73,43 @@ def _go_on(state: ActionState) -> Outcome | None:
 
 
 def _place(state: ActionState, change: Placed) -> Outcome | None:
-    if state.phase > Phase.WAITING_FOR_RESOURCES or state.not_before:
+    if state.phase is not Phase.QUEUED or state.not_before:
         return None
     return (
         state._replace(
-            phase=Phase.INITIALIZING,
+            phase=Phase.WAITING_FOR_RESOURCES if change.waits else Phase.INITIALIZING,
             attempt=state.attempt + 1,
             lease=change.lease,
             placed_at=change.at,
             started_at=0.0,
             reason="",
             worker="",
+            cluster=change.cluster,
+            resource_class=change.resource_class,
         ),
         _NOTHING,
     )
 
 
+def _progress(state: ActionState, change: Progress) -> Outcome | None:
+    if not change.lease or change.lease != state.lease or state.phase is Phase.RUNNING:
+        return None
+    phase = Phase.INITIALIZING if change.has_place else state.phase
+    if phase is state.phase and change.reason == state.reason:
+        return None
+    return state._replace(phase=phase, reason=change.reason), _NOTHING
+
+
 def _start(state: ActionState, change: Started) -> Outcome | None:
-    if change.lease != state.lease or state.phase is not Phase.INITIALIZING:
+    if change.lease != state.lease or state.phase not in _STARTABLE:
         return None
     first = state.first_started_at or change.at
-    return state._replace(phase=Phase.RUNNING, started_at=change.at, first_started_at=first), _NOTHING
+    started = state._replace(phase=Phase.RUNNING, started_at=change.at, first_started_at=first, reason="")
+    return started, _NOTHING
+
+
+#: A worker may say that it has started before its cluster was heard to have placed it.
+_STARTABLE: Final = (Phase.INITIALIZING, Phase.WAITING_FOR_RESOURCES)
 
 
 def _succeed(state: ActionState, change: Succeeded) -> Outcome | None:
@@ -226,6 +240,8 @@ def _record(state: ActionState, phase: Phase, failure: Failure, *, at: float) ->
         ended_at=at,
         worker=state.worker,
         failure=failure,
+        cluster=state.cluster,
+        resource_class=state.resource_class,
     )
 
 

@@ -80,6 +80,9 @@ actions = Table(
     Column("cached_from", String, nullable=False),
     Column("reason", String, nullable=False),
     Column("worker", String, nullable=False),
+    Column("lease", BigInteger, nullable=False, server_default="0"),
+    Column("cluster", String, nullable=False, server_default=""),
+    Column("resource_class", String, nullable=False, server_default=""),
     Column("history", LargeBinary, nullable=False),
     Index("actions_by_name", "run_id", "name", unique=True),
 )

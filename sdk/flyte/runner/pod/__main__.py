@@ -1,0 +1,32 @@
+"""`python -m flyte.runner.pod`: forks first, loads everything else afterwards."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from flyte.runner.contact import Contact
+from flyte.runner.pod.child import fork_worker
+from flyte.runner.pod.exit_codes import MISCONFIGURED
+from flyte.runner.pod.settings import PodSettings, SettingsError
+
+
+def main() -> int:
+    """Runs the worker of this container; returns the exit code of the process."""
+    try:
+        settings = PodSettings.of(os.environ)
+    except SettingsError as error:
+        print(f"flyte worker: {error}", file=sys.stderr)
+        return MISCONFIGURED
+    contact = Contact(settings.contact_s)
+    child = fork_worker(contact)
+    from flyte.runner.pod.agent import run_agent
+
+    return run_agent(settings, child=child, contact=contact)
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    # Nothing is left to do, and gRPC's threads would only cost time.
+    os._exit(code)

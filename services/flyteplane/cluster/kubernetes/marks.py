@@ -1,0 +1,59 @@
+"""What a pod says of itself: whose worker it is, and which of its containers is the worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+from flyteplane.cluster.pods.labels import INSTALLATION_LABEL, WORKER_LABEL
+from flyteplane.cluster.pods.names import label_value, pod_name
+
+Pod: TypeAlias = Mapping[str, Any]
+"""A V1Pod as the API server writes it."""
+
+PodKey: TypeAlias = tuple[str, str]
+"""Namespace and name of a pod."""
+
+#: Annotation with the name of the container that is the worker; all others are sidecars.
+PRIMARY_ANNOTATION: Final = "flyteplane.dev/primary-container"
+#: Name of the primary container where nothing else was said.
+DEFAULT_PRIMARY: Final = "primary"
+
+
+def mark(pod: dict[str, Any], *, worker: str, installation: str, primary: str) -> dict[str, Any]:
+    """Writes on a manifest whose worker it is; what a user's template says about that does not count."""
+    metadata = pod.setdefault("metadata", {})
+    metadata["name"] = pod_name(worker)
+    metadata["labels"] = {**(metadata.get("labels") or {}), INSTALLATION_LABEL: label_value(installation)}
+    annotations = {WORKER_LABEL: worker, PRIMARY_ANNOTATION: primary or DEFAULT_PRIMARY}
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), **annotations}
+    return pod
+
+
+def belongs_to(pod: Pod, *, installation: str) -> bool:
+    """Whether a pod carries the mark of this owner."""
+    return str((pod["metadata"].get("labels") or {}).get(INSTALLATION_LABEL, "")) == label_value(installation)
+
+
+def primary_of(pod: Pod) -> str:
+    """The name of the container that is the worker."""
+    annotations = pod["metadata"].get("annotations") or {}
+    names = [container["name"] for container in pod.get("spec", {}).get("containers", ())]
+    wanted = str(annotations.get(PRIMARY_ANNOTATION, DEFAULT_PRIMARY))
+    return wanted if wanted in names or not names else str(names[0])
+
+
+def key_of(pod: Pod) -> PodKey:
+    """Namespace and name."""
+    return str(pod["metadata"].get("namespace", "")), str(pod["metadata"]["name"])
+
+
+def uid_of(pod: Pod) -> str:
+    """Identity of this very pod; a pod created anew under the same name has another."""
+    return str(pod["metadata"].get("uid", ""))
+
+
+def pods_path(namespace: str, name: str = "", part: str = "") -> str:
+    """Path of pods in the API; without a namespace those of all."""
+    scope = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
+    return "/".join(piece for piece in (scope, name, part) if piece)

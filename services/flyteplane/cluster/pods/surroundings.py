@@ -1,0 +1,83 @@
+"""What a pod is made of besides the worker itself: the operator's configuration of a cluster, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+DEFAULT_GRACE_S: Final = 10
+"""Seconds between SIGTERM and SIGKILL unless a template says otherwise."""
+
+ACCELERATOR_LABEL: Final = "flyteplane.dev/accelerator"
+"""The label of nodes that carry a named device, unless the operator's configuration names another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsPolicy:
+    """Which limit a request gets that has none of its own: so many times the request, None for no limit."""
+
+    cpu: float | None = 1.0
+    memory: float | None = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRule:
+    """How a cluster knows the accelerators of one class."""
+
+    resource: str
+    """The extended resource of the vendor's device plugin."""
+    node_label: str = ACCELERATOR_LABEL
+    """The label that tells nodes with different devices of the class apart; empty: named devices are refused there."""
+    label_values: Mapping[str, str] = field(default_factory=dict)
+    """The label's value by device, such as "A100"; a device that is not named here has its own name as value."""
+    topology_label: str = ""
+    """The label of the slice topology; only TPUs have one."""
+
+
+DEFAULT_DEVICES: Final[Mapping[str, DeviceRule]] = {
+    "GPU": DeviceRule(resource="nvidia.com/gpu"),
+    "AMD_GPU": DeviceRule(resource="amd.com/gpu"),
+    "HABANA_GAUDI": DeviceRule(resource="habana.ai/gaudi"),
+    "NEURON": DeviceRule(resource="aws.amazon.com/neuron"),
+    "TPU": DeviceRule(
+        resource="google.com/tpu",
+        node_label="cloud.google.com/gke-tpu-accelerator",
+        label_values={"V5E": "tpu-v5-lite-podslice", "V5P": "tpu-v5p-slice", "V6E": "tpu-v6e-slice"},
+        topology_label="cloud.google.com/gke-tpu-topology",
+    ),
+}
+"""The vendors' resource names; node labels where there is only one way to name them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodSurroundings:
+    """Where a worker's pod is placed, and what the operator adds to every pod there."""
+
+    pod_name: str
+    namespace: str
+    installation: str
+    """Tells pods of several installations on one cluster apart."""
+    cluster: str
+    """Name of the cluster in the operator's configuration."""
+    default_image: str
+    worker_endpoints: Sequence[str]
+    """`host:port` of every scheduler or pool that listens for workers."""
+    contact_s: float
+    """Seconds without an answer after which the worker ends itself."""
+    image_pull_policy: str = ""
+    """Of the primary container; empty: the template's, else what Kubernetes makes of the image's tag."""
+    image_pull_secrets: Sequence[str] = ()
+    limits: LimitsPolicy = field(default_factory=LimitsPolicy)
+    default_requests: Mapping[str, str] = field(default_factory=lambda: {"cpu": "100m", "memory": "256Mi"})
+    """Requests of a primary container for which nobody asked anything; they get no limit."""
+    spot_node_selector: Mapping[str, str] = field(default_factory=dict)
+    """Added for interruptible workers. A resource class that selects other nodes by the same label wins."""
+    spot_tolerations: Sequence[Mapping[str, Any]] = ()
+    devices: Mapping[str, DeviceRule] = field(default_factory=lambda: DEFAULT_DEVICES)
+    extra_env: Sequence[Mapping[str, Any]] = ()
+    """Further variables of the primary container, as in a pod's spec: references to the operator's Secrets."""
+    shared_namespace: bool = False
+    """Projects share the namespace, so that a template by value may not refer to Secrets."""
+    require_non_root: bool = False
+    """Every pod says `runAsNonRoot`; images that run as root do not start."""

@@ -1,0 +1,69 @@
+"""Opens the clusters on which a process places workers.
+
+Without an operator's word there is one: the processes of this machine, named "local". Kubernetes is imported only when
+a cluster of that kind is named, because its client costs a second and 60 MB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from flyteplane.cluster.kubernetes.settings import KubernetesSettings
+    from flyteplane.cluster.ports import Cluster
+    from flyteplane.foundation.clock import TimerClock
+
+LOCAL: Final = "local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessClusterSettings:
+    """This machine's processes as a cluster."""
+
+    name: str = LOCAL
+
+
+async def open_clusters(
+    wanted: Sequence[ProcessClusterSettings | KubernetesSettings],
+    *,
+    folder: Path,
+    clock: TimerClock,
+    stack: AsyncExitStack,
+) -> Sequence[Cluster]:
+    """Open every cluster, in the order given; they are closed with `stack`.
+
+    Args:
+        wanted: none for the default.
+        folder: where local workers do their work. It belongs to this process: what an earlier one left there is ended.
+
+    Raises PlatformError when one cannot be used as configured. An API server that is away is no reason.
+    """
+    clusters: list[Cluster] = []
+    for settings in wanted or (ProcessClusterSettings(),):
+        if isinstance(settings, ProcessClusterSettings):
+            clusters.append(await _open_processes(settings, folder, stack))
+        else:
+            clusters.append(await _open_kubernetes(settings, clock, stack))
+    return clusters
+
+
+async def _open_processes(settings: ProcessClusterSettings, folder: Path, stack: AsyncExitStack) -> Cluster:
+    from flyteplane.cluster.process import ProcessCluster
+
+    cluster = ProcessCluster(folder, name=settings.name)
+    stack.push_async_callback(cluster.close)
+    # The template imports the runtime while this process goes on opening.
+    await cluster.open()
+    return cluster
+
+
+async def _open_kubernetes(settings: KubernetesSettings, clock: TimerClock, stack: AsyncExitStack) -> Cluster:
+    from flyteplane.cluster.kubernetes import open_kubernetes
+
+    cluster = await open_kubernetes(settings, clock=clock)
+    stack.push_async_callback(cluster.close)
+    return cluster

@@ -1,0 +1,73 @@
+"""Holds what the operator's file says while the platform runs, and reads it again when asked to.
+
+A new file takes effect only if it is right as a whole; otherwise the old values stay and the reason is told. Queues and
+resource classes change under way. Clusters, coordination and services are wired at start: a new file that changes them
+has its queues and classes taken, and the rest of it waits for the next start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from flyteplane.foundation.errors import InvalidArgument
+from flyteplane.launcher.operator_file import read_operator_file
+from flyteplane.launcher.operator_values import OperatorValues
+from flyteplane.observe.logs import get_logger
+from flyteplane.scheduler.domain.queueing.checks import names_any
+
+_log = get_logger("launcher.operator_file")
+_AT_START: Final = ("clusters", "coordination", "services")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reread:
+    """What came of reading the file again."""
+
+    changed: bool = False
+    """Queues or resource classes are others than before."""
+    problem: str = ""
+    """Why the old values stay; empty if the file is right."""
+    waiting: tuple[str, ...] = ()
+    """Sections that take effect at the next start."""
+
+
+class OperatorFileKeeper:
+    """Keeps the values of one file. Raises InvalidArgument if the file is wrong at the beginning."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.current: OperatorValues = read_operator_file(path)
+
+    def reread(self) -> Reread:
+        """Reads the file again and takes over what can change under way. Never raises for what stands in the file."""
+        try:
+            found = read_operator_file(self._path)
+            waiting = tuple(name for name in _AT_START if getattr(found, name) != getattr(self.current, name))
+            now = replace(self.current, queues=found.queues, resource_classes=found.resource_classes)
+            _refuse_later_clusters(now)
+        except InvalidArgument as error:
+            _log.error("operator_file_refused", path=str(self._path), problem=error.public_text)
+            return Reread(problem=error.public_text)
+        if waiting:
+            _log.warning("operator_file_waits_for_restart", path=str(self._path), sections=list(waiting))
+        changed, self.current = now != self.current, now
+        return Reread(changed=changed, waiting=waiting)
+
+
+def _refuse_later_clusters(values: OperatorValues) -> None:
+    """A queue or class may not name a cluster that is there only after the next start."""
+    known = values.cluster_names
+    named = [
+        *((f"queue {one.name!r}", one.clusters) for one in values.queues),
+        *((f"resource class {one.name!r}", one.clusters) for one in values.resource_classes),
+    ]
+    for what, clusters in named:
+        later = [] if names_any(clusters) else [name for name in clusters if name not in known]
+        if later:
+            raise InvalidArgument(
+                f"{what} names cluster {later[0]!r}, which is there only after the platform was started again",
+                reason="OPERATOR_FILE",
+                mend="Start the platform again.",
+            )

@@ -1,0 +1,156 @@
+"""The shape of an operator's file: which keys there are and which type each has. No key beside these is let through.
+
+Quantities are read here, so that `cpu: 500m` and `memory: 8Gi` are numbers everywhere else. What a value may be beyond
+its type is for the values themselves to say.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+
+from flyte.spec.quantities import parse_bytes, parse_cpu_millis
+
+Cpu = Annotated[int, PlainValidator(lambda value: parse_cpu_millis(value, field="cpu"))]
+Memory = Annotated[int, PlainValidator(lambda value: parse_bytes(value, field="memory"))]
+
+
+def _priority(value: object) -> int | str:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError("must be min, medium, max or a number from 0 to 1000")
+    return value
+
+
+Priority = Annotated[int | str, PlainValidator(_priority)]
+
+
+class Section(BaseModel):
+    """What all sections have in common."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Etcd(Section):
+    """`coordination.etcd`."""
+
+    endpoints: list[str] = Field(min_length=1)
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    username: str = ""
+    password_file: str | None = None
+    prefix: str = "/flyteplane"
+
+
+class Coordination(Section):
+    """`coordination`."""
+
+    etcd: Etcd
+
+
+class ProcessCluster(Section):
+    """A cluster of the kind `process`."""
+
+    kind: Literal["process"]
+    name: str
+    cpu: Cpu = 0
+    memory: Memory = 0
+
+
+class Spot(Section):
+    """`spot` of a cluster: what interruptible workers get."""
+
+    node_selector: dict[str, str] = {}
+    tolerations: list[dict[str, Any]] = []
+
+
+class Accelerator(Section):
+    """How a cluster knows the accelerators of one device class."""
+
+    resource: str
+    node_label: str | None = None
+    label_values: dict[str, str] = {}
+    topology_label: str = ""
+
+
+class KubernetesCluster(Section):
+    """A cluster of the kind `kubernetes`."""
+
+    kind: Literal["kubernetes"]
+    name: str
+    default_image: str
+    worker_endpoints: list[str]
+    kubeconfig: str | None = None
+    context: str = ""
+    namespace: str = "flyte"
+    create_namespaces: bool = False
+    contact_s: float = 15.0
+    installation: str = "flyteplane"
+    image_pull_policy: Literal["", "Always", "IfNotPresent", "Never"] = ""
+    image_pull_secrets: list[str] = []
+    requests_per_second: float = 100.0
+    burst: int = 200
+    require_non_root: bool = False
+    spot: Spot = Spot()
+    accelerators: dict[str, Accelerator] = {}
+
+
+class Quota(Section):
+    """`quota` of a resource class."""
+
+    cpu: Cpu = 0
+    memory: Memory = 0
+
+
+class Allow(Section):
+    """`allow` of a resource class."""
+
+    host_paths: bool = False
+    privileged: bool = False
+    service_account_token: bool = False
+    service_accounts: list[str] = []
+
+
+class Class(Section):
+    """An entry of `resource_classes`."""
+
+    name: str
+    cpu: Cpu = 0
+    memory: Memory = 0
+    gpu: int = 0
+    accelerators: dict[str, int] = {}
+    clusters: list[str] = []
+    node_selector: dict[str, str] = {}
+    tolerations: list[dict[str, Any]] = []
+    priority_class: str = ""
+    quota: Quota = Quota()
+    allow: Allow = Allow()
+
+
+class Queue(Section):
+    """An entry of `queues`."""
+
+    name: str
+    priority: Priority = 500
+    run_concurrency: int = 0
+    action_concurrency: int = 0
+    depth: int = 0
+    clusters: list[str] = []
+    draining: bool = False
+
+
+AnyCluster = Annotated[ProcessCluster | KubernetesCluster, Field(discriminator="kind")]
+
+
+class File(Section):
+    """The whole file."""
+
+    coordination: Coordination | None = None
+    clusters: list[AnyCluster] | None = Field(default=None, min_length=1)
+    resource_classes: list[Class] = []
+    queues: list[Queue] = []
+    services: dict[str, Any] = {}
+
+
+CLUSTER_KINDS: dict[str, type[Section]] = {"process": ProcessCluster, "kubernetes": KubernetesCluster}

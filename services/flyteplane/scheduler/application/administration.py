@@ -1,0 +1,143 @@
+"""The state behind the administration of queues and classes: the catalogue, its store, and who is told of changes.
+
+A change is decided under a lock, made durable, and read back before the admission hears of it. So memory always says
+what the store says, also after a write whose outcome nobody knows and after a caller who left in the middle; kill -9
+between any two steps leaves either the old or the new entry, which the next start reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+from flyteplane.foundation.errors import FailedPrecondition, InvalidArgument
+from flyteplane.observe.logs import get_logger
+from flyteplane.scheduler.application.administration_ports import AdministrationRecords, LiveAdmission
+from flyteplane.scheduler.domain.catalogue import Catalogue, Entries, Origin, make_catalogue
+from flyteplane.scheduler.domain.queueing.checks import names_any
+from flyteplane.scheduler.domain.queueing.classes import ClusterRoom
+
+_log = get_logger("scheduler.administration")
+_NOTHING = Entries()
+
+Decision = Callable[[Catalogue], Awaitable[None]]
+
+
+class Administration:
+    """Holds the catalogue of one scheduler. Serves nothing before `open`."""
+
+    def __init__(
+        self,
+        records: AdministrationRecords,
+        *,
+        live: LiveAdmission,
+        clusters: Iterable[ClusterRoom],
+        file: Entries = _NOTHING,
+    ) -> None:
+        self.records = records
+        self.live = live
+        self.clusters: Sequence[ClusterRoom] = tuple(clusters)
+        self._stored = Entries()
+        self._file = file
+        self._catalogue = Catalogue()
+        self._warned: frozenset[str] = frozenset()
+        self._lock = asyncio.Lock()
+        self._changes: set[asyncio.Task[None]] = set()
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What holds now."""
+        return self._catalogue
+
+    @property
+    def file_path(self) -> str:
+        """The operator's file, for people."""
+        return self._file.path or "the operator's file"
+
+    async def open(self, *, epoch: int) -> Catalogue:
+        """Takes the store over and configures the admission: after the claim, before anything is admitted."""
+        self.records.take_over(epoch)
+        async with self._lock:
+            await self._load()
+        return self._catalogue
+
+    async def take_file(self, file: Entries) -> None:
+        """Replaces what the operator's file says. Its entries win over stored ones of the same name."""
+        async with self._lock:
+            self._file = file
+            self._apply()
+
+    async def change(self, decide: Decision) -> None:
+        """Runs a decision on the present catalogue: it checks, then writes. A caller who leaves does not stop it."""
+        task = asyncio.get_running_loop().create_task(self._change(decide), name="administration change")
+        self._changes.add(task)
+        task.add_done_callback(self._changes.discard)
+        await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Waits for changes under way."""
+        if self._changes:
+            await asyncio.wait(self._changes)
+
+    async def _change(self, decide: Decision) -> None:
+        async with self._lock:
+            try:
+                await decide(self._catalogue)
+            finally:
+                await self._load()
+
+    async def _load(self) -> None:
+        self._stored = await self.records.load()
+        self._apply()
+
+    def _apply(self) -> None:
+        catalogue = make_catalogue(stored=self._stored, file=self._file, clusters=self.clusters)
+        if catalogue == self._catalogue:
+            return
+        self._catalogue = catalogue
+        self._warn(catalogue)
+        self.live.configure(
+            queues=[entry.settings for entry in catalogue.queues.values()],
+            classes=[entry.shape for entry in catalogue.classes.values()],
+            clusters=self.clusters,
+        )
+
+    def _warn(self, catalogue: Catalogue) -> None:
+        """Says each trouble once, when it comes up."""
+        path = self.file_path
+        troubles = {f"queue {name} is stored and stands in {path}: the file wins" for name in catalogue.shadowed_queues}
+        troubles |= {
+            f"resource class {name} is stored and stands in {path}: the file wins"
+            for name in catalogue.shadowed_classes
+        }
+        troubles |= {
+            f"cluster {name} does not exist, and queues or resource classes name it"
+            for name in catalogue.missing_clusters
+        }
+        for trouble in sorted(troubles - self._warned):
+            _log.warning("administration_trouble", trouble=trouble)
+        self._warned = frozenset(troubles)
+
+
+def refuse_unknown_clusters(names: Sequence[str], *, clusters: Sequence[ClusterRoom]) -> None:
+    """Raises InvalidArgument for a cluster that does not exist."""
+    known = [room.name for room in clusters]
+    unknown = [] if names_any(names) else [name for name in names if name not in known]
+    if unknown:
+        raise InvalidArgument(
+            f"there is no cluster {', '.join(map(repr, unknown))}",
+            reason="UNKNOWN_CLUSTER",
+            field="clusters",
+            mend=f'The clusters are: {", ".join(sorted(known))}; "*" means all of them.',
+        )
+
+
+def refuse_change_of_file(what: str, origin: Origin, *, path: str) -> None:
+    """Raises FailedPrecondition for an entry of the operator's file. `what` names it, such as "queue 'gpu'"."""
+    if origin is Origin.FILE:
+        raise FailedPrecondition(
+            f"{what} stands in {path}",
+            reason="IN_OPERATOR_FILE",
+            field="name",
+            mend="Change it there, and have the platform read the file again.",
+        )

@@ -1,0 +1,84 @@
+"""What the administration of queues and classes needs of others: a durable store, and the admission that is alive."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from flyteplane.scheduler.domain.catalogue import Entries
+from flyteplane.scheduler.domain.queueing.classes import ClusterRoom, ResourceClass
+from flyteplane.scheduler.domain.queueing.settings import QueueSettings
+
+
+class AdministrationRecords(Protocol):
+    """The durable queues and classes. Every write compares the epoch inside of its transaction."""
+
+    def take_over(self, epoch: int) -> None:
+        """Writes under this epoch from now on, which the owner of the shard has claimed."""
+
+    async def load(self) -> Entries:
+        """Everything that is stored, in order of names."""
+
+    async def put_queue(self, queue: QueueSettings) -> None:
+        """Stores a queue in place of the one of its name; durable on return. Raises Aborted (FENCED)."""
+
+    async def delete_queue(self, name: str) -> None:
+        """Removes a queue if it is there; durable on return. Raises Aborted (FENCED)."""
+
+    async def put_class(self, shape: ResourceClass) -> None:
+        """Stores a class in place of the one of its name; durable on return. Raises Aborted (FENCED)."""
+
+    async def delete_class(self, name: str) -> None:
+        """Removes a class if it is there; durable on return. Raises Aborted (FENCED)."""
+
+
+class QueueFigures(Protocol):
+    """What is in a queue at this moment."""
+
+    @property
+    def running(self) -> int:
+        """Actions with an attempt."""
+
+    @property
+    def waiting(self) -> int:
+        """Actions that wait to be admitted."""
+
+    @property
+    def running_runs(self) -> int:
+        """Runs with an attempt."""
+
+
+class ClassFigures(Protocol):
+    """What a resource class has in use at this moment."""
+
+    @property
+    def running(self) -> int:
+        """Attempts."""
+
+    @property
+    def cpu_millis(self) -> int:
+        """Cpu of these attempts, thousandths of a core."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory of these attempts."""
+
+
+class LiveAdmission(Protocol):
+    """The admission in memory, which decides by what it was configured with last."""
+
+    def configure(
+        self,
+        *,
+        queues: Sequence[QueueSettings],
+        classes: Sequence[ResourceClass],
+        clusters: Sequence[ClusterRoom],
+    ) -> None:
+        """Replaces the whole configuration: it holds for what is admitted next, and what waits is mapped anew. Evicts
+        nothing; what a queue or class that is gone still runs goes on."""
+
+    def figures(self, queue: str) -> QueueFigures:
+        """What is in a queue; zeros for one that it does not know."""
+
+    def class_figures(self, name: str) -> ClassFigures:
+        """What a class has in use; zeros for one that it does not know."""

@@ -1,0 +1,173 @@
+"""Use cases of queues: put, look, drain, delete.
+
+Every change holds for what is admitted next and evicts nothing. A queue is deleted only once it is drained and empty,
+so that no action ever waits in a queue that is not there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from flyteplane.foundation.errors import AlreadyExists, FailedPrecondition, NotFound
+from flyteplane.scheduler.application.administration import (
+    Administration,
+    refuse_change_of_file,
+    refuse_unknown_clusters,
+)
+from flyteplane.scheduler.application.administration_ports import QueueFigures
+from flyteplane.scheduler.domain.catalogue import Catalogue, Origin, QueueEntry
+from flyteplane.scheduler.domain.queueing.settings import DEFAULT_QUEUE, QueueSettings
+
+
+class QueueState(StrEnum):
+    """Whether a queue accepts and admits."""
+
+    ACTIVE = "active"
+    DRAINING = "draining"
+    """Accepts nothing, admits what it has."""
+    DRAINED = "drained"
+    """Draining and empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueView:
+    """A queue as it is at this moment."""
+
+    settings: QueueSettings
+    state: QueueState
+    running: int
+    waiting: int
+    running_runs: int
+    from_file: bool
+
+
+class QueueAdministration:
+    """Serves the queues of an administration."""
+
+    def __init__(self, administration: Administration) -> None:
+        self._administration = administration
+
+    def get(self, name: str) -> QueueView:
+        """One queue. Raises NotFound."""
+        return self._view(_find(self._administration.catalogue, name))
+
+    def all(self) -> list[QueueView]:
+        """All queues, by name."""
+        return [self._view(entry) for entry in self._administration.catalogue.queues.values()]
+
+    async def put(self, queue: QueueSettings, *, must_be_new: bool = False, must_exist: bool = False) -> QueueView:
+        """Creates or replaces a queue; durable on return.
+
+        Raises InvalidArgument (unknown cluster), AlreadyExists (`must_be_new`), NotFound (`must_exist`),
+        FailedPrecondition (it stands in the operator's file).
+        """
+        given = self._administration
+        refuse_unknown_clusters(queue.clusters, clusters=given.clusters)
+
+        async def decide(catalogue: Catalogue) -> None:
+            entry = catalogue.queues.get(queue.name)
+            if entry is None and must_exist:
+                _find(catalogue, queue.name)
+            if entry is not None and must_be_new:
+                raise AlreadyExists(
+                    f"queue {queue.name!r} exists already",
+                    reason="QUEUE_EXISTS",
+                    field="name",
+                    mend=f"Change it with `flyte update queue {queue.name}`, or choose another name.",
+                )
+            if entry is not None:
+                refuse_change_of_file(f"queue {queue.name!r}", entry.origin, path=given.file_path)
+            await given.records.put_queue(queue)
+
+        await given.change(decide)
+        return self.get(queue.name)
+
+    async def drain(self, name: str, *, resume: bool = False) -> QueueView:
+        """Stops accepting, or with `resume` starts it again; durable on return, and idempotent.
+
+        Raises NotFound, and FailedPrecondition if the operator's file says otherwise.
+        """
+        given = self._administration
+
+        async def decide(catalogue: Catalogue) -> None:
+            entry = _find(catalogue, name)
+            if entry.settings.draining is not resume:
+                return
+            refuse_change_of_file(f"queue {name!r}", entry.origin, path=given.file_path)
+            await given.records.put_queue(replace(entry.settings, draining=not resume))
+
+        await given.change(decide)
+        return self.get(name)
+
+    async def delete(self, name: str) -> None:
+        """Deletes a queue that is drained and empty; durable on return.
+
+        Raises NotFound, and FailedPrecondition for the default queue, one of the operator's file, one that still
+        accepts and one that still holds something.
+        """
+        given = self._administration
+
+        async def decide(catalogue: Catalogue) -> None:
+            entry = _find(catalogue, name)
+            if name == DEFAULT_QUEUE:
+                raise FailedPrecondition(
+                    f"queue {name!r} always exists",
+                    reason="DEFAULT_QUEUE",
+                    field="name",
+                    mend=f"Drain it with `flyte drain queue {name}` if it should accept nothing.",
+                )
+            refuse_change_of_file(f"queue {name!r}", entry.origin, path=given.file_path)
+            _refuse_living(entry.settings, given.live.figures(name))
+            await given.records.delete_queue(name)
+
+        await given.change(decide)
+
+    def _view(self, entry: QueueEntry) -> QueueView:
+        figures = self._administration.live.figures(entry.settings.name)
+        return QueueView(
+            settings=entry.settings,
+            state=_state(entry.settings, figures),
+            running=figures.running,
+            waiting=figures.waiting,
+            running_runs=figures.running_runs,
+            from_file=entry.origin is Origin.FILE,
+        )
+
+
+def _find(catalogue: Catalogue, name: str) -> QueueEntry:
+    entry = catalogue.queues.get(name)
+    if entry is None:
+        raise NotFound(
+            f"queue {name!r} does not exist",
+            reason="QUEUE_NOT_FOUND",
+            field="name",
+            mend=f"The queues are: {', '.join(catalogue.queues)}.",
+        )
+    return entry
+
+
+def _state(settings: QueueSettings, figures: QueueFigures) -> QueueState:
+    if not settings.draining:
+        return QueueState.ACTIVE
+    return QueueState.DRAINING if figures.running or figures.waiting else QueueState.DRAINED
+
+
+def _refuse_living(settings: QueueSettings, figures: QueueFigures) -> None:
+    left = f"{figures.running} running and {figures.waiting} waiting actions"
+    state = _state(settings, figures)
+    if state is QueueState.ACTIVE:
+        raise FailedPrecondition(
+            f"queue {settings.name!r} still accepts, and holds {left}",
+            reason="QUEUE_NOT_DRAINED",
+            field="name",
+            mend=f"Drain it first, with `flyte drain queue {settings.name}`, and delete it once it is empty.",
+        )
+    if state is QueueState.DRAINING:
+        raise FailedPrecondition(
+            f"queue {settings.name!r} still holds {left}",
+            reason="QUEUE_NOT_EMPTY",
+            field="name",
+            mend="Delete it once they have ended.",
+            metadata={"running": str(figures.running), "waiting": str(figures.waiting)},
+        )

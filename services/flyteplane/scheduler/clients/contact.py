@@ -1,0 +1,50 @@
+"""How long a worker with a stream of its own may be silent.
+
+A pod ends its attempt by itself when it has had no answer for the contact time it was told; the scheduler gives the
+attempt to another only `CONTACT_MARGIN_S` later than that. Both count by their own monotonic clocks: the pod from the
+sending of what was answered, the scheduler from the hearing of it, which is later. So the two never overlap, whatever
+the clocks show. A new leader has heard nobody yet and gives everyone the whole time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from flyteplane.foundation.clock import TimerClock
+    from flyteplane.scheduler.clients.fresh_worker import FreshWorker
+
+#: What a worker has to end its task in, once its contact time is over.
+CONTACT_MARGIN_S: Final = 5.0
+
+
+class Contact:
+    """Watches the silence of workers.
+
+    Args:
+        contact_s: what workers are told.
+        lost: called with the worker and its silence in seconds.
+    """
+
+    def __init__(self, *, clock: TimerClock, contact_s: float, lost: Callable[[FreshWorker, float], None]) -> None:
+        self._clock = clock
+        self._limit_s = contact_s + CONTACT_MARGIN_S
+        self._lost = lost
+
+    def heard(self, worker: FreshWorker) -> None:
+        """The worker is alive. One timer a worker: it looks at the time again when it fires."""
+        worker.heard_at = self._clock.monotonic()
+        if worker.contact_timer is None:
+            self._arm(worker, self._limit_s)
+
+    def _arm(self, worker: FreshWorker, delay_s: float) -> None:
+        worker.contact_timer = self._clock.call_later(delay_s, lambda: self._due(worker))
+
+    def _due(self, worker: FreshWorker) -> None:
+        silence = self._clock.monotonic() - worker.heard_at
+        if silence < self._limit_s:
+            self._arm(worker, self._limit_s - silence)
+        else:
+            worker.contact_timer = None
+            self._lost(worker, silence)

@@ -1,4 +1,4 @@
-"""The stores keep what their ports promise, in a file and in memory, and their schema is what the migrations make."""
+"""The stores keep what their ports promise, in SQLite and PostgreSQL, and their schema is what the migrations make."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from flyteplane.admin.store.runs import SqlRunStore
 from flyteplane.foundation.errors import AlreadyExists, FailedPrecondition, NotFound
 from flyteplane.records import Database, migrate, open_database
 from flyteplane.records.migrate import run_revisions
+from tests.support.postgres import database_url
 
 PACKAGE = "flyteplane.admin.store.migrations"
 
 
-@pytest.fixture(params=["file", "memory"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
-    url = "sqlite://" if request.param == "memory" else f"sqlite:///{tmp_path / 'admin.db'}"
-    opened = await open_database(url)
+    opened = await open_database(database_url(request.param, request=request, folder=tmp_path))
     await migrate(opened, package=PACKAGE)
     await SqlProjectStore(opened).create(Project(id="p", domains=("d",)))
     yield opened

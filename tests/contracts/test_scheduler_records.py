@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from tests.support.postgres import database_url
 
 from flyteplane.foundation.errors import Aborted
 from flyteplane.records import migrate, open_database
@@ -16,18 +17,19 @@ Open = Callable[[], Awaitable[Records]]
 KEY = RunKey("project", "domain", "run")
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 async def open_records(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
     """Opens one owner after another on the same store."""
     opened: list[Records] = []
     memory = MemoryRecords()
+    url = database_url(request.param, request=request, folder=tmp_path)
 
     async def open_one() -> Records:
         records: Records
         if request.param == "memory":
             records = memory.open()
         else:
-            database = await open_database(f"sqlite:///{tmp_path}/scheduler.db")
+            database = await open_database(url)
             await migrate(database, package="flyteplane.scheduler.store.migrations")
             records = SqlRecords(database)
         opened.append(records)
@@ -80,6 +82,9 @@ def action(ordinal: int, name: str, *, phase: int = 1, parent: str = "", outputs
         reason="",
         worker="",
         history=b"",
+        lease=(1 << 63) - 1,
+        cluster="",
+        resource_class="",
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.support.postgres import database_url
 
 from flyteplane.records import migrate, open_database
 from flyteplane.secrets.application.ports import SecretRecords
@@ -20,11 +21,11 @@ PROJECT = SecretName("p", "", "", "token")
 BOTH = SecretName("p", "d", "", "token")
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 async def records(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SecretRecords]:
     records: SecretRecords = MemorySecrets()
-    if request.param == "sqlite":
-        database = await open_database(f"sqlite:///{tmp_path}/secrets.db")
+    if request.param != "memory":
+        database = await open_database(database_url(request.param, request=request, folder=tmp_path))
         await migrate(database, package="flyteplane.secrets.store.migrations")
         records = SqlSecrets(database)
     yield records

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.support.postgres import database_url
 
 from flyteplane.records import migrate, open_database
 from flyteplane.secrets.application.ports import AuditTrail
@@ -17,12 +18,12 @@ from flyteplane.secrets.store.sql_audit import SqlAudit
 ATTEMPT = Subject(project="p", domain="d", run="r", action="a0", attempt=2, lease=2**64 - 1)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 async def trail(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AuditTrail]:
     if request.param == "memory":
         yield MemoryAudit()
         return
-    database = await open_database(f"sqlite:///{tmp_path}/secrets.db")
+    database = await open_database(database_url(request.param, request=request, folder=tmp_path))
     await migrate(database, package="flyteplane.secrets.store.migrations")
     yield SqlAudit(database)
     await database.close()

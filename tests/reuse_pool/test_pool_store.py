@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.migrations import assert_revisions_make_the_schema
+from tests.support.postgres import database_url
 
 from flyteplane.reuse_pool.application.ports import PoolRecord, PoolStore, ReplicaRecord
 from flyteplane.reuse_pool.store.memory_store import MemoryPoolStore
@@ -16,11 +17,11 @@ POOL = PoolRecord(name="a" * 64, project="p", domain="d", environment="env", run
 REPLICA = ReplicaRecord(name="replica-1", pool=POOL.name, started_at=11.0)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[PoolStore]:
-    opened: PoolStore = (
-        MemoryPoolStore() if request.param == "memory" else await open_sql_store(f"sqlite:///{tmp_path}/reuse_pool.db")
-    )
+    opened: PoolStore = MemoryPoolStore()
+    if request.param != "memory":
+        opened = await open_sql_store(database_url(request.param, request=request, folder=tmp_path))
     yield opened
     await opened.close()
 

@@ -30,6 +30,7 @@ from flyteplane.foundation.errors import (
     Unavailable,
 )
 from flyteplane.rpc.tokens import Claims, TokenKind
+from flyteplane.scheduler.application.ports import RunKey
 from flyteplane.scheduler.clients.contact import CONTACT_MARGIN_S
 from flyteplane.scheduler.clients.fresh_workers import FreshWorkers, WorkerHelp
 from flyteplane.scheduler.clients.sweeper import sweep_for_ever
@@ -39,19 +40,19 @@ from flyteplane.scheduler.domain.phases import Phase
 CONTACT_S = 30.0
 
 
-class Tokens:
-    """Reads the tokens that `Stage.token` makes."""
+def mint(run: RunKey, action: str, attempt: int, lease: int, secrets: Sequence[SecretRequest]) -> str:
+    """The token of an attempt."""
+    return f"{run}/{action}/{attempt}/{lease}"
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
+
+class Tokens:
+    """Reads the tokens that `mint` makes."""
 
     def verify(self, token: str) -> Claims:
         """See the port."""
         if token.startswith("forged"):
             raise Unauthenticated("the token was not made by this platform", reason="TOKEN")
-        project, domain, run, action, attempt = token.split("/")
-        living = self._stage.action(action)
-        lease = living.attempt.lease if living.attempt is not None else 0
+        project, domain, run, action, attempt, lease = token.split("/")
         return Claims(
             kind=TokenKind.ATTEMPT,
             project=project,
@@ -61,7 +62,7 @@ class Tokens:
             run=run,
             action=action,
             attempt=int(attempt),
-            lease=lease,
+            lease=int(lease),
         )
 
 
@@ -103,14 +104,14 @@ class Pods:
             constraints={},
             help=WorkerHelp(
                 secrets=stage.secrets,
-                mint_token=stage.token,
+                mint_token=mint,
                 bundle_path=stage.bundles.path,
                 data_prefix="file:///data/",
             ),
             background=stage.scheduler.background,
             contact_s=CONTACT_S,
         )
-        self.sessions = WorkerSessions(self.fresh, verifier=Tokens(stage), leads=lambda: self.leads)
+        self.sessions = WorkerSessions(self.fresh, verifier=Tokens(), leads=lambda: self.leads)
         return {"fresh": self.fresh}
 
     @property
@@ -409,7 +410,9 @@ async def test_pods_that_nobody_answers_for_are_found_and_stopped(pods: Pods) ->
     await pods.stage.submit(task())
     await pods.run()
     kept = pods.pod
-    stray = MemoryWorker(kept.spec, kept.sink, lambda *_: (), lambda w: pods.cluster.workers.pop("stray", None) and None)
+    stray = MemoryWorker(
+        kept.spec, kept.sink, lambda *_: (), lambda w: pods.cluster.workers.pop("stray", None) and None
+    )
     pods.cluster.workers["stray"] = stray
     pods.stage.scheduler.background.start(
         sweep_for_ever(pods.fresh, [pods.cluster], clock=pods.stage.clock), name="sweep"

@@ -157,7 +157,7 @@ class World:
                 action = runs[key].actions.get(name) if key in runs else None
                 self.checker.expect(action, f"{name} of {key} was lost in a restart, it was {row.phase}")
                 if action is not None and not action.state.phase.terminal:
-                    kept = action.traces == self.checker.traces[run_id, name]
+                    kept = list(action.traces) == self.checker.traces[run_id, name]
                     self.checker.expect(kept, f"{name} has lost what it had recorded")
 
     async def _open_memory(self) -> Records:

@@ -35,9 +35,14 @@ def database_shape(connection: Connection) -> dict[str, Any]:
     }
 
 
-async def assert_revisions_make_the_schema(package: str) -> None:
-    """Fail unless running the revisions of `package` one by one gives the tables that its SCHEMA gives as a whole."""
-    whole, stepwise = await open_database("sqlite://"), await open_database("sqlite://")
+async def assert_revisions_make_the_schema(
+    package: str, *, whole_url: str = "sqlite://", stepwise_url: str = "sqlite://"
+) -> None:
+    """Fail unless running the revisions of `package` one by one gives the tables that its SCHEMA gives as a whole.
+
+    The URLs name two empty databases.
+    """
+    whole, stepwise = await open_database(whole_url), await open_database(stepwise_url)
     try:
         await migrate(whole, package=package)
         migrations: Any = importlib.import_module(package)

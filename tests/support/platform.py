@@ -31,7 +31,7 @@ START_WITHIN_S: Final = 60.0
 STOP_WITHIN_S: Final = 20.0
 
 #: A test run that is killed must not leave platforms behind: they are killed with it (PR_SET_PDEATHSIG).
-_DIE_WITH_PARENT: Final = (
+DIE_WITH_PARENT: Final = (
     "import ctypes, os, signal, sys; ctypes.CDLL(None).prctl(1, signal.SIGKILL); os.execv(sys.argv[1], sys.argv[1:])"
 )
 
@@ -72,7 +72,7 @@ class PlatformUnderTest:
         try:
             with self._said.open("ab") as said:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-c", _DIE_WITH_PARENT, *command],
+                    [sys.executable, "-c", DIE_WITH_PARENT, *command],
                     pass_fds=(writing,),
                     stdin=subprocess.DEVNULL,
                     stdout=said,

@@ -1,4 +1,4 @@
-"""`flyte create`: secrets, projects, and a configuration file."""
+"""`flyte create`: secrets, projects, queues, resource classes, and a configuration file."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ from pathlib import Path
 
 import rich_click as click
 
+from flyte.cli.class_commands import create_resource_class
 from flyte.cli.options import assignments, root_options, scope_options, secret_options
+from flyte.cli.queue_commands import create_queue
 
 
 @click.group()
 def create() -> None:
-    """Create a secret, a project or a configuration file."""
+    """Create a secret, project, queue, resource class or configuration file."""
+
+
+create.add_command(create_queue)
+create.add_command(create_resource_class)
 
 
 @create.command("secret")

@@ -1,17 +1,23 @@
-"""`flyte delete`: secrets and cached results."""
+"""`flyte delete`: secrets, queues, resource classes and cached results."""
 
 from __future__ import annotations
 
 import rich_click as click
 
+from flyte.cli.class_commands import delete_resource_class
 from flyte.cli.options import root_options, scope_options
+from flyte.cli.queue_commands import delete_queue
 from flyte.cli.texts import NotReadable, read_text
 from flyte.syncify import syncify
 
 
 @click.group()
 def delete() -> None:
-    """Delete a secret or cached results."""
+    """Delete a secret, queue, resource class or cached results."""
+
+
+delete.add_command(delete_queue)
+delete.add_command(delete_resource_class)
 
 
 @delete.command("secret")

@@ -15,7 +15,12 @@ COMMANDS = {
     "project": LazyCommand("flyte.cli.get_project:get_project", "List projects, or show one."),
     "secret": LazyCommand("flyte.cli.get_secret:get_secret", "List secrets (never their values), or show one."),
     "pool": LazyCommand("flyte.cli.get_pool:get_pool", "List pools of warm replicas, or show one."),
-    "queue": LazyCommand("flyte.cli.get_queue:get_queue", "List queues with what runs and waits in them."),
+    "queue": LazyCommand("flyte.cli.get_queue:get_queue", "List queues with what runs and waits in them, or show one."),
+    "resource-class": LazyCommand(
+        "flyte.cli.get_resource_class:get_resource_class",
+        "List resource classes with what they have in use, or show one.",
+    ),
+    "cluster": LazyCommand("flyte.cli.get_cluster:get_cluster", "List the clusters where work is placed, or show one."),
     "cache": LazyCommand("flyte.cli.get_cache:get_cache", "List cached results."),
 }
 

@@ -27,20 +27,32 @@ def get_queue(ctx: click.Context, *, name: str | None, as_json: bool) -> None:
     if as_json:
         print_json(queues[0] if name is not None else queues)
     elif name is not None:
-        print_details({**queues[0], "clusters": ", ".join(queues[0]["clusters"])})
+        print_details(_details(queues[0]))
     else:
         print_table(
-            ("queue", "state", "running", "waiting", "limit", "depth", "priority", "clusters"),
             (
-                (
-                    *(one["queue"], one["state"], one["running"], one["waiting"]),
-                    *(one["action_concurrency"] or "none", one["depth"] or "none", one["priority"]),
-                    ", ".join(one["clusters"]),
-                )
-                for one in queues
+                *("queue", "state", "running", "waiting", "runs", "action limit", "run limit"),
+                *("depth", "priority", "clusters", "kept in"),
             ),
+            map(_row, queues),
             empty="No queues.",
         )
+
+
+def _row(queue: dict[str, Any]) -> tuple[Any, ...]:
+    limits = (queue[name] or "none" for name in ("action_concurrency", "run_concurrency", "depth"))
+    return (
+        *(queue["queue"], queue["state"], queue["running"], queue["waiting"], queue["running_runs"]),
+        *(*limits, queue["priority"], ", ".join(queue["clusters"]), "file" if queue["from_file"] else ""),
+    )
+
+
+def _details(queue: dict[str, Any]) -> dict[str, Any]:
+    limits = {name: queue[name] or "none" for name in ("run_concurrency", "action_concurrency", "depth")}
+    counts = {name: str(queue[name]) for name in ("running", "waiting", "running_runs", "priority")}
+    kept_in = "the operator's file" if queue["from_file"] else ""
+    shown = {**queue, **limits, **counts, "clusters": ", ".join(queue["clusters"]), "from_file": kept_in}
+    return {{"from_file": "kept in"}.get(name, name.replace("_", " ")): value for name, value in shown.items()}
 
 
 @syncify
@@ -64,9 +76,11 @@ def facts(queue: Queue) -> dict[str, Any]:
         "state": QueueState.Name(queue.state).removeprefix("QUEUE_STATE_").lower(),
         "running": queue.running,
         "waiting": queue.waiting,
+        "running_runs": queue.running_runs,
         "run_concurrency": queue.run_concurrency,
         "action_concurrency": queue.action_concurrency,
         "depth": queue.depth,
         "priority": queue.priority if queue.HasField("priority") else 500,
         "clusters": list(queue.clusters) or ["*"],
+        "from_file": queue.from_file,
     }

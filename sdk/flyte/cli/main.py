@@ -19,9 +19,13 @@ COMMANDS = {
     "abort": LazyCommand("flyte.cli.abort:abort", "Abort a run, or one action with everything below it."),
     "rerun": LazyCommand("flyte.cli.rerun:rerun", "Run an earlier run again, or recover it."),
     "deploy": LazyCommand("flyte.cli.deploy:deploy", "Deploy the environments of a Python file."),
-    "create": LazyCommand("flyte.cli.create:create", "Create a secret, a project or a configuration file."),
-    "update": LazyCommand("flyte.cli.update:update", "Update a secret or a project."),
-    "delete": LazyCommand("flyte.cli.delete:delete", "Delete a secret or cached results."),
+    "create": LazyCommand(
+        "flyte.cli.create:create", "Create a secret, project, queue, resource class or configuration file."
+    ),
+    "update": LazyCommand("flyte.cli.update:update", "Update a secret, project, queue or resource class."),
+    "delete": LazyCommand("flyte.cli.delete:delete", "Delete a secret, queue, resource class or cached results."),
+    "drain": LazyCommand("flyte.cli.drain:drain", "Let a queue accept nothing more; what it has still runs."),
+    "activate": LazyCommand("flyte.cli.activate:activate", "Let a drained queue accept again."),
     "whoami": LazyCommand("flyte.cli.whoami:whoami", "Show who the platform takes you for."),
 }
 

@@ -1,4 +1,4 @@
-"""`flyte update`: a new value for a secret, new words for a project."""
+"""`flyte update`: a new value for a secret, new words for a project, new limits for a queue or resource class."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ from pathlib import Path
 
 import rich_click as click
 
+from flyte.cli.class_commands import update_resource_class
 from flyte.cli.options import assignments, root_options, secret_options
+from flyte.cli.queue_commands import update_queue
 
 
 @click.group()
 def update() -> None:
-    """Update a secret or a project."""
+    """Update a secret, project, queue or resource class."""
+
+
+update.add_command(update_queue)
+update.add_command(update_resource_class)
 
 
 @update.command("secret")

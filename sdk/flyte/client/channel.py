@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from flyteapi.admin.v1.trigger_service_pb2_grpc import TriggerServiceAsyncStub
     from flyteapi.cache.v1.cache_service_pb2_grpc import CacheServiceAsyncStub
     from flyteapi.reuse_pool.v1.reuse_pool_service_pb2_grpc import ReusePoolServiceAsyncStub
+    from flyteapi.scheduler.v1.cluster_service_pb2_grpc import ClusterServiceAsyncStub
     from flyteapi.scheduler.v1.queue_service_pb2_grpc import QueueServiceAsyncStub
+    from flyteapi.scheduler.v1.resource_class_service_pb2_grpc import ResourceClassServiceAsyncStub
     from flyteapi.secrets.v1.secrets_service_pb2_grpc import SecretsServiceAsyncStub
 
 Request = TypeVar("Request")
@@ -43,6 +45,8 @@ MAX_MESSAGE_BYTES = 128 * 1024 * 1024
 _NOT_REPEATABLE = (
     ("flyteapi.admin.v1.IdentityService", "CreateApiKey"),
     ("flyteapi.admin.v1.ProjectService", "CreateProject"),
+    ("flyteapi.scheduler.v1.QueueService", "PutQueue"),
+    ("flyteapi.scheduler.v1.ResourceClassService", "PutResourceClass"),
     ("flyteapi.secrets.v1.SecretsService", "CreateSecret"),
     ("flyteapi.secrets.v1.SecretsService", "UpdateSecret"),
 )
@@ -176,6 +180,20 @@ class Connection:
         from flyteapi.scheduler.v1.queue_service_pb2_grpc import QueueServiceStub
 
         return QueueServiceStub(self.channel)
+
+    @cached_property
+    def resource_classes(self) -> ResourceClassServiceAsyncStub:
+        """Stub of the resource class service."""
+        from flyteapi.scheduler.v1.resource_class_service_pb2_grpc import ResourceClassServiceStub
+
+        return ResourceClassServiceStub(self.channel)
+
+    @cached_property
+    def clusters(self) -> ClusterServiceAsyncStub:
+        """Stub of the cluster service."""
+        from flyteapi.scheduler.v1.cluster_service_pb2_grpc import ClusterServiceStub
+
+        return ClusterServiceStub(self.channel)
 
 
 _connection: Connection | None = None

@@ -12,7 +12,7 @@ from flyte.io.file import File
 from flyte.io.placement import StoredData, new_location, stores_on_creation
 from flyte.io.reference import PathReference, download_target
 from flyte.storage import objects
-from flyte.storage.locations import join, local_path, name_of, scheme_of
+from flyte.storage.locations import is_remote, join, local_path, name_of, scheme_of
 
 T = TypeVar("T")
 
@@ -151,7 +151,7 @@ class Dir(PathReference, Generic[T]):
 
     def exists_sync(self) -> bool:
         """Tell whether the folder is there, or for a remote store whether anything is in it."""
-        if scheme_of(self.path) in ("", "file"):
+        if not is_remote(self.path):
             return local_path(self.path).is_dir()
         return objects.exists(self.path)
 

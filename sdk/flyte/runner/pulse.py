@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from flyte.runner.contact import Contact
 from flyte.runner.linux import resident_bytes
 from flyte.runner.stream import StreamEnded, WorkerStream
 from flyteapi.scheduler.v1.worker_service_pb2 import Heartbeat, WorkerReport
@@ -36,14 +37,21 @@ class Pulse:
         stream: the worker's stream.
         collect_output: called before each flush so that captured output joins it; from this thread.
         finished: says that the worker is on its way out and need not be killed.
+        contact: when it lapses, the worker is killed as if its stream had ended.
     """
 
     def __init__(
-        self, stream: WorkerStream, *, collect_output: Callable[[], None], finished: Callable[[], bool]
+        self,
+        stream: WorkerStream,
+        *,
+        collect_output: Callable[[], None],
+        finished: Callable[[], bool],
+        contact: Contact | None = None,
     ) -> None:
         self._stream = stream
         self._collect_output = collect_output
         self._finished = finished
+        self._contact = contact
         self._lock = threading.Lock()
         # Alert from the start: a short task then never has to wake the thread, which would cost it more than it takes.
         self._alert = True
@@ -86,7 +94,12 @@ class Pulse:
         writing = select.POLLOUT if self._stream.has_unsent else 0
         self._poll.modify(self._stream, reading | writing)
         woken = False
-        for descriptor, event in self._poll.poll(timeout_s * 1000):
+        if self._contact is not None and self._contact.begun:
+            timeout_s = min(timeout_s, max(self._contact.left_s, 0.0))
+        ready = self._poll.poll(timeout_s * 1000)
+        if self._contact is not None and self._contact.lapsed:
+            kill_own_group()
+        for descriptor, event in ready:
             if descriptor == self._stream.wake_descriptor:
                 os.eventfd_read(descriptor)
                 woken = True

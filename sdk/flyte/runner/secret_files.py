@@ -1,9 +1,9 @@
 """Secrets that a task asked for as files.
 
 They appear under /etc/flyte/secrets, on a file system in memory that only this worker sees, where the worker may make
-one (it needs to be root). Otherwise they appear in a private folder that the platform made for this worker and
-removes with it. Either way `FLYTE_SECRETS_DIR` names the folder, files have mode 0600, and they are gone when the
-last attempt that asked for them has ended.
+one (it needs to be root), or where its pod has mounted one. Otherwise they appear in a private folder that the platform
+made for this worker and removes with it. Either way `FLYTE_SECRETS_DIR` names the folder, files can be read by their
+owner alone, and they are gone when the last attempt that asked for them has ended.
 """
 
 from __future__ import annotations
@@ -30,11 +30,13 @@ class SecretFiles:
     Args:
         private_folder: used where nothing can be mounted; "" if there is none.
         may_mount: whether to try to mount.
+        in_memory: `private_folder` is there already, in memory and this worker's alone.
     """
 
-    def __init__(self, private_folder: str, *, may_mount: bool) -> None:
+    def __init__(self, private_folder: str, *, may_mount: bool, in_memory: bool = False) -> None:
         self._private_folder = private_folder
-        self._may_mount = may_mount
+        self._may_mount = may_mount and not in_memory
+        self._in_memory = in_memory
         self._root: Path | None = None
         self._wanted: Counter[str] = Counter()
 
@@ -47,7 +49,7 @@ class SecretFiles:
             target = root / _below_secrets_folder(path)
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._wanted[path] += 1
-            _write_private(target, content)
+            _write_private(target, content, mode=0o400 if self._in_memory else 0o600)
         return {SECRETS_VARIABLE: str(root)}
 
     def remove(self, files: Mapping[str, bytes]) -> None:
@@ -60,7 +62,7 @@ class SecretFiles:
 
     def close(self) -> None:
         """Removes the private folder, if one was used."""
-        if self._root is not None and str(self._root) == self._private_folder:
+        if self._root is not None and str(self._root) == self._private_folder and not self._in_memory:
             shutil.rmtree(self._root, ignore_errors=True)
 
     def _prepare(self) -> Path:
@@ -72,6 +74,8 @@ class SecretFiles:
         if not self._private_folder:
             raise OSError("there is no folder for files of secrets, and none can be mounted without being root")
         root = Path(self._private_folder)
+        if self._in_memory:
+            return root
         # A folder that is there already was made by somebody else, who could read what is written to it.
         root.mkdir(mode=0o700)
         return root
@@ -94,7 +98,7 @@ def _below_secrets_folder(path: str) -> PurePosixPath:
     return pure.relative_to(SECRETS_FOLDER)
 
 
-def _write_private(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+def _write_private(path: Path, content: bytes, *, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)

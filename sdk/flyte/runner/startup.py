@@ -28,6 +28,11 @@ class Startup:
     """Control groups to be in: the folder to make one in, and files of it with what to write."""
     secrets_folder: str = ""
     """Where files of secrets may be written if /etc/flyte/secrets cannot be used."""
+    secrets_in_memory: bool = False
+    """`secrets_folder` is there already, in memory, and this worker's alone: it is used as it is."""
+    data_socket: str = ""
+    """Where the agent beside the worker passes on what it reads and writes of the platform's objects; empty where the
+    worker can reach them itself."""
 
     @classmethod
     def parse(cls, content: bytes) -> Self:

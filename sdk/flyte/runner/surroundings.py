@@ -19,7 +19,9 @@ class Surroundings:
     def __init__(self, startup: Startup) -> None:
         self._environment = AttemptEnvironment()
         self._isolation = ProcessIsolation(cwd=startup.cwd, temp=startup.temp) if startup.replica else None
-        self._secret_files = SecretFiles(startup.secrets_folder, may_mount=os.geteuid() == 0)
+        self._secret_files = SecretFiles(
+            startup.secrets_folder, may_mount=os.geteuid() == 0, in_memory=startup.secrets_in_memory
+        )
         self._running = 0
 
     def enter(self, attempt: Attempt) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from flyte.authoring.context import activate
+from flyte.runner.contact import Contact
 from flyte.runner.execution import Execution, crash, remember_tasks_of_attempts
 from flyte.runner.forking import read_startup, settle_in
 from flyte.runner.main_thread import MainThread
@@ -26,6 +27,7 @@ from flyte.runner.output_capture import (
     flush_output_of_process,
     write_to_descriptors,
 )
+from flyte.runner.platform_data import route_platform_data
 from flyte.runner.pulse import Pulse, kill_own_group
 from flyte.runner.startup import Startup
 from flyte.runner.stream import WorkerStream
@@ -38,9 +40,13 @@ PROTOCOL: Final = 1
 
 
 class Worker:
-    """One worker process."""
+    """One worker process.
 
-    def __init__(self, connection: socket.socket, startup: Startup) -> None:
+    Args:
+        contact: for how long it may go on without a word from the scheduler; None where the end of the stream says it.
+    """
+
+    def __init__(self, connection: socket.socket, startup: Startup, *, contact: Contact | None = None) -> None:
         self._startup = startup
         self._loop = asyncio.new_event_loop()
         self._context = contextvars.copy_context()
@@ -51,7 +57,9 @@ class Worker:
         self._runs: dict[str, DeclareRun] = {}
         self._tasks = DeclaredTasks()
         self._stream = WorkerStream(connection, loop=self._loop, receive=self._received, ended=self._nobody_listens)
-        self._pulse = Pulse(self._stream, collect_output=self._hand_on_output, finished=lambda: self._done)
+        self._pulse = Pulse(
+            self._stream, collect_output=self._hand_on_output, finished=lambda: self._done, contact=contact
+        )
         self._main_thread = MainThread(
             self._loop, stream=self._stream, pulse=self._pulse, back_on_loop=self._read_inbox_after_rest
         )
@@ -149,7 +157,7 @@ class Worker:
                 task = order.declare_task
                 self._tasks.declare(task.digest, task.spec, task.bundle_path)
             case "declare_run":
-                self._runs.setdefault(order.declare_run.key, order.declare_run)
+                self._declare_run(order.declare_run)
             case "cancel":
                 self._execution.cancel(order.lease, order.cancel.reason)
             case "lease_revoked":
@@ -157,6 +165,11 @@ class Worker:
             case "drain":
                 self._draining = True
                 self._attempt_is_over()
+
+    def _declare_run(self, run: DeclareRun) -> None:
+        if self._startup.data_socket:
+            route_platform_data(run, agent=self._startup.data_socket)
+        self._runs.setdefault(run.key, run)
 
     def _assigned(self, lease: int, assign: Assign) -> None:
         if self._execution.begin(lease, assign, self._runs.get(assign.run)):
@@ -206,10 +219,10 @@ def _hello() -> Hello:
     return Hello(protocol=PROTOCOL, pid=os.getpid(), hostname=socket.gethostname(), sdk_version=__version__)
 
 
-def run_worker(connection: socket.socket) -> int:
+def run_worker(connection: socket.socket, *, contact: Contact | None = None) -> int:
     """Runs a worker on its stream, from the start-up frame to the end; returns the exit code of the process."""
     startup = read_startup(connection)
     if startup is None:
         return 0
     settle_in(startup)
-    return Worker(connection, startup).run()
+    return Worker(connection, startup, contact=contact).run()

@@ -1,4 +1,7 @@
-"""Addresses of data: plain paths, file:// and the URIs of object stores. Pure text work; nothing is touched."""
+"""Addresses of data: plain paths, file:// and the URIs of object stores. Text work; nothing is touched.
+
+Only whether an address is one of this machine depends on more than its text: on the routes of this process.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import posixpath
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
+
+from flyte.storage.routes import route_of
 
 REMOTE_SCHEMES: Final = frozenset(
     {*("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "azure", "adl", "http", "https", "memory")}
@@ -23,18 +28,20 @@ def scheme_of(uri: str) -> str:
 
 def is_remote(uri: str | Path) -> bool:
     """Tell whether an address lies outside of this machine's file system."""
-    return scheme_of(str(uri)) not in ("", "file")
+    return scheme_of(str(uri)) not in ("", "file") or route_of(str(uri)) is not None
 
 
 def local_path(uri: str | Path) -> Path:
     """Return the path of a plain path or file:// URI. Raises ValueError for any other address."""
     text = str(uri)
-    scheme = scheme_of(text)
-    if not scheme:
-        return Path(text).expanduser()
-    if scheme != "file":
+    if is_remote(text):
         raise ValueError(f"{text} is not on this machine. Download it first.")
-    return Path(unquote(urlsplit(text).path))
+    return path_in(text)
+
+
+def path_in(text: str) -> Path:
+    """Return the path in a plain path or file:// URI, on whatever machine it is."""
+    return Path(unquote(urlsplit(text).path)) if scheme_of(text) else Path(text).expanduser()
 
 
 def local_uri(path: Path) -> str:

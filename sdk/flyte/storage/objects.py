@@ -1,4 +1,5 @@
-"""Reading and writing data by address: plain paths and file:// with the standard library, stores through obstore.
+"""Reading and writing data by address: plain paths and file:// with the standard library, stores through obstore, and
+addresses that have a route through that.
 
 Writes are atomic: nobody ever sees half an object. Everything blocks; `flyte.storage` has the asynchronous surface.
 """
@@ -15,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from flyte.storage.locations import is_remote, join, local_path, local_uri, scheme_of
+from flyte.storage.locations import is_remote, join, local_path, local_uri, path_in, scheme_of
+from flyte.storage.routes import Transport, route_of
 
 _TEMPORARY: Final = ".flyte-"
 _COPY_BYTES: Final = 1024 * 1024
@@ -32,9 +34,7 @@ class StoredObject:
 def put_bytes(data: bytes, uri: str) -> str:
     """Write an object as a whole and return its address."""
     if is_remote(uri):
-        from flyte.storage import remote_objects
-
-        remote_objects.put_bytes(data, uri)
+        _transport(uri).put_bytes(data, uri)
     else:
         with open_write(uri) as target:
             target.write(data)
@@ -44,9 +44,7 @@ def put_bytes(data: bytes, uri: str) -> str:
 def put_file(path: str | Path, uri: str) -> str:
     """Copy a file of this machine to an address and return that. Raises FileNotFoundError."""
     if is_remote(uri):
-        from flyte.storage import remote_objects
-
-        remote_objects.put_file(Path(path), uri)
+        _transport(uri).put_file(Path(path), uri)
     else:
         _copy_whole(Path(path), local_path(uri))
     return uri
@@ -55,9 +53,7 @@ def put_file(path: str | Path, uri: str) -> str:
 def get_bytes(uri: str) -> bytes:
     """Return an object as a whole. Raises FileNotFoundError."""
     if is_remote(uri):
-        from flyte.storage import remote_objects
-
-        return remote_objects.get_bytes(uri)
+        return _transport(uri).get_bytes(uri)
     return local_path(uri).read_bytes()
 
 
@@ -67,10 +63,8 @@ def get_file(uri: str, path: str | Path) -> str:
     if not is_remote(uri):
         _copy_whole(local_path(uri), target)
         return str(target)
-    from flyte.storage import remote_objects
-
     with _renamed(target) as temporary:
-        remote_objects.get_file(uri, temporary)
+        _transport(uri).get_file(uri, temporary)
     return str(target)
 
 
@@ -78,19 +72,16 @@ def exists(uri: str) -> bool:
     """Tell whether there is an object at an address, or any below it."""
     if not is_remote(uri):
         return local_path(uri).exists()
-    from flyte.storage import remote_objects
-
-    if remote_objects.size_of(uri) is not None:
+    transport = _transport(uri)
+    if transport.size_of(uri) is not None:
         return True
-    return next(remote_objects.list_sizes(uri.rstrip("/") + "/"), None) is not None
+    return next(transport.list_sizes(uri.rstrip("/") + "/"), None) is not None
 
 
 def size_of(uri: str) -> int | None:
     """Return the size of an object in bytes, or None if there is none."""
     if is_remote(uri):
-        from flyte.storage import remote_objects
-
-        return remote_objects.size_of(uri)
+        return _transport(uri).size_of(uri)
     path = local_path(uri)
     return path.stat().st_size if path.is_file() else None
 
@@ -98,9 +89,7 @@ def size_of(uri: str) -> int | None:
 def list_objects(uri: str) -> list[StoredObject]:
     """Return all objects below a prefix, in the order of their addresses; none if there is no such prefix."""
     if is_remote(uri):
-        from flyte.storage import remote_objects
-
-        return sorted((StoredObject(*entry) for entry in remote_objects.list_sizes(uri)), key=lambda found: found.uri)
+        return sorted((StoredObject(*entry) for entry in _listed(uri)), key=lambda found: found.uri)
     root = local_path(uri)
     as_uri = scheme_of(uri) == "file"
     return [StoredObject(local_uri(path) if as_uri else str(path), path.stat().st_size) for path in _files_below(root)]
@@ -108,9 +97,9 @@ def list_objects(uri: str) -> list[StoredObject]:
 
 def relative_name(uri: str, prefix: str) -> str:
     """Return the part of an object's address below a prefix that it was listed under."""
-    if is_remote(uri):
+    if scheme_of(uri) not in ("", "file"):
         return uri.removeprefix(prefix.rstrip("/")).lstrip("/")
-    path, root = local_path(uri), local_path(prefix)
+    path, root = path_in(uri), path_in(prefix)
     return path.name if path == root else path.relative_to(root).as_posix()
 
 
@@ -137,9 +126,7 @@ def get_folder(uri: str, path: str | Path) -> str:
 def open_read(uri: str) -> BinaryIO:
     """Open an object for reading. Raises FileNotFoundError."""
     if is_remote(uri):
-        from flyte.storage import remote_objects
-
-        return remote_objects.open_read(uri)
+        return _transport(uri).open_read(uri)
     return local_path(uri).open("rb")
 
 
@@ -147,19 +134,35 @@ def open_read(uri: str) -> BinaryIO:
 def open_write(uri: str) -> Iterator[BinaryIO]:
     """Open a new object for writing. It is there once the block ends, and not at all if the block raises."""
     if is_remote(uri):
-        from flyte.storage import remote_objects
-
         # Spooled, because a remote writer that is given up would leave the half that was written.
         with tempfile.TemporaryDirectory(prefix="flyte-") as folder:
             spool = Path(folder, "object")
             with spool.open("w+b") as file:
                 yield file
-            remote_objects.put_file(spool, uri)
+            _transport(uri).put_file(spool, uri)
         return
     with _renamed(local_path(uri)) as temporary, temporary.open("w+b") as file:
         yield file
         file.flush()
         os.fsync(file.fileno())
+
+
+def _transport(uri: str) -> Transport:
+    """How an address that is not one of this machine is reached."""
+    if (routed := route_of(uri)) is not None:
+        return routed
+    from flyte.storage import remote_objects
+
+    return remote_objects
+
+
+def _listed(uri: str) -> Iterator[tuple[str, int]]:
+    """Addresses and sizes below a prefix, however it is written; of the object itself if it names one."""
+    if route_of(uri) is None or uri.endswith("/"):
+        yield from _transport(uri).list_sizes(uri)
+        return
+    found = list(_transport(uri).list_sizes(uri))
+    yield from found or _transport(uri).list_sizes(f"{uri}/")
 
 
 def _copy_whole(source: Path, target: Path) -> None:

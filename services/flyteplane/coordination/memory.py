@@ -8,6 +8,7 @@ strict as the real store, and as forgetful as a process: an embedded platform th
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from flyteplane.coordination.memory_mirror import MemoryMirror
 from flyteplane.coordination.port import Coordination
@@ -25,6 +26,9 @@ from flyteplane.coordination.values import (
 )
 from flyteplane.foundation.clock import Timer, TimerClock
 from flyteplane.foundation.errors import InvalidArgument, NotFound
+
+#: What a condition sees of a key that does not exist.
+_ABSENT: Final = KeyValue("", b"", create_revision=0, mod_revision=0, version=0)
 
 
 @dataclass(slots=True)
@@ -77,6 +81,8 @@ class MemoryCoordination(Coordination):
         then: Sequence[Operation] = (),
         otherwise: Sequence[Operation] = (),
     ) -> TxnResult:
+        for operations in (then, otherwise):
+            _check_once(operations)
         succeeded = all(self._holds(compare) for compare in when)
         return TxnResult(succeeded, self._apply(then if succeeded else otherwise))
 
@@ -140,7 +146,10 @@ class MemoryCoordination(Coordination):
         self._apply([Delete(key) for key in sorted(lease.keys)])
 
     def _holds(self, compare: Compare) -> bool:
-        found = _target(self._keys.get(compare.key), compare.target)
+        kept = self._keys.get(compare.key)
+        if kept is None and compare.target is CompareTarget.VALUE:
+            return False
+        found = _target(kept or _ABSENT, compare.target)
         expected = compare.expected
         match compare.operator:
             case CompareOperator.EQUAL:
@@ -170,14 +179,9 @@ class MemoryCoordination(Coordination):
         return self._revision
 
     def _check(self, operations: Sequence[Operation]) -> None:
-        written: set[str] = set()
         for operation in operations:
-            if isinstance(operation, Put):
-                if operation.key in written:
-                    raise InvalidArgument(f"a transaction writes {operation.key!r} twice", reason="DUPLICATE_KEY")
-                written.add(operation.key)
-                if operation.lease_id != NO_LEASE:
-                    self._lease(operation.lease_id)
+            if isinstance(operation, Put) and operation.lease_id != NO_LEASE:
+                self._lease(operation.lease_id)
 
     def _write(self, put: Put, revision: int) -> Change:
         previous = self._keys.get(put.key)
@@ -198,13 +202,23 @@ class MemoryCoordination(Coordination):
         return Change(key, previous, None)
 
 
-def _target(kept: KeyValue | None, target: CompareTarget) -> int | bytes:
+def _check_once(operations: Sequence[Operation]) -> None:
+    """Refuse to write a key twice, or to write and remove it, whichever side is applied: etcd does so too."""
+    puts = [operation.key for operation in operations if isinstance(operation, Put)]
+    deletes = [operation for operation in operations if isinstance(operation, Delete)]
+    for key in puts:
+        removed = any(key.startswith(gone.key) if gone.prefix else key == gone.key for gone in deletes)
+        if removed or puts.count(key) > 1:
+            raise InvalidArgument("a transaction writes a key twice", reason="DUPLICATE_KEY")
+
+
+def _target(kept: KeyValue, target: CompareTarget) -> int | bytes:
     match target:
         case CompareTarget.CREATE_REVISION:
-            return kept.create_revision if kept else 0
+            return kept.create_revision
         case CompareTarget.MOD_REVISION:
-            return kept.mod_revision if kept else 0
+            return kept.mod_revision
         case CompareTarget.VERSION:
-            return kept.version if kept else 0
+            return kept.version
         case CompareTarget.VALUE:
-            return kept.value if kept else b""
+            return kept.value

@@ -65,17 +65,20 @@ class Coordination(Protocol):
         """Apply `then` if every condition holds, else `otherwise`, as one step.
 
         Raises NotFound (LEASE_NOT_FOUND) when a put names a lease that has ended; nothing is applied then.
-        Raises InvalidArgument when one key is written twice.
+        Raises InvalidArgument (DUPLICATE_KEY) when either side writes a key twice, or writes and removes it.
         """
 
     async def grant(self, ttl_s: float) -> int:
-        """A new lease that ends unless it is kept alive at least every `ttl_s` seconds. Returns its id, never 0."""
+        """A new lease that ends unless it is kept alive at least every `ttl_s` seconds. Returns its id, never 0.
+
+        The store may grant a longer ttl, never a shorter one; etcd counts whole seconds and has a least ttl.
+        """
 
     async def keep_alive(self, lease_id: int) -> float:
         """Renew a lease; returns its ttl in seconds. Raises NotFound (LEASE_NOT_FOUND) when it has ended."""
 
     async def time_to_live(self, lease_id: int) -> float | None:
-        """Seconds that the lease has left, or None when it has ended."""
+        """Seconds that the lease has left, or None when it has ended. etcd rounds down to whole seconds."""
 
     async def revoke(self, lease_id: int) -> None:
         """End a lease and remove its keys. Nothing happens when it has ended already."""

@@ -50,7 +50,10 @@ class CompareOperator(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """A condition of a transaction. Of an absent key the revisions and the version are 0 and the value is empty."""
+    """A condition of a transaction.
+
+    An absent key has 0 as its revisions and its version; a condition on its value never holds.
+    """
 
     key: str
     target: CompareTarget

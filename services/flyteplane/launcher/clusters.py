@@ -25,6 +25,9 @@ class ProcessClusterSettings:
     """This machine's processes as a cluster."""
 
     name: str = LOCAL
+    cpu_millis: int = 0
+    """Room for workers in thousandths of a core; 0: what the machine has. The same for memory."""
+    memory_bytes: int = 0
 
 
 async def open_clusters(
@@ -52,9 +55,16 @@ async def open_clusters(
 
 
 async def _open_processes(settings: ProcessClusterSettings, folder: Path, stack: AsyncExitStack) -> Cluster:
+    from flyteplane.cluster.machine import machine_capacity
+    from flyteplane.cluster.ports import ClusterCapacity
     from flyteplane.cluster.process import ProcessCluster
 
-    cluster = ProcessCluster(folder, name=settings.name)
+    machine = machine_capacity()
+    capacity = ClusterCapacity(
+        cpu_millis=settings.cpu_millis or machine.cpu_millis,
+        memory_bytes=settings.memory_bytes or machine.memory_bytes,
+    )
+    cluster = ProcessCluster(folder, name=settings.name, capacity=capacity)
     stack.push_async_callback(cluster.close)
     # The template imports the runtime while this process goes on opening.
     await cluster.open()

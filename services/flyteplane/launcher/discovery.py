@@ -31,9 +31,7 @@ ENDPOINT_TTL_S: Final = 10.0
 _PAUSE_S: Final = 0.5
 
 
-async def follow_leader(
-    coordination: Coordination, name: str, *, whereabouts: Whereabouts, clock: TimerClock
-) -> None:
+async def follow_leader(coordination: Coordination, name: str, *, whereabouts: Whereabouts, clock: TimerClock) -> None:
     """Tell `whereabouts` the address of the leader of `name`, and nothing while none serves. Until cancelled."""
     key = leader_key(name)
 
@@ -82,7 +80,9 @@ async def register(
             await lease.release()
 
 
-async def _follow(coordination: Coordination, prefix: str, tell: Callable[[Mapping[str, KeyValue]], None], *, clock: TimerClock) -> None:
+async def _follow(
+    coordination: Coordination, prefix: str, tell: Callable[[Mapping[str, KeyValue]], None], *, clock: TimerClock
+) -> None:
     while True:
         try:
             async with coordination.mirror(prefix) as mirror:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from flyteplane.foundation.errors import InvalidArgument
-from flyteplane.launcher.operator_values import EtcdSettings
+from flyteplane.launcher.operator_file import EtcdSettings
 
 if TYPE_CHECKING:
     from flyteplane.cluster.kubernetes.settings import KubernetesSettings
@@ -89,18 +89,21 @@ def etcd_settings(given: schema.Etcd, *, files: Mapping[str, Path | None]) -> Et
 
 
 def _scheme_of(endpoint: str) -> str:
-    try:
-        parts = urlsplit(endpoint)
-        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port and not parts.path.strip("/")
-    except ValueError:
-        sound = False
-    if not sound:
+    if not _is_endpoint(endpoint):
         raise InvalidArgument(
             f"{endpoint!r} is no endpoint of etcd",
             field="endpoints",
             mend="Write http://HOST:PORT or https://HOST:PORT.",
         )
-    return parts.scheme
+    return urlsplit(endpoint).scheme
+
+
+def _is_endpoint(endpoint: str) -> bool:
+    try:
+        parts = urlsplit(endpoint)
+        return bool(parts.scheme in ("http", "https") and parts.hostname and parts.port and not parts.path.strip("/"))
+    except ValueError:
+        return False
 
 
 def _check_host_and_port(endpoint: str) -> None:

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from flyteplane.foundation.errors import InvalidArgument
-from flyteplane.launcher.operator_file import read_operator_file
-from flyteplane.launcher.operator_values import OperatorValues
+from flyteplane.launcher.operator_file import OperatorFile
 from flyteplane.observe.logs import get_logger
 from flyteplane.scheduler.domain.queueing.checks import names_any
 
@@ -38,12 +37,12 @@ class OperatorFileKeeper:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.current: OperatorValues = read_operator_file(path)
+        self.current = OperatorFile.read(path)
 
     def reread(self) -> Reread:
         """Reads the file again and takes over what can change under way. Never raises for what stands in the file."""
         try:
-            found = read_operator_file(self._path)
+            found = OperatorFile.read(self._path)
             waiting = tuple(name for name in _AT_START if getattr(found, name) != getattr(self.current, name))
             now = replace(self.current, queues=found.queues, resource_classes=found.resource_classes)
             _refuse_later_clusters(now)
@@ -56,7 +55,7 @@ class OperatorFileKeeper:
         return Reread(changed=changed, waiting=waiting)
 
 
-def _refuse_later_clusters(values: OperatorValues) -> None:
+def _refuse_later_clusters(values: OperatorFile) -> None:
     """A queue or class may not name a cluster that is there only after the next start."""
     known = values.cluster_names
     named = [

@@ -12,20 +12,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
 from flyte.spec.version import version
 from flyteplane.foundation.clock import SystemClock
-from flyteplane.foundation.ids import SystemIds
+from flyteplane.launcher.clusters import open_clusters
 from flyteplane.launcher.endpoint import address_to_listen_on
 from flyteplane.launcher.folder import PlatformFolder
 from flyteplane.launcher.services import SERVICE_NAMES, SERVICES, OpenService, ServiceEntry, Surroundings
 from flyteplane.launcher.settings import PlatformSettings
+from flyteplane.launcher.surroundings import surround
 
 if TYPE_CHECKING:
-    from flyteplane.cluster.ports import Cluster
+    import grpc
 
 _log = logging.getLogger("flyteplane.launcher")
 
@@ -95,7 +96,7 @@ class Platform:
         public = RpcServer(address)
         for entry in services:
             service = await entry.open(given)
-            self._stack.push_async_callback(_close, entry.name, service)
+            self._stack.push_async_callback(close_service, entry.name, service)
             service.add_to(servers[entry.name])
             service.add_to(public.grpc_server)
         # Stopped before any service is closed, because it was pushed last.
@@ -103,41 +104,22 @@ class Platform:
         self._endpoint = await public.start()
         self._folder.announce(endpoint=self._endpoint, version=version())
 
-    async def _surroundings(self, channels: dict[str, object]) -> Surroundings:
+    async def _surroundings(self, channels: Mapping[str, grpc.aio.Channel]) -> Surroundings:
         from flyteplane.coordination.memory import MemoryCoordination
-        from flyteplane.objects import FolderObjectStore
-        from flyteplane.objects.bundles import BundleStore
-        from flyteplane.rpc.tokens import TokenMinter, TokenVerifier, open_token_key
 
-        folder, clock, ids = self._folder, SystemClock(), SystemIds()
-        token_key = open_token_key(folder.keys)
-        objects = FolderObjectStore(folder.objects, clock=clock, ids=ids)
-        bundles = BundleStore(objects, root=folder.bundles)
-        bundles.remove_abandoned()
-        return Surroundings(
-            folder=folder,
-            version=version(),
-            clock=clock,
-            ids=ids,
-            objects=objects,
-            bundles=bundles,
-            cluster=await self._open_cluster(),
+        folder, clock = self._folder, SystemClock()
+        given = surround(
+            folder,
+            mode="embedded",
+            clusters=await open_clusters((), folder=folder.path, clock=clock, stack=self._stack),
             # Fencing tokens come from the revision, so a new process begins above those of the one before it.
             coordination=MemoryCoordination(clock=clock, initial_revision=int(clock.now() * 1000)),
-            channels=channels,  # type: ignore[arg-type]
-            minter=TokenMinter(token_key, clock=clock),
-            verifier=TokenVerifier(token_key, clock=clock),
+            channels=channels,
+            clock=clock,
             fail=self._fail,
         )
-
-    async def _open_cluster(self) -> Cluster:
-        from flyteplane.cluster.process import ProcessCluster
-
-        cluster = ProcessCluster(self._folder.path)
-        self._stack.push_async_callback(cluster.close)
-        # The template imports the runtime while this process goes on opening.
-        await cluster.open()
-        return cluster
+        given.bundles.remove_abandoned()
+        return given
 
     def _fail(self, error: BaseException) -> None:
         if not self._failure.done():
@@ -146,7 +128,7 @@ class Platform:
             self._failure.exception()
 
 
-async def _close(name: str, service: OpenService) -> None:
+async def close_service(name: str, service: OpenService) -> None:
     """Close a service; one that fails to close must not keep the others from it."""
     try:
         await service.close()

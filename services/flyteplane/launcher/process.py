@@ -19,19 +19,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from flyteplane.foundation.errors import PlatformError
+from flyteplane.launcher.settings import PlatformSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from flyteplane.launcher.settings import PlatformSettings
+    from flyteplane.launcher.platform import Platform
+    from flyteplane.launcher.process_settings import ProcessSettings
+    from flyteplane.launcher.service_process import ServiceProcess
 
 #: After this the process ends whatever still hangs; nothing is lost by that.
 CLOSE_WITHIN_S: Final = 8.0
 _LARGEST_LOG_BYTES: Final = 64 * 1024 * 1024
 
 
-def run(settings: PlatformSettings, *, ready_fd: int | None = None) -> int:
-    """Run a platform until it is told to stop; returns the exit code.
+def run(settings: PlatformSettings | ProcessSettings, *, ready_fd: int | None = None) -> int:
+    """Run a platform, or one process of one, until it is told to stop; returns the exit code.
 
     Args:
         ready_fd: written one line to, with the endpoint, and closed, when the platform is ready.
@@ -47,11 +50,9 @@ def run(settings: PlatformSettings, *, ready_fd: int | None = None) -> int:
             return _say(f"the platform cannot start: {error}")
 
 
-async def _serve(settings: PlatformSettings, ready_fd: int | None) -> int:
-    from flyteplane.launcher.platform import Platform
-
+async def _serve(settings: PlatformSettings | ProcessSettings, ready_fd: int | None) -> int:
     asked_to_stop = _stop_signals()
-    platform = await Platform.open(settings, on_locked=lambda folder: _log_to(folder.log))
+    platform = await _open(settings)
     _tell_ready(ready_fd, platform.endpoint)
     # What is here now stays until the end; the collector need not look at it again and again.
     gc.freeze()
@@ -66,8 +67,18 @@ async def _serve(settings: PlatformSettings, ready_fd: int | None) -> int:
     if failure is None:
         return 0
     text = failure.public_text if isinstance(failure, PlatformError) else f"{type(failure).__name__}: {failure}"
-    _say(f"a service failed, so the platform stopped: {text} (see {settings.data / 'platform.log'})")
+    _say(f"a service failed, so the platform stopped: {text} (see platform.log in {settings.data})")
     return 1
+
+
+async def _open(settings: PlatformSettings | ProcessSettings) -> Platform | ServiceProcess:
+    if isinstance(settings, PlatformSettings):
+        from flyteplane.launcher.platform import Platform
+
+        return await Platform.open(settings, on_locked=lambda folder: _log_to(folder.log))
+    from flyteplane.launcher.service_process import ServiceProcess
+
+    return await ServiceProcess.open(settings, on_locked=lambda folder: _log_to(folder.log))
 
 
 async def _close(closing: object) -> None:

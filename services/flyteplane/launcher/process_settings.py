@@ -57,6 +57,11 @@ class ProcessSettings:
         self._check_worker_listener()
         self._check_reachable()
 
+    @property
+    def carried_alone(self) -> tuple[str, ...]:
+        """The services that no other process may carry. Schedulers that share a coordination store elect a leader."""
+        return tuple(service for service in self.services if service != "scheduler" or self.etcd is None)
+
     def _check_worker_listener(self) -> None:
         host, _, port = self.worker_listen.rpartition(":")
         if self.worker_listen and not (host and port.isdecimal() and int(port) <= 65535):
@@ -68,7 +73,9 @@ class ProcessSettings:
         if self.etcd is not None:
             return
         missing = [
-            service for service in FIXED_SERVICES if service not in self.services and service not in self.where.addresses
+            service
+            for service in FIXED_SERVICES
+            if service not in self.services and service not in self.where.addresses
         ]
         if missing:
             raise InvalidArgument(

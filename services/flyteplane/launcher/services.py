@@ -41,6 +41,8 @@ class Surroundings:
 
     folder: PlatformFolder
     version: str
+    mode: str
+    """How the platform runs, as clients are told: "embedded", or "services" when it is several processes."""
     clock: TimerClock
     ids: IdSource
     objects: FolderObjectStore
@@ -73,7 +75,7 @@ async def _open_admin(given: Surroundings) -> OpenService:
         database_url=given.folder.database_url("admin"),
         objects=given.objects,
         scheduler_channel=given.channels["scheduler"],
-        platform=PlatformIdentity(version=given.version, mode="embedded"),
+        platform=PlatformIdentity(version=given.version, mode=given.mode),
         clock=given.clock,
         ids=given.ids,
         scratch=given.folder.scratch,

@@ -2,8 +2,8 @@
 
 Who holds what, by locks of the kernel that end with their process:
 
-    platform.lock               shared by all of them; the embedded platform takes it alone, so the two exclude each other
-    admin.lock, cache.lock ...  the one process that carries the service; schedulers have none, an election decides
+    platform.lock               shared by all of them; the embedded platform takes it alone, so they exclude each other
+    admin.lock, cache.lock ...  the one process that carries the service; schedulers that elect a leader take none
     processes/<name>/           a folder for each process: its own lock, socket, log, and the work of its workers
 """
 
@@ -19,8 +19,6 @@ from typing import Final
 from flyteplane.foundation.errors import FailedPrecondition, Unavailable
 from flyteplane.launcher.folder import PlatformFolder
 
-#: Services that any number of processes may carry.
-ELECTED: Final = ("scheduler",)
 #: The service whose process says where the platform is.
 ANNOUNCING: Final = "admin"
 
@@ -37,7 +35,7 @@ class SharedFolder(PlatformFolder):
 
     @classmethod
     def share(cls, path: Path, *, process: str, services: Sequence[str]) -> SharedFolder:
-        """Take the locks of a process that carries `services`.
+        """Take the locks of a process that alone carries `services`.
 
         Raises:
             FailedPrecondition: PLATFORM_RUNNING or SERVICE_RUNNING; another process holds one of them.
@@ -55,7 +53,7 @@ class SharedFolder(PlatformFolder):
                     mend="Stop it with `flyte down`, or choose another folder with --data.",
                 )
             for service in services:
-                if service not in ELECTED and not _try_lock(_open_lock(path / f"{service}.lock", stack), fcntl.LOCK_EX):
+                if not _try_lock(_open_lock(path / f"{service}.lock", stack), fcntl.LOCK_EX):
                     raise FailedPrecondition(
                         f"another process carries {service} on {path}",
                         reason="SERVICE_RUNNING",

@@ -7,18 +7,17 @@ connection longer than some seconds.
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped]  # publishes no types; `Driver` is what we use of it
 from sqlalchemy import Connection, NullPool
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from flyteplane.records.postgres_address import PostgresAddress
 
 T = TypeVar("T")
-Driver = asyncpg.Connection[asyncpg.Record]
 
 #: How long a transaction may stand still before the server, or whoever waits for it, ends it.
 STANDSTILL_S: Final = 3.0
@@ -36,36 +35,57 @@ _GOODBYE_S: Final = 2.0
 _NUL_SIGN: Final = "\N{SYMBOL FOR NULL}"
 
 
+class Driver(Protocol):
+    """The driver's connection, as far as it is used here."""
+
+    def is_closed(self) -> bool: ...
+    async def execute(self, query: str, *, timeout: float | None = None) -> str: ...
+    async def fetch(self, query: str, *values: Any) -> Sequence[Sequence[Any]]: ...
+    async def fetchrow(self, query: str) -> Sequence[Any] | None: ...
+    async def close(self, *, timeout: float) -> None: ...
+    def terminate(self) -> None: ...
+
+
 class Session:
     """A session that runs one transaction at a time."""
 
     def __init__(self, connection: AsyncConnection, driver: Driver) -> None:
         self._connection = connection
         self.driver = driver
+        self._loop = asyncio.get_running_loop()
+        self._began = 0.0
 
     @property
     def is_lost(self) -> bool:
         """Whether the connection is gone."""
-        return bool(self.driver.is_closed())
+        return self.driver.is_closed()
 
     async def begin(self, statements: str) -> None:
         """Begin a transaction with `statements`, all in one trip to the server."""
         await self.driver.execute(f"BEGIN {statements}")
+        self._began = self._loop.time()
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in the transaction that was begun."""
-        return await self._connection.run_sync(_in_transaction, work)
+        result = await self._connection.run_sync(_in_transaction, work)
+        if self._loop.time() - self._began > STANDSTILL_S / 2:
+            # This process may have been stopped, and the session ended meanwhile. Whoever learns that now knows that
+            # nothing was stored; an error of the commit would leave it open.
+            await self.driver.execute("SELECT 1")
+        return result
 
     async def commit(self) -> bool:
         """Commit; False when the server rolled back, because a statement had failed unnoticed."""
-        return str(await self.driver.execute("COMMIT", timeout=_COMMIT_S)) == "COMMIT"
+        return await self.driver.execute("COMMIT", timeout=_COMMIT_S) == "COMMIT"
 
     async def rollback(self) -> None:
         """Undo the transaction."""
         await self.driver.execute("ROLLBACK", timeout=_COMMIT_S)
 
     async def drop(self) -> None:
-        """Hang up at once; the server undoes what was not committed."""
+        """Hang up at once; the server undoes what was not committed. May be called again."""
+        if self._connection.closed:
+            return
         self.driver.terminate()
         await self._connection.invalidate()
         await self._connection.close()
@@ -104,7 +124,7 @@ class Sessions:
         await self._engine.dispose()
 
     async def _connect(self) -> Driver:
-        driver = await asyncpg.connect(
+        driver: Any = await asyncpg.connect(
             self._address.connection_string,
             timeout=_CONNECT_S,
             server_settings=self._settings,
@@ -116,7 +136,8 @@ class Sessions:
         except BaseException:
             driver.terminate()
             raise
-        return driver
+        connected: Driver = driver
+        return connected
 
 
 class SessionPool:

@@ -4,6 +4,8 @@ They have what generated stubs and our clients use of `grpc.aio` calls: awaiting
 cancelling, and the status at the end.
 """
 
+from __future__ import annotations
+
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Generator
@@ -21,7 +23,7 @@ MakeCall = Callable[["Connection", float | None], Any]
 class _Followed:
     """What both forms share: the wait for a leader, and the end of the call when the leader is gone."""
 
-    def __init__(self, channel: "LeaderChannel", make: MakeCall, *, timeout: float | None) -> None:
+    def __init__(self, channel: LeaderChannel, make: MakeCall, *, timeout: float | None) -> None:
         self._channel = channel
         self._make = make
         self._deadline = None if timeout is None else time.monotonic() + timeout
@@ -32,7 +34,7 @@ class _Followed:
     def _left_s(self) -> float | None:
         return None if self._deadline is None else self._deadline - time.monotonic()
 
-    async def _begin(self, other_than: "Connection | None" = None) -> Any:
+    async def _begin(self, other_than: Connection | None = None) -> Any:
         connection = await self._channel.ready(left_s=self._left_s(), other_than=other_than)
         self._connection = connection
         connection.enter(self)
@@ -68,7 +70,7 @@ class FollowedUnary(_Followed):
 
     def __init__(
         self,
-        channel: "LeaderChannel",
+        channel: LeaderChannel,
         make: MakeCall,
         *,
         timeout: float | None,
@@ -132,7 +134,7 @@ class FollowedUnary(_Followed):
 class FollowedStream(_Followed):
     """A call whose responses are a stream; its requests may be one too."""
 
-    def __init__(self, channel: "LeaderChannel", make: MakeCall, *, timeout: float | None) -> None:
+    def __init__(self, channel: LeaderChannel, make: MakeCall, *, timeout: float | None) -> None:
         super().__init__(channel, make, timeout=timeout)
         self._begun = asyncio.get_running_loop().create_task(self._begin())
         # Whoever never reads has no interest in why there is nothing to read.
@@ -180,7 +182,7 @@ class FollowedStream(_Followed):
         return self._begun.done()
 
     def add_done_callback(self, callback: Callable[[Any], None]) -> None:
-        def begun(task: "asyncio.Task[Any]") -> None:
+        def begun(task: asyncio.Task[Any]) -> None:
             if task.cancelled() or task.exception() is not None:
                 callback(self)
             else:

@@ -4,6 +4,8 @@ The process at the edge serves every rpc service of the platform, wherever it li
 metadata, statuses and their details pass unchanged; messages are neither decoded nor copied into other messages.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 _OWN_METADATA: Final = ("grpc-", "user-agent", ":")
 
 
-def add_forwarding(server: Any, service: "ServiceDescriptor", *, channel: grpc.aio.Channel) -> None:
+def add_forwarding(server: Any, service: ServiceDescriptor, *, channel: grpc.aio.Channel) -> None:
     """Register all methods of `service` with a server; calls go to `channel`."""
     handlers = {}
     for method in service.methods:

@@ -11,6 +11,8 @@ right before the response leaves: a process that was paused beyond its lease say
 Calls under way when the gate is shut end UNAVAILABLE.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from typing import Any, Final

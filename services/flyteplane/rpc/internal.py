@@ -1,8 +1,8 @@
 """Listeners and channels between the processes of one platform.
 
 Two things differ from the edge. Messages may be large, because orders and reports travel in batches. And a peer that
-is frozen or has lost its power must be noticed in seconds, because callers wait for it: each side asks after three quiet
-seconds, and gives the connection up after three more.
+is frozen or has lost its power must be noticed in seconds, because callers wait for it: each side asks after three
+quiet seconds, and gives the connection up after three more.
 """
 
 from typing import Final

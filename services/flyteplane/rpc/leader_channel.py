@@ -10,6 +10,8 @@ nothing, so the next leader is asked. Calls under way end UNAVAILABLE (LEADER_CH
 however silent the old leader is; callers resume as they do after a lost connection.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable
 from types import TracebackType
@@ -113,9 +115,7 @@ class LeaderChannel(grpc.aio.Channel):
     def stream_unary(
         self, method: str, request_serializer: Any = None, response_deserializer: Any = None, *_: Any, **__: Any
     ) -> Any:
-        def start(
-            request_iterator: Any, timeout: float | None = None, metadata: Any = None, **_: Any
-        ) -> FollowedUnary:
+        def start(request_iterator: Any, timeout: float | None = None, metadata: Any = None, **_: Any) -> FollowedUnary:
             def call(connection: Connection, left_s: float | None) -> Any:
                 callable_ = connection.channel.stream_unary(method, request_serializer, response_deserializer)
                 return callable_(request_iterator, timeout=left_s, metadata=metadata)
@@ -193,7 +193,7 @@ class LeaderChannel(grpc.aio.Channel):
         self._address = address
         self._connection = Connection(self._connect(address)) if address else None
 
-    # --- the rest of the surface ---------------------------------------------------------------------------------------
+    # --- the rest of the surface --------------------------------------------------------------------------------------
 
     async def close(self, grace: float | None = None) -> None:
         """End the calls under way and let go of the connection."""
@@ -238,7 +238,7 @@ def is_not_leader(error: grpc.aio.AioRpcError) -> bool:
     return error.code() is grpc.StatusCode.UNAVAILABLE and errors_from_call(error).reason == NOT_LEADER
 
 
-async def _first(state_change: Any, changed: "asyncio.Future[None]") -> None:
+async def _first(state_change: Any, changed: asyncio.Future[None]) -> None:
     """Return when either has happened."""
     waiting = asyncio.ensure_future(state_change)
     try:

@@ -57,7 +57,8 @@ class RpcServer:
         self._address = ""
         self._stopping: asyncio.Task[None] | None = None
         self.grpc_server = grpc.aio.server(
-            interceptors=(interceptors or Interceptors()).in_order(ids=ids), options=_options(most_message_bytes, keepalive_s)
+            interceptors=(interceptors or Interceptors()).in_order(ids=ids),
+            options=_options(most_message_bytes, keepalive_s),
         )
         self._note_services()
 

@@ -4,6 +4,8 @@ Whoever follows the service (a watch of the coordination store, a line of the op
 it and wait for it to change. It belongs to one event loop.
 """
 
+from __future__ import annotations
+
 import asyncio
 
 
@@ -34,7 +36,7 @@ class Whereabouts:
             self._changed.set_result(None)
             self._changed = None
 
-    def changed(self) -> "asyncio.Future[None]":
+    def changed(self) -> asyncio.Future[None]:
         """Done when the address differs from the present one. Shared by all who wait: shield it."""
         if self._changed is None:
             self._changed = asyncio.get_running_loop().create_future()

@@ -147,10 +147,15 @@ class SchedulerNode:
     async def _lead(self, leadership: Leadership, lease: HeldLease) -> None:
         _log.info("elected to lead %s, epoch %d", self._name, leadership.epoch)
         failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def fail(error: BaseException) -> None:
+            if not failure.done():
+                failure.set_exception(error)
+
         term = Term(
             epoch=leadership.epoch,
             leads=lambda: not leadership.lost.is_set() and self._clock.monotonic() < lease.valid_until,
-            fail=lambda error: failure.done() or failure.set_exception(error),
+            fail=fail,
         )
         try:
             service = await self._open_service(term)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from flyteplane.coordination import HeldLease, Leadership, created_at, hold_lease
+from flyteplane.coordination import HeldLease, Leadership, Put, created_at, hold_lease
 from flyteplane.coordination.election import leader_key
 from flyteplane.foundation.errors import Aborted
 
@@ -52,8 +52,7 @@ async def test_losing_the_lease_is_losing_the_lead(harness: Harness) -> None:
     waiting = asyncio.create_task(lead(harness, other))
     await settle()
     await harness.coordination.revoke(lease.lease_id)
-    await settle()
-    assert leadership.lost.is_set()
+    await asyncio.wait_for(leadership.lost.wait(), 5)
     assert (await waiting).epoch > leadership.epoch
     await other.release()
     await lease.release()
@@ -98,6 +97,20 @@ async def test_a_candidate_whose_lease_ends_stops_waiting(harness: Harness) -> N
         await waiting
     assert raised.value.reason == "LEASE_LOST"
     await lease.release()
+
+
+async def test_the_lead_of_a_holder_that_fell_silent_is_taken_over_once_its_lease_has_ended(harness: Harness) -> None:
+    silent, other = await harness.coordination.grant(harness.ttl_s), await hold(harness)
+    epoch = (await harness.coordination.txn(when=[], then=[Put(leader_key("shard-0"), b"", silent)])).revision
+    waiting = asyncio.create_task(harness.coordination.elect("shard-0", lease=other))
+    await harness.pass_time(harness.ttl_s * 0.5)
+    assert not waiting.done()
+    await harness.pass_time(harness.ttl_s)
+    second = await asyncio.wait_for(waiting, 5)
+    assert second.epoch > epoch
+    fenced = [created_at(leader_key("shard-0"), epoch)]
+    assert not (await harness.coordination.txn(when=fenced, then=[Put("written late", b"")])).succeeded
+    await other.release()
 
 
 async def test_names_are_led_independently(harness: Harness) -> None:

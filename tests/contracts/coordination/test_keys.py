@@ -116,3 +116,41 @@ async def test_writing_a_key_twice_in_one_transaction_is_refused(coordination: C
     with pytest.raises(InvalidArgument):
         await coordination.txn(when=[], then=[Put("a", b"1"), Put("a", b"2")])
     assert await coordination.get("a") is None
+
+
+@pytest.mark.parametrize("applied", [True, False])
+async def test_a_key_written_twice_is_refused_on_either_side(coordination: Coordination, applied: bool) -> None:
+    condition = absent("a") if applied else present("a")
+    with pytest.raises(InvalidArgument) as raised:
+        await coordination.txn(when=[condition], then=[Put("b", b"")], otherwise=[Put("a", b"1"), Put("a", b"2")])
+    assert raised.value.reason == "DUPLICATE_KEY"
+    assert await coordination.list("") == []
+
+
+@pytest.mark.parametrize("removal", [Delete("p/a"), Delete("p/", prefix=True)])
+async def test_a_key_written_and_removed_in_one_transaction_is_refused(
+    coordination: Coordination, removal: Delete
+) -> None:
+    with pytest.raises(InvalidArgument):
+        await coordination.txn(when=[], then=[Put("p/a", b"1"), removal])
+    assert await coordination.list("") == []
+
+
+async def test_a_condition_on_the_value_of_an_absent_key_never_holds(coordination: Coordination) -> None:
+    for operator in CompareOperator:
+        for expected in (b"", b"a"):
+            condition = Compare("a", CompareTarget.VALUE, expected, operator)
+            assert not (await coordination.txn(when=[condition])).succeeded
+
+
+async def test_keys_may_hold_any_text_and_values_any_bytes(coordination: Coordination) -> None:
+    for key in ("ä/\u20ac", "\U0010ffff", "a b\n"):
+        await coordination.put(key, bytes(range(256)))
+    assert sorted(kept.key for kept in await coordination.list("")) == sorted(["ä/\u20ac", "\U0010ffff", "a b\n"])
+    assert [kept.value for kept in await coordination.list("\U0010ffff")] == [bytes(range(256))]
+
+
+async def test_a_long_list_is_whole(coordination: Coordination) -> None:
+    for start in range(0, 4500, 100):
+        await coordination.txn(when=[], then=[Put(f"p/{number:05}", b"") for number in range(start, start + 100)])
+    assert [kept.key for kept in await coordination.list("p/")] == [f"p/{number:05}" for number in range(4500)]

@@ -16,9 +16,9 @@ async def test_a_lease_that_is_not_renewed_ends_with_its_keys(harness: Harness) 
     lease = await store.grant(harness.ttl_s)
     await store.put("mine", b"", lease_id=lease)
     await store.put("free", b"")
-    await harness.pass_time(harness.ttl_s * 0.8)
+    await harness.pass_time(harness.ttl_s * 0.5)
     assert await store.get("mine") is not None
-    await harness.pass_time(harness.ttl_s * 0.8)
+    await harness.pass_time(harness.ttl_s * 1.5)
     assert await store.get("mine") is None
     assert await store.get("free") is not None
     assert await store.time_to_live(lease) is None
@@ -28,7 +28,7 @@ async def test_a_renewed_lease_lives_on(harness: Harness) -> None:
     store = harness.coordination
     lease = await store.grant(harness.ttl_s)
     await store.put("mine", b"", lease_id=lease)
-    for _ in range(5):
+    for _ in range(3):
         await harness.pass_time(harness.ttl_s * 0.6)
         assert await store.keep_alive(lease) == pytest.approx(harness.ttl_s)
     assert await store.get("mine") is not None
@@ -39,7 +39,7 @@ async def test_a_lease_says_what_it_has_left(harness: Harness) -> None:
     await harness.pass_time(harness.ttl_s * 0.5)
     left = await harness.coordination.time_to_live(lease)
     assert left is not None
-    assert 0 < left <= harness.ttl_s * 0.6
+    assert 0 <= left <= harness.ttl_s * 0.5
 
 
 async def test_a_revoked_lease_takes_its_keys_at_once(harness: Harness) -> None:
@@ -75,6 +75,11 @@ async def test_a_key_written_again_without_its_lease_outlives_it(harness: Harnes
     assert await store.get("a") is not None
 
 
+async def test_a_lease_may_be_asked_for_in_fractions_of_a_second(harness: Harness) -> None:
+    lease = await harness.coordination.grant(harness.ttl_s - 0.5)
+    assert await harness.coordination.keep_alive(lease) >= harness.ttl_s - 0.5
+
+
 async def test_a_ttl_must_be_positive(harness: Harness) -> None:
     with pytest.raises(InvalidArgument):
         await harness.coordination.grant(0)
@@ -85,7 +90,7 @@ async def test_a_held_lease_is_renewed_until_it_is_released(harness: Harness) ->
     held = await hold_lease(store, ttl_s=harness.ttl_s, clock=harness.clock)
     await settle()
     await store.put("mine", b"", lease_id=held.lease_id)
-    await harness.pass_time(harness.ttl_s * 5)
+    await harness.pass_time(harness.ttl_s * 2.5)
     assert not held.lost.is_set()
     assert await store.get("mine") is not None
     await held.release()

@@ -8,7 +8,7 @@ import pytest
 
 from flyteplane.coordination import Change, Coordination, Delete, Put
 
-from .conftest import Harness, settle
+from .conftest import Harness, eventually, settle
 
 
 async def test_a_mirror_begins_with_what_is_there(coordination: Coordination) -> None:
@@ -51,7 +51,8 @@ async def test_a_slow_reader_gets_each_key_once_with_its_last_state(coordination
             await coordination.put("p/a", str(number).encode())
             await coordination.put("p/passing", b"")
             await coordination.delete("p/passing")
-        await settle()
+        last = (await coordination.txn(when=[])).revision
+        await eventually(lambda: mirror.revision == last)
         taken = await anext(aiter(mirror))
         assert [(c.key, c.previous, c.current and c.current.value) for c in taken] == [("p/a", None, b"99")]
 
@@ -60,8 +61,8 @@ async def test_a_key_made_again_unseen_shows_its_new_creation(coordination: Coor
     await coordination.put("p/a", b"1")
     async with coordination.mirror("p/") as mirror:
         await coordination.delete("p/a")
-        await coordination.put("p/a", b"2")
-        await settle()
+        last = await coordination.put("p/a", b"2")
+        await eventually(lambda: mirror.revision == last)
         (change,) = await anext(aiter(mirror))
         assert change.previous is not None
         assert change.current is not None
@@ -82,7 +83,7 @@ async def test_the_end_of_a_lease_is_a_change(harness: Harness) -> None:
     lease = await store.grant(harness.ttl_s)
     await store.put("member", b"", lease_id=lease)
     async with store.mirror("member") as mirror:
-        await harness.pass_time(harness.ttl_s * 1.5)
+        await harness.pass_time(harness.ttl_s * 1.2)
         (change,) = await asyncio.wait_for(anext(aiter(mirror)), 5)
         assert change.current is None
 
@@ -95,6 +96,7 @@ async def test_leaving_a_mirror_ends_its_reader(coordination: Coordination) -> N
         reading = asyncio.create_task(read())
         await settle()
         await coordination.put("a", b"")
+        await eventually(lambda: "a" in mirror.snapshot)
     await coordination.put("b", b"")
     assert [change.key for change in await asyncio.wait_for(reading, 5)] == ["a"]
 

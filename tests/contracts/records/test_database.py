@@ -1,4 +1,4 @@
-"""What every database promises, in a file and in memory."""
+"""What every database promises: SQLite in memory and in a file, and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, func, select
 from sqlalchemy.exc import IntegrityError
+from tests.support.postgres import database_url
 
 from flyteplane.foundation.errors import Aborted, AlreadyExists, Unavailable
 from flyteplane.records import Database, GroupCommitWriter, open_database
@@ -19,10 +20,9 @@ METADATA = MetaData()
 NOTES = Table("notes", METADATA, Column("id", Integer, primary_key=True), Column("text", String, nullable=False))
 
 
-@pytest.fixture(params=["memory", "file"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
-    url = "sqlite://" if request.param == "memory" else f"sqlite:///{tmp_path}/notes.db"
-    database = await open_database(url)
+    database = await open_database(database_url(request.param, request=request, folder=tmp_path))
     await database.transaction(METADATA.create_all)
     yield database
     await database.close()

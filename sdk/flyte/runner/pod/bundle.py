@@ -29,7 +29,9 @@ def unpack(packed: Path, folder: Path, *, digest: str, most_bytes: int = MOST_UN
 
     with packed.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != digest:
-            raise CannotRun(f"The code bundle {digest} came with another content.", code="BUNDLE_DIGEST", recoverable=True)
+            raise CannotRun(
+                f"The code bundle {digest} came with another content.", code="BUNDLE_DIGEST", recoverable=True
+            )
     folder.mkdir(parents=True)
     try:
         _unpack(packed, folder, most_bytes=most_bytes)

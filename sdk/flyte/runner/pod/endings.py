@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from typing import Final
 
 from flyteapi.common.v1 import error_pb2
 from flyteapi.scheduler.v1.worker_service_pb2 import AttemptEnded
+
+_OUT_OF_MEMORY: Final = "The task used more memory than its limit. Give it more: resources=flyte.Resources(memory=...)."
+_EXITED: Final = "The worker ended with exit code {code} before the task returned. Return, or raise an exception."
 
 
 class CannotRun(Exception):
@@ -39,33 +43,13 @@ def end_of_worker(status: int, *, out_of_memory: bool) -> AttemptEnded:
     The same classification as the scheduler's own for workers whose exit it sees itself.
     """
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-    code = 0 if number else os.WEXITSTATUS(status)
+    error = error_pb2.TaskError(kind=error_pb2.ERROR_KIND_USER, recoverable=True, signal=number)
     if out_of_memory and status != 0:
-        return AttemptEnded(
-            error=error_pb2.TaskError(
-                kind=error_pb2.ERROR_KIND_USER,
-                code="OUT_OF_MEMORY",
-                message="The task used more memory than its limit. Give it more: resources=flyte.Resources(memory=...).",
-                recoverable=True,
-                signal=number,
-            )
-        )
-    if number:
-        return AttemptEnded(
-            error=error_pb2.TaskError(
-                kind=error_pb2.ERROR_KIND_SYSTEM,
-                code="WORKER_KILLED",
-                message=f"The worker of this attempt was killed by signal {number}.",
-                recoverable=True,
-                signal=number,
-            )
-        )
-    return AttemptEnded(
-        error=error_pb2.TaskError(
-            kind=error_pb2.ERROR_KIND_USER,
-            code="WORKER_EXITED",
-            message=f"The worker ended with exit code {code} before the task returned. Return, or raise an exception.",
-            recoverable=True,
-            exit_code=code,
-        )
-    )
+        error.code, error.message = "OUT_OF_MEMORY", _OUT_OF_MEMORY
+    elif number:
+        error.kind = error_pb2.ERROR_KIND_SYSTEM
+        error.code, error.message = "WORKER_KILLED", f"The worker of this attempt was killed by signal {number}."
+    else:
+        error.exit_code = os.WEXITSTATUS(status)
+        error.code, error.message = "WORKER_EXITED", _EXITED.format(code=error.exit_code)
+    return AttemptEnded(error=error)

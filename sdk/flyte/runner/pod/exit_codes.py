@@ -21,3 +21,6 @@ REFUSED: Final = 77
 
 SIGNAL_BASE: Final = 128
 """Plus the number of the signal that ended the task, as shells have it."""
+
+DEFECT: Final = 70
+"""The agent or the worker program failed at its own work."""

@@ -1,1 +1,1 @@
-"""Kubernetes as a cluster: workers are pods. Imported only by who names a Kubernetes cluster, as its client is heavy."""
+"""Kubernetes as a cluster: workers are pods. Imported only where one is configured: its client is heavy."""

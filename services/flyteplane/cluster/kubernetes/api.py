@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -99,7 +99,7 @@ class KubernetesApi:
         await self._check(response, content)
         return content
 
-    async def stream(self, path: str, *, parameters: Mapping[str, str]) -> AsyncIterator[bytes]:
+    async def stream(self, path: str, *, parameters: Mapping[str, str]) -> AsyncGenerator[bytes]:
         """The lines of a watch, until the server ends it. Raises as `call` does."""
         import aiohttp
 

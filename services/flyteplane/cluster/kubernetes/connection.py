@@ -76,11 +76,11 @@ class Connection:
         configuration.connection_pool_maxsize = _CONNECTIONS
         try:
             if self._kubeconfig:
-                await config.load_kube_config(
+                await config.load_kube_config(  # type: ignore[no-untyped-call]
                     str(path), context=self._context or None, client_configuration=configuration, persist_config=False
                 )
             else:
-                config.load_incluster_config(configuration)
+                config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
         except Exception as error:  # The loader raises what its parsers raise: YAML, base64, missing keys.
             raise InvalidArgument(
                 f"{self.source} cannot be used: {' '.join(str(error).split())[:500]}",
@@ -100,11 +100,13 @@ class Connection:
         """
         import aiohttp
 
-        assert self._configuration is not None and self._rest is not None
+        assert self._configuration is not None
+        assert self._rest is not None
         headers = {"Accept": "application/json"}
-        for setting in (await self._configuration.auth_settings()).values():
-            headers[setting["key"]] = setting["value"]
-        response = await self._rest.request(
+        token = await self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+        if token is not None:
+            headers["Authorization"] = token
+        response = await self._rest.request(  # type: ignore[no-untyped-call]
             method,
             self._configuration.host + path,
             headers=headers,

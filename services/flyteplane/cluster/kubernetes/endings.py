@@ -9,6 +9,7 @@ from typing import Any, Final
 from flyteplane.cluster.kubernetes.containers import (
     Container,
     Ending,
+    Role,
     conditions_of,
     containers_of,
     deletion_asked_at,
@@ -118,10 +119,8 @@ def exit_of_failed_pod(pod: Pod, *, worker: str) -> WorkerExit:
 def exit_of_vanished(pod: Pod, *, worker: str) -> WorkerExit:
     """The end of a worker whose pod is gone, by what was last seen of it."""
     for container in containers_of(pod):
-        if container.terminated is not None and container.name:
-            ended = exit_of_primary(pod, container, worker=worker)
-            return ended if ended.exit_code == 0 == ended.signal else ended
-        break
+        if container.role is Role.PRIMARY and container.terminated is not None:
+            return exit_of_primary(pod, container, worker=worker)
     status = pod.get("status") or {}
     reason = _POD_REASONS.get(str(status.get("reason")))
     for condition in conditions_of(pod):
@@ -131,9 +130,15 @@ def exit_of_vanished(pod: Pod, *, worker: str) -> WorkerExit:
     return WorkerExit(name=worker, reason=reason or ExitReason.POD_DELETED, known=False, message=bounded(message))
 
 
-def stopped(ended: WorkerExit) -> WorkerExit:
-    """The same end, known to be the one that was asked for."""
-    return replace(ended, reason=ExitReason.STOPPED, message="it was stopped")
+def stopped(ended: WorkerExit, pod: Pod) -> WorkerExit:
+    """The end of a worker that was asked to stop: that is its reason, unless it had ended before it was asked."""
+    asked_at = deletion_asked_at(pod)
+    for container in containers_of(pod):
+        if container.role is Role.PRIMARY and container.terminated is not None:
+            finished_at = container.terminated.finished_at
+            if asked_at is None or (finished_at and finished_at < asked_at):
+                return ended
+    return replace(ended, reason=ExitReason.STOPPED, known=True, message="it was stopped")
 
 
 def explained(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from flyteplane.cluster.kubernetes.containers import seconds_of
 from flyteplane.cluster.kubernetes.trouble import bounded
 
 _MAX_EVENT: Final = 500
@@ -24,6 +25,10 @@ class PodHistory:
     warning_reason: str = ""
     """Of the latest event of type Warning."""
     warning_message: str = ""
+    warned_at: float = 0.0
+    """When that event last happened, by the cluster's clock."""
+    warning_seen: float = 0.0
+    """When it was last seen to happen; monotonic seconds."""
 
     def in_trouble(self, trouble: str, *, now: float) -> PodHistory:
         """With this trouble, which may be the one that is known already."""
@@ -33,8 +38,8 @@ class PodHistory:
         """Nothing keeps it from running any more."""
         return replace(self, trouble="", since=0.0) if self.trouble else self
 
-    def warned(self, event: Mapping[str, Any]) -> PodHistory:
-        """With an event of type Warning about the pod. What a status says better is left out."""
+    def warned(self, event: Mapping[str, Any], *, now: float) -> PodHistory:
+        """With an event of type Warning about the pod. What a status says better is left out, and so is old news."""
         reason, message = str(event.get("reason") or ""), bounded(str(event.get("message") or ""), _MAX_EVENT)
         if reason == "Failed" and message.startswith("Error: "):
             return self
@@ -42,4 +47,7 @@ class PodHistory:
             return replace(self, pull_message=message)
         # The condition PodScheduled says the same under this name.
         reason = "Unschedulable" if reason == "FailedScheduling" else reason
-        return replace(self, warning_reason=reason, warning_message=message)
+        at = seconds_of(event.get("lastTimestamp") or event.get("eventTime"))
+        if self.warning_reason and at <= self.warned_at:
+            return self
+        return replace(self, warning_reason=reason, warning_message=message, warned_at=at, warning_seen=now)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from random import Random
@@ -94,7 +94,11 @@ class Informer:
                 if not version or self._clock.monotonic() >= self._list_due:
                     version = await self._list()
                     failures = 0
+                began = self._clock.monotonic()
                 version = await self._watch(version)
+                if self._clock.monotonic() - began < _MAX_PAUSE_S:
+                    # A server that ends watches at once is not asked in a tight loop.
+                    await self._clock.sleep(self._pause(0))
             except WatchExpired as expired:
                 _log.info("%s: %s; listing again", self._path, expired.message)
                 version = ""
@@ -138,7 +142,7 @@ class Informer:
         return answer
 
     async def _watch(self, version: str) -> str:
-        """Passes on what happens after `version`, until the server ends the watch; returns the version to go on from."""
+        """Passes on what happens after `version`, until the server ends it; returns the version to go on from."""
         timeout_s = self._rhythm.watch_s * self._random.uniform(0.8, 1.2)
         until_list = max(1.0, self._list_due - self._clock.monotonic())
         parameters = {
@@ -149,15 +153,18 @@ class Informer:
             "timeoutSeconds": str(max(1, round(min(timeout_s, until_list)))),
         }
         try:
-            async with aclosing(self._api.stream(self._path, parameters=parameters)) as lines:
-                async for line in self._living(lines):
+            async with (
+                aclosing(self._api.stream(self._path, parameters=parameters)) as lines,
+                aclosing(self._living(lines)) as living,
+            ):
+                async for line in living:
                     version = self._heard(line) or version
         except ApiFailure as failure:
             raise _expired(failure) from failure
         return version
 
-    async def _living(self, lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The lines, while there is proof that the other side lives: bookmarks for the watch, answers for the server."""
+    async def _living(self, lines: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+        """The lines, while there is proof of life: bookmarks for the watch, answers for the server."""
         iterator = aiter(lines)
         heard = self._clock.monotonic()
         line: asyncio.Future[bytes] | None = None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
-from flyteplane.cluster.pods.labels import INSTALLATION_LABEL, WORKER_LABEL
-from flyteplane.cluster.pods.names import label_value, pod_name
+from flyteplane.cluster.pods.labels import INSTALLATION_LABEL, PRIMARY_ANNOTATION
+from flyteplane.cluster.pods.names import label_value
 
 Pod: TypeAlias = Mapping[str, Any]
 """A V1Pod as the API server writes it."""
@@ -14,20 +14,8 @@ Pod: TypeAlias = Mapping[str, Any]
 PodKey: TypeAlias = tuple[str, str]
 """Namespace and name of a pod."""
 
-#: Annotation with the name of the container that is the worker; all others are sidecars.
-PRIMARY_ANNOTATION: Final = "flyteplane.dev/primary-container"
 #: Name of the primary container where nothing else was said.
 DEFAULT_PRIMARY: Final = "primary"
-
-
-def mark(pod: dict[str, Any], *, worker: str, installation: str, primary: str) -> dict[str, Any]:
-    """Writes on a manifest whose worker it is; what a user's template says about that does not count."""
-    metadata = pod.setdefault("metadata", {})
-    metadata["name"] = pod_name(worker)
-    metadata["labels"] = {**(metadata.get("labels") or {}), INSTALLATION_LABEL: label_value(installation)}
-    annotations = {WORKER_LABEL: worker, PRIMARY_ANNOTATION: primary or DEFAULT_PRIMARY}
-    metadata["annotations"] = {**(metadata.get("annotations") or {}), **annotations}
-    return pod
 
 
 def belongs_to(pod: Pod, *, installation: str) -> bool:

@@ -22,6 +22,8 @@ _IMAGE_GONE: Final = re.compile(
     re.IGNORECASE,
 )
 _MOUNT_MISSING: Final = re.compile(r'\b(configmap|secret|persistentvolumeclaim)s? "[^"]+" not found', re.IGNORECASE)
+#: The kubelet tries a mount again, and says so, at least every two minutes; older news may be mended.
+_REPEATED_WITHIN_S: Final = 150.0
 _MOUNTING: Final = frozenset({"FailedMount", "FailedAttachVolume"})
 
 
@@ -45,9 +47,7 @@ def obstacle_of_container(container: Container, history: PodHistory) -> Obstacle
     where = f"{container.role} {container.name}: {reason}"
     message = f"{where}: {said}" if said else where
     if reason in _NO_SUCH_IMAGE:
-        return Obstacle(
-            key=reason, reason=reason, message=message, exit=ExitReason.IMAGE_NOT_FOUND, patience="none"
-        )
+        return Obstacle(key=reason, reason=reason, message=message, exit=ExitReason.IMAGE_NOT_FOUND, patience="none")
     if reason in _PULLING:
         return _of_pull(reason, where=where, said=said, known=history.pull_message)
     if reason in _REFUSED_FOR_NOW:
@@ -64,18 +64,15 @@ def _of_pull(reason: str, *, where: str, said: str, known: str) -> Obstacle:
     cause = said if reason != "ImagePullBackOff" or not known else known
     message = f"{where}: {cause}" if cause else where
     if _IMAGE_GONE.search(said) or _IMAGE_GONE.search(known):
-        return Obstacle(
-            key="pull", reason=reason, message=message, exit=ExitReason.IMAGE_NOT_FOUND, patience="none"
-        )
-    return Obstacle(
-        key="pull", reason=reason, message=message, exit=ExitReason.IMAGE_PULL_FAILED, patience="image"
-    )
+        return Obstacle(key="pull", reason=reason, message=message, exit=ExitReason.IMAGE_NOT_FOUND, patience="none")
+    return Obstacle(key="pull", reason=reason, message=message, exit=ExitReason.IMAGE_PULL_FAILED, patience="image")
 
 
-def obstacle_of_warning(history: PodHistory, *, placed: bool) -> Obstacle | None:
+def obstacle_of_warning(history: PodHistory, *, placed: bool, now: float) -> Obstacle | None:
     """What the events say where the containers' statuses say nothing: volumes, sandboxes, networks."""
     reason, message = history.warning_reason, history.warning_message
     if not reason or not placed or reason == "Unschedulable":
         return None
-    missing = reason in _MOUNTING and _MOUNT_MISSING.search(message) is not None
+    fresh = now - history.warning_seen < _REPEATED_WITHIN_S
+    missing = fresh and reason in _MOUNTING and _MOUNT_MISSING.search(message) is not None
     return Obstacle(key=f"event:{reason}", reason=reason, message=message, patience="image" if missing else "")

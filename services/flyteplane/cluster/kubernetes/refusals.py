@@ -7,7 +7,6 @@ from typing import Final
 
 from flyteplane.cluster.kubernetes.trouble import ApiFailure, ApiUnreachable, KubernetesTrouble
 from flyteplane.foundation.errors import (
-    Aborted,
     InvalidArgument,
     NotFound,
     PermissionDenied,
@@ -21,10 +20,11 @@ _QUOTA_RETRY_S: Final = 15.0
 _RETRY_S: Final = 1.0
 _WEBHOOK: Final = re.compile(r'admission webhook "([^"]+)" denied the request')
 _QUOTA: Final = re.compile(r"exceeded quota|forbidden: failed quota")
+_ACCOUNT: Final = re.compile(r'serviceaccount "([^"]+)" not found')
 _NAMESPACE_ENDS: Final = re.compile(r"because it is being terminated")
 
 
-def refused_creation(trouble: KubernetesTrouble, *, pod: str, namespace: str, cluster: str) -> PlatformError:
+def refused_creation(trouble: KubernetesTrouble, *, namespace: str, cluster: str) -> PlatformError:
     """Why a pod could not be created."""
     if isinstance(trouble, ApiUnreachable) or not isinstance(trouble, ApiFailure):
         return unavailable(trouble)
@@ -38,13 +38,14 @@ def refused_creation(trouble: KubernetesTrouble, *, pod: str, namespace: str, cl
     if trouble.transient:
         return unavailable(trouble)
     if trouble.status == 403:
-        return _forbidden(message, pod=pod, namespace=namespace, cluster=cluster)
+        return _forbidden(message, namespace=namespace, cluster=cluster)
     if trouble.status == 401:
         return unavailable(trouble)
     if trouble.status == 404:
         return missing_namespace(namespace, cluster=cluster, detail=message)
     if trouble.status == 409:
-        return Aborted(f"the pod {namespace}/{pod} changed meanwhile: {message}")
+        # Quotas are counted with optimistic locks: two creations at once may meet there.
+        return Unavailable(message, reason="CLUSTER_CONFLICT", retry_after_s=_RETRY_S)
     return InvalidArgument(
         f"cluster {cluster} does not take the pod: {message}",
         reason="INVALID_POD",
@@ -53,7 +54,7 @@ def refused_creation(trouble: KubernetesTrouble, *, pod: str, namespace: str, cl
     )
 
 
-def _forbidden(message: str, *, pod: str, namespace: str, cluster: str) -> PlatformError:
+def _forbidden(message: str, *, namespace: str, cluster: str) -> PlatformError:
     if _QUOTA.search(message):
         return ResourceExhausted(
             f"a quota of namespace {namespace} in cluster {cluster} is used up: {message}",
@@ -62,6 +63,8 @@ def _forbidden(message: str, *, pod: str, namespace: str, cluster: str) -> Platf
         )
     if _NAMESPACE_ENDS.search(message):
         return missing_namespace(namespace, cluster=cluster, detail=message)
+    if (account := _ACCOUNT.search(message)) is not None:
+        return _missing_account(account[1], namespace=namespace, cluster=cluster)
     if "cannot create resource" in message:
         # An operator's mistake, which the next attempt may find mended: no task's fault.
         return Unavailable(
@@ -75,6 +78,16 @@ def _forbidden(message: str, *, pod: str, namespace: str, cluster: str) -> Platf
         reason="POD_FORBIDDEN",
         field="pod_template",
         mend="Meet the policy that the message names, or ask the cluster's operator.",
+    )
+
+
+def _missing_account(account: str, *, namespace: str, cluster: str) -> PlatformError:
+    message = f"namespace {namespace} of cluster {cluster} has no service account {account}"
+    if account == "default":
+        # A new namespace is given it a moment after it was made.
+        return Unavailable(message, reason="NAMESPACE_NOT_READY", retry_after_s=_RETRY_S)
+    return NotFound(
+        message, reason="SERVICE_ACCOUNT_NOT_FOUND", field="service_account", mend="Create it, or name another."
     )
 
 

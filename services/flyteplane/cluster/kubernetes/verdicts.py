@@ -59,7 +59,7 @@ def judge(pod: Pod, *, worker: str, history: PodHistory, patience: Patience, now
     if pod["metadata"].get("deletionTimestamp"):
         return Verdict(history=history)
     obstacle = next(filter(None, (obstacle_of_container(each, history) for each in containers)), None)
-    obstacle = obstacle or obstacle_of_warning(history, placed=bool(node_of(pod)))
+    obstacle = obstacle or obstacle_of_warning(history, placed=bool(node_of(pod)), now=now)
     if obstacle is not None:
         return _before_obstacle(pod, obstacle, worker=worker, history=history, patience=patience, now=now)
     return Verdict(history=history.without_trouble(), progress=_progress(pod, worker, history))

@@ -1,10 +1,11 @@
-"""The pods of workers: pure decisions, without a cluster. `build_pod` makes the body, `refuse_unfit_pod` judges a task."""
+"""The pods of workers, as pure decisions: `build_pod` makes the body of one, `refuse_unfit_pod` judges a task."""
 
 from flyteplane.cluster.pods.builder import COMMAND, build_pod
 from flyteplane.cluster.pods.fitness import refuse_unfit_pod
 from flyteplane.cluster.pods.labels import (
     COMPONENT_LABEL,
     INSTALLATION_LABEL,
+    PRIMARY_ANNOTATION,
     WORKER_LABEL,
     worker_labels,
     worker_name_of,
@@ -17,6 +18,7 @@ __all__ = [
     "COMPONENT_LABEL",
     "DEFAULT_DEVICES",
     "INSTALLATION_LABEL",
+    "PRIMARY_ANNOTATION",
     "WORKER_LABEL",
     "DeviceRule",
     "LimitsPolicy",

@@ -102,7 +102,7 @@ def _metadata(
             **default_annotations(interruptible=request.interruptible),
             **template.annotations,
             **request.annotations,
-            **worker_annotations(spec),
+            **worker_annotations(spec, primary=template.primary),
         },
     }
 
@@ -112,7 +112,7 @@ def _primary(
 ) -> dict[str, Any]:
     """The task's container: of the template's, what the platform does not set itself."""
     containers = template.spec.get("containers", ())
-    base = next((container for container in containers if container["name"] == template.primary), {})
+    base: Mapping[str, Any] = next((container for container in containers if container["name"] == template.primary), {})
     image = request.image.uri or base.get("image") or surroundings.default_image
     # The API server writes a policy into every template that it stores, and it belongs to the image that it replaces.
     own_policy = "" if image != base.get("image") and not template.by_value else base.get("imagePullPolicy", "")

@@ -1,7 +1,7 @@
 """Environment variables of the primary container.
 
-The task's own variables reach the worker over its stream, with everything else of the attempt. Only those that act before
-a program's first line (search paths, the interpreter's and the loader's switches, locale) stand in the pod. What
+The task's own variables reach the worker over its stream, with everything else of the attempt. Only those that act
+before a program's first line (search paths, the interpreter's and the loader's switches, locale) stand in the pod. What
 the platform sets comes last and wins over the template, the task and the operator's additions.
 """
 

@@ -1,7 +1,7 @@
 """What no cluster of Kubernetes could carry out, or may, refused when a task is submitted instead of when it is placed.
 
-The pod of the task is built once, for nowhere in particular, and thrown away: whatever the builder would refuse later it
-refuses now. A template that the task names is not read here; it is judged when a pod is made of it.
+The pod of the task is built once, for nowhere in particular, and thrown away: whatever the builder would refuse later
+is refused now. A template that the task names is judged when it is at hand, at the latest when a pod is made of it.
 """
 
 from __future__ import annotations

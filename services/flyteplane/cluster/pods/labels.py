@@ -19,6 +19,9 @@ DOMAIN: Final = "flyteplane.dev"
 INSTALLATION_LABEL: Final = f"{DOMAIN}/installation"
 WORKER_LABEL: Final = f"{DOMAIN}/worker"
 """Digest of the worker's name; its annotation of the same key holds the name itself."""
+PRIMARY_ANNOTATION: Final = f"{DOMAIN}/primary-container"
+"""Name of the container that is the worker; all others are sidecars."""
+
 COMPONENT_LABEL: Final = f"{DOMAIN}/component"
 """`worker` or `replica`."""
 
@@ -48,10 +51,10 @@ def worker_labels(spec: WorkerSpec, installation: str) -> dict[str, str]:
     }
 
 
-def worker_annotations(spec: WorkerSpec) -> dict[str, str]:
-    """The platform's annotations: the worker's full name, and the values that their labels had to shorten."""
+def worker_annotations(spec: WorkerSpec, *, primary: str) -> dict[str, str]:
+    """The platform's annotations: the worker's full name and container, and the values that labels had to shorten."""
     shortened = {f"{DOMAIN}/{key}": value for key, value in spec.labels.items() if label_value(value) != value}
-    return {**shortened, WORKER_LABEL: spec.name}
+    return {**shortened, WORKER_LABEL: spec.name, PRIMARY_ANNOTATION: primary}
 
 
 def default_annotations(*, interruptible: bool) -> dict[str, str]:

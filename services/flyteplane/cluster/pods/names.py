@@ -56,7 +56,7 @@ def namespace_of(template: str, *, project: str, domain: str) -> str:
     `template` may hold `{project}` and `{domain}`; one without either is one namespace for all.
 
     Raises:
-        InvalidArgument: the template has other braces, or the result is no name that Kubernetes takes, or one of its own.
+        InvalidArgument: the template has other braces, or the result is no name that Kubernetes takes, or is its own.
     """
     namespace = "".join(_parts(template, values={"project": project, "domain": domain}))
     if not is_dns_label(namespace):

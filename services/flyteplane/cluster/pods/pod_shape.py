@@ -1,7 +1,7 @@
-"""The shape of a pod's spec, as an allow-list: a field that is not here is refused, whatever a newer Kubernetes does with it.
+"""The shape of a pod's spec, as an allow-list: a field that is not here is refused, even if Kubernetes may know it.
 
-That a field is here says that it is well formed, not that a template may use it: that is decided in `security`. What
-only concerns the scheduler of Kubernetes or the cluster's storage is checked by its outline; the cluster judges the rest.
+That a field is here says how it is written, not that a template may use it: that is decided in `security`. What
+concerns only the scheduler of Kubernetes or the cluster's storage is checked in outline; the cluster judges the rest.
 """
 
 from __future__ import annotations
@@ -10,17 +10,21 @@ from typing import Final
 
 from flyteplane.cluster.pods.shape import (
     Check,
+    absolute_path,
     anything,
     dns_label,
     env_name,
     filled,
     flag,
+    labels,
     list_of,
     mapping,
     mapping_of,
+    one_of,
     port,
     quantity,
     record,
+    subdomain,
     text,
     whole,
 )
@@ -102,7 +106,7 @@ CONTAINER: Final = record(
     {
         "name": dns_label,
         "image": text,
-        "imagePullPolicy": text,
+        "imagePullPolicy": one_of("Always", "IfNotPresent", "Never"),
         "command": list_of(text),
         "args": list_of(text),
         "workingDir": text,
@@ -110,7 +114,13 @@ CONTAINER: Final = record(
         "envFrom": list_of(record({"configMapRef": _REFERENCE, "prefix": text, "secretRef": _REFERENCE})),
         "ports": list_of(
             record(
-                {"containerPort": port, "hostIP": text, "hostPort": whole, "name": text, "protocol": text},
+                {
+                    "containerPort": port,
+                    "hostIP": text,
+                    "hostPort": whole,
+                    "name": text,
+                    "protocol": one_of("TCP", "UDP", "SCTP"),
+                },
                 required=("containerPort",),
             )
         ),
@@ -128,13 +138,13 @@ CONTAINER: Final = record(
         "stdinOnce": flag,
         "tty": flag,
         "terminationMessagePath": text,
-        "terminationMessagePolicy": text,
+        "terminationMessagePolicy": one_of("File", "FallbackToLogsOnError"),
         "volumeDevices": list_of(record({"devicePath": filled, "name": dns_label}, required=("devicePath", "name"))),
         "volumeMounts": list_of(
             record(
                 {
-                    "mountPath": filled,
-                    "mountPropagation": text,
+                    "mountPath": absolute_path,
+                    "mountPropagation": one_of("None", "HostToContainer", "Bidirectional"),
                     "name": dns_label,
                     "readOnly": flag,
                     "recursiveReadOnly": text,
@@ -182,9 +192,17 @@ VOLUME: Final = record(
     required=("name",),
 )
 
-TOLERATION: Final = record({"effect": text, "key": text, "operator": text, "tolerationSeconds": whole, "value": text})
+TOLERATION: Final = record(
+    {
+        "effect": one_of("", "NoExecute", "NoSchedule", "PreferNoSchedule"),
+        "key": text,
+        "operator": one_of("", "Equal", "Exists"),
+        "tolerationSeconds": whole,
+        "value": text,
+    }
+)
 
-_NAMED: Final = record({"name": filled}, required=("name",))
+_NAMED: Final = record({"name": subdomain}, required=("name",))
 
 POD_SPEC: Final = record(
     {
@@ -195,7 +213,7 @@ POD_SPEC: Final = record(
         "dnsConfig": record(
             {"nameservers": list_of(text), "options": list_of(mapping), "searches": list_of(text)},
         ),
-        "dnsPolicy": text,
+        "dnsPolicy": one_of("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"),
         "enableServiceLinks": flag,
         "ephemeralContainers": list_of(mapping),
         "hostAliases": list_of(record({"hostnames": list_of(text), "ip": filled})),
@@ -207,7 +225,7 @@ POD_SPEC: Final = record(
         "imagePullSecrets": list_of(_NAMED),
         "initContainers": list_of(CONTAINER),
         "nodeName": text,
-        "nodeSelector": mapping_of(text),
+        "nodeSelector": labels,
         "os": _NAMED,
         "preemptionPolicy": text,
         "priority": whole,
@@ -219,8 +237,8 @@ POD_SPEC: Final = record(
         "schedulerName": text,
         "schedulingGates": list_of(mapping),
         "securityContext": _POD_SECURITY,
-        "serviceAccount": text,
-        "serviceAccountName": text,
+        "serviceAccount": subdomain,
+        "serviceAccountName": subdomain,
         "setHostnameAsFQDN": flag,
         "shareProcessNamespace": flag,
         "subdomain": text,

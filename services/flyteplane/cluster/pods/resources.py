@@ -55,7 +55,7 @@ def primary_resources(
     policy: LimitsPolicy,
     defaults: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The `resources` of the primary container. `devices` are extended resources, `defaults` requests of last resort."""
+    """The `resources` of the primary container. `devices`: extended resources; `defaults`: requests if nobody asks."""
     requests, limits = dict(template.get("requests", {})), dict(template.get("limits", {}))
     for name, request, limit in (
         ("cpu", asked.cpu, asked.cpu_limit),

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, TypeAlias
 
+from flyte.spec.names import NameKind, check_name
 from flyte.spec.quantities import parse_quantity
 from flyteplane.cluster.pods.names import is_dns_label
 from flyteplane.cluster.pods.refusals import refusal, refusing
@@ -62,10 +63,51 @@ def dns_label(value: Any, path: str) -> None:
         raise _wrong(value, path, "a name of at most 63 lower-case letters, digits and '-'")
 
 
+def absolute_path(value: Any, path: str) -> None:
+    """A place in the container's file system."""
+    text(value, path)
+    if not value.startswith("/") or ":" in value or ".." in value.split("/"):
+        raise _wrong(value, path, "an absolute path without ':' and '..'")
+
+
+def label_pair(key: str, value: Any, path: str) -> None:
+    """A label's key and value."""
+    with refusing(
+        field=path, mend="Use up to 63 letters, digits, '-', '_' and '.', the key with 'example.com/' before it."
+    ):
+        check_name(key, kind=NameKind.LABEL_KEY, field=path)
+        check_name(value, kind=NameKind.LABEL_VALUE, field=path)
+
+
+def labels(value: Any, path: str) -> None:
+    """Labels to select by."""
+    mapping(value, path)
+    for key, element in value.items():
+        label_pair(key, element, f"{path}[{key}]")
+
+
+def subdomain(value: Any, path: str) -> None:
+    """A name of an object of Kubernetes, or nothing."""
+    if value == "":
+        return
+    with refusing(field=path, mend="Use lower-case letters, digits, '-' and '.'."):
+        check_name(value, kind=NameKind.SERVICE_ACCOUNT, field=path)
+
+
 def env_name(value: Any, path: str) -> None:
     """A name of an environment variable."""
     if not isinstance(value, str) or not _ENV_NAME.match(value):
         raise _wrong(value, path, "a name of letters, digits, '_', '-' and '.', not beginning with a digit")
+
+
+def one_of(*texts: str) -> Check:
+    """One of these texts."""
+
+    def checked(value: Any, path: str) -> None:
+        if value not in texts:
+            raise _wrong(value, path, f"one of {', '.join(map(repr, texts))}")
+
+    return checked
 
 
 def anything(value: Any, path: str) -> None:

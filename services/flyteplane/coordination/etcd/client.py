@@ -87,6 +87,11 @@ class EtcdClient:
             self._members.avoid(attempt.member)
         return result
 
+    def silent(self, attempt: Attempt) -> Unavailable:
+        """Take note that a member no longer answers."""
+        self._members.avoid(attempt.member)
+        return unavailable(f"{attempt.member.endpoint} does not answer")
+
     def refused(self, attempt: Attempt) -> bool:
         """Take note that its token was refused; returns whether a new one may help."""
         return self._tokens.forget(attempt.metadata)

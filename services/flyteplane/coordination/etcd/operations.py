@@ -29,9 +29,7 @@ def transaction(
 
 def put(keyspace: Keyspace, operation: Put) -> kv_pb2.PutRequest:
     """The request that writes a key."""
-    return kv_pb2.PutRequest(
-        key=keyspace.stored(operation.key), value=operation.value, lease=operation.lease_id
-    )
+    return kv_pb2.PutRequest(key=keyspace.stored(operation.key), value=operation.value, lease=operation.lease_id)
 
 
 def delete(keyspace: Keyspace, operation: Delete) -> kv_pb2.DeleteRangeRequest:

@@ -5,17 +5,19 @@ for a while is asked for a sign of life, and given up when none comes.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import grpc
 
 from etcdserverpb.watch_pb2 import WatchCreateRequest, WatchProgressRequest, WatchRequest, WatchResponse
 from flyteplane.coordination.etcd.client import Attempt, EtcdClient
-from flyteplane.coordination.etcd.errors import Compacted, unavailable
+from flyteplane.coordination.etcd.errors import Compacted, is_stale_token, unavailable
 from flyteplane.coordination.etcd.keyspace import KeyRange
 from flyteplane.foundation.clock import TimerClock
+from flyteplane.foundation.errors import PlatformError
 
 if TYPE_CHECKING:
     _Call: TypeAlias = grpc.aio.StreamStreamCall[WatchRequest, WatchResponse]
@@ -38,7 +40,7 @@ class Patience:
 
 async def watch(
     client: EtcdClient, keys: KeyRange, *, start_revision: int, clock: TimerClock, patience: Patience
-) -> AsyncIterator[WatchResponse]:
+) -> AsyncGenerator[WatchResponse, None]:
     """Every answer from `start_revision` on: that the watch is made, events, signs of life. Never ends by itself.
 
     Raises:
@@ -46,29 +48,85 @@ async def watch(
         Unavailable: the stream is lost; begin again after the last revision seen.
     """
     attempt = await client.attempt(patience.answer_s)
+    create = WatchCreateRequest(key=keys.start, range_end=keys.end, start_revision=start_revision, progress_notify=True)
     # A member that has lost its leader would stay silent; asked so, it ends the stream.
     call = attempt.member.watch.Watch(metadata=(("hasleader", "true"), *attempt.metadata))
-    stream = _Stream(call, attempt, clock, patience)
-    create = WatchCreateRequest(
-        key=keys.start, range_end=keys.end, start_revision=start_revision, progress_notify=True
-    )
+    stream = _Stream(call, clock=clock, patience=patience)
     try:
         await stream.send(WatchRequest(create_request=create))
         while True:
             response = await stream.receive()
             if response.canceled:
-                if not response.compact_revision:
-                    # A member says so too when it has forgotten our token.
-                    client.refused(attempt)
-                _raise_end(attempt, response)
+                raise _end(client, attempt, response)
             yield response
     except grpc.aio.AioRpcError as error:
+        if is_stale_token(error.details() or ""):
+            client.refused(attempt)
         raise client.failed(attempt, error) from error
+    except _SilentError:
+        raise client.silent(attempt) from None
     finally:
         call.cancel()
 
 
-def _raise_end(attempt: Attempt, response: WatchResponse) -> None:
+def _end(client: EtcdClient, attempt: Attempt, response: WatchResponse) -> PlatformError:
+    """Why a member has ended a watch."""
     if response.compact_revision:
-        raise Compacted(f"revisions before {response.compact_revision} are no longer kept")
-    raise unavailable(f"{attempt.member.endpoint} has ended a watch")
+        return Compacted(f"revisions before {response.compact_revision} are no longer kept")
+    # That is also how members answer a token that they have forgotten.
+    client.refused(attempt)
+    return unavailable(f"{attempt.member.endpoint} has ended a watch")
+
+
+class _SilentError(Exception):
+    """The stream has been silent for too long."""
+
+
+class _Stream:
+    def __init__(self, call: "_Call", *, clock: TimerClock, patience: Patience) -> None:
+        self._call = call
+        self._clock = clock
+        self._patience = patience
+
+    async def send(self, request: WatchRequest) -> None:
+        await self._in_time(asyncio.ensure_future(self._call.write(request)))
+
+    async def receive(self) -> WatchResponse:
+        """The next answer. Asks for a sign of life when none comes."""
+        reading = asyncio.ensure_future(self._call.read())
+        try:
+            if not await is_done(reading, within_s=self._patience.idle_s, clock=self._clock):
+                # A call that ended meanwhile says why to whoever reads.
+                with suppress(asyncio.InvalidStateError):
+                    await self.send(_PROGRESS)
+                await self._in_time(reading)
+            response = reading.result()
+        except asyncio.CancelledError:
+            if reading.cancelled():
+                raise unavailable("this client is closed") from None
+            raise
+        finally:
+            reading.cancel()
+        if isinstance(response, WatchResponse):
+            return response
+        raise unavailable("a member has ended a watch")
+
+    async def _in_time(self, step: "asyncio.Future[Any]") -> None:
+        try:
+            if not await is_done(step, within_s=self._patience.answer_s, clock=self._clock):
+                raise _SilentError
+        finally:
+            step.cancel()
+        if not step.cancelled():
+            step.result()
+
+
+async def is_done(step: "asyncio.Future[Any]", *, within_s: float, clock: TimerClock) -> bool:
+    """Wait until `step` is done or the time is over; returns which. Leaves `step` as it is."""
+    late: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    timer = clock.call_later(within_s, late.cancel)
+    try:
+        await asyncio.wait([step, late], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        timer.cancel()
+    return step.done()

@@ -291,10 +291,10 @@ class Engine:
         self.timers.forget(action)
         for attempt, call in action.waiters:
             self.give_result(attempt, call, action)
-        action.waiters.clear()
+        action.waiters = ()
         for child in reversed(_living_descendants(action)):
             self.apply(child, Aborted(at=self.clock.now(), reason=f"Its parent {action.name} has ended."))
-        action.children.clear()
+        action.children = ()
         self.on_finish(action)
         if action.name == ROOT:
             self._end_run(action.run)
@@ -405,7 +405,7 @@ class Engine:
         child = attempt.calls.get(call)
         if child is None or (attempt, call) not in child.waiters:
             return
-        child.waiters.remove((attempt, call))
+        child.waiters = tuple(waiter for waiter in child.waiters if waiter != (attempt, call))
         del attempt.calls[call]
         self._answered(attempt)
         if not any(waiting.action.attempt is waiting for waiting, _ in child.waiters):
@@ -445,5 +445,5 @@ def _still_waits(action: Action) -> bool:
 
 def _forget_values(action: Action) -> None:
     action.inputs = b""
-    action.traces.clear()
+    action.traces = ()
     action.state = action.state._replace(outputs=None)

@@ -174,7 +174,7 @@ class Intake:
         run.next_ordinal += 1
         run.actions[name] = action
         if parent is not None:
-            parent.children.append(action)
+            parent.add_child(action)
         self._engine.turn.use_task(task)
         self._engine.accepted(action)
         return action
@@ -198,7 +198,7 @@ class Intake:
     def _join(self, attempt: Attempt, submit: SubmitAction, child: Action) -> None:
         self._engine.expect(attempt, submit.call, child)
         if not child.state.phase.terminal:
-            child.waiters.append((attempt, submit.call))
+            child.waiters += ((attempt, submit.call),)
         elif child.state.phase is Phase.SUCCEEDED and child.state.outputs is None:
             self._background.start(self._answer_from_store(attempt, submit.call, child), name="result from store")
         else:
@@ -229,7 +229,7 @@ class Intake:
             group=submit.group,
             custom_context=context or parent.custom_context,
         )
-        child.waiters.append((attempt, submit.call))
+        child.waiters += ((attempt, submit.call),)
         self._engine.expect(attempt, submit.call, child)
         self._consider(child)
 

@@ -7,7 +7,8 @@ An action that has ended keeps its name and phase only, so that a run's memory i
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from flyteapi.scheduler.v1.event_pb2 import Event
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from flyteplane.scheduler.domain.failures import Failure
     from flyteplane.scheduler.domain.policy import ActionPolicy
     from flyteplane.scheduler.domain.state import ActionState
+
+T = TypeVar("T")
 
 #: Events of a living run that are kept in memory for watchers that come late.
 RECENT_EVENTS: Final = 2_000
@@ -130,13 +133,22 @@ class Action:
         self.custom_context = custom_context
         self.state = state
         self.attempt: Attempt | None = None
-        self.children: list[Action] = []
-        self.waiters: list[tuple[Attempt, int]] = []
+        # Most actions have one waiter and none of the rest, and a run may have 100,000 of them: tuples cost least.
+        self.children: Sequence[Action] = ()
+        self.waiters: tuple[tuple[Attempt, int], ...] = ()
         """Attempts that wait for the result, each with its call number."""
-        self.timers: list[PendingTimer] = []
+        self.timers: tuple[PendingTimer, ...] = ()
         self.cache_key: bytes = b""
-        self.traces: list[bytes] = []
+        self.traces: Sequence[bytes] = ()
         """Recorded calls of traced functions, given back to a retried attempt."""
+
+    def add_child(self, child: Action) -> None:
+        """The action has called another."""
+        self.children = _appended(self.children, child)
+
+    def add_trace(self, record: bytes) -> None:
+        """A call of a traced function was recorded."""
+        self.traces = _appended(self.traces, record)
 
 
 class Attempt:
@@ -156,3 +168,11 @@ class Attempt:
         """Room that admission gave to it; None for attempts on pools."""
         self.waiting = False
         """It waits for children and has lent its room."""
+
+
+def _appended(items: Sequence[T], item: T) -> list[T]:
+    """A list with the item at its end: the same one, once it is a list."""
+    if isinstance(items, list):
+        items.append(item)
+        return items
+    return [*items, item]

@@ -67,7 +67,7 @@ async def _restore_run(row: RunRow, rows: Sequence[ActionRow], tasks: Tasks) -> 
         run.actions[action.name] = action
         run.next_ordinal = max(run.next_ordinal, stored.ordinal + 1)
         if parent is not None:
-            parent.children.append(action)
+            parent.add_child(action)
         if action.state.phase.terminal:
             action.inputs = b""
     return run
@@ -78,7 +78,7 @@ async def _restore_traces(run: Run, records: Records) -> None:
     for trace in await records.traces(run.row.id):
         action = unfinished.get(trace.ordinal)
         if action is not None:
-            action.traces.append(trace.record)
+            action.add_trace(trace.record)
 
 
 def _resume(engine: Engine, run: Run, consider: Callable[[Action], None]) -> None:

@@ -56,7 +56,7 @@ class Timers:
         """Arms a timer for `at` seconds since the epoch; the past means now."""
         due = self._clock.monotonic() + max(0.0, at - self._clock.now())
         timer = PendingTimer(due=due, action=action, kind=kind, lease=lease)
-        action.timers.append(timer)
+        action.timers += (timer,)
         heapq.heappush(self._heap, timer)
         if due < self._armed_for:
             self._arm()
@@ -66,7 +66,7 @@ class Timers:
         for timer in action.timers:
             timer.action = None
         self._called_off += len(action.timers)
-        action.timers.clear()
+        action.timers = ()
         if self._called_off > max(FEW, len(self._heap) // 2):
             self._heap = [timer for timer in self._heap if timer.action is not None]
             heapq.heapify(self._heap)
@@ -100,6 +100,6 @@ class Timers:
             if timer.action is None:
                 self._called_off -= 1
                 continue
-            timer.action.timers.remove(timer)
+            timer.action.timers = tuple(other for other in timer.action.timers if other is not timer)
             self._fire(timer.action, timer.kind, timer.lease)
         self._arm()

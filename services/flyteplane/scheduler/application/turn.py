@@ -80,7 +80,7 @@ class Turn:
 
     def trace(self, action: Action, record: bytes) -> None:
         """A traced function of the action was called and recorded."""
-        action.traces.append(record)
+        action.add_trace(record)
         self._traces.append(TraceRow(action.run.row.id, action.ordinal, len(action.traces), record))
         self.schedule()
 

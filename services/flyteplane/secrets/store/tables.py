@@ -1,6 +1,6 @@
 """The tables of the secrets database. Nothing in them is a value in the clear."""
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table
 
 metadata = MetaData()
 
@@ -25,7 +25,7 @@ secrets = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("number", Integer, primary_key=True),
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("at", Float, nullable=False),
     Column("outcome", String(32), nullable=False),
     Column("secret", String(512), nullable=False),

@@ -6,7 +6,7 @@ it is asked. Values that exist are valid: making one checks it.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -51,14 +51,14 @@ class ClusterRoom:
     name: str
     cpu_millis: int = 0
     memory_bytes: int = 0
-    accelerators: Accelerators = NO_ACCELERATORS
+    accelerators: Accelerators = field(default_factory=dict)
 
     def never_fits(self, demand: Demand) -> bool:
         """True for a demand that even an empty cluster cannot meet. Cpu can be shared, so that an attempt that asks for
         more of it than there is gets the whole of it alone; memory and accelerators cannot."""
         if self.memory_bytes and demand.memory_bytes > self.memory_bytes:
             return True
-        return any(count > self.accelerators.get(key, count) for key, count in demand.accelerators)
+        return any(count > self.accelerators.get(key, count) for key, count in counted_accelerators(demand))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ class ResourceClass:
     name: str
     max_cpu_millis: int = 0
     max_memory_bytes: int = 0
-    max_accelerators: Accelerators = NO_ACCELERATORS
+    max_accelerators: Accelerators = field(default_factory=dict)
     """Most of each accelerator of one attempt; one that is not named is not to be had in this class."""
     clusters: tuple[str, ...] = ()
     """Clusters that offer it; empty or ("*",): all."""
@@ -121,6 +121,15 @@ class ResourceClass:
             self.max_cpu_millis or float("inf"),
             self.name,
         )
+
+
+def counted_accelerators(demand: Demand) -> Iterator[tuple[str, int]]:
+    """The accelerators of a demand as they are counted: a device counts as itself and as one of its device class."""
+    for key, count in demand.accelerators:
+        yield key, count
+        device_class, _, device = key.partition("/")
+        if device:
+            yield device_class, count
 
 
 def smallest_fit(demand: Demand, classes: Iterable[ResourceClass]) -> ResourceClass | None:

@@ -1,7 +1,7 @@
 """The first schema."""
 
 from alembic import op
-from sqlalchemy import Boolean, Column, Float, Integer, LargeBinary, String
+from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, LargeBinary, String
 
 revision = "0001"
 down_revision = None
@@ -27,7 +27,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "audit",
-        Column("number", Integer, primary_key=True),
+        Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
         Column("at", Float, nullable=False),
         Column("outcome", String(32), nullable=False),
         Column("secret", String(512), nullable=False),

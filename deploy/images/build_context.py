@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""Makes the build context of the runner image: the Dockerfile, every wheel that goes in, and the list that pins them.
+
+    python deploy/images/build_context.py /tmp/runner --with scikit-learn
+    docker build --tag flyteplane/runner:dev /tmp/runner
+
+Run it with the Python of the development environment: the image gets the versions that are installed and tested
+there, and only wheels for that version of Python. The same environment and the same sources give the same context. The
+folder is replaced as a whole, once everything is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterable, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+REPOSITORY: Final = Path(__file__).resolve().parents[2]
+PROJECT: Final = "flyteplane"
+RUNNER: Final = Path(__file__).resolve().parent / "runner"
+
+SERVICES_ONLY: Final = frozenset(
+    {
+        *("alembic", "cryptography", "grpcio-health-checking", "grpcio-reflection", "kubernetes"),
+        *("prometheus-client", "pydantic", "pydantic-core", "pyjwt", "sqlalchemy", "structlog", "uvloop"),
+    }
+)
+"""Dependencies of the project that no worker imports. Tasks that want one of them ask for it as for any other."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Makes the context; returns the exit code."""
+    parser = argparse.ArgumentParser(description="Makes the build context of the runner image.")
+    parser.add_argument("folder", type=Path, help="where the context goes; replaced if it is a context already")
+    parser.add_argument(
+        "--with", dest="extra", metavar="REQUIREMENT", action="append", default=[], help="a further package; repeatable"
+    )
+    options = parser.parse_args(arguments)
+    if options.folder.exists() and not _replaceable(options.folder):
+        parser.error(f"{options.folder} holds something else; name an empty or a new folder")
+    make_context(options.folder, extra=options.extra)
+    return 0
+
+
+def make_context(folder: Path, *, extra: Sequence[str] = ()) -> None:
+    """Writes the context. Raises CalledProcessError if a wheel cannot be built or found."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".runner-context-") as scratch:
+        context = Path(scratch) / "context"
+        wheels = context / "wheels"
+        wheels.mkdir(parents=True)
+        _collect_wheels(wheels, constraints=Path(scratch) / "constraints.txt", extra=extra)
+        pins = sorted(_pin(wheel) for wheel in wheels.glob("*.whl"))
+        (context / "requirements.txt").write_text("".join(f"{pin}\n" for pin in pins))
+        shutil.copyfile(RUNNER / "Dockerfile", context / "Dockerfile")
+        if folder.exists():
+            shutil.rmtree(folder)
+        context.rename(folder)
+
+
+def runner_requirements(dependencies: Iterable[str]) -> list[str]:
+    """Those of the project's dependencies that workers need."""
+    return [requirement for requirement in dependencies if _name(requirement) not in SERVICES_ONLY]
+
+
+def _collect_wheels(wheels: Path, *, constraints: Path, extra: Sequence[str]) -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    pins = {_name(installed.name): f"{installed.name}=={installed.version}\n" for installed in metadata.distributions()}
+    pins.pop(PROJECT, None)
+    constraints.write_text("".join(pins[name] for name in sorted(pins)))
+    _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels), str(REPOSITORY))
+    requirements = [*runner_requirements(project["dependencies"]), *extra]
+    _pip("wheel", "--constraint", str(constraints), "--wheel-dir", str(wheels), *requirements)
+
+
+def _pip(command: str, *arguments: str) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "pip", command, "--quiet", "--disable-pip-version-check", "--no-input", *arguments],
+        check=True,
+    )
+
+
+def _pin(wheel: Path) -> str:
+    name, version, *_ = wheel.name.split("-")
+    return f"{_name(name)}=={version}"
+
+
+def _name(requirement: str) -> str:
+    """The normalised name of what a requirement, or a wheel, is of."""
+    found = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", requirement)
+    return re.sub(r"[-_.]+", "-", found.group() if found else requirement).lower()
+
+
+def _replaceable(folder: Path) -> bool:
+    """Whether a folder is empty or a context that an earlier call made."""
+    return folder.is_dir() and {entry.name for entry in folder.iterdir()} <= {
+        "Dockerfile",
+        "requirements.txt",
+        "wheels",
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

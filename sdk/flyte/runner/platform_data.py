@@ -1,0 +1,26 @@
+"""Which addresses a worker in a pod reaches through the agent beside it: those of the platform's own object store."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flyte.runner.relayed_objects import RelayedObjects
+from flyte.storage.routes import add_route
+from flyteapi.scheduler.v1.worker_service_pb2 import DeclareRun
+
+_ATTEMPTS: Final = "data/"
+"""Below it are the data of attempts."""
+_UPLOADS: Final = "inputs/"
+"""Below it, in the same store, are files that were given as inputs of runs."""
+
+
+def route_platform_data(run: DeclareRun, *, agent: str) -> None:
+    """Sends what is read and written of the store that this run's data lies in through the agent's socket."""
+    key = f"{run.run.project}/{run.run.domain}/{run.run.name}/"
+    if not run.data_prefix.endswith(key):
+        return
+    prefix = run.data_prefix.removesuffix(key)
+    objects = RelayedObjects(agent)
+    add_route(prefix, objects)
+    if prefix.endswith(f"/{_ATTEMPTS}"):
+        add_route(f"{prefix.removesuffix(_ATTEMPTS)}{_UPLOADS}", objects)

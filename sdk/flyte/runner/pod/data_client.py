@@ -1,0 +1,89 @@
+"""The agent's side of WorkerDataService: one try each, with whichever scheduler is thought to answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import grpc
+
+from flyte.runner.pod.endpoints import Endpoints, open_channel
+from flyteapi.scheduler.v1 import worker_data_service_pb2 as api
+from flyteapi.scheduler.v1.worker_data_service_pb2_grpc import WorkerDataServiceStub
+
+PIECE_BYTES: Final = 1 << 20
+_TRY_ELSEWHERE: Final = frozenset(
+    {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.DEADLINE_EXCEEDED}
+)
+PASSING: Final = _TRY_ELSEWHERE | {
+    *(grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.ABORTED, grpc.StatusCode.CANCELLED),
+    *(grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN),
+}
+"""Statuses after which trying again is sensible."""
+
+
+class DataClient:
+    """Reads and writes as the attempt. All methods raise grpc.aio.AioRpcError; after it the next endpoint is current.
+
+    Args:
+        token: of the attempt.
+    """
+
+    def __init__(self, endpoints: Endpoints, *, token: str) -> None:
+        self._endpoints = endpoints
+        self._metadata = (("authorization", f"Bearer {token}"),)
+        self._channels: dict[str, grpc.aio.Channel] = {}
+
+    async def bundle(self, digest: str) -> AsyncIterator[bytes]:
+        """The packed bundle, in pieces."""
+        async with self._stub() as stub:
+            async for response in stub.FetchBundle(api.FetchBundleRequest(digest=digest), metadata=self._metadata):
+                yield response.data
+
+    async def read(self, uri: str, *, offset: int, length: int) -> AsyncIterator[bytes]:
+        """An object from `offset` on, `length` bytes or all, in pieces."""
+        request = api.ReadObjectRequest(uri=uri, offset=offset, length=length)
+        async with self._stub() as stub:
+            async for response in stub.ReadObject(request, metadata=self._metadata):
+                yield response.data
+
+    async def write(self, uri: str, pieces: AsyncIterator[bytes]) -> int:
+        """Writes an object; returns how many bytes it has. Whatever `pieces` raises leaves nothing written."""
+        async with self._stub() as stub:
+            call: Any = stub.WriteObject(metadata=self._metadata)
+            try:
+                await call.write(api.WriteObjectRequest(uri=uri))
+                async for piece in pieces:
+                    await call.write(api.WriteObjectRequest(data=piece))
+                await call.write(api.WriteObjectRequest(last=True))
+                await call.done_writing()
+                return int((await call).size_bytes)
+            finally:
+                # Nothing happens to a call that has ended.
+                call.cancel()
+
+    async def list(self, prefix: str) -> AsyncIterator[list[tuple[str, int]]]:
+        """Addresses and sizes of all objects below a prefix, or of the one that it names."""
+        async with self._stub() as stub:
+            request = api.ListObjectsRequest(prefix=prefix)
+            async for response in stub.ListObjects(request, metadata=self._metadata):
+                yield [(entry.uri, entry.size_bytes) for entry in response.entries]
+
+    async def close(self) -> None:
+        """Closes the channels."""
+        for channel in self._channels.values():
+            await channel.close()
+
+    @asynccontextmanager
+    async def _stub(self) -> AsyncIterator[Any]:
+        address = self._endpoints.current
+        channel = self._channels.get(address)
+        if channel is None:
+            channel = self._channels[address] = open_channel(address)
+        try:
+            yield WorkerDataServiceStub(channel)
+        except grpc.aio.AioRpcError as error:
+            if error.code() in _TRY_ELSEWHERE:
+                self._endpoints.failed(address)
+            raise

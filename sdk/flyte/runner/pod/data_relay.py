@@ -1,0 +1,90 @@
+"""The worker's way to the platform's objects: a socket in a private folder, on which the agent passes calls on.
+
+The worker's own process never loads gRPC, so it may fork as it likes, and it holds no token. Each call has a connection
+of its own. Both sides speak frames. The worker sends a JSON object, for a write followed by the pieces and an empty
+frame; it is answered with frames whose first byte says what they are, see `flyte.runner.relayed_objects`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+from flyte.runner.pod.data_client import PASSING, DataClient
+from flyte.runner.relayed_objects import DATA, DONE, ENTRIES, FAILED
+from flyte.wire.frames import MAX_FRAME_BYTES, encode_frame
+
+_HEADER_BYTES = 4
+
+
+class DataRelay:
+    """Serves the socket.
+
+    Args:
+        path: of the socket; its folder belongs to this user alone.
+    """
+
+    def __init__(self, client: DataClient, *, path: str) -> None:
+        self._client = client
+        self._path = path
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Begins to listen. Raises OSError."""
+        self._server = await asyncio.start_unix_server(self._serve, self._path)
+
+    def close(self) -> None:
+        """Stops listening."""
+        if self._server is not None:
+            self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await self._answer(json.loads(await _frame(reader)), reader, writer)
+        except grpc.aio.AioRpcError as error:
+            code = "UNAVAILABLE" if error.code() in PASSING else error.code().name
+            _send(writer, FAILED, {"code": code, "message": error.details() or error.code().name})
+        except (asyncio.IncompleteReadError, ConnectionError):
+            # The worker has given the call up; nothing is written then.
+            return
+        finally:
+            writer.close()
+
+    async def _answer(
+        self, request: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        done: dict[str, Any] = {}
+        match request["do"]:
+            case "read":
+                pieces = self._client.read(request["uri"], offset=request["offset"], length=request["length"])
+                async for piece in pieces:
+                    writer.write(encode_frame(DATA + piece))
+                    await writer.drain()
+            case "write":
+                done["size_bytes"] = await self._client.write(request["uri"], _pieces(reader))
+            case "list":
+                async for entries in self._client.list(request["prefix"]):
+                    _send(writer, ENTRIES, entries)
+                    await writer.drain()
+        _send(writer, DONE, done)
+        await writer.drain()
+
+
+async def _pieces(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    while piece := await _frame(reader):
+        yield piece
+
+
+async def _frame(reader: asyncio.StreamReader) -> bytes:
+    size = int.from_bytes(await reader.readexactly(_HEADER_BYTES), "little")
+    if size > MAX_FRAME_BYTES:
+        raise ConnectionError("the connection carries no frames")
+    return await reader.readexactly(size)
+
+
+def _send(writer: asyncio.StreamWriter, kind: bytes, content: Any) -> None:
+    writer.write(encode_frame(kind + json.dumps(content).encode()))

@@ -1,0 +1,72 @@
+"""What has to be there before a task can run in this container: its packages and its code."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+from typing import Final
+
+import grpc
+
+from flyte.runner.pod.bundle import unpack
+from flyte.runner.pod.data_client import PASSING, DataClient
+from flyte.runner.pod.endings import CannotRun
+from flyte.runner.pod.packages import check_packages
+from flyteapi.task.v1.task_spec_pb2 import TaskSpec
+
+_FIRST_PAUSE_S: Final = 0.1
+_LONGEST_PAUSE_S: Final = 2.0
+
+
+class Preparation:
+    """Makes a task's code ready.
+
+    Args:
+        folder: where the bundle is put.
+    """
+
+    def __init__(self, client: DataClient, *, folder: Path, rng: random.Random) -> None:
+        self._client = client
+        self._folder = folder
+        self._rng = rng
+
+    async def prepare(self, task: TaskSpec) -> str:
+        """Returns the folder of the unpacked bundle, "" if the code is part of the image. Raises CannotRun.
+
+        Waits for a scheduler for as long as it takes: contact decides how long that may be.
+        """
+        if task.image.python_packages:
+            check_packages(task.image.python_packages, image=task.image.uri)
+        digest = task.entrypoint.bundle_digest
+        if not digest:
+            return ""
+        packed, content = self._folder / "bundle.tar.gz", self._folder / "code"
+        await self._fetch(digest, packed)
+        await asyncio.to_thread(unpack, packed, content, digest=digest)
+        packed.unlink()
+        return str(content)
+
+    async def _fetch(self, digest: str, to: Path) -> None:
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                with to.open("wb") as file:
+                    async for piece in self._client.bundle(digest):
+                        file.write(piece)
+                return
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in PASSING:
+                    raise _refusal(digest, error) from error
+            except OSError as error:
+                message = f"The container's disk cannot take the code bundle: {error}."
+                raise CannotRun(message, code="BUNDLE_UNPACKING", recoverable=True) from error
+            await asyncio.sleep(self._rng.uniform(0.5, 1.0) * pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+def _refusal(digest: str, error: grpc.aio.AioRpcError) -> CannotRun:
+    if error.code() is grpc.StatusCode.NOT_FOUND:
+        message = f"There is no code bundle {digest}. Submit the run again; the SDK uploads what is missing."
+        return CannotRun(message, code="BUNDLE_NOT_FOUND")
+    return CannotRun(f"The code bundle {digest} was refused: {error.details()}.", code="BUNDLE_REFUSED")

@@ -1,0 +1,213 @@
+"""The conversation with the scheduler: one stream after the other, for as long as the attempt lasts.
+
+A stream is given up when it ends, and when a heartbeat on it stays without an answer; the next scheduler is tried then,
+after a short, jittered pause. What the broken stream may have lost is said again, see `Outbox`. Nothing is ever written
+once contact has lapsed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NoReturn
+
+import grpc
+
+from flyte.runner.contact import Contact
+from flyte.runner.pod.endpoints import Endpoints, open_channel
+from flyte.runner.pod.outbox import MOST_OUTPUT_BYTES, Outbox
+from flyteapi.scheduler.v1.worker_service_pb2 import Heartbeat, Hello, SessionRequest, WorkerOrder, WorkerReport
+from flyteapi.scheduler.v1.worker_service_pb2_grpc import WorkerServiceStub
+
+HEARTBEAT_S: Final = 2.0
+_HEARTBEATS_PER_CONTACT: Final = 6
+_SILENCE_PER_CONTACT: Final = 3
+_FIRST_PAUSE_S: Final = 0.05
+_LONGEST_PAUSE_S: Final = 2.0
+_REFUSALS: Final = frozenset(
+    {
+        *(grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED),
+        *(grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INVALID_ARGUMENT),
+    }
+)
+
+
+class SessionRefused(Exception):
+    """The scheduler does not speak to this worker, and no other will."""
+
+    def __init__(self, code: grpc.StatusCode, text: str) -> None:
+        super().__init__(f"{code.name}: {text}")
+        self.code = code
+
+
+class _StreamLost(Exception):
+    """The stream has ended or says nothing any more."""
+
+
+class Session:
+    """Speaks to whoever leads.
+
+    Args:
+        hello: what to say first on each stream.
+        received: takes orders; on the loop.
+        lapsed: ends everything; called instead of writing anything when contact has lapsed. Does not return.
+        changed: called when `connected` has changed, and when reports have arrived.
+    """
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        *,
+        outbox: Outbox,
+        contact: Contact,
+        rng: random.Random,
+        hello: Callable[[], Hello],
+        resident_bytes: Callable[[], int],
+        received: Callable[[Sequence[WorkerOrder]], None],
+        lapsed: Callable[[], NoReturn],
+        changed: Callable[[], None],
+    ) -> None:
+        self._endpoints = endpoints
+        self._outbox = outbox
+        self._contact = contact
+        self._rng = rng
+        self._hello = hello
+        self._resident_bytes = resident_bytes
+        self._received = received
+        self._lapsed = lapsed
+        self._changed = changed
+        self._heartbeat_s = min(HEARTBEAT_S, contact.contact_s / _HEARTBEATS_PER_CONTACT)
+        self._silence_s = contact.contact_s / _SILENCE_PER_CONTACT
+        self._sequence = 0
+        self._unanswered: dict[int, float] = {}
+        self.connected = False
+        """Whether a scheduler that leads listens."""
+        self.heard: asyncio.Event = asyncio.Event()
+        """Set once anything was heard from one."""
+
+    async def run(self) -> NoReturn:
+        """Speaks until it is cancelled. Raises SessionRefused."""
+        fruitless = 0
+        while True:
+            address = self._endpoints.current
+            try:
+                await self._converse(address)
+            except (grpc.aio.AioRpcError, _StreamLost, TimeoutError) as error:
+                _raise_if_refused(error)
+            fruitless = 0 if self.connected else fruitless + 1
+            self._set_connected(False)
+            self._endpoints.failed(address)
+            await asyncio.sleep(self._pause_s(fruitless))
+
+    def _pause_s(self, fruitless: int) -> float:
+        longest = min(_LONGEST_PAUSE_S, self._contact.contact_s / _HEARTBEATS_PER_CONTACT)
+        return self._rng.uniform(0.5, 1.0) * min(longest, _FIRST_PAUSE_S * 2.0 ** min(fruitless, 10))
+
+    async def _converse(self, address: str) -> None:
+        async with open_channel(address) as channel:
+            call: Any = WorkerServiceStub(channel).Session()
+            self._unanswered.clear()
+            hello_at = self._contact.now()
+            try:
+                await self._write(call, [WorkerReport(hello=self._hello())])
+                self._outbox.rewind()
+                async with asyncio.TaskGroup() as both:
+                    both.create_task(self._speak(call))
+                    both.create_task(self._listen(call, address, hello_at))
+            except* (grpc.aio.AioRpcError, _StreamLost, TimeoutError, asyncio.InvalidStateError) as group:
+                # A call that has ended knows why; a failed write does not.
+                if call.done():
+                    await _raise_status(call)
+                raise _first(group) from None
+            finally:
+                call.cancel()
+
+    async def _write(self, call: Any, reports: Sequence[WorkerReport]) -> None:
+        if self._contact.lapsed:
+            self._lapsed()
+        async with asyncio.timeout(self._silence_s):
+            await call.write(SessionRequest(reports=reports))
+
+    async def _speak(self, call: Any) -> None:
+        loop = asyncio.get_running_loop()
+        next_heartbeat = loop.time()
+        while True:
+            if (now := loop.time()) >= next_heartbeat or self._room_is_short():
+                next_heartbeat = now + self._heartbeat_s
+                self._refuse_silence()
+                await self._beat(call)
+            elif self._outbox.has_unwritten:
+                await self._write(call, self._outbox.take())
+            else:
+                await self._wait_for_reports(next_heartbeat - now)
+
+    async def _beat(self, call: Any) -> None:
+        self._sequence += 1
+        heartbeat = Heartbeat(sequence=self._sequence, resident_bytes=self._resident_bytes())
+        self._unanswered[self._sequence] = self._contact.now()
+        self._outbox.mark(self._sequence)
+        await self._write(call, [WorkerReport(heartbeat=heartbeat)])
+
+    def _room_is_short(self) -> bool:
+        """Whether an answer is wanted now, so that what has arrived can be forgotten."""
+        return not self._unanswered and self._outbox.output_bytes > MOST_OUTPUT_BYTES // 2
+
+    def _refuse_silence(self) -> None:
+        if self._unanswered and self._contact.now() - min(self._unanswered.values()) > self._silence_s:
+            raise _StreamLost("heartbeats are not answered")
+
+    async def _wait_for_reports(self, timeout_s: float) -> None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._outbox.changed.wait()
+        except TimeoutError:
+            return
+
+    async def _listen(self, call: Any, address: str, hello_at: float) -> None:
+        while True:
+            response = await call.read()
+            if response is grpc.aio.EOF:
+                raise _StreamLost("the stream has ended")
+            if not self.connected:
+                self._contact.answered(hello_at)
+                self._endpoints.works(address)
+                self._set_connected(True)
+                self.heard.set()
+            orders = [order for order in response.orders if not self._is_answer(order)]
+            if orders:
+                self._received(orders)
+
+    def _is_answer(self, order: WorkerOrder) -> bool:
+        if not order.HasField("heartbeat_answer"):
+            return False
+        sequence = order.heartbeat_answer.sequence
+        if (sent_at := self._unanswered.get(sequence)) is not None:
+            self._contact.answered(sent_at)
+            self._unanswered = {number: at for number, at in self._unanswered.items() if number > sequence}
+            self._outbox.acknowledge(sequence)
+            self._changed()
+        return True
+
+    def _set_connected(self, connected: bool) -> None:
+        if connected != self.connected:
+            self.connected = connected
+            self._changed()
+
+
+def _raise_if_refused(error: BaseException) -> None:
+    if isinstance(error, grpc.aio.AioRpcError) and error.code() in _REFUSALS:
+        raise SessionRefused(error.code(), error.details() or "") from error
+
+
+async def _raise_status(call: Any) -> None:
+    code = await call.code()
+    if code is not grpc.StatusCode.OK:
+        raise grpc.aio.AioRpcError(
+            code, await call.initial_metadata(), await call.trailing_metadata(), details=await call.details()
+        )
+
+
+def _first(group: BaseExceptionGroup[Any]) -> BaseException:
+    error: BaseException = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -1,0 +1,33 @@
+"""What the worker of a pod is told before anything else."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Final
+
+from flyte.runner.pod.settings import PodSettings, environment_of_task
+
+_SECRETS_FOLDER: Final = "/etc/flyte/secrets"
+"""In memory, where the pod mounts it for a task that has secrets as files."""
+
+
+def startup_frame(settings: PodSettings, *, folder: Path, data_socket: Path) -> bytes:
+    """The worker's first frame. It keeps the container's variables and working folder.
+
+    Args:
+        folder: private to this container.
+    """
+    in_memory = os.path.isdir(_SECRETS_FOLDER) and os.access(_SECRETS_FOLDER, os.W_OK)
+    return json.dumps(
+        {
+            "name": settings.name,
+            "env": environment_of_task(os.environ),
+            "cwd": os.getcwd(),
+            "temp": os.environ.get("TMPDIR") or "/tmp",
+            "secrets_folder": _SECRETS_FOLDER if in_memory else str(folder / "secrets"),
+            "secrets_in_memory": in_memory,
+            "data_socket": str(data_socket),
+        }
+    ).encode()

@@ -1,0 +1,212 @@
+"""Reads and checks the operator's file.
+
+Reading is all or nothing: a file with any mistake is refused as a whole, with every mistake named by line and place.
+No key is skipped because it is not known, and nothing is corrected in silence.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from flyteplane.foundation.errors import InvalidArgument, PlatformError
+from flyteplane.launcher.clusters import ProcessClusterSettings
+from flyteplane.launcher.operator_file import OperatorFile
+from flyteplane.scheduler.domain.queueing.checks import ANY_CLUSTER
+from flyteplane.scheduler.domain.queueing.classes import ResourceClass
+from flyteplane.scheduler.domain.queueing.settings import QueueSettings, parse_priority
+
+if TYPE_CHECKING:
+    from flyteplane.cluster.kubernetes.settings import KubernetesSettings
+    from flyteplane.launcher import operator_schema as schema
+    from flyteplane.launcher.operator_problems import Place, Problems
+
+T = TypeVar("T")
+
+#: Longest name of a cluster: names of resource classes are made of it.
+LONGEST_CLUSTER_NAME: Final = 40
+
+#: From the fields of values to the keys of the file, where these differ.
+_CLASS_KEYS: Final[dict[str, tuple[str | int, ...]]] = {
+    "max_cpu_millis": ("cpu",),
+    "max_memory_bytes": ("memory",),
+    "max_accelerators": ("accelerators",),
+    "quota_cpu_millis": ("quota", "cpu"),
+    "quota_memory_bytes": ("quota", "memory"),
+    "tolerations_json": ("tolerations",),
+    "service_accounts": ("allow", "service_accounts"),
+}
+
+
+def read_operator_file(path: Path) -> OperatorFile:
+    """Reads and checks the file. Raises InvalidArgument (OPERATOR_FILE) that names every mistake."""
+    from pydantic import ValidationError
+
+    from flyteplane.launcher import operator_schema as schema
+    from flyteplane.launcher.operator_problems import Problems
+    from flyteplane.launcher.operator_text import NotYaml, YamlText
+
+    path = path.expanduser().absolute()
+    try:
+        text = YamlText(_content(path))
+    except NotYaml as error:
+        raise InvalidArgument(f"{path}: {error}", reason="OPERATOR_FILE") from error
+    problems = Problems(path, text)
+    try:
+        file = schema.File.model_validate({} if text.value is None else text.value)
+    except ValidationError as error:
+        problems.add_shape(error, root=schema.File, kinds=schema.CLUSTER_KINDS)
+        problems.refuse()
+        raise
+    values = _Reader(path, problems).values(file)
+    problems.refuse()
+    return values
+
+
+def _content(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidArgument(
+            f"{path} cannot be read: {error.strerror}",
+            reason="OPERATOR_FILE",
+            mend="Give the path of a flyteplane.yaml that the platform may read.",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InvalidArgument(f"{path} is not text in UTF-8", reason="OPERATOR_FILE") from error
+
+
+class _Reader:
+    """Turns a file of the right shape into values, and notes what these refuse."""
+
+    def __init__(self, path: Path, problems: Problems) -> None:
+        self._path = path
+        self._problems = problems
+
+    def values(self, file: schema.File) -> OperatorFile:
+        clusters: list[ProcessClusterSettings | KubernetesSettings] = [ProcessClusterSettings()]
+        if file.clusters is not None:
+            places = ((("clusters", number), cluster) for number, cluster in enumerate(file.clusters))
+            clusters = [made for place, cluster in places if (made := self._cluster(place, cluster)) is not None]
+        names = [cluster.name for cluster in file.clusters] if file.clusters is not None else [clusters[0].name]
+        for section in ("clusters", "resource_classes", "queues"):
+            self._refuse_same_names(section, getattr(file, section) or [])
+        self._refuse_unknown_clusters("resource_classes", file.resource_classes, known=names)
+        self._refuse_unknown_clusters("queues", file.queues, known=names)
+        return OperatorFile(
+            path=self._path,
+            coordination=self._coordination(file.coordination),
+            clusters=tuple(clusters),
+            resource_classes=tuple(self._each("resource_classes", file.resource_classes, make=self._class)),
+            queues=tuple(self._each("queues", file.queues, make=self._queue)),
+            services=file.services,
+        )
+
+    def _each(self, section: str, given: Sequence[Any], *, make: Callable[[Place, Any], T]) -> Iterator[T]:
+        for number, one in enumerate(given):
+            place: Place = (section, number)
+            try:
+                yield make(place, one)
+            except PlatformError as error:
+                self._problems.add_refusal(place, error, names=_CLASS_KEYS)
+
+    def _queue(self, place: Place, given: schema.Queue) -> QueueSettings:
+        return QueueSettings(
+            name=given.name,
+            run_concurrency=given.run_concurrency,
+            action_concurrency=given.action_concurrency,
+            depth=given.depth,
+            priority=parse_priority(given.priority),
+            clusters=tuple(given.clusters),
+            draining=given.draining,
+        )
+
+    def _class(self, place: Place, given: schema.Class) -> ResourceClass:
+        accelerators = dict(given.accelerators)
+        if given.gpu and "GPU" in accelerators:
+            self._problems.add(
+                (*place, "gpu"), "it stands beside accelerators.GPU, which is the same: give one of them"
+            )
+        elif given.gpu:
+            accelerators["GPU"] = given.gpu
+        return ResourceClass(
+            name=given.name,
+            max_cpu_millis=given.cpu,
+            max_memory_bytes=given.memory,
+            max_accelerators=accelerators,
+            clusters=tuple(given.clusters),
+            quota_cpu_millis=given.quota.cpu,
+            quota_memory_bytes=given.quota.memory,
+            node_selector=given.node_selector,
+            tolerations_json=json.dumps(given.tolerations, default=str) if given.tolerations else "",
+            priority_class=given.priority_class,
+            allow_host_paths=given.allow.host_paths,
+            allow_privileged=given.allow.privileged,
+            allow_service_account_token=given.allow.service_account_token,
+            service_accounts=tuple(given.allow.service_accounts),
+        )
+
+    def _cluster(self, place: Place, given: schema.AnyCluster) -> ProcessClusterSettings | KubernetesSettings | None:
+        from flyteplane.launcher.operator_clusters import kubernetes_settings
+
+        self._refuse_cluster_name(place, given.name)
+        if given.kind == "process":
+            return ProcessClusterSettings(name=given.name, cpu_millis=given.cpu, memory_bytes=given.memory)
+        kubeconfig = self._file((*place, "kubeconfig"), given.kubeconfig)
+        try:
+            return kubernetes_settings(given, kubeconfig=kubeconfig)
+        except PlatformError as error:
+            self._problems.add_refusal(place, error, names={})
+            return None
+
+    def _coordination(self, given: schema.Coordination | None) -> Any:
+        from flyteplane.launcher.operator_clusters import etcd_settings
+
+        if given is None:
+            return None
+        place: Place = ("coordination", "etcd")
+        files = {
+            name: self._file((*place, name), getattr(given.etcd, name))
+            for name in ("ca_file", "cert_file", "key_file", "password_file")
+        }
+        try:
+            return etcd_settings(given.etcd, files=files)
+        except PlatformError as error:
+            self._problems.add_refusal(place, error, names={})
+            return None
+
+    def _file(self, place: Place, given: str | None) -> Path | None:
+        """A file that the operator's file names, relative to the folder that it lies in."""
+        if given is None:
+            return None
+        path = self._path.parent / Path(given).expanduser()
+        try:
+            with path.open("rb"):
+                return path
+        except OSError as error:
+            self._problems.add(place, f"{path} cannot be read: {error.strerror}")
+            return None
+
+    def _refuse_cluster_name(self, place: Place, name: str) -> None:
+        from flyte.spec.names import NameKind, is_name
+
+        if len(name) > LONGEST_CLUSTER_NAME or not is_name(name, kind=NameKind.QUEUE):
+            words = f"1 to {LONGEST_CLUSTER_NAME} characters of a-z, 0-9 and -, a letter or digit at both ends"
+            self._problems.add((*place, "name"), f"{name!r} is not the name of a cluster (allowed: {words})")
+
+    def _refuse_same_names(self, section: str, given: Sequence[Any]) -> None:
+        first: dict[str, int] = {}
+        for number, one in enumerate(given):
+            if first.setdefault(one.name, number) != number:
+                self._problems.add(
+                    (section, number, "name"), f"{one.name!r} is the name of entry {first[one.name]} too"
+                )
+
+    def _refuse_unknown_clusters(self, section: str, given: Sequence[Any], *, known: Sequence[str]) -> None:
+        for number, one in enumerate(given):
+            unknown = [name for name in one.clusters if name != ANY_CLUSTER and name not in known]
+            if unknown:
+                words = f"there is no cluster {', '.join(map(repr, unknown))}; the clusters are: {', '.join(known)}"
+                self._problems.add((section, number, "clusters"), words)

@@ -1,0 +1,192 @@
+"""One process of a platform that runs as several.
+
+It carries the services that it is told to, finds the others, and listens:
+
+    internal    the other processes: whatever it carries; a scheduler's services only while it leads
+    public      clients, if it carries admin: every rpc service of the platform, those of other processes passed on
+    workers     workers in pods, if it carries a scheduler and is told to: what proves itself by a token, nothing else
+
+Like the embedded platform it opens wholly or not at all, and a service that fails ends the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, Final
+
+from flyte.spec.version import version
+from flyteplane.foundation.clock import SystemClock
+from flyteplane.foundation.tasks import BackgroundTasks
+from flyteplane.launcher.clusters import open_clusters
+from flyteplane.launcher.endpoint import address_to_listen_on
+from flyteplane.launcher.others import Others
+from flyteplane.launcher.platform import STOP_GRACE_S, close_service
+from flyteplane.launcher.process_settings import ProcessSettings
+from flyteplane.launcher.services import SERVICES, Surroundings
+from flyteplane.launcher.shared_folder import SharedFolder
+from flyteplane.launcher.surroundings import surround
+
+if TYPE_CHECKING:
+    import grpc
+
+    from flyteplane.coordination import Coordination
+    from flyteplane.launcher.folder import PlatformFolder
+    from flyteplane.launcher.services import OpenService
+    from flyteplane.rpc.server import RpcServer
+
+_log = logging.getLogger("flyteplane.launcher")
+
+#: Services that place workers, and so need clusters.
+_PLACING: Final = frozenset({"scheduler", "reuse_pool"})
+
+
+class ServiceProcess:
+    """A running process of services. Made by `open`."""
+
+    def __init__(self, settings: ProcessSettings, folder: SharedFolder, stack: AsyncExitStack) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._stack = stack
+        self._clock = SystemClock()
+        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._endpoint = ""
+
+    @classmethod
+    async def open(
+        cls, settings: ProcessSettings, *, on_locked: Callable[[PlatformFolder], None] | None = None
+    ) -> ServiceProcess:
+        """Open what the process carries, and listen. A scheduler stands by when this returns.
+
+        Raises:
+            FailedPrecondition: somebody else holds the folder, a service or an endpoint.
+            InvalidArgument: an endpoint cannot be used.
+            Unavailable, DataLoss: folder, disk, databases, ports or the coordination store are not to be had.
+        """
+        async with AsyncExitStack() as stack:
+            folder = SharedFolder.share(settings.data, process=settings.name, services=settings.carried_alone)
+            stack.callback(folder.close)
+            if on_locked is not None:
+                on_locked(folder)
+            process = cls(settings, folder, stack)
+            await process._start()
+            process._stack = stack.pop_all()
+            return process
+
+    @property
+    def endpoint(self) -> str:
+        """Where clients connect if this process carries admin; otherwise where the other processes do."""
+        return self._endpoint
+
+    async def wait_failed(self) -> None:
+        """Return never, or raise the error of the service that cannot go on."""
+        await asyncio.shield(self._failure)
+
+    async def close(self) -> None:
+        """Give the lead away, refuse new calls, make everything durable. May be called again."""
+        self._folder.withdraw()
+        await self._stack.aclose()
+
+    # --- opening, in this order; closing goes the other way -----------------------------------------------------------
+
+    async def _start(self) -> None:
+        from flyteplane.rpc.internal import internal_server
+
+        coordination = await self._open_coordination()
+        background = await self._stack.enter_async_context(BackgroundTasks("launcher", on_failure=self._fail_of))
+        others = Others(self._settings, coordination, clock=self._clock, background=background)
+        self._stack.push_async_callback(others.close)
+        given, opened = await self._open_services(coordination, others)
+        internal = internal_server(address_to_listen_on(self._settings.listen, data=self._folder.own.path))
+        for service in opened.values():
+            service.add_to(internal.grpc_server)
+        self._stack.push_async_callback(internal.stop, STOP_GRACE_S)
+        if "scheduler" in self._settings.services:
+            await self._start_scheduler(internal, given)
+        else:
+            self._endpoint = await internal.start()
+        if "admin" in opened:
+            await self._start_public(opened, others)
+        if opened:
+            others.register(list(opened), address=internal.address)
+        self._folder.announce(endpoint=self._endpoint, version=version())
+
+    async def _open_coordination(self) -> Coordination:
+        from flyteplane.coordination import MemoryCoordination
+
+        settings = self._settings
+        if settings.etcd is None:
+            return MemoryCoordination(clock=self._clock)
+        from flyteplane.coordination import EtcdCoordination
+
+        coordination = await EtcdCoordination.open(settings.etcd, clock=self._clock)
+        self._stack.push_async_callback(coordination.close)
+        return coordination
+
+    async def _open_services(
+        self, coordination: Coordination, others: Others
+    ) -> tuple[Surroundings, Mapping[str, OpenService]]:
+        """Open what any process may carry alone; a scheduler is opened when it is elected."""
+        from flyteplane.rpc.inprocess import InProcessServer
+
+        carried = [entry for entry in SERVICES if entry.name in self._settings.services and entry.name != "scheduler"]
+        servers = {entry.name: InProcessServer() for entry in carried}
+        channels: dict[str, grpc.aio.Channel] = {name: server.channel() for name, server in servers.items()}
+        channels.update({name: others.channel(name) for name in others.names})
+        given = surround(
+            self._folder,
+            mode="services",
+            clusters=await self._open_clusters(),
+            coordination=coordination,
+            channels=channels,
+            clock=self._clock,
+            fail=self._fail,
+        )
+        opened: dict[str, OpenService] = {}
+        for entry in carried:
+            service = await entry.open(given)
+            self._stack.push_async_callback(close_service, entry.name, service)
+            service.add_to(servers[entry.name])
+            opened[entry.name] = service
+        return given, opened
+
+    async def _open_clusters(self) -> Any:
+        if not _PLACING.intersection(self._settings.services):
+            return ()
+        return await open_clusters((), folder=self._folder.own.path, clock=self._clock, stack=self._stack)
+
+    async def _start_public(self, opened: Mapping[str, OpenService], others: Others) -> None:
+        from flyteplane.launcher.rpc_services import rpc_services
+        from flyteplane.rpc.forwarding import add_forwarding
+        from flyteplane.rpc.server import RpcServer
+
+        public = RpcServer(address_to_listen_on(self._settings.endpoint, data=self._folder.path))
+        for service in opened.values():
+            service.add_to(public.grpc_server)
+        for name in others.names:
+            for descriptor in rpc_services(name):
+                add_forwarding(public.grpc_server, descriptor, channel=others.channel(name))
+        self._stack.push_async_callback(public.stop, STOP_GRACE_S)
+        self._endpoint = await public.start()
+
+    async def _start_scheduler(self, internal: RpcServer, given: Surroundings) -> None:
+        from flyteplane.launcher.scheduler_process import SchedulerListeners
+
+        listeners = SchedulerListeners(internal, worker_address=self._settings.worker_listen)
+        self._stack.push_async_callback(listeners.close)
+        self._endpoint = await listeners.start()
+        node = listeners.node(given, lease_ttl_s=self._settings.where.lease_s, on_failure=self._fail)
+        node.start()
+        # Closed first of all, so that the next leader need not wait for anything else.
+        self._stack.push_async_callback(node.stop)
+
+    def _fail_of(self, _: str, error: BaseException) -> None:
+        self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._failure.done():
+            self._failure.set_exception(error)
+            # Whoever asks hears of it; nobody having asked yet is no reason for a warning.
+            self._failure.exception()

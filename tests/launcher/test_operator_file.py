@@ -1,0 +1,283 @@
+"""The operator's file: what it means, and how clearly it is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flyteplane.cluster.kubernetes.settings import KubernetesSettings
+from flyteplane.foundation.errors import InvalidArgument
+from flyteplane.launcher.clusters import ProcessClusterSettings
+from flyteplane.launcher.operator_file import EtcdSettings, OperatorFile
+from flyteplane.launcher.operator_keeper import OperatorFileKeeper
+from flyteplane.scheduler.domain.queueing.classes import ResourceClass
+from flyteplane.scheduler.domain.queueing.settings import QueueSettings
+
+WHOLE = """
+coordination:
+  etcd: {endpoints: [https://127.0.0.1:2379, https://127.0.0.2:2379], ca_file: ca.pem, cert_file: me.pem,
+         key_file: me.key, username: flyte, password_file: password, prefix: /mine}
+clusters:
+  - {name: local, kind: process, cpu: "4", memory: 8Gi}
+  - name: prod
+    kind: kubernetes
+    kubeconfig: kubeconfig
+    context: admin
+    namespace: "{project}-{domain}"
+    create_namespaces: true
+    default_image: registry/worker:1
+    worker_endpoints: ["10.0.0.1:7000"]
+    contact_s: 30
+    requests_per_second: 50
+    burst: 100
+    image_pull_secrets: [pull]
+    spot: {node_selector: {spot: "true"}, tolerations: [{key: spot, operator: Exists}]}
+    accelerators: {GPU: {resource: nvidia.com/gpu, node_label: gpu-kind, label_values: {A100: a100}}}
+resource_classes:
+  - name: small
+    cpu: 500m
+    memory: 4Gi
+    gpu: 1
+    accelerators: {GPU/A100: 8}
+    clusters: [prod]
+    node_selector: {pool: small}
+    tolerations: [{key: gpu, operator: Exists, effect: NoSchedule}]
+    priority_class: high
+    quota: {cpu: 100, memory: 400Gi}
+    allow: {host_paths: true, privileged: true, service_account_token: true, service_accounts: [robot]}
+queues:
+  - {name: gpu, priority: max, run_concurrency: 1, action_concurrency: 10, depth: 1000, clusters: [prod]}
+  - {name: old, priority: 7, draining: true}
+services: {scheduler: {listen: "0.0.0.0:7000"}}
+"""
+
+Write = Callable[[str], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Writes flyteplane.yaml beside the files that one may name."""
+    for name in ("ca.pem", "me.pem", "me.key", "password", "kubeconfig"):
+        (tmp_path / name).touch()
+
+    def write_one(text: str) -> Path:
+        path = tmp_path / "flyteplane.yaml"
+        path.write_text(text)
+        return path
+
+    return write_one
+
+
+def refusal(path: Path) -> InvalidArgument:
+    """What the file is refused with."""
+    with pytest.raises(InvalidArgument) as refused:
+        OperatorFile.read(path)
+    assert refused.value.reason == "OPERATOR_FILE"
+    assert str(path) in refused.value.message
+    return refused.value
+
+
+# --- what a right file means ----------------------------------------------------------------------------------------
+
+
+def test_every_key_of_a_whole_file_is_read(write: Write, tmp_path: Path) -> None:
+    file = OperatorFile.read(write(WHOLE))
+    assert file.coordination == EtcdSettings(
+        endpoints=("https://127.0.0.1:2379", "https://127.0.0.2:2379"),
+        ca_file=tmp_path / "ca.pem",
+        cert_file=tmp_path / "me.pem",
+        key_file=tmp_path / "me.key",
+        username="flyte",
+        password_file=tmp_path / "password",
+        prefix="/mine",
+    )
+    local, prod = file.clusters
+    assert local == ProcessClusterSettings(name="local", cpu_millis=4000, memory_bytes=8 * 2**30)
+    assert isinstance(prod, KubernetesSettings)
+    assert (prod.kubeconfig, prod.context) == (str(tmp_path / "kubeconfig"), "admin")
+    assert (prod.namespace, prod.create_namespaces) == ("{project}-{domain}", True)
+    assert (prod.contact_s, prod.requests_per_second, prod.burst) == (30, 50, 100)
+    assert prod.spot_tolerations == ({"key": "spot", "operator": "Exists"},)
+    assert prod.devices["GPU"].label_values == {"A100": "a100"}
+    assert prod.devices["TPU"].resource == "google.com/tpu"
+    assert file.services == {"scheduler": {"listen": "0.0.0.0:7000"}}
+
+
+def test_classes_and_queues_become_values_of_the_scheduler(write: Write) -> None:
+    file = OperatorFile.read(write(WHOLE))
+    small = ResourceClass(
+        name="small",
+        max_cpu_millis=500,
+        max_memory_bytes=4 * 2**30,
+        max_accelerators={"GPU/A100": 8, "GPU": 1},
+        clusters=("prod",),
+        quota_cpu_millis=100_000,
+        quota_memory_bytes=400 * 2**30,
+        node_selector={"pool": "small"},
+        tolerations_json=json.dumps([{"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}]),
+        priority_class="high",
+        allow_host_paths=True,
+        allow_privileged=True,
+        allow_service_account_token=True,
+        service_accounts=("robot",),
+    )
+    gpu = QueueSettings(
+        name="gpu", run_concurrency=1, action_concurrency=10, depth=1000, priority=1000, clusters=("prod",)
+    )
+    assert file.entries.classes == (small,)
+    assert file.entries.queues == (gpu, QueueSettings(name="old", priority=7, draining=True))
+    assert file.entries.path == str(file.path)
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "{}"])
+def test_an_empty_file_is_a_platform_of_this_machine(write: Write, text: str) -> None:
+    file = OperatorFile.read(write(text))
+    assert file.clusters == (ProcessClusterSettings(name="local"),)
+    assert file.coordination is None
+    assert file.entries.queues == ()
+
+
+def test_without_clusters_queues_may_name_the_own_one(write: Write) -> None:
+    file = OperatorFile.read(write("queues: [{name: q, clusters: [local]}]"))
+    assert file.queues[0].clusters == ("local",)
+
+
+# --- what a wrong file is told --------------------------------------------------------------------------------------
+
+WRONG = {
+    "unknown key": ("queues:\n  - {name: q, dept: 3}", ["line 2", "queues[0].dept", "did you mean 'depth'"]),
+    "unknown section": ("que: []", ["que", "Keys here", "queues"]),
+    "key of another kind": (
+        "clusters: [{name: a, kind: process, kubeconfig: x}]",
+        ["clusters[0].kubeconfig", "not known", "cpu"],
+    ),
+    "unknown kind": ("clusters: [{name: a, kind: mesos}]", ["clusters[0]", "mesos", "process", "kubernetes"]),
+    "no kind": ("clusters: [{name: a}]", ["clusters[0]", "kind", "process or kubernetes"]),
+    "missing key": ("clusters: [{name: a, kind: kubernetes, default_image: i}]", ["worker_endpoints", "missing"]),
+    "wrong type": ("queues: [{name: q, depth: '10'}]", ["queues[0].depth", "integer", "'10'"]),
+    "truth is no number": ("queues: [{name: q, depth: true}]", ["queues[0].depth", "True"]),
+    "below zero": ("queues: [{name: q, depth: -1}]", ["queues[0].depth", "-1", "0 to"]),
+    "priority": ("queues: [{name: q, priority: high}]", ["queues[0].priority", "'high'", "min"]),
+    "priority too great": ("queues: [{name: q, priority: 1001}]", ["queues[0].priority", "1001", "0 to 1000"]),
+    "name": ("queues: [{name: GPU}]", ["queues[0].name", "'GPU'", "a-z"]),
+    "two of a name": ("queues: [{name: q}, {name: q}]", ["queues[1].name", "'q'", "entry 0"]),
+    "two classes of a name": ("resource_classes: [{name: c}, {name: c}]", ["resource_classes[1].name"]),
+    "quantity": ("resource_classes: [{name: c, cpu: four}]", ["resource_classes[0].cpu", "'four'", "quantity"]),
+    "negative quantity": ("resource_classes: [{name: c, memory: -1Gi}]", ["resource_classes[0].memory", "'-1Gi'"]),
+    "quota": ("resource_classes: [{name: c, cpu: 2, quota: {cpu: 1}}]", ["resource_classes[0].quota.cpu"]),
+    "toleration": (
+        "resource_classes: [{name: c, tolerations: [{kee: x}]}]",
+        ["resource_classes[0].tolerations", "kee"],
+    ),
+    "selector": ("resource_classes: [{name: c, node_selector: {a b: c}}]", ["resource_classes[0].node_selector"]),
+    "accelerator": ("resource_classes: [{name: c, accelerators: {gpu: 1}}]", ["resource_classes[0].accelerators"]),
+    "gpu twice": ("resource_classes: [{name: c, gpu: 1, accelerators: {GPU: 1}}]", ["resource_classes[0].gpu"]),
+    "unknown cluster": ("queues: [{name: q, clusters: [prod]}]", ["queues[0].clusters", "'prod'", "local"]),
+    "cluster name": ("clusters: [{name: Prod_1, kind: process}]", ["clusters[0].name", "'Prod_1'"]),
+    "kubeconfig": (
+        "clusters: [{name: a, kind: kubernetes, default_image: i, worker_endpoints: ['a:1'], kubeconfig: away}]",
+        ["clusters[0].kubeconfig", "No such file"],
+    ),
+    "namespace": (
+        "clusters: [{name: a, kind: kubernetes, default_image: i, worker_endpoints: ['a:1'], namespace: '{run}'}]",
+        ["clusters[0].namespace", "{run}"],
+    ),
+    "worker endpoint": (
+        "clusters: [{name: a, kind: kubernetes, default_image: i, worker_endpoints: [nowhere]}]",
+        ["clusters[0].worker_endpoints", "'nowhere'", "HOST:PORT"],
+    ),
+    "accelerator class": (
+        "clusters: [{name: a, kind: kubernetes, default_image: i, worker_endpoints: ['a:1'],"
+        " accelerators: {XPU: {resource: x/y}}}]",
+        ["clusters[0].accelerators", "XPU", "GPU"],
+    ),
+    "etcd endpoint": ("coordination: {etcd: {endpoints: ['127.0.0.1']}}", ["coordination.etcd.endpoints", "http://"]),
+    "etcd certificate": (
+        "coordination: {etcd: {endpoints: ['https://a:1'], cert_file: me.pem}}",
+        ["coordination.etcd.cert_file", "both or none"],
+    ),
+    "etcd password": (
+        "coordination: {etcd: {endpoints: ['http://a:1'], username: me}}",
+        ["coordination.etcd.username", "password"],
+    ),
+    "key twice": ("queues: []\nqueues: []", ["line 2", "'queues'", "twice"]),
+    "not YAML": ("queues: [", ["line", "not YAML"]),
+    "a list": ("- 1", ["dictionary"]),
+    "an object": ("queues: !!python/object:os.system {}", ["not YAML"]),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_mistake_is_told_with_its_place_and_what_is_allowed(write: Write, case: str) -> None:
+    text, words = WRONG[case]
+    said = refusal(write(text)).message
+    assert [word for word in words if word not in said] == [], said
+
+
+def test_all_mistakes_are_told_at_once_in_order_of_lines(write: Write) -> None:
+    text = (
+        "queues:\n  - {name: Q}\n  - {name: q, depth: -1}\nresource_classes:\n  - {name: c, cpu: 2, quota: {cpu: 1}}\n"
+    )
+    said = refusal(write(text)).message
+    assert said.index("line 2") < said.index("line 3") < said.index("line 5")
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    assert "No such file" in refusal(tmp_path / "none.yaml").message
+
+
+def test_what_is_not_text_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "flyteplane.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    assert "UTF-8" in refusal(path).message
+
+
+def test_an_alias_that_leads_back_to_itself_ends(write: Write) -> None:
+    assert refusal(write("queues: &a\n  - *a\n"))
+
+
+# --- reading again --------------------------------------------------------------------------------------------------
+
+
+def test_a_new_file_takes_effect(write: Write) -> None:
+    keeper = OperatorFileKeeper(write("queues: [{name: a}]"))
+    write("queues: [{name: b}]")
+    assert keeper.reread().changed
+    assert [queue.name for queue in keeper.current.queues] == ["b"]
+    assert not keeper.reread().changed
+
+
+def test_a_wrong_new_file_keeps_the_old_values_and_says_why(write: Write) -> None:
+    keeper = OperatorFileKeeper(write("queues: [{name: a}]"))
+    before = keeper.current
+    write("queues: [{name: B}]")
+    outcome = keeper.reread()
+    assert not outcome.changed
+    assert "queues[0].name" in outcome.problem
+    assert keeper.current is before
+
+
+def test_a_file_that_went_away_keeps_the_old_values(write: Write) -> None:
+    path = write("queues: [{name: a}]")
+    keeper = OperatorFileKeeper(path)
+    path.unlink()
+    assert "No such file" in keeper.reread().problem
+    assert keeper.current.queues
+
+
+def test_a_new_cluster_waits_for_the_next_start(write: Write) -> None:
+    keeper = OperatorFileKeeper(write("clusters: [{name: a, kind: process}]"))
+    write("clusters: [{name: a, kind: process}, {name: b, kind: process}]\nqueues: [{name: q, clusters: [a]}]")
+    outcome = keeper.reread()
+    assert (outcome.changed, outcome.waiting) == (True, ("clusters",))
+    assert keeper.current.cluster_names == ["a"]
+
+
+def test_a_queue_may_not_name_a_cluster_that_is_yet_to_start(write: Write) -> None:
+    keeper = OperatorFileKeeper(write("clusters: [{name: a, kind: process}]"))
+    write("clusters: [{name: a, kind: process}, {name: b, kind: process}]\nqueues: [{name: q, clusters: [b]}]")
+    assert "started again" in keeper.reread().problem
+    assert keeper.current.queues == ()

@@ -1,0 +1,201 @@
+"""Several scheduler processes: one leads, another takes over, and no run notices more than a pause."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tests.support.deployment import Deployment
+from tests.support.etcd import EtcdServer, require_etcd
+from tests.support.ledger import Ledger
+from tests.support.run_log import RunLog, events_of, whole_log
+from tests.system.conftest import PROGRAMS
+from tests.system.programs import fan_outs
+
+import flyte
+from flyte.client.init import set_settings
+from flyte.remote import Run
+from flyteapi.scheduler.v1.scheduler_service_pb2 import GetActionRequest
+from flyteapi.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceStub
+
+#: A scheduler that was killed is replaced within this time, and one that was asked to stop within that.
+KILLED_S = 15.0
+ASKED_S = 2.0
+SCHEDULER_SERVICE = "flyteapi.scheduler.v1.SchedulerService"
+
+
+def sum_of_squares(count: int) -> int:
+    return sum(number * number for number in range(count))
+
+
+@pytest.fixture
+def etcd(tmp_path: Path) -> Iterator[EtcdServer]:
+    """A coordination store of the test's own."""
+    require_etcd()
+    with EtcdServer(tmp_path / "etcd") as server:
+        yield server
+
+
+@pytest.fixture
+def two(tmp_path: Path, etcd: EtcdServer) -> Iterator[Deployment]:
+    """A platform with two schedulers, and this process as its client."""
+    with Deployment(tmp_path / "platform", etcd, schedulers=2) as deployment:
+        connect(deployment)
+        yield deployment
+    set_settings(None)
+
+
+@pytest.fixture
+def three(tmp_path: Path, etcd: EtcdServer) -> Iterator[Deployment]:
+    """A platform with three schedulers, and this process as its client."""
+    with Deployment(tmp_path / "platform", etcd, schedulers=3) as deployment:
+        connect(deployment)
+        yield deployment
+    set_settings(None)
+
+
+def connect(deployment: Deployment) -> None:
+    flyte.init(endpoint=deployment.endpoint, root_dir=PROGRAMS)
+
+
+def follow_until_done(run: Run, count: int) -> RunLog:
+    """The log of a run up to the moment when so many children have succeeded."""
+    log = RunLog()
+    for event in events_of(run):
+        log.add(event)
+        if len(log.succeeded()) >= count:
+            return log
+    raise AssertionError("the run ended before the moment came")
+
+
+def assert_right(run: Run, count: int, ledger: Ledger, before: RunLog, *, most_starts: int = 2) -> None:
+    """The result is right, what was done stayed done, and nothing ran more often than leaders changed."""
+    assert run.outputs()[0] == sum_of_squares(count)
+    after = whole_log(run)
+    after.assert_continues(before)
+    after.assert_each_action_ended_once()
+    assert len(after.succeeded()) == count
+    ledger.assert_ran_once(before.succeeded())
+    assert set(ledger.starts()) == after.succeeded()
+    assert max(ledger.starts().values()) <= most_starts
+
+
+def serving(endpoint: str) -> bool:
+    """Whether a process says that it serves the scheduler's calls."""
+    with grpc.insecure_channel(endpoint) as channel:
+        asked = health_pb2.HealthCheckRequest(service=SCHEDULER_SERVICE)
+        status = health_pb2_grpc.HealthStub(channel).Check(asked, timeout=5).status
+    return bool(status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def test_exactly_one_of_three_leads_and_the_others_refuse(three: Deployment, ledger: Ledger) -> None:
+    leader = three.leader()
+    assert [name for name in three.schedulers if serving(three[name].endpoint)] == [leader]
+    for name in three.schedulers:
+        with grpc.insecure_channel(three[name].endpoint) as channel, pytest.raises(grpc.RpcError) as refusal:
+            SchedulerServiceStub(channel).GetAction(GetActionRequest(), timeout=5)
+        code = refusal.value.code()  # type: ignore[attr-defined]
+        assert code is (grpc.StatusCode.INVALID_ARGUMENT if name == leader else grpc.StatusCode.UNAVAILABLE)
+    assert flyte.run(fan_outs.mixed, 4, ledger.path, 0.0).outputs()[0] == sum_of_squares(4)
+    three.stop()
+    three.assert_nothing_runs()
+
+
+def test_a_killed_leader_is_replaced_in_time_and_its_run_ends_right(two: Deployment, ledger: Ledger) -> None:
+    run = flyte.run(fan_outs.mixed, 200, ledger.path, 0.02)
+    before = follow_until_done(run, 60)
+    took_s = two.takeover("kill")
+    print(f"takeover after kill -9: {took_s:.2f} s")
+    assert took_s <= KILLED_S
+    assert_right(run, 200, ledger, before)
+    two.stop()
+    two.assert_nothing_runs()
+
+
+def test_a_leader_that_is_asked_to_stop_hands_over_at_once(two: Deployment, ledger: Ledger) -> None:
+    run = flyte.run(fan_outs.mixed, 200, ledger.path, 0.02)
+    before = follow_until_done(run, 60)
+    leader = two.leader()
+    took_s = two.takeover("terminate")
+    print(f"takeover after SIGTERM: {took_s:.2f} s")
+    assert took_s <= ASKED_S
+    assert_right(run, 200, ledger, before)
+    two[leader].await_end()
+    two.stop()
+    two.assert_nothing_runs()
+
+
+def test_three_leaders_in_turn_end_one_run(three: Deployment, ledger: Ledger) -> None:
+    run = flyte.run(fan_outs.mixed, 120, ledger.path, 0.05)
+    before = follow_until_done(run, 10)
+    for act in ("kill", "terminate"):
+        assert three.takeover(act) <= KILLED_S
+    assert_right(run, 120, ledger, before, most_starts=3)
+
+
+def test_a_paused_leader_changes_nothing_when_it_wakes(two: Deployment, ledger: Ledger) -> None:
+    run = flyte.run(fan_outs.mixed, 200, ledger.path, 0.02)
+    before = follow_until_done(run, 40)
+    old = two.leader()
+    took_s = two.takeover("freeze")
+    print(f"takeover after SIGSTOP: {took_s:.2f} s")
+    during = follow_until_done(run, 80)
+    two[old].thaw()
+    assert_right(run, 200, ledger, before)
+    whole_log(run).assert_continues(during)
+    new, epoch = two.await_leader()
+    assert new != old
+    # The old one stands by now, and is of use again.
+    two[new].kill()
+    assert two.await_leader(other_than=new)[0] == old
+    assert two.await_leader()[1] > epoch
+    assert flyte.run(fan_outs.mixed, 4, ledger.path, 0.0).outputs()[0] == sum_of_squares(4)
+
+
+def test_work_goes_on_while_etcd_is_killed_and_comes_back(two: Deployment, etcd: EtcdServer, ledger: Ledger) -> None:
+    run = flyte.run(fan_outs.mixed, 200, ledger.path, 0.05)
+    before = follow_until_done(run, 20)
+    leader = two.await_leader()
+    etcd.kill()
+    during = follow_until_done(run, 40)
+    etcd.start()
+    assert_right(run, 200, ledger, before, most_starts=1)
+    assert len(during.succeeded()) >= 40
+    assert two.await_leader() == leader
+
+
+def test_a_leader_that_cannot_know_steps_down_and_leads_again(
+    two: Deployment, etcd: EtcdServer, ledger: Ledger
+) -> None:
+    run = flyte.run(fan_outs.mixed, 40, ledger.path, 0.05)
+    before = follow_until_done(run, 10)
+    leader = two.leader()
+    etcd.kill()
+    await_health(two[leader].endpoint, serving=False)
+    etcd.start()
+    assert_right(run, 40, ledger, before)
+    two.leader()
+
+
+def test_a_submit_without_a_leader_waits_for_one(two: Deployment, ledger: Ledger) -> None:
+    leader = two.leader()
+    two[leader].kill()
+    began = time.monotonic()
+    run = flyte.run(fan_outs.mixed, 4, ledger.path, 0.0)
+    assert run.outputs()[0] == sum_of_squares(4)
+    print(f"a submit right after the kill: {time.monotonic() - began:.2f} s to its result")
+    assert two.leader() != leader
+
+
+def await_health(endpoint: str, *, serving: bool, within_s: float = 30.0) -> None:
+    """Return once a process says so; health is watched, not asked for again and again."""
+    wanted = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+    with grpc.insecure_channel(endpoint) as channel:
+        asked = health_pb2.HealthCheckRequest(service=SCHEDULER_SERVICE)
+        for answer in health_pb2_grpc.HealthStub(channel).Watch(asked, timeout=within_s):
+            if answer.status == wanted:
+                return

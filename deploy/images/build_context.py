@@ -12,6 +12,7 @@ folder is replaced as a whole, once everything is there.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import re
 import shutil
 import subprocess
@@ -89,8 +90,9 @@ def _pip(command: str, *arguments: str) -> None:
 
 
 def _pin(wheel: Path) -> str:
+    """A line of the list: what the wheel is of, its version, and its content."""
     name, version, *_ = wheel.name.split("-")
-    return f"{_name(name)}=={version}"
+    return f"{_name(name)}=={version} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}"
 
 
 def _name(requirement: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from tests.support.postgres import database_url
 
 from flyteapi.cache.v1 import cache_service_pb2 as api
 from flyteapi.cache.v1.cache_service_pb2_grpc import CacheServiceStub
@@ -31,10 +32,13 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest.fixture
-async def stub(tmp_path: Path, clock: ManualClock) -> AsyncIterator[CacheServiceAsyncStub]:
+@pytest.fixture(params=["sqlite", "postgres"])
+async def stub(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock
+) -> AsyncIterator[CacheServiceAsyncStub]:
     coordination = MemoryCoordination(clock=clock)
-    service = await open_cache(database_url=f"sqlite:///{tmp_path}/cache.db", coordination=coordination, clock=clock)
+    url = database_url(request.param, request=request, folder=tmp_path)
+    service = await open_cache(database_url=url, coordination=coordination, clock=clock)
     server = InProcessServer()
     service.add_to(server)
     yield CacheServiceStub(server.channel())

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.support.postgres import database_url
 
 from flyteplane.foundation.errors import Aborted
 from flyteplane.records import migrate, open_database
 from flyteplane.scheduler.application.administration_ports import AdministrationRecords
 from flyteplane.scheduler.application.ports import Records
-from flyteplane.scheduler.domain.catalogue import Entries
+from flyteplane.scheduler.domain.definitions import Entries
 from flyteplane.scheduler.domain.queueing.classes import ResourceClass
 from flyteplane.scheduler.domain.queueing.settings import QueueSettings
 from flyteplane.scheduler.store.memory_administration import MemoryAdministration
@@ -51,18 +52,19 @@ class Owner:
 Open = Callable[[], Awaitable[Owner]]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 async def open_owner(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
     """Opens one owner after another on the same store."""
     opened: list[Records] = []
     memory = MemoryRecords()
     rows = MemoryAdministration(memory)
+    url = database_url(request.param, request=request, folder=tmp_path)
 
     async def open_one() -> Owner:
         if request.param == "memory":
             owner = Owner(memory.open(), rows.open())
         else:
-            database = await open_database(f"sqlite:///{tmp_path}/scheduler.db")
+            database = await open_database(url)
             await migrate(database, package="flyteplane.scheduler.store.migrations")
             owner = Owner(SqlRecords(database), SqlAdministration(database))
         opened.append(owner.shard)

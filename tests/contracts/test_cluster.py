@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from tests.cluster.kubernetes.real import needs_kubernetes, real_cluster, real_namespace, shell
 from tests.runner.owner import Owner, decode, encode
+from tests.support.fake_kubernetes import FakeKubernetes
 
 from flyteapi.scheduler.v1.worker_service_pb2 import AttemptEnded, Drained, WorkerOrder, WorkerReport
+from flyteplane.cluster.kubernetes.adapter import KubernetesCluster
+from flyteplane.cluster.kubernetes.settings import KubernetesSettings
 from flyteplane.cluster.memory import MemoryCluster, MemoryWorker
 from flyteplane.cluster.ports import Cluster, WorkerSpec
 from flyteplane.cluster.process import ProcessCluster
@@ -29,12 +35,111 @@ async def double(x: int) -> int:
 """
 
 
-@pytest_asyncio.fixture(params=["memory", "process"])
-async def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Cluster]:
-    """Each cluster in turn."""
-    cluster: Cluster = MemoryCluster(_script) if request.param == "memory" else ProcessCluster(tmp_path / "platform")
-    yield cluster
+@dataclass(slots=True)
+class Bench:
+    """A cluster to be tested, and another owner's view of the same one."""
+
+    cluster: Cluster
+    successor: Callable[[], Awaitable[Cluster]] | None = None
+    """Set where workers outlive their owner."""
+
+
+@asynccontextmanager
+async def _memory(_folder: Path) -> AsyncIterator[Bench]:
+    cluster = MemoryCluster(_script)
+    yield Bench(cluster)
     await cluster.close()
+
+
+@asynccontextmanager
+async def _outliving_memory(_folder: Path) -> AsyncIterator[Bench]:
+    cluster = MemoryCluster(_script, outlives_owner=True)
+
+    async def successor() -> Cluster:
+        return cluster
+
+    yield Bench(cluster, successor)
+    await cluster.close()
+
+
+@asynccontextmanager
+async def _process(folder: Path) -> AsyncIterator[Bench]:
+    cluster = ProcessCluster(folder / "platform")
+    yield Bench(cluster)
+    await cluster.close()
+
+
+@asynccontextmanager
+async def _fake_kubernetes(folder: Path) -> AsyncIterator[Bench]:
+    async with FakeKubernetes() as server, AsyncExitStack() as stack:
+
+        async def one() -> Cluster:
+            settings = KubernetesSettings(
+                name="fake",
+                kubeconfig=server.kubeconfig(folder),
+                default_image="python:3.11-slim",
+                worker_endpoints=("127.0.0.1:1",),
+            )
+            cluster = KubernetesCluster(settings)
+            stack.push_async_callback(cluster.close)
+            await cluster.open()
+            return cluster
+
+        yield Bench(await one(), one)
+
+
+@asynccontextmanager
+async def _kubernetes(_folder: Path) -> AsyncIterator[Bench]:
+    async with real_namespace() as namespace, AsyncExitStack() as stack:
+
+        async def one() -> Cluster:
+            return await stack.enter_async_context(real_cluster(namespace))
+
+        yield Bench(await one(), one)
+
+
+_BENCHES = {
+    "memory": _memory,
+    "outliving-memory": _outliving_memory,
+    "process": _process,
+    "fake-kubernetes": _fake_kubernetes,
+    "kubernetes": _kubernetes,
+}
+_ALL = [pytest.param(name, marks=needs_kubernetes) if name == "kubernetes" else pytest.param(name) for name in _BENCHES]
+
+
+@pytest_asyncio.fixture(params=_ALL)
+async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
+    """Each cluster in turn."""
+    async with _BENCHES[request.param](tmp_path) as bench:
+        yield bench
+
+
+@pytest_asyncio.fixture
+async def cluster(bench: Bench) -> Cluster:
+    """Each cluster in turn."""
+    return bench.cluster
+
+
+@pytest_asyncio.fixture(params=["memory", "process"])
+async def speaking_cluster(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Cluster]:
+    """Each cluster whose workers speak to their owner over a stream that they inherit."""
+    async with _BENCHES[request.param](tmp_path) as bench:
+        yield bench.cluster
+
+
+@pytest_asyncio.fixture(
+    params=["outliving-memory", "fake-kubernetes", pytest.param("kubernetes", marks=needs_kubernetes)]
+)
+async def successors(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
+    """Each cluster whose workers outlive their owner."""
+    async with _BENCHES[request.param](tmp_path) as bench:
+        yield bench
+
+
+def _lasting(name: str) -> WorkerSpec:
+    """A worker that goes on until it is stopped, wherever it is."""
+    return replace(shell(name, "trap 'exit 0' TERM; sleep 1000 & wait"), replica=True)
 
 
 def _script(worker: MemoryWorker, order: WorkerOrder) -> Iterable[WorkerReport]:
@@ -62,26 +167,26 @@ def bundle(tmp_path: Path) -> Path:
     return folder
 
 
-async def test_a_worker_says_hello_first(cluster: Cluster) -> None:
+async def test_a_worker_says_hello_first(speaking_cluster: Cluster) -> None:
     owner = Owner()
-    await cluster.start(WorkerSpec(name="w"), owner)
+    await speaking_cluster.start(WorkerSpec(name="w"), owner)
     assert owner.channel is not None
     await owner.until(lambda: owner.reports)
     assert owner.reports[0].hello.protocol == 1
 
 
-async def test_a_fresh_worker_exits_after_its_attempt(cluster: Cluster, bundle: Path) -> None:
+async def test_a_fresh_worker_exits_after_its_attempt(speaking_cluster: Cluster, bundle: Path) -> None:
     owner = Owner()
-    await cluster.start(WorkerSpec(name="w"), owner)
+    await speaking_cluster.start(WorkerSpec(name="w"), owner)
     end = await owner.end_of(owner.assign("double", encode(x=3), bundle=bundle))
     assert decode(end.outputs.inline) == [6]
     exit = await owner.gone()
     assert (exit.name, exit.exit_code, exit.signal, exit.known) == ("w", 0, 0, True)
 
 
-async def test_a_replica_goes_on_until_it_is_drained(cluster: Cluster, bundle: Path) -> None:
+async def test_a_replica_goes_on_until_it_is_drained(speaking_cluster: Cluster, bundle: Path) -> None:
     owner = Owner()
-    await cluster.start(WorkerSpec(name="w", replica=True), owner)
+    await speaking_cluster.start(WorkerSpec(name="w", replica=True), owner)
     for x in range(3):
         end = await owner.end_of(owner.assign("double", encode(x=x), bundle=bundle, action=f"a{x}"))
         assert decode(end.outputs.inline) == [2 * x]
@@ -92,11 +197,10 @@ async def test_a_replica_goes_on_until_it_is_drained(cluster: Cluster, bundle: P
 
 async def test_starting_a_name_again_adopts_the_worker(cluster: Cluster) -> None:
     first, second = Owner(), Owner()
-    await cluster.start(WorkerSpec(name="w", replica=True), first)
-    await first.until(lambda: first.reports)
-    await cluster.start(WorkerSpec(name="w", replica=True), second)
+    await cluster.start(_lasting("w"), first)
+    await cluster.start(_lasting("w"), second)
     assert second.channel is first.channel
-    await cluster.stop("w", grace_s=5.0)
+    await cluster.stop("w", grace_s=2.0)
     await second.gone()
     assert (first.exits, second.exits) == (0, 1)
 
@@ -104,24 +208,24 @@ async def test_starting_a_name_again_adopts_the_worker(cluster: Cluster) -> None
 async def test_a_name_can_be_used_again_once_its_worker_is_gone(cluster: Cluster) -> None:
     for _time in range(2):
         owner = Owner()
-        await cluster.start(WorkerSpec(name="w", replica=True), owner)
-        await cluster.stop("w", grace_s=5.0)
+        await cluster.start(_lasting("w"), owner)
+        await cluster.stop("w", grace_s=2.0)
         await owner.gone()
 
 
 async def test_stop_reports_the_exit_once_and_may_be_repeated(cluster: Cluster) -> None:
     owner = Owner()
-    await cluster.start(WorkerSpec(name="w", replica=True), owner)
-    await asyncio.gather(*(cluster.stop("w", grace_s=5.0) for _ in range(3)))
-    await cluster.stop("w", grace_s=5.0)
-    await cluster.stop("never started", grace_s=5.0)
+    await cluster.start(_lasting("w"), owner)
+    await asyncio.gather(*(cluster.stop("w", grace_s=2.0) for _ in range(3)))
+    await cluster.stop("w", grace_s=2.0)
+    await cluster.stop("never started", grace_s=2.0)
     await owner.gone()
     assert owner.exits == 1
 
 
-async def test_closing_the_stream_ends_the_worker(cluster: Cluster) -> None:
+async def test_closing_the_stream_ends_the_worker(speaking_cluster: Cluster) -> None:
     owner = Owner()
-    await cluster.start(WorkerSpec(name="w", replica=True), owner)
+    await speaking_cluster.start(WorkerSpec(name="w", replica=True), owner)
     await owner.until(lambda: owner.reports)
     assert owner.channel is not None
     owner.channel.close()
@@ -130,16 +234,42 @@ async def test_closing_the_stream_ends_the_worker(cluster: Cluster) -> None:
     owner.drain()
 
 
-async def test_close_ends_all_workers_and_starts_no_more(cluster: Cluster) -> None:
+async def test_close_starts_no_more_and_ends_workers_that_do_not_outlive_their_owner(bench: Bench) -> None:
     owners = [Owner() for _ in range(3)]
     for number, owner in enumerate(owners):
-        await cluster.start(WorkerSpec(name=f"w{number}", replica=True), owner)
-    await cluster.close()
-    for owner in owners:
-        await owner.gone()
-    assert [owner.exits for owner in owners] == [1, 1, 1]
+        await bench.cluster.start(_lasting(f"w{number}"), owner)
+    await bench.cluster.close()
+    if not bench.cluster.outlives_owner:
+        for owner in owners:
+            await owner.gone()
+    assert {owner.exits for owner in owners} == ({0} if bench.cluster.outlives_owner else {1})
     with pytest.raises(Unavailable):
-        await cluster.start(WorkerSpec(name="late"), Owner())
+        await bench.cluster.start(_lasting("late"), Owner())
+
+
+async def test_a_worker_that_was_never_started_cannot_be_adopted(cluster: Cluster) -> None:
+    assert not await cluster.adopt("never", Owner())
+    assert list(await cluster.others([])) == []
+
+
+async def test_the_next_owner_adopts_what_runs_and_finds_the_rest(successors: Bench) -> None:
+    assert successors.successor is not None
+    for name in ("kept", "left"):
+        await successors.cluster.start(_lasting(name), Owner())
+    second = await successors.successor()
+    owner = Owner()
+    assert await second.adopt("kept", owner)
+    assert list(await second.others(["kept"])) == ["left"]
+    await asyncio.gather(*(second.stop(name, grace_s=2.0) for name in ("kept", "left")))
+    await owner.gone()
+    assert owner.exits == 1
+    assert not await second.adopt("kept", Owner())
+    assert list(await second.others([])) == []
+
+
+async def test_a_cluster_that_answers_is_healthy(cluster: Cluster) -> None:
+    assert cluster.health().reachable
+    assert not cluster.health().message
 
 
 async def test_capacity_is_told(cluster: Cluster) -> None:
@@ -147,3 +277,4 @@ async def test_capacity_is_told(cluster: Cluster) -> None:
     assert capacity.cpu_millis >= 0
     assert capacity.memory_bytes >= 0
     assert cluster.name
+    assert cluster.kind

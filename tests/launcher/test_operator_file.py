@@ -9,17 +9,19 @@ from pathlib import Path
 import pytest
 
 from flyteplane.cluster.kubernetes.settings import KubernetesSettings
+from flyteplane.coordination import EtcdSettings
 from flyteplane.foundation.errors import InvalidArgument
 from flyteplane.launcher.clusters import ProcessClusterSettings
-from flyteplane.launcher.operator_file import EtcdSettings, OperatorFile
+from flyteplane.launcher.operator_file import OperatorFile
 from flyteplane.launcher.operator_keeper import OperatorFileKeeper
+from flyteplane.launcher.service_addresses import ServiceAddresses
 from flyteplane.scheduler.domain.queueing.classes import ResourceClass
 from flyteplane.scheduler.domain.queueing.settings import QueueSettings
 
 WHOLE = """
 coordination:
   etcd: {endpoints: [https://127.0.0.1:2379, https://127.0.0.2:2379], ca_file: ca.pem, cert_file: me.pem,
-         key_file: me.key, username: flyte, password_file: password, prefix: /mine}
+         key_file: me.key, username: flyte, password_file: password, prefix: /mine/}
 clusters:
   - {name: local, kind: process, cpu: "4", memory: 8Gi}
   - name: prod
@@ -51,7 +53,7 @@ resource_classes:
 queues:
   - {name: gpu, priority: max, run_concurrency: 1, action_concurrency: 10, depth: 1000, clusters: [prod]}
   - {name: old, priority: 7, draining: true}
-services: {scheduler: {listen: "0.0.0.0:7000"}}
+services: {addresses: {cache: "10.0.0.5:7001"}, lease_seconds: 5}
 """
 
 Write = Callable[[str], Path]
@@ -92,7 +94,7 @@ def test_every_key_of_a_whole_file_is_read(write: Write, tmp_path: Path) -> None
         key_file=tmp_path / "me.key",
         username="flyte",
         password_file=tmp_path / "password",
-        prefix="/mine",
+        prefix="/mine/",
     )
     local, prod = file.clusters
     assert local == ProcessClusterSettings(name="local", cpu_millis=4000, memory_bytes=8 * 2**30)
@@ -103,7 +105,7 @@ def test_every_key_of_a_whole_file_is_read(write: Write, tmp_path: Path) -> None
     assert prod.spot_tolerations == ({"key": "spot", "operator": "Exists"},)
     assert prod.devices["GPU"].label_values == {"A100": "a100"}
     assert prod.devices["TPU"].resource == "google.com/tpu"
-    assert file.services == {"scheduler": {"listen": "0.0.0.0:7000"}}
+    assert file.services == ServiceAddresses(addresses={"cache": "10.0.0.5:7001"}, lease_s=5)
 
 
 def test_classes_and_queues_become_values_of_the_scheduler(write: Write) -> None:
@@ -145,6 +147,14 @@ def test_without_clusters_queues_may_name_the_own_one(write: Write) -> None:
     assert file.queues[0].clusters == ("local",)
 
 
+def test_the_example_in_the_documentation_is_right(write: Write, repository: Path) -> None:
+    text = (repository / "docs" / "operator-file.md").read_text()
+    file = OperatorFile.read(write(text.split("```yaml\n")[1].split("```")[0]))
+    assert [cluster.name for cluster in file.clusters] == ["local", "prod"]
+    assert [shape.name for shape in file.resource_classes] == ["small", "a100"]
+    assert [queue.name for queue in file.queues] == ["gpu"]
+
+
 # --- what a wrong file is told --------------------------------------------------------------------------------------
 
 WRONG = {
@@ -156,7 +166,16 @@ WRONG = {
     ),
     "unknown kind": ("clusters: [{name: a, kind: mesos}]", ["clusters[0]", "mesos", "process", "kubernetes"]),
     "no kind": ("clusters: [{name: a}]", ["clusters[0]", "kind", "process or kubernetes"]),
-    "missing key": ("clusters: [{name: a, kind: kubernetes, default_image: i}]", ["worker_endpoints", "missing"]),
+    "missing key": (
+        "clusters: [{name: a, kind: kubernetes}]",
+        ["clusters[0].default_image", "[0].worker_endpoints", "missing"],
+    ),
+    "no worker endpoint": (
+        "clusters: [{name: a, kind: kubernetes, default_image: i, worker_endpoints: []}]",
+        ["clusters[0].worker_endpoints", "at least one"],
+    ),
+    "service": ("services: {addresses: {mail: 'a:1'}}", ["line 1: services.addresses.mail", "no such service"]),
+    "services": ("services: [1]", ["line 1: services: ", "mapping"]),
     "wrong type": ("queues: [{name: q, depth: '10'}]", ["queues[0].depth", "integer", "'10'"]),
     "truth is no number": ("queues: [{name: q, depth: true}]", ["queues[0].depth", "True"]),
     "below zero": ("queues: [{name: q, depth: -1}]", ["queues[0].depth", "-1", "0 to"]),
@@ -195,9 +214,14 @@ WRONG = {
         ["clusters[0].accelerators", "XPU", "GPU"],
     ),
     "etcd endpoint": ("coordination: {etcd: {endpoints: ['127.0.0.1']}}", ["coordination.etcd.endpoints", "http://"]),
+    "etcd file": (
+        "coordination: {etcd: {endpoints: ['https://a:1'], ca_file: away.pem}}",
+        ["coordination.etcd.ca_file", "away.pem"],
+    ),
+    "etcd prefix": ("coordination: {etcd: {endpoints: ['a:1'], prefix: /me}}", ["coordination.etcd.prefix", "'/me/'"]),
     "etcd certificate": (
         "coordination: {etcd: {endpoints: ['https://a:1'], cert_file: me.pem}}",
-        ["coordination.etcd.cert_file", "both or none"],
+        ["coordination.etcd.cert_file", "together"],
     ),
     "etcd password": (
         "coordination: {etcd: {endpoints: ['http://a:1'], username: me}}",

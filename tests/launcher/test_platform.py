@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -19,6 +20,8 @@ from flyteapi.admin.v1.identity_service_pb2_grpc import (
     IdentityServiceStub,
     add_IdentityServiceServicer_to_server,
 )
+from flyteapi.scheduler.v1.worker_service_pb2 import Hello, SessionRequest, WorkerReport
+from flyteapi.scheduler.v1.worker_service_pb2_grpc import WorkerServiceStub
 from flyteplane.foundation.errors import FailedPrecondition, InvalidArgument, Unavailable
 from flyteplane.launcher.endpoint import address_to_listen_on, own_socket
 from flyteplane.launcher.platform import Platform
@@ -65,7 +68,7 @@ class Table:
         return ServiceEntry(name=name, open=open_service)
 
 
-def settings(folder: Path, **fields: str) -> PlatformSettings:
+def settings(folder: Path, **fields: Any) -> PlatformSettings:
     return PlatformSettings(data=folder / "platform", **fields)
 
 
@@ -202,3 +205,22 @@ def test_an_endpoint_that_is_no_socket_or_too_long_is_refused(tmp_path: Path) ->
     for endpoint in (f"unix:{tmp_path}/file", f"unix:/{'x' * 120}"):
         with pytest.raises(InvalidArgument):
             address_to_listen_on(endpoint, data=tmp_path)
+
+
+async def test_workers_have_a_listener_of_their_own_where_nothing_else_is_served(tmp_path: Path) -> None:
+    platform = await Platform.open(settings(tmp_path, worker_listen="127.0.0.1:0"))
+    try:
+        async with open_channel(platform.worker_address) as channel:
+            with pytest.raises(grpc.aio.AioRpcError) as refusal:
+                await IdentityServiceStub(channel).WhoAmI(WhoAmIRequest())
+            assert refusal.value.code() is grpc.StatusCode.UNIMPLEMENTED
+            hello = SessionRequest(reports=[WorkerReport(hello=Hello(token="forged"))])
+            with pytest.raises(grpc.aio.AioRpcError) as refusal:
+                await WorkerServiceStub(channel).Session(iter([hello])).read()
+            assert refusal.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        async with open_channel(platform.endpoint) as channel:
+            with pytest.raises(grpc.aio.AioRpcError) as refusal:
+                await WorkerServiceStub(channel).Session(iter([hello])).read()
+            assert refusal.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    finally:
+        await platform.close()

@@ -10,9 +10,10 @@ from flyteplane.foundation.errors import Unavailable
 from flyteplane.scheduler.application.administration import Administration
 from flyteplane.scheduler.application.class_admin import ClassAdministration
 from flyteplane.scheduler.application.queue_admin import QueueAdministration
-from flyteplane.scheduler.domain.catalogue import Entries
+from flyteplane.scheduler.domain.definitions import Entries
 from flyteplane.scheduler.domain.queueing.classes import ClusterRoom, ResourceClass
 from flyteplane.scheduler.domain.queueing.settings import QueueSettings
+from flyteplane.scheduler.domain.queueing.waits import QueueFigures, RoomFigures
 from flyteplane.scheduler.store.memory_administration import MemoryAdministration, MemoryAdministrationOwner
 from flyteplane.scheduler.store.memory_records import MemoryRecords
 
@@ -20,22 +21,9 @@ LOCAL = ClusterRoom(name="local", cpu_millis=4000, memory_bytes=8 * 2**30)
 PROD = ClusterRoom(name="prod")
 
 
-@dataclass(frozen=True, slots=True)
-class InQueue:
-    """Figures of a queue."""
-
-    running: int = 0
-    waiting: int = 0
-    running_runs: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class InClass:
-    """Figures of a class."""
-
-    running: int = 0
-    cpu_millis: int = 0
-    memory_bytes: int = 0
+def in_queue(*, running: int = 0, waiting: int = 0, runs: int = 0, parents: int = 0) -> QueueFigures:
+    """Figures of a queue; `parents` have an attempt that waits for its children."""
+    return QueueFigures(running=running, waiting=waiting, runs=runs, held=running + parents)
 
 
 @dataclass(slots=True)
@@ -45,8 +33,8 @@ class RememberedAdmission:
     queues: list[str] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
     configured: int = 0
-    in_queue: dict[str, InQueue] = field(default_factory=dict)
-    in_class: dict[str, InClass] = field(default_factory=dict)
+    in_queue: dict[str, QueueFigures] = field(default_factory=dict)
+    in_class: dict[str, RoomFigures] = field(default_factory=dict)
 
     def configure(
         self, *, queues: Sequence[QueueSettings], classes: Sequence[ResourceClass], clusters: Sequence[ClusterRoom]
@@ -56,13 +44,13 @@ class RememberedAdmission:
         self.classes = [shape.name for shape in classes]
         self.configured += 1
 
-    def figures(self, queue: str) -> InQueue:
+    def figures(self, queue: str) -> QueueFigures:
         """See the port."""
-        return self.in_queue.get(queue, InQueue())
+        return self.in_queue.get(queue, QueueFigures())
 
-    def class_figures(self, name: str) -> InClass:
+    def class_figures(self, name: str) -> RoomFigures:
         """See the port."""
-        return self.in_class.get(name, InClass())
+        return self.in_class.get(name, RoomFigures())
 
 
 class TroubledRecords(MemoryAdministrationOwner):

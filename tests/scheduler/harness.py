@@ -13,15 +13,17 @@ from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder, WorkerReport
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteapi.task.v1.value_pb2 import Payload
+from flyteplane.cluster.memory import MemoryCluster
+from flyteplane.cluster.ports import ClusterCapacity, PodConstraints
 from flyteplane.cluster.process_fitness import process_fitness
 from flyteplane.foundation.clock import ManualClock
 from flyteplane.scheduler.application.intake import NewRun
 from flyteplane.scheduler.application.living import Action
 from flyteplane.scheduler.application.ports import RunKey
 from flyteplane.scheduler.application.scheduler import Parts, Scheduler
-from flyteplane.scheduler.domain.admission import Room
 from flyteplane.scheduler.domain.phases import Phase
 from flyteplane.scheduler.store.log_files import LogFiles
+from flyteplane.scheduler.store.memory_administration import MemoryAdministration
 from flyteplane.scheduler.store.memory_records import MemoryRecords
 
 
@@ -45,6 +47,20 @@ def task(
     return spec
 
 
+NO_LIMIT = ClusterCapacity(cpu_millis=0, memory_bytes=0)
+
+
+class LikeProcesses(MemoryCluster):
+    """A cluster in memory that refuses what processes refuse."""
+
+    def __init__(self, *, name: str = "local", capacity: ClusterCapacity = NO_LIMIT) -> None:
+        super().__init__(name=name, capacity=capacity)
+
+    def refuse_unfit(self, task: TaskSpec, constraints: PodConstraints) -> None:
+        """See the port."""
+        process_fitness(task)
+
+
 class ScriptedWorkers:
     """Placement whose workers do what the test says."""
 
@@ -58,6 +74,10 @@ class ScriptedWorkers:
         """See the port."""
         assert action.attempt is not None
         self.placed.append((action.attempt.lease, action))
+
+    def whereabouts(self, lease: int) -> tuple[str, str]:
+        """See the port."""
+        return "", ""
 
     def adopt(self, action: Action) -> bool:
         """See the port."""
@@ -110,12 +130,13 @@ class MemoryCache:
 class Bench:
     """One scheduler after another on the same stores."""
 
-    def __init__(self, folder: Path, *, room: Room | None = None) -> None:
+    def __init__(self, folder: Path, *, room: ClusterCapacity = NO_LIMIT) -> None:
         self.folder = folder
         self.clock = ManualClock()
         self.records = MemoryRecords()
         self.cache = MemoryCache()
-        self.room = room or Room()
+        self.administration = MemoryAdministration(self.records)
+        self.room = room
         self.failures: list[BaseException] = []
         self.workers = ScriptedWorkers()
         self.scheduler: Scheduler
@@ -125,14 +146,14 @@ class Bench:
         if hasattr(self, "scheduler"):
             self.scheduler.engine.timers.close()
         self.workers = ScriptedWorkers()
-        room = Room(cpu_millis=self.room.cpu_millis, memory_bytes=self.room.memory_bytes)
         parts = Parts(
             records=self.records.open(),
             logs=LogFiles(self.folder / "logs"),
             cache=self.cache,
             clock=self.clock,
-            room=room,
-            fitness=lambda spec, constraints: process_fitness(spec),
+            administration=self.administration.open(),
+            clusters=[LikeProcesses(capacity=self.room)],
+            pool_clusters=["local"],
         )
         self.scheduler = Scheduler(parts, on_failure=self.failures.append)
         await self.scheduler.start(epoch=1, placements={"fresh": self.workers, "pool": self.workers})

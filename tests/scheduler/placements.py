@@ -7,23 +7,23 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.scheduler.harness import MemoryCache, ScriptedWorkers, settle
+from tests.scheduler.harness import LikeProcesses, MemoryCache, ScriptedWorkers, settle
 
 from flyte.spec.digests import task_digest
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
-from flyteplane.cluster.process_fitness import process_fitness
 from flyteplane.foundation.clock import ManualClock
 from flyteplane.scheduler.application.intake import NewRun
 from flyteplane.scheduler.application.ports import Placement, RunKey
 from flyteplane.scheduler.application.scheduler import Parts, Scheduler
-from flyteplane.scheduler.domain.admission import Room
 from flyteplane.scheduler.domain.phases import ROOT, Phase
 from flyteplane.scheduler.domain.state import ActionState
 from flyteplane.scheduler.store.log_files import LogFiles
+from flyteplane.scheduler.store.memory_administration import MemoryAdministration
 from flyteplane.scheduler.store.memory_records import MemoryRecords
 
 if TYPE_CHECKING:
     from flyteapi.task.v1.task_spec_pb2 import SecretRequest, TaskSpec
+    from flyteplane.cluster.ports import Cluster
     from flyteplane.scheduler.application.living import Action
 
 KEY = RunKey("project", "domain", "r1")
@@ -71,9 +71,13 @@ class Stage:
     """One scheduler after another on one store, each with the placement that `make` makes for it."""
 
     def __init__(
-        self, folder: Path, make: Callable[[Stage], Mapping[str, Placement]], *, lasting: Sequence[str] = ()
+        self,
+        folder: Path,
+        make: Callable[[Stage], Mapping[str, Placement]],
+        *,
+        clusters: Sequence[Cluster] | None = None,
     ) -> None:
-        self._lasting = lasting
+        self._clusters = clusters or [LikeProcesses()]
         self.clock = ManualClock()
         self.secrets = Secrets()
         self.bundles = Bundles()
@@ -91,13 +95,14 @@ class Stage:
             logs=LogFiles(self._folder / "logs"),
             cache=MemoryCache(),
             clock=self.clock,
-            room=Room(),
-            fitness=lambda spec, constraints: process_fitness(spec),
+            administration=MemoryAdministration(self._records).open(),
+            clusters=self._clusters,
+            pool_clusters=["local"],
         )
         self.scheduler = Scheduler(parts, on_failure=self.failures.append)
         others = ScriptedWorkers()
         self.placements = {"fresh": others, "pool": others, **self._make(self)}
-        await self.scheduler.start(epoch=1, placements=self.placements, lasting=self._lasting)
+        await self.scheduler.start(epoch=1, placements=self.placements)
         await settle()
 
     async def close(self) -> None:

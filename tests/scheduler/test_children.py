@@ -2,7 +2,7 @@
 
 from tests.scheduler.harness import Bench, settle, task
 
-from flyteplane.scheduler.domain.admission import Room
+from flyteplane.cluster.ports import ClusterCapacity
 from flyteplane.scheduler.domain.phases import Phase
 
 
@@ -104,7 +104,7 @@ async def test_a_call_of_a_task_that_cannot_be_carried_out_is_refused_and_not_st
 
 
 async def test_a_waiting_parent_lends_its_room_to_its_children(bench: Bench) -> None:
-    bench.room = Room(cpu_millis=1000)
+    bench.room = ClusterCapacity(cpu_millis=1000, memory_bytes=0)
     await bench.start()
     spec = task("env.deep")
     spec.resources.cpu = "1"
@@ -116,11 +116,11 @@ async def test_a_waiting_parent_lends_its_room_to_its_children(bench: Bench) -> 
     for depth in range(5, 0, -1):
         await bench.succeed(f"d{depth}")
     await bench.succeed("a0")
-    assert bench.scheduler.engine.room.used_cpu == 0
+    assert bench.scheduler.admission.cluster_figures("local").used_cpu_millis == 0
 
 
 async def test_room_bounds_what_runs_at_once_and_is_given_back(bench: Bench) -> None:
-    bench.room = Room(cpu_millis=1000)
+    bench.room = ClusterCapacity(cpu_millis=1000, memory_bytes=0)
     await bench.start()
     spec = task("env.child")
     spec.resources.cpu = "500m"
@@ -135,5 +135,5 @@ async def test_room_bounds_what_runs_at_once_and_is_given_back(bench: Bench) -> 
     for name in ("c2", "c3", "c4"):
         await bench.succeed(name)
     await bench.succeed("a0")
-    assert bench.scheduler.engine.room.used_cpu == 0
+    assert bench.scheduler.admission.cluster_figures("local").used_cpu_millis == 0
     assert not bench.scheduler.engine.attempts

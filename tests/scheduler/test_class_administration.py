@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.scheduler.administration_world import LOCAL, PROD, InClass, World
+from tests.scheduler.administration_world import LOCAL, PROD, World
 
 from flyteplane.foundation.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
-from flyteplane.scheduler.domain.catalogue import Entries, Origin, make_catalogue
-from flyteplane.scheduler.domain.queueing.classes import ClusterRoom, ResourceClass
+from flyteplane.scheduler.domain.definitions import Entries, Origin, merge_definitions
+from flyteplane.scheduler.domain.queueing.classes import ClusterRoom, Demand, ResourceClass
+from flyteplane.scheduler.domain.queueing.waits import RoomFigures
 
 SMALL = ResourceClass(name="small", max_cpu_millis=1000, max_memory_bytes=2**30, clusters=("prod",))
 LARGE = ResourceClass(name="large", max_cpu_millis=8000, max_memory_bytes=2**34, clusters=("prod",))
@@ -43,7 +44,7 @@ async def test_classes_come_smallest_first(world: World) -> None:
 
 async def test_a_class_tells_what_it_has_in_use(world: World) -> None:
     await world.classes.put(SMALL)
-    world.live.in_class["small"] = InClass(running=2, cpu_millis=1500, memory_bytes=7)
+    world.live.in_class["small"] = RoomFigures(running=2, used_cpu_millis=1500, used_memory_bytes=7)
     view = world.classes.get("small")
     assert (view.running, view.used_cpu_millis, view.used_memory_bytes) == (2, 1500, 7)
 
@@ -73,7 +74,7 @@ async def test_a_class_of_the_file_is_changed_in_the_file_only() -> None:
 async def test_a_deleted_class_is_gone_whatever_runs_in_it(world: World) -> None:
     await world.classes.put(SMALL)
     await world.classes.put(LARGE)
-    world.live.in_class["small"] = InClass(running=2)
+    world.live.in_class["small"] = RoomFigures(running=2)
     await world.classes.delete("small")
     assert "small" not in world.live.classes
     with pytest.raises(NotFound):
@@ -94,7 +95,7 @@ async def test_a_defined_class_takes_the_place_of_the_cluster_s_own_and_gives_it
     await world.classes.put(SMALL)
     assert names(world) == ["small", "local"]
     await world.classes.delete("small")
-    assert names(world) == ["local", "prod"]
+    assert names(world) == ["local", "prod", "prod-accelerators"]
 
 
 async def test_a_class_for_all_clusters_leaves_none_with_its_own(world: World) -> None:
@@ -116,8 +117,8 @@ async def test_a_class_named_like_its_cluster_takes_the_place_of_the_own_one(wor
 
 async def test_names_never_clash_whatever_classes_are_called() -> None:
     stored = Entries(classes=(ResourceClass(name="local", clusters=("prod",)),))
-    catalogue = make_catalogue(stored=stored, file=Entries(), clusters=[LOCAL, PROD])
-    assert {name: entry.origin for name, entry in catalogue.classes.items()} == {
+    definitions = merge_definitions(stored=stored, file=Entries(), clusters=[LOCAL, PROD])
+    assert {name: entry.origin for name, entry in definitions.classes.items()} == {
         "local": Origin.STORE,
         "local-2": Origin.BUILT_IN,
     }
@@ -125,8 +126,16 @@ async def test_names_never_clash_whatever_classes_are_called() -> None:
 
 def test_accelerators_of_a_cluster_have_an_own_class_of_theirs() -> None:
     room = ClusterRoom(name="gpus", accelerators={"GPU": 8})
-    catalogue = make_catalogue(stored=Entries(), file=Entries(), clusters=[room])
-    assert {name: dict(entry.shape.max_accelerators) for name, entry in catalogue.classes.items()} == {
+    definitions = merge_definitions(stored=Entries(), file=Entries(), clusters=[room])
+    assert {name: dict(entry.shape.max_accelerators) for name, entry in definitions.classes.items()} == {
         "gpus": {},
         "gpus-accelerators": {"GPU": 8},
     }
+
+
+def test_a_cluster_that_decides_itself_offers_every_accelerator_and_a_machine_none() -> None:
+    definitions = merge_definitions(stored=Entries(), file=Entries(), clusters=[LOCAL, PROD])
+    accelerated = definitions.classes["prod-accelerators"].shape
+    assert accelerated.fits(Demand(accelerators=(("GPU/A100", 8),)))
+    assert accelerated.fits(Demand(accelerators=(("TPU", 4),)))
+    assert "local-accelerators" not in definitions.classes

@@ -13,6 +13,7 @@ from flyteapi.scheduler.v1.worker_service_pb2 import AttemptEnded, AttemptStarte
 from flyteapi.task.v1.task_spec_pb2 import SecretRequest
 from flyteapi.task.v1.value_pb2 import Payload
 from flyteplane.cluster.memory import MemoryCluster, MemoryWorker
+from flyteplane.cluster.ports import PodConstraints
 from flyteplane.foundation.errors import InvalidArgument, NotFound, PermissionDenied, PlatformError, Unavailable
 from flyteplane.scheduler.clients.fresh_workers import FreshWorkers, WorkerHelp
 from flyteplane.scheduler.domain.phases import Phase
@@ -39,7 +40,7 @@ async def stage(tmp_path: Path, cluster: MemoryCluster) -> AsyncIterator[Stage]:
         fresh = FreshWorkers(
             engine=stage.scheduler.engine,
             clusters={"local": cluster},
-            constraints={},
+            constraints=lambda name: PodConstraints(),
             help=WorkerHelp(
                 secrets=stage.secrets,
                 mint_token=stage.token,

@@ -20,7 +20,7 @@ from flyteapi.scheduler.v1.worker_service_pb2 import (
 from flyteapi.task.v1.task_spec_pb2 import SecretRequest
 from flyteapi.task.v1.value_pb2 import Payload
 from flyteplane.cluster.memory import MemoryCluster, MemoryWorker
-from flyteplane.cluster.ports import ExitReason, WorkerStage
+from flyteplane.cluster.ports import ExitReason, PodConstraints, WorkerStage
 from flyteplane.foundation.errors import (
     FailedPrecondition,
     InvalidArgument,
@@ -92,16 +92,15 @@ class Pods:
     def __init__(self, folder: Path) -> None:
         self.cluster = MemoryCluster(name="prod", outlives_owner=True)
         self.leads = True
-        self.stage = Stage(folder, self._make, lasting=["prod"])
+        self.stage = Stage(folder, self._make, clusters=[self.cluster])
         self.fresh: FreshWorkers
         self.sessions: WorkerSessions
 
     def _make(self, stage: Stage) -> dict[str, FreshWorkers]:
-        stage.scheduler.engine.cluster = "prod"
         self.fresh = FreshWorkers(
             engine=stage.scheduler.engine,
             clusters={"prod": self.cluster},
-            constraints={},
+            constraints=lambda name: PodConstraints(),
             help=WorkerHelp(
                 secrets=stage.secrets,
                 mint_token=mint,
@@ -180,7 +179,7 @@ async def test_a_pod_is_told_its_attempt_on_its_own_stream_and_runs_it(pods: Pod
 
 
 async def test_a_pod_is_started_only_once_its_placement_is_stored(pods: Pods) -> None:
-    stored: list[str] = []
+    stored: list[int] = []
     start = pods.cluster.start
 
     async def watched(spec, sink):  # type: ignore[no-untyped-def]
@@ -410,9 +409,7 @@ async def test_pods_that_nobody_answers_for_are_found_and_stopped(pods: Pods) ->
     await pods.stage.submit(task())
     await pods.run()
     kept = pods.pod
-    stray = MemoryWorker(
-        kept.spec, kept.sink, lambda *_: (), lambda w: pods.cluster.workers.pop("stray", None) and None
-    )
+    stray = MemoryWorker(kept.spec, kept.sink, lambda *_: (), lambda worker: None)
     pods.cluster.workers["stray"] = stray
     pods.stage.scheduler.background.start(
         sweep_for_ever(pods.fresh, [pods.cluster], clock=pods.stage.clock), name="sweep"

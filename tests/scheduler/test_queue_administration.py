@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
-from tests.scheduler.administration_world import InQueue, World
+from tests.scheduler.administration_world import World, in_queue
 
 from flyteplane.foundation.errors import (
-    Aborted,
     AlreadyExists,
     FailedPrecondition,
     InvalidArgument,
     NotFound,
     Unavailable,
 )
-from flyteplane.scheduler.application.queue_admin import QueueState
-from flyteplane.scheduler.domain.catalogue import Entries
+from flyteplane.scheduler.application.administration import Administration
+from flyteplane.scheduler.application.queue_admin import QueueAdministration, QueueState
+from flyteplane.scheduler.domain.definitions import Entries
+from flyteplane.scheduler.domain.queueing.admission import Admission
+from flyteplane.scheduler.domain.queueing.classes import Demand
 from flyteplane.scheduler.domain.queueing.settings import QueueSettings
+from flyteplane.scheduler.domain.queueing.waits import QueueFigures
 
 GPU = QueueSettings(name="gpu", action_concurrency=2, depth=10, clusters=("prod",))
 IN_FILE = Entries(queues=(QueueSettings(name="kept", depth=5),), path="/etc/flyteplane.yaml")
@@ -91,7 +95,7 @@ async def test_a_star_means_every_cluster(world: World) -> None:
 
 async def test_a_lowered_queue_keeps_what_it_runs(world: World) -> None:
     await world.queues.put(GPU)
-    world.live.in_queue["gpu"] = InQueue(running=2, waiting=5, running_runs=1)
+    world.live.in_queue["gpu"] = in_queue(running=2, waiting=5, runs=1)
     view = await world.queues.put(QueueSettings(name="gpu", action_concurrency=1, depth=1))
     assert (view.running, view.waiting, view.running_runs) == (2, 5, 1)
 
@@ -109,9 +113,9 @@ async def test_what_an_unknown_queue_is_asked_for_names_those_there_are(world: W
 
 async def test_a_drained_queue_is_draining_until_it_is_empty(world: World) -> None:
     await world.queues.put(GPU)
-    world.live.in_queue["gpu"] = InQueue(running=1, waiting=2)
+    world.live.in_queue["gpu"] = in_queue(running=1, waiting=2)
     assert (await world.queues.drain("gpu")).state is QueueState.DRAINING
-    world.live.in_queue["gpu"] = InQueue(waiting=1)
+    world.live.in_queue["gpu"] = in_queue(waiting=1)
     assert world.queues.get("gpu").state is QueueState.DRAINING
     world.live.in_queue.clear()
     assert world.queues.get("gpu").state is QueueState.DRAINED
@@ -136,13 +140,13 @@ async def test_a_drained_queue_can_be_activated_again(world: World) -> None:
 @pytest.mark.parametrize(
     ("drained", "figures", "words"),
     [
-        (False, InQueue(), "still accepts"),
-        (True, InQueue(running=3, waiting=2), "3 running and 2 waiting"),
-        (True, InQueue(waiting=1), "0 running and 1 waiting"),
+        (False, in_queue(), "still accepts"),
+        (True, in_queue(running=3, waiting=2), "3 running and 2 waiting"),
+        (True, in_queue(waiting=1), "0 running and 1 waiting"),
     ],
 )
 async def test_a_queue_that_is_not_drained_and_empty_is_not_deleted(
-    world: World, drained: bool, figures: InQueue, words: str
+    world: World, drained: bool, figures: QueueFigures, words: str
 ) -> None:
     await world.queues.put(GPU)
     if drained:
@@ -210,7 +214,7 @@ async def test_a_stored_queue_gives_way_to_one_of_a_new_file_and_comes_back_afte
     await world.queues.put(stored)
     await world.administration.take_file(IN_FILE)
     assert world.queues.get("kept").settings.depth == 5
-    assert world.administration.catalogue.shadowed_queues == ("kept",)
+    assert world.administration.definitions.shadowed_queues == ("kept",)
     await world.administration.take_file(Entries())
     assert world.queues.get("kept").settings == stored
 
@@ -219,7 +223,7 @@ async def test_a_cluster_that_is_gone_does_not_stop_the_start(world: World) -> N
     await world.queues.put(GPU)
     world.clusters = [room for room in world.clusters if room.name != "prod"]
     await world.lead()
-    assert world.administration.catalogue.missing_clusters == ("prod",)
+    assert world.administration.definitions.missing_clusters == ("prod",)
     assert world.queues.get("gpu").settings == GPU
 
 
@@ -229,7 +233,7 @@ async def test_a_cluster_that_is_gone_does_not_stop_the_start(world: World) -> N
 async def test_a_leader_that_was_replaced_changes_nothing(world: World) -> None:
     paused = world.queues
     await world.lead()
-    with pytest.raises(Aborted):
+    with pytest.raises(Unavailable, match="another scheduler leads"):
         await paused.put(GPU)
     assert world.stored_queues == []
 
@@ -258,3 +262,39 @@ async def test_after_a_lost_answer_memory_says_what_the_store_says(world: World)
 async def test_of_two_who_create_the_same_queue_one_is_refused(world: World) -> None:
     answers = await asyncio.gather(*(world.queues.put(GPU, must_be_new=True) for _ in range(2)), return_exceptions=True)
     assert [type(answer) for answer in answers if isinstance(answer, Exception)] == [AlreadyExists]
+
+
+async def test_a_scheduler_that_does_not_lead_answers_nothing(world: World) -> None:
+    idle = Administration(world.rows.open(), live=world.live, clusters=world.clusters)
+    with pytest.raises(Unavailable):
+        QueueAdministration(idle).all()
+    await idle.take_file(IN_FILE)
+    with pytest.raises(Unavailable):
+        QueueAdministration(idle).get("kept")
+
+
+async def test_a_file_that_changed_before_the_lead_was_taken_counts(world: World) -> None:
+    administration = Administration(world.rows.open(), live=world.live, clusters=world.clusters)
+    await administration.take_file(IN_FILE)
+    await administration.open(epoch=world.shard.epoch)
+    assert QueueAdministration(administration).get("kept").from_file
+
+
+# --- the admission itself -------------------------------------------------------------------------------------------
+
+
+async def test_the_admission_accepts_by_what_was_put_and_drained(world: World) -> None:
+    admission: Admission[str] = Admission()
+    administration = Administration(world.rows.open(), live=admission, clusters=world.clusters)
+    await administration.open(epoch=world.shard.epoch)
+    queues = QueueAdministration(administration)
+    await queues.put(replace(GPU, depth=1))
+    demand = Demand(cpu_millis=100)
+    assert admission.classify("gpu", demand).name == "prod"
+    admission.push("a", queue="gpu", run="r", project="p", demand=demand, since=0.0)
+    assert admission.refusal("gpu") is not None
+    assert (queues.get("gpu").waiting, queues.get("gpu").running) == (1, 0)
+    assert [item for item, _ in admission.admit(0.0)] == ["a"]
+    assert (await queues.drain("gpu")).state is QueueState.DRAINING
+    with pytest.raises(FailedPrecondition, match="1 running and 0 waiting"):
+        await queues.delete("gpu")

@@ -9,26 +9,25 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 import pytest
-from tests.scheduler.harness import Bench, settle, task
+from tests.scheduler.harness import Bench, LikeProcesses, settle, task
 
 from flyteapi.common.v1.identity_pb2 import ActionId, RunId
 from flyteapi.common.v1.phase_pb2 import PHASE_ABORTED, PHASE_QUEUED, PHASE_RUNNING, PHASE_SUCCEEDED
 from flyteapi.scheduler.v1 import cluster_service_pb2 as clusters
-from flyteapi.scheduler.v1 import queue_service_pb2 as queues
 from flyteapi.scheduler.v1 import scheduler_service_pb2 as api
 from flyteapi.scheduler.v1.cluster_service_pb2_grpc import ClusterServiceStub, add_ClusterServiceServicer_to_server
-from flyteapi.scheduler.v1.queue_service_pb2_grpc import QueueServiceStub, add_QueueServiceServicer_to_server
 from flyteapi.scheduler.v1.scheduler_service_pb2_grpc import (
     SchedulerServiceStub,
     add_SchedulerServiceServicer_to_server,
 )
 from flyteapi.task.v1.value_pb2 import Payload
 from flyteplane.rpc.inprocess import InProcessServer
-from flyteplane.scheduler.servicer import ClusterServicer, QueueServicer, SchedulerServicer
+from flyteplane.scheduler.application.cluster_list import ClusterList
+from flyteplane.scheduler.servicer import SchedulerServicer
+from flyteplane.scheduler.servicer_clusters import ClusterServicer
 
 if TYPE_CHECKING:
     from flyteapi.scheduler.v1.cluster_service_pb2_grpc import ClusterServiceAsyncStub
-    from flyteapi.scheduler.v1.queue_service_pb2_grpc import QueueServiceAsyncStub
     from flyteapi.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceAsyncStub
 
 RUN = RunId(project="project", domain="domain", name="r1")
@@ -43,7 +42,6 @@ class Face:
 
     bench: Bench
     runs: SchedulerServiceAsyncStub
-    queues: QueueServiceAsyncStub
     clusters: ClusterServiceAsyncStub
 
     async def submit(self, **settings: Any) -> None:
@@ -63,10 +61,10 @@ class Face:
 async def face(bench: Bench) -> AsyncIterator[Face]:
     server = InProcessServer()
     add_SchedulerServiceServicer_to_server(SchedulerServicer(bench.scheduler), server)
-    add_QueueServiceServicer_to_server(QueueServicer(bench.scheduler), server)
-    add_ClusterServiceServicer_to_server(ClusterServicer(bench.scheduler), server)
+    cluster_list = ClusterList([LikeProcesses()], workers=lambda name: 0)
+    add_ClusterServiceServicer_to_server(ClusterServicer(cluster_list), server)
     channel = server.channel()
-    yield Face(bench, SchedulerServiceStub(channel), QueueServiceStub(channel), ClusterServiceStub(channel))
+    yield Face(bench, SchedulerServiceStub(channel), ClusterServiceStub(channel))
     await server.stop(None)
 
 
@@ -221,7 +219,7 @@ async def test_explain_says_where_an_action_is(face: Face) -> None:
     await face.children(2)
     assert "waits for its children" in (await face.runs.ExplainAction(ask)).summary
     waiting = await face.runs.ExplainAction(api.ExplainActionRequest(action=_root(name="c2")))
-    assert "may have 1" in waiting.summary
+    assert "at most 1" in waiting.summary
     assert (waiting.phase, waiting.queue) == (PHASE_QUEUED, "default")
     await face.bench.succeed("a0")
     assert "has ended" in (await face.runs.ExplainAction(ask)).summary
@@ -322,21 +320,7 @@ async def test_a_caller_who_leaves_a_stream_leaves_nothing_behind(face: Face) ->
     assert not run.watchers
 
 
-# --- queues and clusters --------------------------------------------------------------------------------------------
-
-
-async def test_there_is_the_default_queue_and_no_other(face: Face) -> None:
-    await face.submit()
-    got = await face.queues.GetQueue(queues.GetQueueRequest(name="default"))
-    assert (got.queue.name, got.queue.running) == ("default", 1)
-    assert list((await face.queues.ListQueues(queues.ListQueuesRequest())).queues) == [got.queue]
-    assert await _status(face.queues.GetQueue(queues.GetQueueRequest(name="x"))) is grpc.StatusCode.NOT_FOUND
-
-
-@pytest.mark.parametrize("rpc", ["PutQueue", "DrainQueue", "DeleteQueue"])
-async def test_what_this_version_does_not_offer_says_so(face: Face, rpc: str) -> None:
-    request = getattr(queues, f"{rpc}Request")()
-    assert await _status(getattr(face.queues, rpc)(request)) is grpc.StatusCode.UNIMPLEMENTED
+# --- clusters -------------------------------------------------------------------------------------------------------
 
 
 async def test_the_one_cluster_is_told(face: Face) -> None:

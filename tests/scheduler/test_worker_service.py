@@ -18,6 +18,7 @@ from flyteapi.scheduler.v1.worker_service_pb2 import (
     Heartbeat,
     Hello,
     SessionRequest,
+    SessionResponse,
     WorkerOrder,
     WorkerReport,
 )
@@ -32,7 +33,7 @@ class Stream:
     """The pod's end of a session."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._call = WorkerServiceStub(channel).Session()  # type: ignore[no-untyped-call]
+        self._call = WorkerServiceStub(channel).Session()
         self._orders: list[WorkerOrder] = []
 
     async def say(self, *reports: WorkerReport) -> None:
@@ -45,6 +46,7 @@ class Stream:
             response = await self._call.read()
             if response is grpc.aio.EOF:
                 raise EOFError(await self._call.code())
+            assert isinstance(response, SessionResponse)
             self._orders.extend(response.orders)
         return self._orders.pop(0)
 
@@ -54,7 +56,7 @@ class Stream:
             with suppress(grpc.aio.AioRpcError):
                 while await self._call.read() is not grpc.aio.EOF:
                     pass
-            return await self._call.code()  # type: ignore[no-any-return]
+            return await self._call.code()
 
     def break_off(self) -> None:
         """The connection is lost."""

@@ -20,6 +20,7 @@ from flyteplane.scheduler.store.memory_records import MemoryOwner, MemoryRecords
 if TYPE_CHECKING:
     from flyteplane.scheduler.application.living import Action, Attempt, Run
     from flyteplane.scheduler.application.ports import Placement
+    from flyteplane.scheduler.domain.queueing.slots import Slot
 
 
 # --- stores ---------------------------------------------------------------------------------------------------------
@@ -77,8 +78,8 @@ class IgnoresLeases(Engine):
         super().start(epoch=epoch, placements=placements, lasting=lasting)
         self.actions: dict[int, Action] = {}
 
-    def _place(self, action: Action) -> None:
-        super()._place(action)
+    def _place(self, action: Action, slot: Slot) -> None:
+        super()._place(action, slot)
         self.actions[action.state.lease] = action
 
     def receive(self, reports: Sequence[WorkerReport], *, placement: Placement) -> None:
@@ -138,12 +139,19 @@ class AnswersTwice(Engine):
             super().give_result(attempt, call, action)
 
 
+class _Kept:
+    """A slot that nobody releases."""
+
+    def release(self) -> None:
+        """Does not."""
+
+
 class KeepsRoom(Engine):
     """An attempt that ends while it does not wait keeps its room."""
 
     def _drop_attempt(self, action: Action) -> None:
-        if action.attempt is not None:
-            action.attempt.occupies = None
+        if action.attempt is not None and not action.attempt.waiting:
+            action.attempt.slot = _Kept()  # type: ignore[assignment]
         super()._drop_attempt(action)
 
 

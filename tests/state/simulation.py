@@ -18,8 +18,8 @@ from tests.state.world import MOST_STEPS, World
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder
 from flyteapi.task.v1.value_pb2 import Payload
+from flyteplane.cluster.ports import ClusterCapacity
 from flyteplane.scheduler.application.ports import RunKey
-from flyteplane.scheduler.domain.admission import Room
 from flyteplane.scheduler.domain.failures import worker_failure
 from flyteplane.scheduler.domain.phases import ROOT, Phase
 
@@ -163,7 +163,7 @@ class Simulation:
         self.rivals = self.random.choice([0, 0, 1, 2])
         self.hangs = self.random.random() < 0.5
         self.unsteady = self.random.random() < 0.4
-        room = Room(cpu_millis=self.random.choice([0, 700, 1_500]))
+        room = ClusterCapacity(cpu_millis=self.random.choice([0, 700, 1_500]), memory_bytes=0)
         self.world = World(folder, room=room, **options)
         self.programs = [self._program(number) for number in range(self.random.randint(1, 3))]
         self.nodes = {(program.key, node.name): node for program in self.programs for node in program.root.all()}

@@ -24,8 +24,8 @@ from tests.state.world import World
 
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
+from flyteplane.cluster.ports import ClusterCapacity
 from flyteplane.scheduler.application.ports import RunKey
-from flyteplane.scheduler.domain.admission import Room
 from flyteplane.scheduler.domain.failures import Failure, worker_failure
 from flyteplane.scheduler.domain.phases import ROOT
 
@@ -97,7 +97,9 @@ class SchedulerMachine(RuleBasedStateMachine):
     @initialize(cpu=st.sampled_from([0, 600, 1_000]), unsteady=st.booleans())
     def open(self, cpu: int, unsteady: bool) -> None:
         self.unsteady = unsteady
-        self.world = World(Path(self.folder.name), sqlite=self.sqlite, room=Room(cpu_millis=cpu))
+        self.world = World(
+            Path(self.folder.name), sqlite=self.sqlite, room=ClusterCapacity(cpu_millis=cpu, memory_bytes=0)
+        )
         self.do(self.world.start())
 
     # --- runs and people --------------------------------------------------------------------------------------------

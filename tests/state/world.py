@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.scheduler.harness import MemoryCache
+from tests.scheduler.harness import LikeProcesses, MemoryCache
 from tests.state.checker import Checker
 from tests.state.follower import Watch
 from tests.state.held_records import HeldRecords
@@ -20,16 +20,16 @@ from tests.state.workers import Incarnation, Worker
 from flyte.spec.digests import task_digest
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder
-from flyteplane.cluster.process_fitness import process_fitness
+from flyteplane.cluster.ports import ClusterCapacity
 from flyteplane.foundation.clock import ManualClock
 from flyteplane.records import migrate, open_database
 from flyteplane.scheduler.application.engine import Engine
 from flyteplane.scheduler.application.intake import NewRun
 from flyteplane.scheduler.application.ports import Records, RunKey
 from flyteplane.scheduler.application.scheduler import Parts, Scheduler
-from flyteplane.scheduler.domain.admission import Room
 from flyteplane.scheduler.domain.phases import ROOT, Phase
 from flyteplane.scheduler.store.log_files import LogFiles
+from flyteplane.scheduler.store.memory_administration import MemoryAdministration
 from flyteplane.scheduler.store.memory_records import MemoryRecords
 from flyteplane.scheduler.store.sql_records import SqlRecords
 
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from flyteapi.task.v1.task_spec_pb2 import TaskSpec
     from flyteplane.scheduler.application.living import Action
 
+#: Room for one or two attempts.
+SMALL = ClusterCapacity(cpu_millis=1_000, memory_bytes=0)
 #: Passes of the loop in which everything that follows from one report has happened.
 PASSES = 14
 #: Steps in which the longest history of these tests comes to its end.
@@ -55,7 +57,7 @@ class World:
         folder: Path,
         *,
         sqlite: bool = False,
-        room: Room | None = None,
+        room: ClusterCapacity = SMALL,
         engine: type[Engine] = Engine,
         memory: MemoryRecords | None = None,
         hold: Hold = HeldRecords,
@@ -73,7 +75,7 @@ class World:
         self.jumped = False
         """The wall clock was set: what is said in wall time cannot be judged to the second."""
         self.now: Incarnation
-        self._room = room or Room(cpu_millis=1_000)
+        self._room = room
         self._engine = engine
         self._hold = hold
         self._open = self._open_sqlite if sqlite else self._open_memory
@@ -89,8 +91,9 @@ class World:
             logs=LogFiles(self.folder / "logs"),
             cache=self.cache,
             clock=self.clock,
-            room=Room(cpu_millis=self._room.cpu_millis, memory_bytes=self._room.memory_bytes),
-            fitness=lambda spec, constraints: process_fitness(spec),
+            administration=MemoryAdministration(self.memory).open(),
+            clusters=[LikeProcesses(capacity=self._room)],
+            pool_clusters=["local"],
         )
         failures: list[BaseException] = []
         scheduler = Scheduler(parts, on_failure=failures.append, engine=self._engine)
@@ -273,9 +276,11 @@ class World:
         checker.expect(not stuck, f"these do not come to an end: {stuck}")
         engine.admit()
         checker.expect(not engine.attempts, f"leases are left: {list(engine.attempts)}")
-        checker.expect(not engine.runs and not len(engine.lanes), "something is left in the scheduler")
-        used = (engine.room.used_cpu, engine.room.used_memory)
-        checker.expect(used == (0, 0), f"room is still used: {used}")
+        checker.expect(not engine.runs and not len(engine.admission), "something is left in the scheduler")
+        figures = engine.admission.figures("default")
+        checker.expect(not figures.held and not figures.runs, f"slots are still held: {figures}")
+        room = engine.admission.cluster_figures("local")
+        checker.expect(not room.running and not room.used_cpu_millis, f"room is still used: {room}")
         checker.expect(not len(engine.timers), f"{len(engine.timers)} timers are left")
         checker.expect(not self.accepting, "somebody waits for an answer that does not come")
         checker.ended()
@@ -300,16 +305,19 @@ class World:
     def balanced(self) -> None:
         """What must hold between any two steps."""
         engine, checker = self.now.scheduler.engine, self.checker
-        used_cpu = 0
+        used_cpu = running = 0
         for run in engine.runs.values():
             attempts = [action.attempt for action in run.actions.values() if action.attempt is not None]
             active = [attempt for attempt in attempts if not attempt.waiting]
-            used_cpu += sum(attempt.occupies.cpu_millis for attempt in active if attempt.occupies is not None)
-            checker.expect(run.running == len(active), f"{run.key} counts {run.running} running, {len(active)} are")
+            used_cpu += sum(attempt.slot.demand.cpu_millis for attempt in active if attempt.slot.cluster)
+            running += len(active)
             for attempt in attempts:
                 known = engine.attempts.get(attempt.lease) is attempt and attempt.action.state.lease == attempt.lease
                 checker.expect(known, f"the attempt of {attempt.action.name} is not known by its lease")
-        checker.expect(engine.room.used_cpu == used_cpu, f"room for {engine.room.used_cpu} is used, not {used_cpu}")
+        counted = engine.admission.figures("default").running
+        checker.expect(counted == running, f"{counted} are counted as running, {running} are")
+        used = engine.admission.cluster_figures("local").used_cpu_millis
+        checker.expect(used == used_cpu, f"room for {used} is used, not {used_cpu}")
         if not self.now.records.waiting:
             self._waiting_agrees()
         if not self.jumped:

@@ -37,7 +37,7 @@ def make_certificates(folder: Path) -> Certificates:
     """Make all of them anew in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority of a test")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"authority {x509.random_serial_number():x}"[:64])])
     authority = (
         _certificate(name, key.public_key(), issuer=name)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)

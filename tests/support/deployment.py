@@ -16,10 +16,12 @@ import asyncio
 import os
 import select
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -125,20 +127,51 @@ class ServiceUnderTest:
         assert self._process.wait(STOP_WITHIN_S) == 0, f"{self.name} did not stop well: {self.log}"
 
     def freeze(self) -> None:
-        """Stop it where it is, so that it sees nothing of what happens next."""
+        """Stop it where it is, so that it sees nothing of what happens next.
+
+        Never inside a write of the scheduler's database: a file's lock is not taken from a process that only sleeps,
+        so everybody would wait for it. A database server ends such a session by itself.
+        """
         os.kill(self.pid, signal.SIGSTOP)
+        while _is_being_written(self.data / "scheduler.db"):
+            self.thaw()
+            time.sleep(0.003)
+            os.kill(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let it go on as if no time had passed."""
         os.kill(self.pid, signal.SIGCONT)
 
 
-class Deployment:
-    """A platform of several processes, started and stopped as a context manager."""
+def _is_being_written(database: Path) -> bool:
+    if not database.exists():
+        return False
+    with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        except sqlite3.OperationalError:
+            return True
+    return False
 
-    def __init__(self, data: Path, etcd: EtcdServer, *, schedulers: int = 2, options: Sequence[str] = ()) -> None:
+
+class Deployment:
+    """A platform of several processes, started and stopped as a context manager.
+
+    Args:
+        config: text of the operator's file.
+        options: further words for the command line of every process.
+    """
+
+    def __init__(
+        self, data: Path, etcd: EtcdServer, *, schedulers: int = 2, config: str = "", options: Sequence[str] = ()
+    ) -> None:
         self.data = data
         self._etcd = etcd
+        if config:
+            file = data.with_name(f"{data.name}-flyteplane.yaml")
+            file.write_text(config)
+            options = [*options, "--config", str(file)]
         carried = {SERVICES: "admin,cache,secrets,reuse_pool"}
         carried.update({f"s{number}": "scheduler" for number in range(1, schedulers + 1)})
         self._processes = {

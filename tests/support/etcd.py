@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
 import signal
 import socket
@@ -125,6 +126,7 @@ class EtcdServer:
         """Let it hang: connections stay open and nobody answers."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)
 
     def resume(self) -> None:
         """Let it go on."""
@@ -196,7 +198,7 @@ class EtcdServer:
         return arguments
 
     def _read_log(self, lines: IO[bytes], ready: threading.Event) -> None:
-        with self._log.open("ab", buffering=0) as log:
+        with lines, self._log.open("ab", buffering=0) as log:
             for line in lines:
                 log.write(line)
                 if b"client traffic" in line or b"client requests" in line:

@@ -187,10 +187,11 @@ class NotTheLeader(WorkerServiceServicer):
     def __init__(self) -> None:
         self.asked = 0
 
-    async def Session(self, requests: Any, context: Any) -> None:
+    async def Session(self, requests: Any, context: Any) -> AsyncIterator[SessionResponse]:
         """See the proto."""
         self.asked += 1
         await context.abort(grpc.StatusCode.UNAVAILABLE, "another scheduler leads")
+        yield SessionResponse()
 
 
 class StoredData(WorkerDataServiceServicer):
@@ -200,18 +201,26 @@ class StoredData(WorkerDataServiceServicer):
         self.objects: dict[str, bytes] = {}
         self.bundles: dict[str, bytes] = {}
         self.tokens: set[str] = set()
-        self.failures = 0
-        """How many calls are refused as unavailable before one is served."""
+        self.bundle_failures = 0
+        """How many calls for bundles are refused as unavailable before one is served."""
+        self.object_failures = 0
+        """The same of calls for objects."""
+
+    def _note_token(self, context: Any) -> None:
+        self.tokens.add(dict(context.invocation_metadata())["authorization"])
 
     async def _admit(self, context: Any) -> None:
-        self.tokens.add(dict(context.invocation_metadata())["authorization"])
-        if self.failures:
-            self.failures -= 1
+        self._note_token(context)
+        if self.object_failures:
+            self.object_failures -= 1
             await context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
 
     async def FetchBundle(self, request: Any, context: Any) -> AsyncIterator[Any]:
         """See the proto."""
-        await self._admit(context)
+        self._note_token(context)
+        if self.bundle_failures:
+            self.bundle_failures -= 1
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
         if request.digest not in self.bundles:
             await context.abort(grpc.StatusCode.NOT_FOUND, "no such bundle")
         for piece in _pieces(self.bundles[request.digest]):

@@ -9,7 +9,7 @@ from pathlib import Path
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from tests.support.deployment import Deployment
+from tests.support.deployment import SERVICES, Deployment
 from tests.support.etcd import EtcdServer, require_etcd
 from tests.support.ledger import Ledger
 from tests.support.run_log import RunLog, events_of, whole_log
@@ -19,12 +19,17 @@ from tests.system.programs import fan_outs
 import flyte
 from flyte.client.init import set_settings
 from flyte.remote import Run
+from flyteapi.scheduler.v1.cluster_service_pb2 import ListClustersRequest
+from flyteapi.scheduler.v1.cluster_service_pb2_grpc import ClusterServiceStub
 from flyteapi.scheduler.v1.scheduler_service_pb2 import GetActionRequest
 from flyteapi.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceStub
+from flyteapi.secrets.v1.secrets_service_pb2 import ListSecretsRequest
+from flyteapi.secrets.v1.secrets_service_pb2_grpc import SecretsServiceStub
 
 #: A scheduler that was killed is replaced within this time, and one that was asked to stop within that.
 KILLED_S = 15.0
 ASKED_S = 2.0
+QUICK = "services: {lease_seconds: 5}"
 SCHEDULER_SERVICE = "flyteapi.scheduler.v1.SchedulerService"
 
 
@@ -50,9 +55,18 @@ def two(tmp_path: Path, etcd: EtcdServer) -> Iterator[Deployment]:
 
 
 @pytest.fixture
+def two_quick(tmp_path: Path, etcd: EtcdServer) -> Iterator[Deployment]:
+    """The same with shorter leases, for tests that wait for their end and do not measure it."""
+    with Deployment(tmp_path / "platform", etcd, schedulers=2, config=QUICK) as deployment:
+        connect(deployment)
+        yield deployment
+    set_settings(None)
+
+
+@pytest.fixture
 def three(tmp_path: Path, etcd: EtcdServer) -> Iterator[Deployment]:
-    """A platform with three schedulers, and this process as its client."""
-    with Deployment(tmp_path / "platform", etcd, schedulers=3) as deployment:
+    """A platform with three schedulers and short leases, and this process as its client."""
+    with Deployment(tmp_path / "platform", etcd, schedulers=3, config=QUICK) as deployment:
         connect(deployment)
         yield deployment
     set_settings(None)
@@ -92,15 +106,28 @@ def serving(endpoint: str) -> bool:
     return bool(status == health_pb2.HealthCheckResponse.SERVING)
 
 
+def await_health(endpoint: str, *, serving: bool, within_s: float = 30.0) -> None:
+    """Return once a process says so; health is watched, not asked for again and again."""
+    wanted = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+    with grpc.insecure_channel(endpoint) as channel:
+        asked = health_pb2.HealthCheckRequest(service=SCHEDULER_SERVICE)
+        for answer in health_pb2_grpc.HealthStub(channel).Watch(asked, timeout=within_s):
+            if answer.status == wanted:
+                return
+
+
 def test_exactly_one_of_three_leads_and_the_others_refuse(three: Deployment, ledger: Ledger) -> None:
     leader = three.leader()
     assert [name for name in three.schedulers if serving(three[name].endpoint)] == [leader]
     for name in three.schedulers:
         with grpc.insecure_channel(three[name].endpoint) as channel, pytest.raises(grpc.RpcError) as refusal:
             SchedulerServiceStub(channel).GetAction(GetActionRequest(), timeout=5)
-        code = refusal.value.code()  # type: ignore[attr-defined]
+        code = refusal.value.code()
         assert code is (grpc.StatusCode.INVALID_ARGUMENT if name == leader else grpc.StatusCode.UNAVAILABLE)
     assert flyte.run(fan_outs.mixed, 4, ledger.path, 0.0).outputs()[0] == sum_of_squares(4)
+    with grpc.insecure_channel(three.endpoint) as edge:
+        assert ClusterServiceStub(edge).ListClusters(ListClustersRequest(), timeout=5).clusters
+        assert not SecretsServiceStub(edge).ListSecrets(ListSecretsRequest(), timeout=5).secrets
     three.stop()
     three.assert_nothing_runs()
 
@@ -137,22 +164,22 @@ def test_three_leaders_in_turn_end_one_run(three: Deployment, ledger: Ledger) ->
     assert_right(run, 120, ledger, before, most_starts=3)
 
 
-def test_a_paused_leader_changes_nothing_when_it_wakes(two: Deployment, ledger: Ledger) -> None:
+def test_a_paused_leader_changes_nothing_when_it_wakes(two_quick: Deployment, ledger: Ledger) -> None:
     run = flyte.run(fan_outs.mixed, 200, ledger.path, 0.02)
     before = follow_until_done(run, 40)
-    old = two.leader()
-    took_s = two.takeover("freeze")
+    old = two_quick.leader()
+    took_s = two_quick.takeover("freeze")
     print(f"takeover after SIGSTOP: {took_s:.2f} s")
     during = follow_until_done(run, 80)
-    two[old].thaw()
+    two_quick[old].thaw()
     assert_right(run, 200, ledger, before)
     whole_log(run).assert_continues(during)
-    new, epoch = two.await_leader()
+    new, epoch = two_quick.await_leader()
     assert new != old
     # The old one stands by now, and is of use again.
-    two[new].kill()
-    assert two.await_leader(other_than=new)[0] == old
-    assert two.await_leader()[1] > epoch
+    two_quick[new].kill()
+    assert two_quick.await_leader(other_than=new)[0] == old
+    assert two_quick.await_leader()[1] > epoch
     assert flyte.run(fan_outs.mixed, 4, ledger.path, 0.0).outputs()[0] == sum_of_squares(4)
 
 
@@ -169,33 +196,35 @@ def test_work_goes_on_while_etcd_is_killed_and_comes_back(two: Deployment, etcd:
 
 
 def test_a_leader_that_cannot_know_steps_down_and_leads_again(
-    two: Deployment, etcd: EtcdServer, ledger: Ledger
+    two_quick: Deployment, etcd: EtcdServer, ledger: Ledger
 ) -> None:
     run = flyte.run(fan_outs.mixed, 40, ledger.path, 0.05)
     before = follow_until_done(run, 10)
-    leader = two.leader()
+    leader = two_quick.leader()
     etcd.kill()
-    await_health(two[leader].endpoint, serving=False)
+    await_health(two_quick[leader].endpoint, serving=False)
     etcd.start()
     assert_right(run, 40, ledger, before)
-    two.leader()
+    two_quick.leader()
 
 
-def test_a_submit_without_a_leader_waits_for_one(two: Deployment, ledger: Ledger) -> None:
-    leader = two.leader()
-    two[leader].kill()
+def test_a_submit_without_a_leader_waits_for_one(two_quick: Deployment, ledger: Ledger) -> None:
+    leader = two_quick.leader()
+    two_quick[leader].kill()
     began = time.monotonic()
     run = flyte.run(fan_outs.mixed, 4, ledger.path, 0.0)
     assert run.outputs()[0] == sum_of_squares(4)
     print(f"a submit right after the kill: {time.monotonic() - began:.2f} s to its result")
-    assert two.leader() != leader
+    assert two_quick.leader() != leader
 
 
-def await_health(endpoint: str, *, serving: bool, within_s: float = 30.0) -> None:
-    """Return once a process says so; health is watched, not asked for again and again."""
-    wanted = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
-    with grpc.insecure_channel(endpoint) as channel:
-        asked = health_pb2.HealthCheckRequest(service=SCHEDULER_SERVICE)
-        for answer in health_pb2_grpc.HealthStub(channel).Watch(asked, timeout=within_s):
-            if answer.status == wanted:
-                return
+def test_the_process_of_the_other_services_may_be_killed_too(two_quick: Deployment, ledger: Ledger) -> None:
+    run = flyte.run(fan_outs.mixed, 200, ledger.path, 0.02)
+    before = follow_until_done(run, 40)
+    leader = two_quick.await_leader()
+    two_quick[SERVICES].kill()
+    two_quick[SERVICES].start()
+    assert_right(run, 200, ledger, before)
+    assert two_quick.await_leader() == leader
+    two_quick.stop()
+    two_quick.assert_nothing_runs()

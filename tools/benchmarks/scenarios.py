@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from benchmarks import programs
+from benchmarks.admission import admission
 from benchmarks.measured_platform import MeasuredPlatform
 
 Figures = dict[str, float]
@@ -108,7 +109,11 @@ def nested(platform: MeasuredPlatform) -> Figures:
 
 
 #: Scenarios that start what they need themselves.
-ALONE: dict[str, Callable[[], Figures]] = {"import": import_flyte, "cold-start": cold_start}
+ALONE: dict[str, Callable[[], Figures]] = {
+    "import": import_flyte,
+    "admission": admission,
+    "cold-start": cold_start,
+}
 #: Scenarios on a running platform, in this order.
 ON_PLATFORM: dict[str, Callable[[MeasuredPlatform], Figures]] = {
     "idle": idle,

@@ -12,6 +12,19 @@ from flyte.cli.output import duration, print_details, print_json, print_table
 
 if TYPE_CHECKING:
     from flyte.remote import Action, ActionDetails
+    from flyteapi.scheduler.v1.scheduler_service_pb2 import ExplainActionResponse
+
+_WORDS = {
+    "explanation": "explanation",
+    "waits_for": "waits for",
+    "resource_class": "resource class",
+    "cluster": "cluster",
+    "node": "node",
+    "worker": "worker",
+    "cluster_message": "cluster says",
+    "not_before": "not before",
+}
+"""What an explanation consists of, and its names for people."""
 
 
 @click.command("action")
@@ -113,12 +126,16 @@ def _show(details: ActionDetails, *, explain: bool, as_json: bool) -> None:
             "attempt": attempt.attempt,
             "phase": _phase(attempt.phase),
             "worker": attempt.worker,
+            "cluster": attempt.cluster,
+            "resource_class": attempt.resource_class,
             "error": f"{attempt.error.code}: {attempt.error.message}" if attempt.HasField("error") else "",
         }
         for attempt in details.attempt_states
     ]
     if explain:
-        shown["explanation"] = _explanation(details)
+        explained = details.explain()
+        shown |= explanation(explained)
+        shown["queue"] = explained.queue or shown["queue"]
         shown["settings"] = dict(details.task.setting_levels)
     if as_json:
         print_json(shown)
@@ -129,10 +146,9 @@ def _show(details: ActionDetails, *, explain: bool, as_json: bool) -> None:
     if shown["seconds"] is not None:
         shown["took"] = duration(details.runtime)
     del shown["seconds"]
-    shown["attempts"] = "\n".join(
-        f"{one['attempt']}: {one['phase']}  {one['worker']}  {one['error']}".rstrip() for one in shown["attempts"]
-    )
+    shown["attempts"] = "\n".join(map(_attempt, shown["attempts"]))
     if explain:
+        _say_waiting(shown)
         shown["settings"] = "\n".join(f"{name}: from {level}" for name, level in sorted(shown["settings"].items()))
     print_details(shown)
 
@@ -143,16 +159,37 @@ def _phase(phase: Any) -> str:
     return phase_from_proto(phase).name
 
 
-def _explanation(details: ActionDetails) -> str:
-    explained = details.explain()
-    parts = [explained.summary]
-    if explained.ahead_in_queue:
-        parts.append(f"{explained.ahead_in_queue} ahead in queue {explained.queue}")
-    if explained.resource_class:
-        parts.append(f"resource class {explained.resource_class}")
-    if explained.cluster:
-        parts.append(f"cluster {explained.cluster}")
-    return "; ".join(part for part in parts if part)
+def _attempt(one: dict[str, Any]) -> str:
+    where = " ".join(f"{word} {one[name]}" for word, name in (("on", "cluster"), ("as", "resource_class")) if one[name])
+    return "  ".join(part for part in (f"{one['attempt']}: {one['phase']}", one["worker"], where, one["error"]) if part)
+
+
+def explanation(explained: ExplainActionResponse) -> dict[str, Any]:
+    """Return why an action is where it is, for programs."""
+    from flyte.remote.action import optional_moment
+
+    waits = explained.waits_for
+    return {
+        "explanation": explained.summary,
+        "waits_for": waits,
+        "ahead_in_queue": explained.ahead_in_queue if waits or explained.ahead_in_queue else None,
+        "resource_class": explained.resource_class,
+        "cluster": explained.cluster,
+        "node": explained.node,
+        "worker": explained.worker,
+        "cluster_message": explained.cluster_message,
+        "not_before": optional_moment(explained, "not_before"),
+    }
+
+
+def _say_waiting(shown: dict[str, Any]) -> None:
+    """Put names for programs into words for people, and what belongs together next to each other."""
+    ahead, settings = shown.pop("ahead_in_queue"), shown.pop("settings")
+    if ahead is not None and shown["waits_for"] in ("", "queue", "run", "class", "cluster"):
+        shown["position"] = f"{ahead + 1} in queue {shown['queue']}: {ahead} ahead"
+    for name, words in _WORDS.items():
+        shown[words] = shown.pop(name)
+    shown["settings"] = settings
 
 
 @click.command("io")

@@ -8,6 +8,7 @@ import rich_click as click
 
 from flyte.cli.options import json_option, root_options
 from flyte.cli.output import print_details, print_json, print_table
+from flyte.cli.quantity_types import memory_text
 from flyte.syncify import syncify
 
 if TYPE_CHECKING:
@@ -61,13 +62,13 @@ def facts(cluster: Cluster) -> dict[str, Any]:
 
 
 def _shown(cluster: Cluster) -> dict[str, Any]:
-    from flyte.spec.quantities import format_bytes, format_cpu_millis
+    from flyte.spec.quantities import format_cpu_millis
 
     return {
         "cluster": cluster.name,
         "kind": cluster.kind,
         "state": "reachable" if cluster.reachable else "unreachable; its work is frozen, not failed",
         "cpu": format_cpu_millis(cluster.cpu_millis) if cluster.cpu_millis else "as the cluster has",
-        "memory": format_bytes(cluster.memory_bytes) if cluster.memory_bytes else "as the cluster has",
+        "memory": memory_text(cluster.memory_bytes) if cluster.memory_bytes else "as the cluster has",
         "workers": str(cluster.workers),
     }

@@ -9,6 +9,7 @@ import rich_click as click
 
 from flyte.cli.options import json_option, root_options
 from flyte.cli.output import print_details, print_json, print_table
+from flyte.cli.quantity_types import memory_text
 from flyte.syncify import syncify
 
 if TYPE_CHECKING:
@@ -115,9 +116,7 @@ def _cpu(millis: int) -> str:
 
 
 def _memory(amount: int) -> str:
-    from flyte.spec.quantities import format_bytes
-
-    return format_bytes(amount) if amount else "any"
+    return memory_text(amount) if amount else "any"
 
 
 def _cpu_in_use(shape: ResourceClass) -> str:

@@ -1,4 +1,4 @@
-"""Types of options that operators give: cpu, memory, priority, and counts by name."""
+"""What operators give on the command line and read there: cpu, memory, priority, and counts by name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import rich_click as click
 from click import Context, Parameter, ParamType
 
 from flyte.spec.problems import InvalidSetting, InvalidSettingType
-from flyte.spec.quantities import parse_bytes, parse_cpu_millis
+from flyte.spec.quantities import format_bytes, parse_bytes, parse_cpu_millis
 
 PRIORITIES: Final[Mapping[str, int]] = {"min": 0, "medium": 500, "max": 1000}
 #: Greatest number that a count can carry on its way.
@@ -64,6 +64,12 @@ CPU: Final = CpuType()
 MEMORY: Final = MemoryType()
 PRIORITY: Final = PriorityType()
 COUNT: Final = click.IntRange(min=0, max=GREATEST_COUNT)
+
+
+def memory_text(amount: int) -> str:
+    """Return an amount of memory for people: exact where that is short, else to a tenth of a GiB."""
+    exact = format_bytes(amount)
+    return exact if len(exact) <= len("1023Mi") else f"{amount / 2**30:.1f}Gi"
 
 
 def counts(texts: Mapping[str, str], *, option: str) -> dict[str, int]:

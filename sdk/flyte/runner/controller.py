@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
+import time
 from collections.abc import Coroutine, Mapping, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ from flyte.authoring.controller import TraceCall, TraceOutcome
 from flyte.authoring.task import TaskTemplate
 from flyte.runner.calls import OutstandingCalls, Waiter
 from flyte.runner.child_tasks import ChildTask, ChildTasks
+from flyte.runner.full_queues import is_queue_full, waits
 from flyte.runner.main_thread import MainThread
 from flyte.runner.payloads import (
     inline_payload,
@@ -107,13 +109,12 @@ class AttemptController:
         payload = inline_payload(call.inputs)
         if payload is None:
             payload = await store_payload_async(call.inputs, self._inputs_uri(call))
-        future: asyncio.Future[ActionResult] = asyncio.get_running_loop().create_future()
-        number = self._send(call, payload, future)
-        try:
-            result = await future
-        except asyncio.CancelledError:
-            self._nobody_waits(number)
-            raise
+        result = await self._result(call, payload)
+        if is_queue_full(result):
+            for wait_s in waits(result):
+                await asyncio.sleep(wait_s)
+                if not is_queue_full(result := await self._result(call, payload)):
+                    break
         if is_stored(result.outputs):
             return call.child.codec.decode_outputs(await read_payload_async(_succeeded(result)))
         return call.child.codec.decode_outputs(_succeeded(result).inline)
@@ -122,7 +123,13 @@ class AttemptController:
         """Does the same for synchronous code, on the main thread or any other; see `Controller.submit_sync`."""
         call = self._prepare(task, args, kwargs)
         payload = inline_payload(call.inputs) or store_payload(call.inputs, self._inputs_uri(call))
-        result = self._wait_on_main(call, payload) if self._main_thread.is_current else self._wait(call, payload)
+        wait = self._wait_on_main if self._main_thread.is_current else self._wait
+        result = wait(call, payload)
+        if is_queue_full(result):
+            for wait_s in waits(result):
+                self._pause(wait_s)
+                if not is_queue_full(result := wait(call, payload)):
+                    break
         return call.child.codec.decode_outputs(read_payload(_succeeded(result)))
 
     def drive(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -196,6 +203,21 @@ class AttemptController:
     def _nobody_waits(self, number: int) -> None:
         if self.calls.forget(number):
             self._stream.send(WorkerReport(lease=self._lease, cancel_call=CancelCall(call=number)))
+
+    async def _result(self, call: _Call, payload: Payload) -> ActionResult:
+        future: asyncio.Future[ActionResult] = asyncio.get_running_loop().create_future()
+        number = self._send(call, payload, future)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            self._nobody_waits(number)
+            raise
+
+    def _pause(self, seconds: float) -> None:
+        if self._main_thread.is_current:
+            self._main_thread.run_loop_until(asyncio.sleep(seconds))
+        else:
+            time.sleep(seconds)
 
     def _wait_on_main(self, call: _Call, payload: Payload) -> ActionResult:
         future: asyncio.Future[ActionResult] = self._main_thread.loop.create_future()

@@ -12,6 +12,8 @@ _ATTEMPTS: Final = "data/"
 """Below it are the data of attempts."""
 _UPLOADS: Final = "inputs/"
 """Below it, in the same store, are files that were given as inputs of runs."""
+_BY_KEY: Final = "flyte-object://"
+"""How the platform itself names objects of a store that only it can reach."""
 
 
 def route_platform_data(run: DeclareRun, *, agent: str) -> None:
@@ -22,5 +24,6 @@ def route_platform_data(run: DeclareRun, *, agent: str) -> None:
     prefix = run.data_prefix.removesuffix(key)
     objects = RelayedObjects(agent)
     add_route(prefix, objects)
+    add_route(_BY_KEY, objects)
     if prefix.endswith(f"/{_ATTEMPTS}"):
         add_route(f"{prefix.removesuffix(_ATTEMPTS)}{_UPLOADS}", objects)

@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Final, Self
+
+PROTOCOL: Final = 1
+"""Version of the worker messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,6 @@ import socket
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from flyte.authoring.context import activate
 from flyte.runner.contact import Contact
@@ -29,14 +28,12 @@ from flyte.runner.output_capture import (
 )
 from flyte.runner.platform_data import route_platform_data
 from flyte.runner.pulse import Pulse, kill_own_group
-from flyte.runner.startup import Startup
+from flyte.runner.startup import PROTOCOL, Startup
 from flyte.runner.stream import WorkerStream
 from flyte.runner.surroundings import Surroundings
 from flyte.runner.tasks import DeclaredTasks
 from flyte.spec.version import __version__
 from flyteapi.scheduler.v1.worker_service_pb2 import Assign, DeclareRun, Drained, Hello, WorkerOrder, WorkerReport
-
-PROTOCOL: Final = 1
 
 
 class Worker:

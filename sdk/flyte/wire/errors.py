@@ -22,7 +22,11 @@ MAX_PICKLE_BYTES: Final = 256 * 1024
 """An exception whose pickle is larger travels without it."""
 
 _PLATFORM_PACKAGES: Final = ("flyte", "flyteplane", "flyteapi", "runpy", "asyncio", "uvloop", "importlib", "concurrent")
-_REASON_CLASSES: Final = {"ABORTED": "ActionAbortedError", "OUT_OF_MEMORY": "OOMError"}
+_REASON_CLASSES: Final = {
+    "ABORTED": "ActionAbortedError",
+    "OUT_OF_MEMORY": "OOMError",
+    "QUEUE_FULL": "ResourceExhaustedError",
+}
 """Reasons of the platform that have an error class of their own."""
 
 

@@ -6,6 +6,7 @@ lease has ended, so every protected write compares the epoch in its own transact
 """
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,8 @@ from flyteplane.foundation.errors import Aborted
 
 if TYPE_CHECKING:
     from flyteplane.coordination.port import Coordination
+
+_log = logging.getLogger("flyteplane.coordination")
 
 _PREFIX: Final = "leaders/"
 
@@ -46,6 +49,8 @@ class Leadership:
         lease_lost = asyncio.ensure_future(self._lease.lost.wait())
         try:
             await asyncio.wait([gone, lease_lost], return_when=asyncio.FIRST_COMPLETED)
+            if gone.done() and (error := gone.exception()) is not None:
+                _log.error("the lead of %s cannot be watched and is given up: %s", self.name, error)
         finally:
             gone.cancel()
             lease_lost.cancel()

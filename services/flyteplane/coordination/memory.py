@@ -13,6 +13,7 @@ from typing import Final
 from flyteplane.coordination.memory_mirror import MemoryMirror
 from flyteplane.coordination.port import Coordination
 from flyteplane.coordination.values import (
+    MOST_OPERATIONS,
     NO_LEASE,
     Change,
     Compare,
@@ -82,6 +83,7 @@ class MemoryCoordination(Coordination):
         otherwise: Sequence[Operation] = (),
     ) -> TxnResult:
         for operations in (then, otherwise):
+            _check_size(operations)
             _check_once(operations)
         succeeded = all(self._holds(compare) for compare in when)
         return TxnResult(succeeded, self._apply(then if succeeded else otherwise))
@@ -200,6 +202,13 @@ class MemoryCoordination(Coordination):
         if previous.lease_id in self._leases:
             self._leases[previous.lease_id].keys.discard(key)
         return Change(key, previous, None)
+
+
+def _check_size(operations: Sequence[Operation]) -> None:
+    if len(operations) > MOST_OPERATIONS:
+        raise InvalidArgument(
+            f"a transaction has {len(operations)} operations", reason="TOO_LARGE", limit=f"{MOST_OPERATIONS} operations"
+        )
 
 
 def _check_once(operations: Sequence[Operation]) -> None:

@@ -65,6 +65,7 @@ class Coordination(Protocol):
         """Apply `then` if every condition holds, else `otherwise`, as one step.
 
         Raises NotFound (LEASE_NOT_FOUND) when a put names a lease that has ended; nothing is applied then.
+        Raises InvalidArgument (TOO_LARGE) for more than `MOST_OPERATIONS`.
         Raises InvalidArgument (DUPLICATE_KEY) when either side writes a key twice, or writes and removes it.
         """
 

@@ -11,6 +11,8 @@ from typing import Final, TypeAlias
 
 #: The lease id of a key that no lease holds.
 NO_LEASE: Final = 0
+#: The most operations on either side of a transaction, and the most conditions: what etcd takes unless told otherwise.
+MOST_OPERATIONS: Final = 128
 
 
 @dataclass(frozen=True, slots=True)

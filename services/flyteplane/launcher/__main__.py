@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flyteplane.foundation.errors import InvalidArgument, PlatformError
+from flyteplane.launcher.operator_file import OperatorFile
 from flyteplane.launcher.process import run
 from flyteplane.launcher.process_settings import ProcessSettings
 from flyteplane.launcher.settings import PlatformSettings, default_folder
@@ -33,13 +34,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--endpoint", default="", help="unix:/path or 127.0.0.1:PORT for clients (default: a socket in the folder)")
     add("--ready-fd", type=int, help="file descriptor that is told the endpoint when ready")
     add("--foreground", action="store_true", help="always so; here for symmetry with flyte up")
+    add("--config", type=Path, help="the operator's file, flyteplane.yaml: clusters, classes, queues, coordination")
+    add("--worker-listen", default="", help="HOST:PORT for workers in pods, for example 0.0.0.0:7100")
     several = parser.add_argument_group("one process of several")
     add = several.add_argument
     add("--services", default="", help="what this process carries, for example admin,cache,secrets,reuse_pool")
     add("--name", default="", help="name of this process, the same at each start (default: its services)")
     add("--listen", default="", help="unix:/path or 127.0.0.1:PORT for the other processes")
-    add("--worker-listen", default="", help="HOST:PORT for workers in pods, for example 0.0.0.0:7100")
-    add("--etcd", default="", help="endpoints of the coordination store, HOST:PORT,...")
+    add("--etcd", default="", help="endpoints of the coordination store, HOST:PORT,... (default: those of the file)")
     return parser
 
 
@@ -49,11 +51,18 @@ def _platform_settings(given: argparse.Namespace) -> PlatformSettings:
             raise InvalidArgument(
                 f"--{option} is for one process of several", field=option, mend="Add --services, or leave it out."
             )
-    return PlatformSettings(data=given.data or default_folder(), endpoint=given.endpoint)
+    operator = _operator(given)
+    return PlatformSettings(
+        data=given.data or default_folder(),
+        endpoint=given.endpoint,
+        worker_listen=given.worker_listen or operator.services.worker_listen,
+        operator=operator,
+    )
 
 
 def _process_settings(given: argparse.Namespace) -> ProcessSettings:
-    etcd = None
+    operator = _operator(given)
+    etcd = operator.coordination
     if given.etcd:
         from flyteplane.coordination import EtcdSettings
 
@@ -64,9 +73,14 @@ def _process_settings(given: argparse.Namespace) -> ProcessSettings:
         name=given.name,
         endpoint=given.endpoint,
         listen=given.listen,
-        worker_listen=given.worker_listen,
+        worker_listen=given.worker_listen or operator.services.worker_listen,
         etcd=etcd,
+        operator=operator,
     )
+
+
+def _operator(given: argparse.Namespace) -> OperatorFile:
+    return OperatorFile.read(given.config) if given.config else OperatorFile()
 
 
 if __name__ == "__main__":

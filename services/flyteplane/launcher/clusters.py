@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
     from flyteplane.cluster.kubernetes.settings import KubernetesSettings
@@ -30,8 +30,17 @@ class ProcessClusterSettings:
     memory_bytes: int = 0
 
 
+ClusterSettings: TypeAlias = "ProcessClusterSettings | KubernetesSettings"
+
+
+def pool_cluster(wanted: Sequence[ClusterSettings]) -> ClusterSettings:
+    """Where warm replicas live: this machine's processes if they are a cluster, otherwise the first."""
+    processes = (cluster for cluster in wanted if isinstance(cluster, ProcessClusterSettings))
+    return next(processes, wanted[0] if wanted else ProcessClusterSettings())
+
+
 async def open_clusters(
-    wanted: Sequence[ProcessClusterSettings | KubernetesSettings],
+    wanted: Sequence[ClusterSettings],
     *,
     folder: Path,
     clock: TimerClock,
@@ -48,7 +57,10 @@ async def open_clusters(
     clusters: list[Cluster] = []
     for settings in wanted or (ProcessClusterSettings(),):
         if isinstance(settings, ProcessClusterSettings):
-            clusters.append(await _open_processes(settings, folder, stack))
+            # Each has a folder of its own, because it ends whatever an earlier life of it left there.
+            first = not any(cluster.kind == "process" for cluster in clusters)
+            own = folder if first else folder / "clusters" / settings.name
+            clusters.append(await _open_processes(settings, own, stack))
         else:
             clusters.append(await _open_kubernetes(settings, clock, stack))
     return clusters
@@ -72,8 +84,10 @@ async def _open_processes(settings: ProcessClusterSettings, folder: Path, stack:
 
 
 async def _open_kubernetes(settings: KubernetesSettings, clock: TimerClock, stack: AsyncExitStack) -> Cluster:
-    from flyteplane.cluster.kubernetes import open_kubernetes
+    from flyteplane.cluster.kubernetes.adapter import KubernetesCluster
 
-    cluster = await open_kubernetes(settings, clock=clock)
+    cluster = KubernetesCluster(settings, clock=clock)
+    # A server that is away stops no start: what runs there goes on, and its health says so meanwhile.
+    await cluster.open(must_answer=False)
     stack.push_async_callback(cluster.close)
     return cluster

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from flyteplane.foundation.errors import InvalidArgument
-from flyteplane.launcher.operator_file import EtcdSettings
 
 if TYPE_CHECKING:
     from flyteplane.cluster.kubernetes.settings import KubernetesSettings
+    from flyteplane.coordination import EtcdSettings
     from flyteplane.launcher import operator_schema as schema
 
 
@@ -57,53 +55,30 @@ def kubernetes_settings(given: schema.KubernetesCluster, *, kubeconfig: Path | N
     )
 
 
-def etcd_settings(given: schema.Etcd, *, files: Mapping[str, Path | None]) -> EtcdSettings:
-    """The settings of etcd. Raises InvalidArgument."""
-    schemes = {_scheme_of(endpoint) for endpoint in given.endpoints}
-    if len(schemes) > 1:
-        raise InvalidArgument("some endpoints begin with http and others with https", field="endpoints")
-    tls = [name for name in ("ca_file", "cert_file", "key_file") if getattr(given, name) is not None]
-    if tls and schemes == {"http"}:
-        raise InvalidArgument(f"{tls[0]} is of no use with http", field=tls[0], mend="Use endpoints with https.")
-    if (given.cert_file is None) != (given.key_file is None):
-        raise InvalidArgument("a certificate and its key go together", field="cert_file", mend="Give both or none.")
-    if bool(given.username) != (given.password_file is not None):
+def etcd_settings(given: schema.Etcd, *, folder: Path) -> EtcdSettings:
+    """The settings of etcd; `folder` is where relative paths begin. Raises InvalidArgument."""
+    from flyteplane.coordination import EtcdSettings
+
+    if not given.prefix.endswith("/"):
         raise InvalidArgument(
-            "a user name and the file of its password go together", field="username", mend="Give both or none."
-        )
-    if not given.prefix.startswith("/") or given.prefix.endswith("/"):
-        raise InvalidArgument(
-            f"{given.prefix!r} is not a prefix",
+            f"the prefix {given.prefix!r} does not end with /",
             field="prefix",
-            mend="Begin it with / and end it without, as in /flyte.",
+            mend=f"Write {given.prefix + '/'!r}: another installation could have a prefix that begins like this one.",
         )
     return EtcdSettings(
         endpoints=tuple(given.endpoints),
-        ca_file=files["ca_file"],
-        cert_file=files["cert_file"],
-        key_file=files["key_file"],
+        ca_file=_path(folder, given.ca_file),
+        cert_file=_path(folder, given.cert_file),
+        key_file=_path(folder, given.key_file),
         username=given.username,
-        password_file=files["password_file"],
+        password_file=_path(folder, given.password_file),
         prefix=given.prefix,
+        timeout_s=given.timeout_s,
     )
 
 
-def _scheme_of(endpoint: str) -> str:
-    if not _is_endpoint(endpoint):
-        raise InvalidArgument(
-            f"{endpoint!r} is no endpoint of etcd",
-            field="endpoints",
-            mend="Write http://HOST:PORT or https://HOST:PORT.",
-        )
-    return urlsplit(endpoint).scheme
-
-
-def _is_endpoint(endpoint: str) -> bool:
-    try:
-        parts = urlsplit(endpoint)
-        return bool(parts.scheme in ("http", "https") and parts.hostname and parts.port and not parts.path.strip("/"))
-    except ValueError:
-        return False
+def _path(folder: Path, given: str | None) -> Path | None:
+    return None if given is None else folder / Path(given).expanduser()
 
 
 def _check_host_and_port(endpoint: str) -> None:

@@ -5,36 +5,19 @@ Values that were read are valid as a whole: a file with any mistake is refused, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flyteplane.launcher.clusters import ProcessClusterSettings
-from flyteplane.scheduler.domain.catalogue import Entries
+from flyteplane.launcher.service_addresses import ServiceAddresses
+from flyteplane.scheduler.domain.definitions import Entries
 
 if TYPE_CHECKING:
     from flyteplane.cluster.kubernetes.settings import KubernetesSettings
+    from flyteplane.coordination import EtcdSettings
     from flyteplane.scheduler.domain.queueing.classes import ResourceClass
     from flyteplane.scheduler.domain.queueing.settings import QueueSettings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EtcdSettings:
-    """Where the coordination state is kept, and how the platform says who it is."""
-
-    endpoints: tuple[str, ...]
-    """URLs, all with `http` or all with `https`."""
-    ca_file: Path | None = None
-    """Certificates to trust; None: those of the machine."""
-    cert_file: Path | None = None
-    """The platform's own certificate and key; both or none."""
-    key_file: Path | None = None
-    username: str = ""
-    password_file: Path | None = None
-    """File with the password of `username`."""
-    prefix: str = "/flyteplane"
-    """Beginning of all keys, so that several platforms can share an etcd."""
 
 
 def _own_clusters() -> tuple[ProcessClusterSettings | KubernetesSettings, ...]:
@@ -51,8 +34,7 @@ class OperatorFile:
     clusters: tuple[ProcessClusterSettings | KubernetesSettings, ...] = field(default_factory=_own_clusters)
     resource_classes: tuple[ResourceClass, ...] = ()
     queues: tuple[QueueSettings, ...] = ()
-    services: Mapping[str, Any] = field(default_factory=dict)
-    """As it stands in the file."""
+    services: ServiceAddresses = field(default_factory=ServiceAddresses)
 
     @classmethod
     def read(cls, path: Path) -> OperatorFile:

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from flyteplane.foundation.errors import InvalidArgument, PlatformError
 from flyteplane.launcher.clusters import ProcessClusterSettings
 from flyteplane.launcher.operator_file import OperatorFile
+from flyteplane.launcher.service_addresses import ServiceAddresses
 from flyteplane.scheduler.domain.queueing.checks import ANY_CLUSTER
 from flyteplane.scheduler.domain.queueing.classes import ResourceClass
 from flyteplane.scheduler.domain.queueing.settings import QueueSettings, parse_priority
 
 if TYPE_CHECKING:
     from flyteplane.cluster.kubernetes.settings import KubernetesSettings
+    from flyteplane.coordination import EtcdSettings
     from flyteplane.launcher import operator_schema as schema
     from flyteplane.launcher.operator_problems import Place, Problems
 
@@ -101,7 +103,7 @@ class _Reader:
             clusters=tuple(clusters),
             resource_classes=tuple(self._each("resource_classes", file.resource_classes, make=self._class)),
             queues=tuple(self._each("queues", file.queues, make=self._queue)),
-            services=file.services,
+            services=self._services(file.services),
         )
 
     def _each(self, section: str, given: Sequence[Any], *, make: Callable[[Place, Any], T]) -> Iterator[T]:
@@ -161,21 +163,24 @@ class _Reader:
             self._problems.add_refusal(place, error, names={})
             return None
 
-    def _coordination(self, given: schema.Coordination | None) -> Any:
+    def _coordination(self, given: schema.Coordination | None) -> EtcdSettings | None:
         from flyteplane.launcher.operator_clusters import etcd_settings
 
         if given is None:
             return None
-        place: Place = ("coordination", "etcd")
-        files = {
-            name: self._file((*place, name), getattr(given.etcd, name))
-            for name in ("ca_file", "cert_file", "key_file", "password_file")
-        }
         try:
-            return etcd_settings(given.etcd, files=files)
+            return etcd_settings(given.etcd, folder=self._path.parent)
         except PlatformError as error:
-            self._problems.add_refusal(place, error, names={})
+            self._problems.add_refusal(("coordination", "etcd"), error, names={})
             return None
+
+    def _services(self, given: object) -> ServiceAddresses:
+        try:
+            return ServiceAddresses.parse(given)
+        except PlatformError as error:
+            place = error.field.split(".")
+            self._problems.add(place, f"{error.message.removeprefix(f'{error.field}: ')}. {error.mend}".strip())
+            return ServiceAddresses()
 
     def _file(self, place: Place, given: str | None) -> Path | None:
         """A file that the operator's file names, relative to the folder that it lies in."""

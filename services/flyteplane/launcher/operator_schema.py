@@ -40,7 +40,8 @@ class Etcd(Section):
     key_file: str | None = None
     username: str = ""
     password_file: str | None = None
-    prefix: str = "/flyteplane"
+    prefix: str = "/flyteplane/"
+    timeout_s: float = 5.0
 
 
 class Coordination(Section):
@@ -150,7 +151,7 @@ class File(Section):
     clusters: list[AnyCluster] | None = Field(default=None, min_length=1)
     resource_classes: list[Class] = []
     queues: list[Queue] = []
-    services: dict[str, Any] = {}
+    services: Any = None
 
 
 CLUSTER_KINDS: dict[str, type[Section]] = {"process": ProcessCluster, "kubernetes": KubernetesCluster}

@@ -54,7 +54,7 @@ class Others:
             await channel.close()
 
     def _whereabouts(self, name: str, settings: ProcessSettings) -> Whereabouts:
-        fixed = settings.where.addresses.get(name, "")
+        fixed = settings.operator.services.addresses.get(name, "")
         whereabouts = Whereabouts(name, fixed)
         if not fixed:
             self._background.start(self._follow(name, whereabouts), name=f"follow {name}")

@@ -21,12 +21,21 @@ from flyteplane.foundation.clock import SystemClock
 from flyteplane.launcher.clusters import open_clusters
 from flyteplane.launcher.endpoint import address_to_listen_on
 from flyteplane.launcher.folder import PlatformFolder
-from flyteplane.launcher.services import SERVICE_NAMES, SERVICES, OpenService, ServiceEntry, Surroundings
+from flyteplane.launcher.services import (
+    SERVICE_NAMES,
+    SERVICES,
+    OpenService,
+    ServesWorkers,
+    ServiceEntry,
+    Surroundings,
+)
 from flyteplane.launcher.settings import PlatformSettings
 from flyteplane.launcher.surroundings import surround
 
 if TYPE_CHECKING:
     import grpc
+
+    from flyteplane.launcher.operator_file import OperatorFile
 
 _log = logging.getLogger("flyteplane.launcher")
 
@@ -42,6 +51,7 @@ class Platform:
         self._folder = folder
         self._failure = failure
         self._endpoint = ""
+        self._worker_address = ""
 
     @classmethod
     async def open(
@@ -69,7 +79,7 @@ class Platform:
                 on_locked(folder)
             address = address_to_listen_on(settings.endpoint, data=folder.path)
             platform = cls(stack, folder, asyncio.get_running_loop().create_future())
-            await platform._start(address, services)
+            await platform._start(address, settings, services)
             platform._stack = stack.pop_all()
             return platform
 
@@ -77,6 +87,11 @@ class Platform:
     def endpoint(self) -> str:
         """Where clients connect: `unix:/path`, or `host:port` with the real port."""
         return self._endpoint
+
+    @property
+    def worker_address(self) -> str:
+        """Where workers in pods connect, with the real port; empty for nowhere."""
+        return self._worker_address
 
     async def wait_failed(self) -> None:
         """Return never, or raise the error of the service that cannot go on."""
@@ -87,31 +102,41 @@ class Platform:
         self._folder.withdraw()
         await self._stack.aclose()
 
-    async def _start(self, address: str, services: Sequence[ServiceEntry]) -> None:
+    async def _start(self, address: str, settings: PlatformSettings, services: Sequence[ServiceEntry]) -> None:
         from flyteplane.rpc.inprocess import InProcessServer
+        from flyteplane.rpc.internal import worker_server
         from flyteplane.rpc.server import RpcServer
 
         servers = {name: InProcessServer() for name in SERVICE_NAMES}
-        given = await self._surroundings({name: server.channel() for name, server in servers.items()})
+        given = await self._surroundings(
+            settings.operator, {name: server.channel() for name, server in servers.items()}
+        )
         public = RpcServer(address)
+        workers = worker_server(settings.worker_listen) if settings.worker_listen else None
         for entry in services:
             service = await entry.open(given)
             self._stack.push_async_callback(close_service, entry.name, service)
             service.add_to(servers[entry.name])
             service.add_to(public.grpc_server)
+            if workers is not None and isinstance(service, ServesWorkers):
+                service.add_workers_to(workers.grpc_server)
+        if workers is not None:
+            self._stack.push_async_callback(workers.stop, STOP_GRACE_S)
+            self._worker_address = await workers.start()
         # Stopped before any service is closed, because it was pushed last.
         self._stack.push_async_callback(public.stop, STOP_GRACE_S)
         self._endpoint = await public.start()
         self._folder.announce(endpoint=self._endpoint, version=version())
 
-    async def _surroundings(self, channels: Mapping[str, grpc.aio.Channel]) -> Surroundings:
+    async def _surroundings(self, operator: OperatorFile, channels: Mapping[str, grpc.aio.Channel]) -> Surroundings:
         from flyteplane.coordination.memory import MemoryCoordination
 
         folder, clock = self._folder, SystemClock()
         given = surround(
             folder,
             mode="embedded",
-            clusters=await open_clusters((), folder=folder.path, clock=clock, stack=self._stack),
+            operator=operator,
+            clusters=await open_clusters(operator.clusters, folder=folder.path, clock=clock, stack=self._stack),
             # Fencing tokens come from the revision, so a new process begins above those of the one before it.
             coordination=MemoryCoordination(clock=clock, initial_revision=int(clock.now() * 1000)),
             channels=channels,

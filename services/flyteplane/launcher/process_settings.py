@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from flyteplane.foundation.errors import InvalidArgument
-from flyteplane.launcher.service_addresses import FIXED_SERVICES, ServiceAddresses
-from flyteplane.launcher.settings import PlatformSettings
+from flyteplane.launcher.operator_file import OperatorFile
+from flyteplane.launcher.service_addresses import FIXED_SERVICES
+from flyteplane.launcher.settings import PlatformSettings, check_worker_listener
 
 if TYPE_CHECKING:
     from flyteplane.coordination import EtcdSettings
@@ -35,7 +36,8 @@ class ProcessSettings:
     """For workers, `host:port`, other machines included: each call there proves itself by a token. Empty: none."""
     etcd: EtcdSettings | None = None
     """None: the addresses are fixed, and there is one scheduler."""
-    where: ServiceAddresses = field(default_factory=ServiceAddresses)
+    operator: OperatorFile = field(default_factory=OperatorFile)
+    """What the operator's file says."""
 
     def __post_init__(self) -> None:
         unknown = [service for service in self.services if service not in FIXED_SERVICES]
@@ -54,7 +56,8 @@ class ProcessSettings:
         # The same rule for both listeners: whoever can connect there is asked nothing.
         for endpoint in (self.endpoint, self.listen):
             PlatformSettings(data=self.data, endpoint=endpoint)
-        self._check_worker_listener()
+        if self.worker_listen:
+            check_worker_listener(self.worker_listen)
         self._check_reachable()
 
     @property
@@ -62,20 +65,13 @@ class ProcessSettings:
         """The services that no other process may carry. Schedulers that share a coordination store elect a leader."""
         return tuple(service for service in self.services if service != "scheduler" or self.etcd is None)
 
-    def _check_worker_listener(self) -> None:
-        host, _, port = self.worker_listen.rpartition(":")
-        if self.worker_listen and not (host and port.isdecimal() and int(port) <= 65535):
-            raise InvalidArgument(
-                f"the address {self.worker_listen!r} cannot be read", field="worker_listen", mend="Use 0.0.0.0:7100."
-            )
-
     def _check_reachable(self) -> None:
         if self.etcd is not None:
             return
         missing = [
             service
             for service in FIXED_SERVICES
-            if service not in self.services and service not in self.where.addresses
+            if service not in self.services and service not in self.operator.services.addresses
         ]
         if missing:
             raise InvalidArgument(

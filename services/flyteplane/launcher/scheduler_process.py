@@ -9,10 +9,11 @@ from flyteplane.launcher.platform import STOP_GRACE_S
 from flyteplane.launcher.rpc_services import rpc_services, worker_rpc_services
 from flyteplane.launcher.services import Surroundings, open_scheduler_service
 from flyteplane.rpc.gate import Gate
-from flyteplane.rpc.server import RpcServer
+from flyteplane.rpc.internal import worker_server
 from flyteplane.scheduler.node import SchedulerNode, Term
 
 if TYPE_CHECKING:
+    from flyteplane.rpc.server import RpcServer
     from flyteplane.scheduler.main import SchedulerService
 
 
@@ -29,7 +30,7 @@ class SchedulerListeners:
         self._workers = Gate([service.full_name for service in worker_rpc_services()])
         self._internal = internal
         internal.grpc_server.add_generic_rpc_handlers((self._services,))
-        self._worker_server = RpcServer(worker_address, reflection=False) if worker_address else None
+        self._worker_server = worker_server(worker_address) if worker_address else None
         if self._worker_server is not None:
             self._worker_server.grpc_server.add_generic_rpc_handlers((self._workers,))
 

@@ -1,10 +1,9 @@
-"""The `services:` section of the operator's file: where services are, and where workers reach the schedulers.
+"""The `services:` section of the operator's file: where services are, and how schedulers share their work.
 
     services:
       addresses:                      # fixed; whatever is not named here is found through the coordination store
         cache: 10.0.0.5:7001
-      worker_endpoints:               # what workers are told to connect to; each scheduler's own listener if not given
-        - scheduler-0.example:7100
+      worker_listen: 0.0.0.0:7100     # of each scheduler, for workers in pods; --worker-listen says otherwise for one
       lease_seconds: 10               # a scheduler that died is replaced after this long
 
 Typed values with their checks; reading the file is another module's work.
@@ -31,8 +30,8 @@ class ServiceAddresses:
 
     addresses: Mapping[str, str] = field(default_factory=dict)
     """Fixed addresses by service: `host:port` or `unix:/path`."""
-    worker_endpoints: tuple[str, ...] = ()
-    """`host:port` of every scheduler's worker listener, as workers see them."""
+    worker_listen: str = ""
+    """`host:port` on which schedulers listen to workers; empty for nowhere. Clusters say how workers reach it."""
     lease_s: float = LEASE_S
     """How long a scheduler holds the lead without renewing it."""
 
@@ -41,8 +40,8 @@ class ServiceAddresses:
             if service not in FIXED_SERVICES:
                 raise _refusal(f"addresses.{service}", "there is no such service", f"Use {', '.join(FIXED_SERVICES)}.")
             _check_address(f"addresses.{service}", address, unix=True)
-        for number, endpoint in enumerate(self.worker_endpoints):
-            _check_address(f"worker_endpoints[{number}]", endpoint, unix=False)
+        if self.worker_listen:
+            _check_address("worker_listen", self.worker_listen, unix=False)
         if not SHORTEST_LEASE_S <= self.lease_s <= LONGEST_LEASE_S:
             raise _refusal("lease_seconds", f"{self.lease_s:g} is out of range", "Use 2 to 300 seconds.")
 
@@ -50,20 +49,17 @@ class ServiceAddresses:
     def parse(cls, section: object) -> ServiceAddresses:
         """The values in a section as the file's reader gives it; None for none."""
         given = _mapping(section or {}, "")
-        known = {"addresses", "worker_endpoints", "lease_seconds"}
+        known = {"addresses", "worker_listen", "lease_seconds"}
         for name in given:
             if name not in known:
                 raise _refusal(name, "there is no such setting", f"Use {', '.join(sorted(known))}.")
         addresses = _mapping(given.get("addresses", {}), "addresses")
-        endpoints = given.get("worker_endpoints", [])
-        if not isinstance(endpoints, list):
-            raise _refusal("worker_endpoints", "it is not a list", "Give a list of host:port.")
         lease_s = given.get("lease_seconds", LEASE_S)
         if isinstance(lease_s, bool) or not isinstance(lease_s, int | float):
             raise _refusal("lease_seconds", f"{lease_s!r} is not a number", "Use 2 to 300 seconds.")
         return cls(
             addresses={name: _text(f"addresses.{name}", value) for name, value in addresses.items()},
-            worker_endpoints=tuple(_text(f"worker_endpoints[{n}]", value) for n, value in enumerate(endpoints)),
+            worker_listen=_text("worker_listen", given.get("worker_listen", "")),
             lease_s=float(lease_s),
         )
 
@@ -84,7 +80,7 @@ def _check_address(name: str, address: str, *, unix: bool) -> None:
     if unix and address.startswith("unix:/"):
         return
     host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) <= 65535:
+    if not host or not port.isdecimal() or int(port) > 65535:
         mend = "Use host:port or unix:/path." if unix else "Use host:port."
         raise _refusal(name, f"the address {address!r} cannot be read", mend)
 

@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from flyte.spec.version import version
 from flyteplane.foundation.clock import SystemClock
 from flyteplane.foundation.tasks import BackgroundTasks
-from flyteplane.launcher.clusters import open_clusters
+from flyteplane.launcher.clusters import ClusterSettings, open_clusters, pool_cluster
+from flyteplane.launcher.coordination import open_etcd
 from flyteplane.launcher.endpoint import address_to_listen_on
 from flyteplane.launcher.others import Others
 from flyteplane.launcher.platform import STOP_GRACE_S, close_service
@@ -32,6 +33,7 @@ from flyteplane.launcher.surroundings import surround
 if TYPE_CHECKING:
     import grpc
 
+    from flyteplane.cluster.ports import Cluster
     from flyteplane.coordination import Coordination
     from flyteplane.launcher.folder import PlatformFolder
     from flyteplane.launcher.services import OpenService
@@ -114,16 +116,11 @@ class ServiceProcess:
         self._folder.announce(endpoint=self._endpoint, version=version())
 
     async def _open_coordination(self) -> Coordination:
+        if self._settings.etcd is not None:
+            return await open_etcd(self._settings.etcd, clock=self._clock, stack=self._stack)
         from flyteplane.coordination import MemoryCoordination
 
-        settings = self._settings
-        if settings.etcd is None:
-            return MemoryCoordination(clock=self._clock)
-        from flyteplane.coordination import EtcdCoordination
-
-        coordination = await EtcdCoordination.open(settings.etcd, clock=self._clock)
-        self._stack.push_async_callback(coordination.close)
-        return coordination
+        return MemoryCoordination(clock=self._clock)
 
     async def _open_services(
         self, coordination: Coordination, others: Others
@@ -138,6 +135,7 @@ class ServiceProcess:
         given = surround(
             self._folder,
             mode="services",
+            operator=self._settings.operator,
             clusters=await self._open_clusters(),
             coordination=coordination,
             channels=channels,
@@ -152,10 +150,13 @@ class ServiceProcess:
             opened[entry.name] = service
         return given, opened
 
-    async def _open_clusters(self) -> Any:
+    async def _open_clusters(self) -> Sequence[Cluster]:
         if not _PLACING.intersection(self._settings.services):
             return ()
-        return await open_clusters((), folder=self._folder.own.path, clock=self._clock, stack=self._stack)
+        wanted: Sequence[ClusterSettings] = self._settings.operator.clusters
+        if "scheduler" not in self._settings.services:
+            wanted = [pool_cluster(wanted)]
+        return await open_clusters(wanted, folder=self._folder.own.path, clock=self._clock, stack=self._stack)
 
     async def _start_public(self, opened: Mapping[str, OpenService], others: Others) -> None:
         from flyteplane.launcher.rpc_services import rpc_services
@@ -177,7 +178,7 @@ class ServiceProcess:
         listeners = SchedulerListeners(internal, worker_address=self._settings.worker_listen)
         self._stack.push_async_callback(listeners.close)
         self._endpoint = await listeners.start()
-        node = listeners.node(given, lease_ttl_s=self._settings.where.lease_s, on_failure=self._fail)
+        node = listeners.node(given, lease_ttl_s=self._settings.operator.services.lease_s, on_failure=self._fail)
         node.start()
         # Closed first of all, so that the next leader need not wait for anything else.
         self._stack.push_async_callback(node.stop)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+
+from flyteplane.launcher.clusters import pool_cluster
 
 if TYPE_CHECKING:
     import grpc
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from flyteplane.foundation.clock import TimerClock
     from flyteplane.foundation.ids import IdSource
     from flyteplane.launcher.folder import PlatformFolder
+    from flyteplane.launcher.operator_file import OperatorFile
     from flyteplane.objects import FolderObjectStore
     from flyteplane.objects.bundles import BundleStore
     from flyteplane.rpc.tokens import TokenMinter, TokenVerifier
@@ -35,6 +38,14 @@ class OpenService(Protocol):
         """Stop its background work, make durable what was taken, let go of its stores."""
 
 
+@runtime_checkable
+class ServesWorkers(Protocol):
+    """A service that workers call as well."""
+
+    def add_workers_to(self, server: Any) -> None:
+        """Register what workers call, on a listener of its own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What services are given."""
@@ -43,6 +54,8 @@ class Surroundings:
     version: str
     mode: str
     """How the platform runs, as clients are told: "embedded", or "services" when it is several processes."""
+    operator: OperatorFile
+    """What the operator's file says; the defaults without one."""
     clock: TimerClock
     ids: IdSource
     objects: FolderObjectStore
@@ -116,6 +129,8 @@ async def open_scheduler_service(
         clock=given.clock,
         epoch=epoch,
         leads=leads,
+        pool_clusters=[pool_cluster(given.operator.clusters).name],
+        file=given.operator.entries,
         on_failure=fail,
     )
 
@@ -147,12 +162,16 @@ async def _open_reuse_pool(given: Surroundings) -> OpenService:
     tokens = ReplicaTokens(given.minter, given.verifier)
     return await open_reuse_pool(
         database_url=given.folder.database_url("reuse_pool"),
-        cluster=given.clusters[0],
+        cluster=_named(given.clusters, pool_cluster(given.operator.clusters).name),
         clock=given.clock,
         ids=given.ids,
         secrets=SecretsOverRpc(given.channels["secrets"], minter=tokens),
         tokens=tokens,
     )
+
+
+def _named(clusters: Sequence[Cluster], name: str) -> Cluster:
+    return next(cluster for cluster in clusters if cluster.name == name)
 
 
 #: In the order of opening; closed in the opposite order.

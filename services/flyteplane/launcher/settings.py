@@ -3,11 +3,12 @@
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from flyteplane.foundation.errors import InvalidArgument
+from flyteplane.launcher.operator_file import OperatorFile
 
 FOLDER_VARIABLE: Final = "FLYTE_PLATFORM_DATA"
 _UNIX: Final = "unix:"
@@ -23,17 +24,32 @@ class PlatformSettings:
     data: Path
     endpoint: str = ""
     """`unix:/path` or `127.0.0.1:port` (port 0: any free one). Empty: a socket in the folder."""
+    worker_listen: str = ""
+    """For workers in pods, `host:port`, other machines included: each proves itself by a token. Empty: none."""
+    operator: OperatorFile = field(default_factory=OperatorFile)
+    """What the operator's file says."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "data", self.data.expanduser().absolute())
         if self.endpoint and not self.endpoint.startswith(_UNIX):
             _refuse_public_address(self.endpoint)
+        if self.worker_listen:
+            check_worker_listener(self.worker_listen)
 
 
 def default_folder(environment: Mapping[str, str] | None = None) -> Path:
     """`FLYTE_PLATFORM_DATA`, or `~/.flyte/platform`."""
     chosen = (os.environ if environment is None else environment).get(FOLDER_VARIABLE)
     return Path(chosen) if chosen else Path.home() / ".flyte" / "platform"
+
+
+def check_worker_listener(address: str) -> None:
+    """Raise InvalidArgument for what is no `host:port`."""
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdecimal() and int(port) <= 65535):
+        raise InvalidArgument(
+            f"the address {address!r} cannot be read", field="worker_listen", mend="Use for example 0.0.0.0:7100."
+        )
 
 
 def _refuse_public_address(endpoint: str) -> None:

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from flyteplane.coordination.port import Coordination
     from flyteplane.foundation.clock import TimerClock
     from flyteplane.launcher.folder import PlatformFolder
+    from flyteplane.launcher.operator_file import OperatorFile
 
 
 def surround(
     folder: PlatformFolder,
     *,
     mode: str,
+    operator: OperatorFile,
     clusters: Sequence[Cluster],
     coordination: Coordination,
     channels: Mapping[str, grpc.aio.Channel],
@@ -39,6 +41,7 @@ def surround(
         folder=folder,
         version=version(),
         mode=mode,
+        operator=operator,
         clock=clock,
         ids=ids,
         objects=objects,

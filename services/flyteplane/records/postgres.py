@@ -37,7 +37,10 @@ T = TypeVar("T")
 _log = logging.getLogger("flyteplane.records")
 
 _SNAPSHOT: Final = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
-_LONG_SNAPSHOT: Final = f"{_SNAPSHOT}; SET LOCAL statement_timeout = '600s'"
+#: A scan may take long on both sides: it holds nobody up.
+_LONG_SNAPSHOT: Final = (
+    f"{_SNAPSHOT}; SET LOCAL statement_timeout = '600s'; SET LOCAL idle_in_transaction_session_timeout = '600s'"
+)
 #: Short reads under way at a time.
 _READS: Final = 4
 #: Beyond the time after which the server itself ends a transaction that stands still.
@@ -125,6 +128,7 @@ class PostgresDatabase:
         try:
             await self._await_turn(session)
             result = await session.run(work)
+            await session.confirm()
         except _Again:
             raise
         except BaseException as error:
@@ -170,18 +174,25 @@ class PostgresDatabase:
         try:
             await session.begin(snapshot)
             result = await session.run(work)
-            await session.rollback()
         except BaseException as error:
             again = _did_nothing(session, error)
-            if await self._undone(session, error):
-                pool.give(session)
-            else:
-                await pool.lose(session)
+            await self._hand_back(session, pool, error)
             if again:
                 raise _Again from error
             raise
-        pool.give(session)
+        await self._hand_back(session, pool, None)
         return result
+
+    async def _hand_back(self, session: Session, pool: SessionPool, error: BaseException | None) -> None:
+        try:
+            undone = await self._undone(session, error)
+        except BaseException:
+            await pool.lose(session)
+            raise
+        if undone:
+            pool.give(session)
+        else:
+            await pool.lose(session)
 
     async def _open(self) -> Session:
         try:
@@ -189,10 +200,9 @@ class PostgresDatabase:
         except Exception as error:
             raise _reason_to_wait(error) from error
 
-    async def _undone(self, session: Session, error: BaseException) -> bool:
-        """Undo the transaction; False when the session had to be dropped for it."""
-        usable = isinstance(error, Exception) and not _did_nothing(session, error)
-        if usable and store_failure(error, name=self._name) is None:
+    async def _undone(self, session: Session, error: BaseException | None) -> bool:
+        """Undo the transaction, which failed with `error`; False when the session had to be dropped for it."""
+        if error is None or self._is_of_a_work(session, error):
             try:
                 await session.rollback()
             except Exception:
@@ -201,6 +211,12 @@ class PostgresDatabase:
                 return True
         await session.drop()
         return False
+
+    def _is_of_a_work(self, session: Session, error: BaseException) -> bool:
+        """Whether the work is to blame, and not the session."""
+        if not isinstance(error, Exception) or _did_nothing(session, error):
+            return False
+        return store_failure(error, name=self._name) is None
 
     def _public(self, error: BaseException) -> PlatformError:
         return store_failure(error, name=self._name) or unreachable(self._name)

@@ -23,6 +23,7 @@ _CUT_OFF: Final = frozenset({STOOD_STILL, "57P01", "57P02", "57P03"})
 #: The server may be up again in a moment, or have room for one more.
 _NOT_YET: Final = frozenset({"57P01", "57P02", "57P03", "53300"})
 LOCK_TIMEOUT: Final = "55P03"
+NOT_ALLOWED: Final = "42501"
 #: What the driver calls a statement that it prepared before another process changed the schema.
 _OUTDATED: Final = "InvalidCachedStatementError"
 _CONNECTION_CLASS: Final = "08"
@@ -43,12 +44,12 @@ _LOGIN: Final[_Told] = (
 )
 _BY_CODE: Final[dict[str, _Told]] = {
     "25006": (Unavailable, "STORE_READ_ONLY", "{name} cannot be written", "Connect to the primary server."),
-    "25P03": (Unavailable, "STORE_PAUSED", "{name} ended a transaction that stood still", "Try again."),
+    STOOD_STILL: (Unavailable, "STORE_PAUSED", "{name} ended a transaction that stood still", "Try again."),
     "3D000": (FailedPrecondition, "STORE_NO_DATABASE", "{name} does not exist", "Create it, in UTF-8."),
     "3F000": (FailedPrecondition, "STORE_NO_SCHEMA", "{name} has no such schema", "Create the schema."),
     "40001": (Unavailable, "STORE_CONFLICT", "{name} refused a transaction beside others", "Try again."),
     "40P01": (Unavailable, "STORE_CONFLICT", "{name} broke a deadlock", "Try again."),
-    "42501": (
+    NOT_ALLOWED: (
         PermissionDenied,
         "STORE_NOT_ALLOWED",
         "the user of {name} may not do this",
@@ -62,7 +63,7 @@ _BY_CODE: Final[dict[str, _Told]] = {
         "{name} takes no more connections",
         "Raise max_connections of the server, or run fewer processes.",
     ),
-    "55P03": (Unavailable, "STORE_LOCKED", "{name} is locked by another process", "Try again."),
+    LOCK_TIMEOUT: (Unavailable, "STORE_LOCKED", "{name} is locked by another process", "Try again."),
     "57014": (Unavailable, "STORE_SLOW", "{name} took too long", "Try again; check the load of the server."),
     "57P01": _UNREACHABLE,
     "57P02": _UNREACHABLE,

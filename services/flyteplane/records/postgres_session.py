@@ -67,12 +67,16 @@ class Session:
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in the transaction that was begun."""
-        result = await self._connection.run_sync(_in_transaction, work)
+        return await self._connection.run_sync(_in_transaction, work)
+
+    async def confirm(self) -> None:
+        """Before the commit of a transaction that took long: fail if the session ended meanwhile.
+
+        This process may have been stopped. Whoever learns of it here knows that nothing was stored; an error of the
+        commit would leave that open.
+        """
         if self._loop.time() - self._began > STANDSTILL_S / 2:
-            # This process may have been stopped, and the session ended meanwhile. Whoever learns that now knows that
-            # nothing was stored; an error of the commit would leave it open.
             await self.driver.execute("SELECT 1")
-        return result
 
     async def commit(self) -> bool:
         """Commit; False when the server rolled back, because a statement had failed unnoticed."""

@@ -11,6 +11,7 @@ import logging
 import zlib
 from typing import Final
 
+from flyteplane.records.postgres_failures import NOT_ALLOWED, sqlstate
 from flyteplane.records.postgres_session import STANDSTILL_S, Session
 
 _log = logging.getLogger("flyteplane.records")
@@ -41,6 +42,12 @@ class Turns:
 
     async def end_standing(self, session: Session) -> None:
         """End whoever holds the lock and has stood still; `session` is in no transaction."""
-        ended = await session.driver.fetch(_END_STANDING, _KIND, self._number, STANDSTILL_S)
+        try:
+            ended = await session.driver.fetch(_END_STANDING, _KIND, self._number, STANDSTILL_S)
+        except Exception as error:
+            if sqlstate(error) != NOT_ALLOWED:
+                raise
+            _log.warning("a session of another user stands still in a transaction, and may not be ended by this one")
+            return
         if ended:
             _log.warning("ended a session that stood still in a transaction", extra={"pid": ended[0][0]})

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
+from flyteplane.rpc.gate import LEADER_CHANGED
+
 if TYPE_CHECKING:
     from flyteplane.rpc.leader_channel import Connection, LeaderChannel
 
@@ -30,6 +32,8 @@ class _Followed:
         self._connection: Connection | None = None
         self._call: Any = None
         self._moved = False
+        self._entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when there is a leader, and the call is made."""
 
     def _left_s(self) -> float | None:
         return None if self._deadline is None else self._deadline - time.monotonic()
@@ -40,6 +44,8 @@ class _Followed:
         connection.enter(self)
         self._call = self._make(connection, self._left_s())
         self._call.add_done_callback(lambda _: connection.exit(self))
+        if not self._entered.done():
+            self._entered.set_result(None)
         return self._call
 
     def moved(self) -> None:
@@ -54,7 +60,7 @@ class _Followed:
         return self._moved and (task is None or not task.cancelling())
 
     def _leader_changed(self) -> grpc.aio.AioRpcError:
-        return self._channel.unavailable("LEADER_CHANGED", "has changed its leader; ask again")
+        return self._channel.unavailable(LEADER_CHANGED, "has changed its leader; ask again")
 
     def add_done_callback(self, callback: Callable[[Any], None]) -> None:
         """Call back with this call when it has ended."""
@@ -99,6 +105,22 @@ class FollowedUnary(_Followed):
     def __await__(self) -> Generator[Any, None, Any]:
         return self._task.__await__()
 
+    async def write(self, message: Any) -> None:
+        """Send a message of a call whose requests are a stream."""
+        await (await self._made()).write(message)
+
+    async def done_writing(self) -> None:
+        """Say that there are no more messages."""
+        await (await self._made()).done_writing()
+
+    async def _made(self) -> Any:
+        """The call, once there is a leader to make it to."""
+        if self._call is None:
+            await asyncio.wait([self._task, self._entered], return_when=asyncio.FIRST_COMPLETED)
+        if self._call is None:
+            await self._task
+        return self._call
+
     def cancel(self) -> bool:
         """Give the call up."""
         return self._task.cancel()
@@ -121,6 +143,10 @@ class FollowedUnary(_Followed):
             return grpc.StatusCode.CANCELLED
         error = self._task.exception()
         return error.code() if isinstance(error, grpc.aio.AioRpcError) else grpc.StatusCode.OK
+
+    async def initial_metadata(self) -> Any:
+        """What the servicer sent first."""
+        return await (await self._made()).initial_metadata()
 
     async def trailing_metadata(self) -> Any:
         """What the servicer sent with the end."""
@@ -197,6 +223,10 @@ class FollowedStream(_Followed):
         except grpc.aio.AioRpcError as error:
             return error.code()
         return grpc.StatusCode.UNAVAILABLE if self._moved else await call.code()
+
+    async def initial_metadata(self) -> Any:
+        """What the servicer sent first."""
+        return await self._translated(lambda call: call.initial_metadata())
 
     async def trailing_metadata(self) -> Any:
         """What the servicer sent with the end."""

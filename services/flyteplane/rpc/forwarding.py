@@ -44,6 +44,7 @@ def _answering(method: Any) -> Any:
         call = method(request, timeout=context.time_remaining(), metadata=_passed_on(context))
         try:
             answer = await call
+            await _send_initial(call, context)
             context.set_trailing_metadata(tuple(await call.trailing_metadata() or ()))
             return answer
         except grpc.aio.AioRpcError as error:
@@ -55,8 +56,12 @@ def _answering(method: Any) -> Any:
 def _streaming(method: Any) -> Any:
     async def forward(request: Any, context: Any) -> None:
         call = method(request, timeout=context.time_remaining(), metadata=_passed_on(context))
+        first = True
         try:
             async for answer in call:
+                if first:
+                    first = False
+                    await _send_initial(call, context)
                 await context.write(answer)
             context.set_trailing_metadata(tuple(await call.trailing_metadata() or ()))
         except grpc.aio.AioRpcError as error:
@@ -65,6 +70,11 @@ def _streaming(method: Any) -> Any:
             call.cancel()
 
     return forward
+
+
+async def _send_initial(call: Any, context: Any) -> None:
+    if initial := tuple(await call.initial_metadata() or ()):
+        await context.send_initial_metadata(initial)
 
 
 async def _abort(context: Any, error: grpc.aio.AioRpcError) -> None:

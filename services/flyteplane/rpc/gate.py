@@ -6,9 +6,10 @@
     gate.open(service.add_to, leads=leads)          # elected
     gate.shut()                                     # no longer
 
-Closed, it answers UNAVAILABLE (NOT_LEADER). Open, every response passes only while `leads()` holds, which is asked
-right before the response leaves: a process that was paused beyond its lease says nothing of what it believed before.
-Calls under way when the gate is shut end UNAVAILABLE.
+Closed, it answers UNAVAILABLE (NOT_LEADER): nothing was done, another may be asked. Open, every response passes only
+while `leads()` holds, which is asked right before the response leaves: a process that was paused beyond its lease says
+nothing of what it believed before.
+Calls under way when the gate is shut end UNAVAILABLE (LEADER_CHANGED), and nobody can say what became of them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from flyteplane.foundation.errors import Unavailable
 from flyteplane.rpc.handlers import Behaviour, Handler, answer_once, answer_stream, behaviour_of, with_behaviour
 
 NOT_LEADER: Final = "NOT_LEADER"
+LEADER_CHANGED: Final = "LEADER_CHANGED"
 Leads = Callable[[], bool]
 
 
@@ -110,7 +112,7 @@ class _Term:
     def check(self) -> None:
         """Raise Unavailable unless this process leads, right now."""
         if self._ended or not self._leads():
-            raise _not_leader()
+            raise _leader_changed()
 
     async def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         task = asyncio.get_running_loop().create_task(work)
@@ -120,7 +122,7 @@ class _Term:
         except asyncio.CancelledError:
             own = asyncio.current_task()
             if self._ended and (own is None or not own.cancelling()):
-                raise _not_leader() from None
+                raise _leader_changed() from None
             raise
         except Exception:
             # What went wrong is nobody's business any more, and may be a consequence of the loss.
@@ -146,9 +148,9 @@ class _Checked:
         await self._context.write(message)
 
 
-def _not_leader() -> Unavailable:
-    return Unavailable("this process does not lead", reason=NOT_LEADER, retry_after_s=1.0)
+def _leader_changed() -> Unavailable:
+    return Unavailable("this process leads no longer", reason=LEADER_CHANGED, retry_after_s=1.0)
 
 
 async def _refuse(_: Any, __: Any) -> None:
-    raise _not_leader()
+    raise Unavailable("this process does not lead", reason=NOT_LEADER, retry_after_s=1.0)

@@ -28,6 +28,7 @@ from flyteplane.rpc.whereabouts import Whereabouts
 
 #: How long a call without a deadline waits for a leader.
 PATIENCE_S: Final = 15.0
+_TO_ANSWER_S: Final = 0.2
 
 
 class Connection:
@@ -115,10 +116,10 @@ class LeaderChannel(grpc.aio.Channel):
     def stream_unary(
         self, method: str, request_serializer: Any = None, response_deserializer: Any = None, *_: Any, **__: Any
     ) -> Any:
-        def start(request_iterator: Any, timeout: float | None = None, metadata: Any = None, **_: Any) -> FollowedUnary:
+        def start(requests: Any = None, timeout: float | None = None, metadata: Any = None, **_: Any) -> FollowedUnary:
             def call(connection: Connection, left_s: float | None) -> Any:
                 callable_ = connection.channel.stream_unary(method, request_serializer, response_deserializer)
-                return callable_(request_iterator, timeout=left_s, metadata=metadata)
+                return callable_(requests, timeout=left_s, metadata=metadata)
 
             return FollowedUnary(self, call, timeout=timeout)
 
@@ -127,12 +128,10 @@ class LeaderChannel(grpc.aio.Channel):
     def stream_stream(
         self, method: str, request_serializer: Any = None, response_deserializer: Any = None, *_: Any, **__: Any
     ) -> Any:
-        def start(
-            request_iterator: Any = None, timeout: float | None = None, metadata: Any = None, **_: Any
-        ) -> FollowedStream:
+        def start(requests: Any = None, timeout: float | None = None, metadata: Any = None, **_: Any) -> FollowedStream:
             def call(connection: Connection, left_s: float | None) -> Any:
                 callable_ = connection.channel.stream_stream(method, request_serializer, response_deserializer)
-                return callable_(request_iterator, timeout=left_s, metadata=metadata)
+                return callable_(requests, timeout=left_s, metadata=metadata)
 
             return FollowedStream(self, call, timeout=timeout)
 
@@ -150,7 +149,7 @@ class LeaderChannel(grpc.aio.Channel):
         Raises AioRpcError (UNAVAILABLE, NO_LEADER) when the time is over.
         """
         try:
-            async with asyncio.timeout(self._patience_s if left_s is None else max(left_s, 0.0)):
+            async with asyncio.timeout(self._patience_s if left_s is None else _patience_within(left_s)):
                 while True:
                     changed = self._whereabouts.changed()
                     connection = self._current()
@@ -231,6 +230,11 @@ class LeaderChannel(grpc.aio.Channel):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+def _patience_within(left_s: float) -> float:
+    """How long to wait within a deadline, so that whoever passes the call on can still say why it failed."""
+    return max(left_s - min(_TO_ANSWER_S, left_s / 10), 0.0)
 
 
 def is_not_leader(error: grpc.aio.AioRpcError) -> bool:

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flyteapi.scheduler.v1.cluster_service_pb2_grpc import add_ClusterServiceServicer_to_server
 from flyteapi.scheduler.v1.queue_service_pb2_grpc import add_QueueServiceServicer_to_server
+from flyteapi.scheduler.v1.resource_class_service_pb2_grpc import add_ResourceClassServiceServicer_to_server
 from flyteapi.scheduler.v1.scheduler_service_pb2_grpc import add_SchedulerServiceServicer_to_server
 from flyteapi.scheduler.v1.worker_service_pb2_grpc import add_WorkerServiceServicer_to_server
 from flyteplane.records import migrate, open_database
+from flyteplane.scheduler.application.class_admin import ClassAdministration
+from flyteplane.scheduler.application.cluster_list import ClusterList
+from flyteplane.scheduler.application.pod_constraints import constraints_of
+from flyteplane.scheduler.application.queue_admin import QueueAdministration
 from flyteplane.scheduler.application.scheduler import Parts, Scheduler
 from flyteplane.scheduler.clients.fresh_workers import DEFAULT_CONTACT_S, FreshWorkers, WorkerHelp
 from flyteplane.scheduler.clients.other_services import CacheStub, SecretsStub
 from flyteplane.scheduler.clients.pool_stream import PoolStream
 from flyteplane.scheduler.clients.sweeper import sweep_for_ever
 from flyteplane.scheduler.clients.worker_sessions import Verifier, WorkerSessions
-from flyteplane.scheduler.domain.admission import Room
-from flyteplane.scheduler.servicer import ClusterServicer, QueueServicer, SchedulerServicer
+from flyteplane.scheduler.domain.definitions import NO_ENTRIES, Entries
+from flyteplane.scheduler.servicer import SchedulerServicer
+from flyteplane.scheduler.servicer_classes import ResourceClassServicer
+from flyteplane.scheduler.servicer_clusters import ClusterServicer
+from flyteplane.scheduler.servicer_queues import QueueServicer
 from flyteplane.scheduler.servicer_workers import WorkerServicer
 from flyteplane.scheduler.store.log_files import LogFiles
+from flyteplane.scheduler.store.sql_administration import SqlAdministration
 from flyteplane.scheduler.store.sql_records import SqlRecords
 
 if TYPE_CHECKING:
@@ -49,11 +58,17 @@ class SchedulerService:
     """The scheduler with its gRPC face."""
 
     def __init__(
-        self, scheduler: Scheduler, placements: tuple[FreshWorkers, PoolStream], sessions: WorkerSessions
+        self,
+        scheduler: Scheduler,
+        *,
+        placements: tuple[FreshWorkers, PoolStream],
+        sessions: WorkerSessions,
+        cluster_list: ClusterList,
     ) -> None:
         self._scheduler = scheduler
         self._placements = placements
         self._sessions = sessions
+        self._cluster_list = cluster_list
 
     @property
     def scheduler(self) -> Scheduler:
@@ -63,8 +78,10 @@ class SchedulerService:
     def add_to(self, server: Any) -> None:
         """Registers what other services and people call on a gRPC server, real or in process."""
         add_SchedulerServiceServicer_to_server(SchedulerServicer(self._scheduler), server)
-        add_QueueServiceServicer_to_server(QueueServicer(self._scheduler), server)
-        add_ClusterServiceServicer_to_server(ClusterServicer(self._scheduler), server)
+        administration = self._scheduler.administration
+        add_QueueServiceServicer_to_server(QueueServicer(QueueAdministration(administration)), server)
+        add_ResourceClassServiceServicer_to_server(ResourceClassServicer(ClassAdministration(administration)), server)
+        add_ClusterServiceServicer_to_server(ClusterServicer(self._cluster_list), server)
 
     def add_workers_to(self, server: Any) -> None:
         """Registers what workers in pods call, on a server that they can reach. Each call is judged by its token."""
@@ -91,12 +108,16 @@ async def open_scheduler(
     on_failure: Callable[[BaseException], None],
     epoch: int = 1,
     leads: Callable[[], bool] = lambda: True,
+    pool_clusters: Collection[str] = ("local",),
+    file: Entries = NO_ENTRIES,
 ) -> SchedulerService:
     """Opens the store, restores living runs and takes up work.
 
     Args:
         epoch: of the leadership under which it works; the store's own count is used if that is greater.
         leads: whether this process leads at this very moment, by its own clock.
+        pool_clusters: where the reuse pool places replicas.
+        file: queues and classes of the operator's file.
         on_failure: called once something failed after which memory cannot be trusted: the caller then ends the process,
             and a restart goes on from what is durable.
 
@@ -113,15 +134,17 @@ async def open_scheduler(
         logs=LogFiles(settings.logs),
         cache=CacheStub(cache_channel),
         clock=clock,
-        room=_room(clusters),
-        fitness=clusters[0].refuse_unfit,
+        administration=SqlAdministration(database),
+        clusters=clusters,
+        pool_clusters=pool_clusters,
+        file=file,
     )
     scheduler = Scheduler(parts, on_failure=on_failure)
     secrets = SecretsStub(secrets_channel)
     fresh = FreshWorkers(
         engine=scheduler.engine,
         clusters={cluster.name: cluster for cluster in clusters},
-        constraints={},
+        constraints=lambda name: constraints_of(scheduler.admission.resource_class(name)),
         help=WorkerHelp(
             secrets=secrets, mint_token=mint_token, bundle_path=bundle_path, data_prefix=settings.data_prefix
         ),
@@ -138,19 +161,13 @@ async def open_scheduler(
         data_prefix=settings.data_prefix,
     )
     sessions = WorkerSessions(fresh, verifier=verifier, leads=leads)
-    service = SchedulerService(scheduler, (fresh, pool), sessions)
-    lasting = [cluster.name for cluster in clusters if cluster.outlives_owner]
+    cluster_list = ClusterList(clusters, workers=lambda name: scheduler.admission.cluster_figures(name).running)
+    service = SchedulerService(scheduler, placements=(fresh, pool), sessions=sessions, cluster_list=cluster_list)
     try:
         pool.start()
-        scheduler.engine.cluster = clusters[0].name
-        await scheduler.start(epoch=epoch, placements={"fresh": fresh, "pool": pool}, lasting=lasting)
+        await scheduler.start(epoch=epoch, placements={"fresh": fresh, "pool": pool})
     except BaseException:
         await service.close()
         raise
     scheduler.background.start(sweep_for_ever(fresh, clusters, clock=clock), name="sweep workers")
     return service
-
-
-def _room(clusters: Sequence[Cluster]) -> Room:
-    capacity = clusters[0].capacity()
-    return Room(cpu_millis=capacity.cpu_millis, memory_bytes=capacity.memory_bytes)

@@ -120,7 +120,7 @@ class SchedulerNode:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._on_failure(error)
+            self._on_failure(error.__cause__ if isinstance(error, _Unfit) and error.__cause__ else error)
 
     async def _run(self) -> None:
         while not self._stopping.is_set():
@@ -158,6 +158,9 @@ class SchedulerNode:
             fail=fail,
         )
         try:
+            if not term.leads():
+                # Paused since the election: claiming the store now would take it from whoever leads meanwhile.
+                return
             service = await self._open_service(term)
             try:
                 await self._serve(service, term, leadership=leadership, lease=lease, failure=failure)

@@ -6,13 +6,9 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from flyteapi.common.v1.identity_pb2 import RunId
-from flyteapi.scheduler.v1 import cluster_service_pb2 as clusters
-from flyteapi.scheduler.v1 import queue_service_pb2 as queues
 from flyteapi.scheduler.v1 import scheduler_service_pb2 as api
-from flyteapi.scheduler.v1.cluster_service_pb2_grpc import ClusterServiceServicer
-from flyteapi.scheduler.v1.queue_service_pb2_grpc import QueueServiceServicer
 from flyteapi.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceServicer
-from flyteplane.foundation.errors import InvalidArgument, NotFound, Unimplemented
+from flyteplane.foundation.errors import InvalidArgument
 from flyteplane.scheduler.application import wire
 from flyteplane.scheduler.application.intake import NewRun
 from flyteplane.scheduler.application.ports import RunKey
@@ -107,71 +103,6 @@ class SchedulerServicer(SchedulerServiceServicer):
     async def ExplainAction(self, request: api.ExplainActionRequest, context: Context) -> api.ExplainActionResponse:
         """See the proto."""
         return await self._scheduler.queries.explain(_key(request.action.run), request.action.name)
-
-
-class QueueServicer(QueueServiceServicer):
-    """Serves what there is of `QueueService`: the queue "default"; the other rpcs answer UNIMPLEMENTED."""
-
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
-
-    async def GetQueue(self, request: queues.GetQueueRequest, context: Context) -> queues.GetQueueResponse:
-        """See the proto."""
-        if request.name != "default":
-            raise NotFound(f"queue {request.name!r} does not exist", field="name")
-        return queues.GetQueueResponse(queue=self._default())
-
-    async def ListQueues(self, request: queues.ListQueuesRequest, context: Context) -> queues.ListQueuesResponse:
-        """See the proto."""
-        return queues.ListQueuesResponse(queues=[self._default()])
-
-    async def PutQueue(self, request: queues.PutQueueRequest, context: Context) -> queues.PutQueueResponse:
-        """Not offered by this version: there is the queue "default" only."""
-        raise _one_queue()
-
-    async def DrainQueue(self, request: queues.DrainQueueRequest, context: Context) -> queues.DrainQueueResponse:
-        """Not offered by this version."""
-        raise _one_queue()
-
-    async def DeleteQueue(self, request: queues.DeleteQueueRequest, context: Context) -> queues.DeleteQueueResponse:
-        """Not offered by this version."""
-        raise _one_queue()
-
-    def _default(self) -> queues.Queue:
-        engine = self._scheduler.engine
-        return queues.Queue(
-            name="default",
-            priority=500,
-            state=queues.QUEUE_STATE_ACTIVE,
-            running=len(engine.attempts),
-            waiting=len(engine.lanes),
-        )
-
-
-class ClusterServicer(ClusterServiceServicer):
-    """Serves `ClusterService`."""
-
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
-
-    async def ListClusters(
-        self, request: clusters.ListClustersRequest, context: Context
-    ) -> clusters.ListClustersResponse:
-        """See the proto."""
-        engine = self._scheduler.engine
-        local = clusters.Cluster(
-            name="local",
-            kind="process",
-            reachable=True,
-            cpu_millis=engine.room.cpu_millis,
-            memory_bytes=engine.room.memory_bytes,
-            workers=len(engine.attempts),
-        )
-        return clusters.ListClustersResponse(clusters=[local])
-
-
-def _one_queue() -> Unimplemented:
-    return Unimplemented('this version has the queue "default" only', reason="ONE_QUEUE")
 
 
 def _key(run: RunId) -> RunKey:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flyteplane.coordination import Coordination, Delete, Put, absent, created_at, holds, present, unchanged
-from flyteplane.coordination.values import Compare, CompareOperator, CompareTarget
+from flyteplane.coordination.values import MOST_OPERATIONS, Compare, CompareOperator, CompareTarget
 from flyteplane.foundation.errors import InvalidArgument
 
 
@@ -134,6 +134,14 @@ async def test_a_key_written_and_removed_in_one_transaction_is_refused(
     with pytest.raises(InvalidArgument):
         await coordination.txn(when=[], then=[Put("p/a", b"1"), removal])
     assert await coordination.list("") == []
+
+
+async def test_a_transaction_may_have_only_so_many_operations(coordination: Coordination) -> None:
+    puts = [Put(str(number), b"") for number in range(MOST_OPERATIONS + 1)]
+    with pytest.raises(InvalidArgument) as raised:
+        await coordination.txn(when=[], then=puts)
+    assert raised.value.reason == "TOO_LARGE"
+    assert (await coordination.txn(when=[], then=puts[1:])).succeeded
 
 
 async def test_a_condition_on_the_value_of_an_absent_key_never_holds(coordination: Coordination) -> None:

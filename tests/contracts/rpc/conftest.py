@@ -1,4 +1,11 @@
-"""The echo service over a real connection and inside the process: every test of this folder runs over both."""
+"""The echo service over every way there is to call a service; every test of this folder runs over each of them.
+
+network     a real connection
+inprocess   without one
+gated       behind the gate of a leader that leads
+followed    through a channel that follows the leader
+forwarded   through a server that passes calls on, and from there through a channel that follows the leader
+"""
 
 from __future__ import annotations
 
@@ -14,9 +21,13 @@ import pytest
 
 from flyteplane.foundation.ids import SeededIds
 from flyteplane.rpc.client import open_channel
+from flyteplane.rpc.forwarding import add_forwarding
+from flyteplane.rpc.gate import Gate
 from flyteplane.rpc.inprocess import InProcessServer
 from flyteplane.rpc.interceptors import Interceptors
+from flyteplane.rpc.leader_channel import LeaderChannel
 from flyteplane.rpc.server import RpcServer
+from flyteplane.rpc.whereabouts import Whereabouts
 
 
 @dataclass(frozen=True)
@@ -106,7 +117,7 @@ def make_servicer(stubs: Stubs, script: Script) -> Any:
 OpenEcho = Callable[..., Awaitable[Echo]]
 
 
-@pytest.fixture(params=["network", "inprocess"])
+@pytest.fixture(params=["network", "inprocess", "gated", "followed", "forwarded"])
 def transport(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -129,9 +140,44 @@ async def open_echo(transport: str, stubs: Stubs, tmp_path: Path) -> AsyncIterat
         closers.append(lambda: server.stop(0))
         return server.channel(), server.stop
 
+    async def gated(script: Script, interceptors: Interceptors) -> tuple[grpc.aio.Channel, Any]:
+        server = RpcServer(f"unix:{tmp_path}/echo.sock", interceptors=interceptors, ids=SeededIds(1))
+        gate = Gate([descriptor.full_name])
+        gate.open(
+            lambda term: stubs.services.add_EchoServiceServicer_to_server(make_servicer(stubs, script), term),
+            leads=lambda: True,
+        )
+        server.grpc_server.add_generic_rpc_handlers((gate,))
+        channel = open_channel(await server.start())
+        closers.extend([lambda: server.stop(0), lambda: channel.close()])
+        return channel, server.stop
+
+    async def followed(script: Script, interceptors: Interceptors) -> tuple[grpc.aio.Channel, Any]:
+        _, stop = await over_network(script, interceptors)
+        channel = LeaderChannel(Whereabouts("echo", f"unix:{tmp_path}/echo.sock"))
+        closers.append(lambda: channel.close())
+        return channel, stop
+
+    async def forwarded(script: Script, interceptors: Interceptors) -> tuple[grpc.aio.Channel, Any]:
+        behind, stop = await followed(script, interceptors)
+        server = RpcServer(f"unix:{tmp_path}/edge.sock")
+        add_forwarding(server.grpc_server, descriptor, channel=behind)
+        channel = open_channel(await server.start())
+        closers.extend([lambda: server.stop(0), lambda: channel.close()])
+        return channel, stop
+
+    descriptor = stubs.messages.DESCRIPTOR.services_by_name["EchoService"]
+    ways = {
+        "network": over_network,
+        "inprocess": in_process,
+        "gated": gated,
+        "followed": followed,
+        "forwarded": forwarded,
+    }
+
     async def start(interceptors: Interceptors | None = None) -> Echo:
         script = Script()
-        make = over_network if transport == "network" else in_process
+        make = ways[transport]
         channel, stop = await make(script, interceptors or Interceptors())
         return Echo(transport, stubs.services.EchoServiceStub(channel), stubs, script, stop)
 

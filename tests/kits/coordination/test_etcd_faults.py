@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.support.etcd import EtcdCluster, EtcdServer, require_etcd
 
 from flyteplane.coordination import Change, Coordination, EtcdCoordination, Mirror, Put, hold_lease
@@ -91,14 +93,13 @@ def ranges_read(server: EtcdServer) -> int:
 
 
 async def test_a_mirror_goes_on_after_kill_9_without_reading_again(server: EtcdServer) -> None:
-    async with client(server) as ours, client(server) as other:
+    async with client(server) as ours:
         await ours.put("p/a", b"1")
         async with ours.mirror("p/") as mirror:
             server.kill()
             server.start()
             reads = ranges_read(server)
-            # Nothing of this is read: only the mirror could.
-            await other.put("p/b", b"2")
+            server.call("kv/put", key=encoded("/flyteplane/p/b"), value=encoded("2"))
             changes = await changes_until(mirror, lambda: "p/b" in mirror.snapshot)
             assert [change.key for change in changes] == ["p/b"]
             assert ranges_read(server) == reads
@@ -174,12 +175,9 @@ async def test_a_store_that_hangs_is_unavailable_in_time(server: EtcdServer) -> 
         try:
             async with asyncio.timeout(5):
                 for call in (ours.get("a"), ours.put("a", b""), ours.txn(when=[]), ours.grant(5), ours.delete("a")):
-                    try:
+                    with pytest.raises(Unavailable) as raised:
                         await call
-                    except Unavailable as error:
-                        assert error.reason == "COORDINATION_UNAVAILABLE"
-                    else:
-                        raise AssertionError("a store that hangs has answered")
+                    assert raised.value.reason == "COORDINATION_UNAVAILABLE"
         finally:
             server.resume()
 
@@ -201,7 +199,7 @@ async def test_losing_the_member_in_use_costs_nothing_but_a_moment(tmp_path: Pat
     require_etcd()
     tmp_path.joinpath("etcd").mkdir()
     with EtcdCluster(tmp_path / "etcd") as cluster:
-        async with client(cluster) as ours, client(cluster) as other:
+        async with client(cluster, timeout_s=1.0) as ours, client(cluster, timeout_s=1.0) as other:
             await written(ours, "p/a", b"1")
             async with ours.mirror("p/") as mirror:
                 cluster.members[0].kill()
@@ -248,26 +246,5 @@ async def test_a_token_that_grew_old_is_renewed(tmp_path: Path) -> None:
             assert kept.version == 2
 
 
-async def test_closing_ends_what_waits(server: EtcdServer) -> None:
-    async with client(server) as ours:
-        mirror = ours.mirror("p/")
-        await mirror.__aenter__()
-        server.pause()
-        waiting = asyncio.create_task(ours.get("p/a"))
-        await asyncio.sleep(0.05)
-        await ours.close()
-        try:
-            await waiting
-        except Unavailable as error:
-            assert "closed" in error.message
-        else:
-            raise AssertionError("a closed client has answered")
-        finally:
-            server.resume()
-        await mirror.__aexit__(None, None, None)
-
-
 def encoded(text: str) -> str:
-    import base64
-
     return base64.b64encode(text.encode()).decode()

@@ -37,6 +37,7 @@ def test_an_endpoint_names_host_and_port(endpoint: str) -> None:
         ({"password_file": HERE}, "username"),
         ({"username": "somebody", "password_file": HERE / "missing"}, "password_file"),
         ({"timeout_s": 0}, "timeout_s"),
+        ({"prefix": "/ours"}, "prefix"),
     ],
 )
 def test_settings_that_do_not_fit_together_are_refused(wrong: dict[str, Any], field: str) -> None:

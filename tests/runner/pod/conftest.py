@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import io
 import os
@@ -101,8 +102,9 @@ async def start_pod(tmp_path: Path) -> AsyncIterator[StartPod]:
     yield start
     for pod in started:
         if pod.process.returncode is None:
-            pod.signal(signal.SIGCONT)
-            pod.signal(signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                pod.signal(signal.SIGCONT)
+                pod.signal(signal.SIGTERM)
             await pod.exit_code()
 
 

@@ -6,11 +6,15 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from flyte.cli.main import main
 from flyte.client.init import current_settings, set_settings
+
+if TYPE_CHECKING:
+    from tests.sdk.cli.administration_platform import AdministrationPlatform
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,7 @@ class Finished:
 
 
 Flyte = Callable[..., Finished]
+Command = Callable[..., Finished]
 
 
 @pytest.fixture
@@ -52,5 +57,28 @@ def flyte(here: Path, capsys: pytest.CaptureFixture[str]) -> Flyte:
         captured = capsys.readouterr()
         assert isinstance(stopped.value.code, int)
         return Finished(stopped.value.code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def administered(tmp_path: Path) -> Iterator[AdministrationPlatform]:
+    """A platform with queues, resource classes and clusters that runs."""
+    from tests.sdk.cli.administration_platform import AdministrationPlatform
+
+    platform = AdministrationPlatform(tmp_path)
+    platform.start()
+    yield platform
+    platform.close()
+
+
+@pytest.fixture
+def operate(administered: AdministrationPlatform, flyte: Flyte) -> Command:
+    """Runs a command against that platform, which has to end with the code `fails`."""
+
+    def run(*arguments: str, fails: int = 0) -> Finished:
+        finished = flyte("--endpoint", administered.endpoint, "--insecure", *arguments)
+        assert finished.code == fails, finished
+        return finished
 
     return run

@@ -66,6 +66,11 @@ async def secret_length() -> int:
     return len(os.environ["DB_PASSWORD"])
 
 
+@top.task(resources=flyte.Resources(cpu=1, memory="64Mi"))
+async def huge() -> int:
+    return 1
+
+
 @top.task
 async def wait_for_ever() -> None:
     print("waiting", flush=True)
@@ -262,3 +267,29 @@ def test_the_caller_and_the_platform_are_shown(command: Command, folder: Path) -
     shown = json.loads(command("whoami", "--json").out)
     assert shown["endpoint"].startswith("unix:")
     assert shown["platform"].startswith("embedded")
+
+
+def test_a_queue_is_created_used_drained_and_deleted(command: Command) -> None:
+    assert command("create", "queue", "side", "--action-concurrency", "1", "--depth", "9").code == 0
+    used = command("run", "--queue", "side", "--name", "beside", "shop.py", "main", "--n", "2")
+    assert used.code == 0, used.err
+    tried = json.loads(command("get", "action", "beside", "a0", "--json").out)["attempts"]
+    assert [(one["cluster"], one["resource_class"]) for one in tried] == [("local", "local")]
+    assert "is drained" in command("drain", "queue", "side").out
+    refused = command("run", "--queue", "side", "shop.py", "main")
+    assert refused.code == 1
+    assert "side" in refused.err
+    assert "drain" in refused.err
+    assert command("delete", "queue", "side").code == 0
+    assert "there is no queue 'side'" in command("run", "--queue", "side", "shop.py", "main").err
+
+
+def test_a_task_that_fits_no_resource_class_is_refused_with_the_classes_there_are(command: Command) -> None:
+    assert command("create", "resource-class", "tiny", "--cpu", "1", "--memory", "1Mi").code == 0
+    try:
+        refused = command("run", "shop.py", "huge")
+    finally:
+        assert command("delete", "resource-class", "tiny").code == 0
+    assert refused.code == 1
+    assert "tiny" in refused.err
+    assert command("run", "shop.py", "main", "--n", "1").code == 0

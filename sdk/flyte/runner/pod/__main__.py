@@ -1,10 +1,11 @@
-"""`python -m flyte.runner.pod`: forks first, loads everything else afterwards."""
+"""`python -m flyte.runner.pod`: forks as soon as it can, and loads the rest afterwards, on both sides at once."""
 
 from __future__ import annotations
 
 import os
 import sys
 
+import flyte.runner.pod.common  # noqa: F401
 from flyte.runner.contact import Contact
 from flyte.runner.pod.child import fork_worker
 from flyte.runner.pod.exit_codes import MISCONFIGURED

@@ -14,6 +14,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -36,6 +37,7 @@ from flyte.runner.pod.settings import PodSettings
 from flyte.runner.pod.startup_frame import startup_frame
 from flyte.runner.pod.tee import Tee
 from flyte.runner.pod.worker_link import OutputPipe, WorkerLink
+from flyteapi.scheduler.v1.worker_service_pb2 import WorkerReport
 
 FIRST_CONTACT_S: Final = 600.0
 """A pod that no scheduler has spoken to by then gives up."""
@@ -160,8 +162,8 @@ class Agent:
         shutil.rmtree(self._folder, ignore_errors=True)
         os._exit(exit_codes.OUT_OF_CONTACT)
 
-    def _heard(self, reports: object) -> None:
-        self._attempt.heard(reports)  # type: ignore[arg-type]
+    def _heard(self, reports: Sequence[WorkerReport]) -> None:
+        self._attempt.heard(reports)
         self._pace_reading()
 
     def _wrote(self, data: bytes) -> None:
@@ -182,14 +184,12 @@ class Agent:
             kill_leftovers()
 
     def _collect(self) -> None:
-        for pid, status in ended_children():
+        for pid, status in ended_children(self._child.pid):
             if pid == self._child.pid:
                 self._status = status
                 self._loop.call_later(_LAST_OUTPUT_S, self._worker_is_over)
         if self._status is not None:
             # What the worker has left below us would go on, and holds its output open.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._child.pid, signal.SIGKILL)
             kill_leftovers()
             self._pace_reading()
             self._worker_may_be_over()

@@ -23,7 +23,7 @@ from flyte.runner.pod.outbox import Outbox
 from flyte.runner.pod.preparation import Preparation
 from flyte.runner.pod.raw_output import RawOutput
 from flyte.runner.pod.tee import Tee
-from flyte.runner.worker import PROTOCOL
+from flyte.runner.startup import PROTOCOL
 from flyte.spec.masking import Mask
 from flyte.spec.version import __version__
 from flyteapi.scheduler.v1.worker_service_pb2 import (
@@ -80,6 +80,7 @@ class PodAttempt:
         self._end_is_told = False
         self._stopping = False
         """It was cancelled, revoked or terminated: what the worker's death looks like is no news."""
+        self._terminated = False
         self._silent = False
         """It is somebody else's: nothing more is said."""
         self._code = exit_codes.ENDED
@@ -108,7 +109,7 @@ class PodAttempt:
             if kind == "result":
                 self._outbox.answered(order.lease, order.result.call)
             elif kind == "cancel":
-                self._stop_within(CANCEL_GRACE_S, exit_codes.ENDED)
+                self._cancelled()
             elif kind == "lease_revoked" and order.lease == self._lease:
                 self._revoked()
             self._orders.put_nowait(order)
@@ -173,10 +174,13 @@ class PodAttempt:
             self._outbox.add_output(data, lease=self._lease, is_stderr=is_stderr, may_drop=self.may_drop_output)
 
     def _worker_told_end(self, report: WorkerReport) -> None:
-        if self._end is not None or (self._stopping and self._code and report.ended.HasField("error")):
+        if self._end is not None:
+            return
+        self._tell_worker((WorkerOrder(lease=report.lease, end_accepted=EndAccepted()),))
+        if self._terminated and report.ended.HasField("error"):
+            # What failed because the pod was deleted is not the task's fault; the scheduler sees the deletion.
             return
         self._end = report
-        self._tell_worker((WorkerOrder(lease=report.lease, end_accepted=EndAccepted()),))
         self._loop.call_later(_LET_GO_S, self._tell_end)
 
     def _tell_end(self) -> None:
@@ -204,14 +208,20 @@ class PodAttempt:
 
     def terminated(self) -> None:
         """The container is to end (SIGTERM): the worker is told by the same signal."""
-        if not self._stopping:
+        if not self._terminated:
+            self._terminated = True
             self._stop_within(TERMINATION_GRACE_S, exit_codes.SIGNAL_BASE + signal.SIGTERM)
             self._signal_worker(signal.SIGTERM)
 
+    def _cancelled(self) -> None:
+        self._stop_within(CANCEL_GRACE_S, exit_codes.ENDED)
+        if not self._assigned:
+            self._leave(exit_codes.ENDED)
+
     def _revoked(self) -> None:
         self._silent = True
-        self._stop_within(CANCEL_GRACE_S, exit_codes.ENDED)
-        if not self._assigned or self._end_is_told:
+        self._cancelled()
+        if self._end_is_told:
             self._leave(exit_codes.ENDED)
 
     def _stop_within(self, grace_s: float, code: int) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import grpc
 
@@ -21,10 +22,17 @@ PASSING: Final = _TRY_ELSEWHERE | {
     *(grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN),
 }
 """Statuses after which trying again is sensible."""
+_SILENCE_S: Final = 60.0
+"""A scheduler that says and takes nothing for so long is given up."""
+_STORING_S: Final = 900.0
+"""How long it may take until a long object that has arrived is stored."""
+
+T = TypeVar("T")
 
 
 class DataClient:
-    """Reads and writes as the attempt. All methods raise grpc.aio.AioRpcError; after it the next endpoint is current.
+    """Reads and writes as the attempt. All methods raise grpc.aio.AioRpcError, and TimeoutError if nothing is heard;
+    the next endpoint is tried next then.
 
     Args:
         token: of the attempt.
@@ -38,14 +46,15 @@ class DataClient:
     async def bundle(self, digest: str) -> AsyncIterator[bytes]:
         """The packed bundle, in pieces."""
         async with self._stub() as stub:
-            async for response in stub.FetchBundle(api.FetchBundleRequest(digest=digest), metadata=self._metadata):
+            call = stub.FetchBundle(api.FetchBundleRequest(digest=digest), metadata=self._metadata)
+            async for response in _responses(call):
                 yield response.data
 
     async def read(self, uri: str, *, offset: int, length: int) -> AsyncIterator[bytes]:
         """An object from `offset` on, `length` bytes or all, in pieces."""
         request = api.ReadObjectRequest(uri=uri, offset=offset, length=length)
         async with self._stub() as stub:
-            async for response in stub.ReadObject(request, metadata=self._metadata):
+            async for response in _responses(stub.ReadObject(request, metadata=self._metadata)):
                 yield response.data
 
     async def write(self, uri: str, pieces: AsyncIterator[bytes]) -> int:
@@ -53,11 +62,15 @@ class DataClient:
         async with self._stub() as stub:
             call: Any = stub.WriteObject(metadata=self._metadata)
             try:
-                await call.write(api.WriteObjectRequest(uri=uri))
+                await _soon(call.write(api.WriteObjectRequest(uri=uri)))
                 async for piece in pieces:
-                    await call.write(api.WriteObjectRequest(data=piece))
-                await call.write(api.WriteObjectRequest(last=True))
+                    await _soon(call.write(api.WriteObjectRequest(data=piece)))
+                await _soon(call.write(api.WriteObjectRequest(last=True)))
                 await call.done_writing()
+                async with asyncio.timeout(_STORING_S):
+                    return int((await call).size_bytes)
+            except asyncio.InvalidStateError:
+                # The call has ended before its last message; it knows why.
                 return int((await call).size_bytes)
             finally:
                 # Nothing happens to a call that has ended.
@@ -67,7 +80,7 @@ class DataClient:
         """Addresses and sizes of all objects below a prefix, or of the one that it names."""
         async with self._stub() as stub:
             request = api.ListObjectsRequest(prefix=prefix)
-            async for response in stub.ListObjects(request, metadata=self._metadata):
+            async for response in _responses(stub.ListObjects(request, metadata=self._metadata)):
                 yield [(entry.uri, entry.size_bytes) for entry in response.entries]
 
     async def close(self) -> None:
@@ -83,7 +96,34 @@ class DataClient:
             channel = self._channels[address] = open_channel(address)
         try:
             yield WorkerDataServiceStub(channel)
+        except TimeoutError:
+            self._endpoints.failed(address)
+            raise
         except grpc.aio.AioRpcError as error:
             if error.code() in _TRY_ELSEWHERE:
                 self._endpoints.failed(address)
             raise
+
+
+async def _soon(step: Awaitable[T]) -> T:
+    """One step of a call. Raises TimeoutError if the other side says nothing for too long."""
+    async with asyncio.timeout(_SILENCE_S):
+        return await step
+
+
+async def _responses(call: Any) -> AsyncIterator[Any]:
+    try:
+        while (response := await _soon(call.read())) is not grpc.aio.EOF:
+            yield response
+        await _raise_failure(call)
+    finally:
+        # Whoever stops reading need not be sent the rest.
+        call.cancel()
+
+
+async def _raise_failure(call: Any) -> None:
+    """Raises AioRpcError for a call that was not carried out to its end."""
+    if (code := await call.code()) is not grpc.StatusCode.OK:
+        raise grpc.aio.AioRpcError(
+            code, await call.initial_metadata(), await call.trailing_metadata(), details=await call.details()
+        )

@@ -48,6 +48,8 @@ class DataRelay:
         except grpc.aio.AioRpcError as error:
             code = "UNAVAILABLE" if error.code() in PASSING else error.code().name
             _send(writer, FAILED, {"code": code, "message": error.details() or error.code().name})
+        except TimeoutError:
+            _send(writer, FAILED, {"code": "UNAVAILABLE", "message": "no scheduler answers"})
         except (asyncio.IncompleteReadError, ConnectionError):
             # The worker has given the call up; nothing is written then.
             return

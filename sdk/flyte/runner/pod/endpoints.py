@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", 64 << 20),
     ("grpc.max_send_message_length", 64 << 20),
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
     # Proxies are for the way out of the cluster.
     ("grpc.enable_http_proxy", 0),
     # Trying again is done here, with another scheduler.
@@ -49,7 +47,7 @@ class Endpoints:
 
 
 def open_channel(address: str) -> grpc.aio.Channel:
-    """A channel of its own to a scheduler."""
+    """A channel of its own to a scheduler. It does not notice that the other side is silent: who calls has to."""
     import grpc
 
     return grpc.aio.insecure_channel(address, options=_OPTIONS)

@@ -44,9 +44,9 @@ class Outbox:
         """Set when there is something to write."""
 
     @property
-    def output_bytes(self) -> int:
-        """How much output waits to be written or acknowledged."""
-        return self._output_bytes
+    def is_half_full(self) -> bool:
+        """Whether there is so much output that it should be learned what of it has arrived."""
+        return self._output_bytes > self._most_output_bytes // 2
 
     @property
     def is_full(self) -> bool:

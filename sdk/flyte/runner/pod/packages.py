@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Final
+from importlib import import_module
+from typing import Any, Final
 
 from flyte.runner.pod.endings import CannotRun
 
@@ -52,13 +53,14 @@ def _accepts(text: str, installed: str) -> bool:
     return requirement is None or bool(requirement.specifier.contains(installed, prereleases=True))
 
 
-def _parsed(text: str):  # type: ignore[no-untyped-def]
+def _parsed(text: str) -> Any:
     """The requirement as `packaging` reads it; None where that is not installed or the text is no plain requirement."""
     try:
-        from packaging.requirements import InvalidRequirement, Requirement
+        # Nothing of ours needs it, and most images have it: without it only names are compared.
+        reading = import_module("packaging.requirements")
     except ImportError:
         return None
     try:
-        return Requirement(text)
-    except InvalidRequirement:
+        return reading.Requirement(text)
+    except reading.InvalidRequirement:
         return None

@@ -17,6 +17,8 @@ from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 2.0
+_PATIENCE_S: Final = 300.0
+"""For how long the bundle is asked for while no scheduler can give it."""
 
 
 class Preparation:
@@ -34,7 +36,7 @@ class Preparation:
     async def prepare(self, task: TaskSpec) -> str:
         """Returns the folder of the unpacked bundle, "" if the code is part of the image. Raises CannotRun.
 
-        Waits for a scheduler for as long as it takes: contact decides how long that may be.
+        Waits for some minutes for a scheduler that can give the bundle.
         """
         if task.image.python_packages:
             check_packages(task.image.python_packages, image=task.image.uri)
@@ -49,15 +51,19 @@ class Preparation:
 
     async def _fetch(self, digest: str, to: Path) -> None:
         pause_s = _FIRST_PAUSE_S
+        give_up_at = asyncio.get_running_loop().time() + _PATIENCE_S
         while True:
             try:
                 with to.open("wb") as file:
                     async for piece in self._client.bundle(digest):
                         file.write(piece)
                 return
-            except grpc.aio.AioRpcError as error:
-                if error.code() not in PASSING:
+            except (grpc.aio.AioRpcError, TimeoutError) as error:
+                if isinstance(error, grpc.aio.AioRpcError) and error.code() not in PASSING:
                     raise _refusal(digest, error) from error
+                if asyncio.get_running_loop().time() > give_up_at:
+                    message = f"The code bundle {digest} could not be fetched for {_PATIENCE_S:g} s: {error!r}."
+                    raise CannotRun(message, code="BUNDLE_UNREACHABLE", recoverable=True) from error
             except OSError as error:
                 message = f"The container's disk cannot take the code bundle: {error}."
                 raise CannotRun(message, code="BUNDLE_UNPACKING", recoverable=True) from error

@@ -32,7 +32,8 @@ def kill_all(pid: int) -> None:
         # The whole container but this process; nobody can escape by forking meanwhile.
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)
-    signal_group(pid, signal.SIGKILL)
+    if _is_child(pid):
+        signal_group(pid, signal.SIGKILL)
     for _round in range(_ROUNDS):
         for child in children_of_this_process():
             with contextlib.suppress(ProcessLookupError):
@@ -50,16 +51,29 @@ def kill_leftovers() -> None:
             os.kill(child, signal.SIGKILL)
 
 
-def ended_children() -> Iterator[tuple[int, int]]:
-    """Collects every child that has ended: its process id and wait status."""
+def ended_children(worker: int) -> Iterator[tuple[int, int]]:
+    """Collects every child that has ended: its process id and wait status. The worker's group is killed with it."""
     while True:
         try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
             return
-        if pid == 0:
+        if ended is None:
             return
-        yield pid, status
+        if ended.si_pid == worker:
+            # The id stays taken until it is collected, so the group that is killed here is the worker's.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(worker, signal.SIGKILL)
+        yield os.waitpid(ended.si_pid, 0)
+
+
+def _is_child(pid: int) -> bool:
+    """Whether it still has its id: it runs, or has ended and was not collected."""
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def resident_bytes_below(pid: int) -> int:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, NoReturn
 
 import grpc
 
 from flyte.runner.contact import Contact
 from flyte.runner.pod.endpoints import Endpoints, open_channel
-from flyte.runner.pod.outbox import MOST_OUTPUT_BYTES, Outbox
+from flyte.runner.pod.outbox import Outbox
 from flyteapi.scheduler.v1.worker_service_pb2 import Heartbeat, Hello, SessionRequest, WorkerOrder, WorkerReport
 from flyteapi.scheduler.v1.worker_service_pb2_grpc import WorkerServiceStub
 
@@ -93,7 +93,7 @@ class Session:
             address = self._endpoints.current
             try:
                 await self._converse(address)
-            except (grpc.aio.AioRpcError, _StreamLost, TimeoutError) as error:
+            except (grpc.aio.AioRpcError, _StreamLost, TimeoutError, asyncio.InvalidStateError) as error:
                 _raise_if_refused(error)
             fruitless = 0 if self.connected else fruitless + 1
             self._set_connected(False)
@@ -112,14 +112,12 @@ class Session:
             try:
                 await self._write(call, [WorkerReport(hello=self._hello())])
                 self._outbox.rewind()
-                async with asyncio.TaskGroup() as both:
-                    both.create_task(self._speak(call))
-                    both.create_task(self._listen(call, address, hello_at))
-            except* (grpc.aio.AioRpcError, _StreamLost, TimeoutError, asyncio.InvalidStateError) as group:
+                await _first_to_end(self._speak(call), self._listen(call, address, hello_at))
+            except (grpc.aio.AioRpcError, _StreamLost, TimeoutError, asyncio.InvalidStateError):
                 # A call that has ended knows why; a failed write does not.
                 if call.done():
                     await _raise_status(call)
-                raise _first(group) from None
+                raise
             finally:
                 call.cancel()
 
@@ -151,7 +149,7 @@ class Session:
 
     def _room_is_short(self) -> bool:
         """Whether an answer is wanted now, so that what has arrived can be forgotten."""
-        return not self._unanswered and self._outbox.output_bytes > MOST_OUTPUT_BYTES // 2
+        return not self._unanswered and self._outbox.is_half_full
 
     def _refuse_silence(self) -> None:
         if self._unanswered and self._contact.now() - min(self._unanswered.values()) > self._silence_s:
@@ -170,7 +168,8 @@ class Session:
             if response is grpc.aio.EOF:
                 raise _StreamLost("the stream has ended")
             if not self.connected:
-                self._contact.answered(hello_at)
+                if not self._contact.begun:
+                    self._contact.answered(hello_at)
                 self._endpoints.works(address)
                 self._set_connected(True)
                 self.heard.set()
@@ -208,6 +207,14 @@ async def _raise_status(call: Any) -> None:
         )
 
 
-def _first(group: BaseExceptionGroup[Any]) -> BaseException:
-    error: BaseException = group.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+async def _first_to_end(*work: Coroutine[Any, Any, None]) -> None:
+    """Runs coroutines beside each other until one of them ends, which it does by raising; the others are cancelled."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()

@@ -41,6 +41,7 @@ class WorkerLink:
         self._ended = ended
         self._decoder = FrameDecoder()
         self._unsent = bytearray()
+        self._reading = False
         self.open = True
         """Whether the worker can be heard."""
 
@@ -50,8 +51,9 @@ class WorkerLink:
 
     def set_reading(self, reading: bool) -> None:
         """Reads on, or lets the worker wait."""
-        if not self.open:
+        if not self.open or reading == self._reading:
             return
+        self._reading = reading
         if reading:
             self._loop.add_reader(self._connection, self._readable)
         else:
@@ -114,6 +116,7 @@ class OutputPipe:
         self._loop = asyncio.get_running_loop()
         self._received = received
         self._ended = ended
+        self._reading = False
         self.open = True
         """Whether more may come."""
 
@@ -123,8 +126,9 @@ class OutputPipe:
 
     def set_reading(self, reading: bool) -> None:
         """Reads on, or lets writers wait."""
-        if not self.open:
+        if not self.open or reading == self._reading:
             return
+        self._reading = reading
         if reading:
             self._loop.add_reader(self._descriptor, self._readable)
         else:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flyteplane.cluster.kubernetes.api import KubernetesApi
 from flyteplane.cluster.kubernetes.connection import Connection
+from flyteplane.cluster.kubernetes.containers import ever_ran
 from flyteplane.cluster.kubernetes.creation import BuildPod, Creation
 from flyteplane.cluster.kubernetes.informer import Informer, Rhythm
 from flyteplane.cluster.kubernetes.keeper import PodKeeper, Warnings
@@ -104,7 +105,10 @@ class KubernetesCluster:
 
     def health(self) -> ClusterHealth:
         """See the port."""
-        return self._api.health
+        health = self._api.health
+        if health.reachable and self._pods.trouble:
+            return ClusterHealth(reachable=False, message=self._pods.trouble)
+        return health
 
     def refuse_unfit(self, task: TaskSpec, constraints: PodConstraints) -> None:
         """See the port."""
@@ -224,21 +228,18 @@ class KubernetesCluster:
         self._refuse_closed()
         if not self._pods.synced.is_set():
             await self._first_list()
-        if not (health := self._api.health).reachable:
+        if not (health := self.health()).reachable:
             raise Unavailable(health.message, reason="CLUSTER_UNREACHABLE")
-        names = (worker_name_of(pod) for pod in self._keeper.pods.values())
-        return [name for name in names if name and name not in known and not self._leaving(name)]
-
-    def _leaving(self, name: str) -> bool:
-        pod = self._keeper.pods.get(pod_name(name))
-        return pod is not None and self._keeper.is_leaving(pod)
+        expected = frozenset(known)
+        names = (worker_name_of(pod) for pod in self._keeper.pods.values() if not self._keeper.is_leaving(pod))
+        return [name for name in names if name and name not in expected]
 
     async def _first_list(self) -> None:
         try:
             async with asyncio.timeout(self._settings.request_timeout_s):
                 await self._pods.synced.wait()
         except TimeoutError as error:
-            message = self._api.health.message or f"cluster {self.name} has not answered yet"
+            message = self.health().message or f"cluster {self.name} has not answered yet"
             raise Unavailable(message, reason="CLUSTER_UNREACHABLE") from error
 
     async def stop(self, name: str, *, grace_s: float) -> None:
@@ -271,18 +272,27 @@ class KubernetesCluster:
         self._remove(worker, 0.0 if overdue else None)
 
     def _remove(self, worker: WorkerPod, grace_s: float | None) -> None:
-        if self._closed.is_set() or (worker.removal is not None and not worker.removal.done()):
+        if self._closed.is_set():
             return
-        settings = self._settings
+        if worker.removal is not None and not worker.removal.done():
+            if grace_s is None or (worker.grace_s is not None and worker.grace_s <= grace_s):
+                return
+            worker.removal.cancel()
+        worker.grace_s = grace_s
         removal = remove(
             self._api,
             worker,
             grace_s=grace_s,
-            force_after_s=max(settings.kill_margin_s, settings.contact_s + settings.kill_margin_s),
+            force_after_s=self._force_after_s(worker),
             vanished=self._keeper.vanished,
             random=self._random,
         )
         worker.removal = self._background.start(removal, name="remove-pod")
+
+    def _force_after_s(self, worker: WorkerPod) -> float:
+        """A pod that ran somewhere may still run there: it is forgotten only when it must have ended itself."""
+        fence_s = self._settings.contact_s if ever_ran(worker.pod) else 0.0
+        return fence_s + self._settings.kill_margin_s
 
     def _refuse_closed(self) -> None:
         if self._closed.is_set():

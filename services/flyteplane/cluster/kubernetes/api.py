@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("flyteplane.cluster")
 
+#: Requests at a time. Less than there are connections: a request's time must not be spent waiting for one.
+_IN_FLIGHT = {Priority.TERMINAL: 48, Priority.CREATE: 24}
 _DEFAULT_PAUSE_S = 1.0
 _MAX_PAUSE_S = 30.0
 #: Credentials are read again at most so often.
@@ -47,6 +49,7 @@ class KubernetesApi:
         self._clock = clock
         self._renewed_at = clock.monotonic()
         self._trouble = ""
+        self._slots = {priority: asyncio.Semaphore(count) for priority, count in _IN_FLIGHT.items()}
 
     @property
     def health(self) -> ClusterHealth:
@@ -87,15 +90,16 @@ class KubernetesApi:
         """The answer to a request as it is, such as a log. Raises as `call` does."""
         import aiohttp
 
-        await self._limiter.acquire(priority)
-        try:
-            response = await self._connection.request(
-                method, _with(path, parameters), body=body, timeout_s=self._timeout_s
-            )
-            async with response:
-                content = await response.read()
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise self._unreachable(error) from error
+        async with self._slots[priority]:
+            await self._limiter.acquire(priority)
+            try:
+                response = await self._connection.request(
+                    method, _with(path, parameters), body=body, timeout_s=self._timeout_s
+                )
+                async with response:
+                    content = await response.read()
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                raise self._unreachable(error) from error
         await self._check(response, content)
         return content
 

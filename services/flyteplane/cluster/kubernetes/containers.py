@@ -114,6 +114,13 @@ def deletion_asked_at(pod: Pod) -> float | None:
     return deadline - float(metadata.get("deletionGracePeriodSeconds") or 0)
 
 
+def ever_ran(pod: Pod) -> bool:
+    """Whether the primary container was seen to run."""
+    return any(
+        each.role is Role.PRIMARY and (each.running or each.terminated is not None) for each in containers_of(pod)
+    )
+
+
 def conditions_of(pod: Pod) -> Iterator[Mapping[str, Any]]:
     """The conditions of a pod's status."""
     yield from (pod.get("status") or {}).get("conditions") or ()

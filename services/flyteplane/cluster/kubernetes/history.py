@@ -48,6 +48,7 @@ class PodHistory:
         # The condition PodScheduled says the same under this name.
         reason = "Unschedulable" if reason == "FailedScheduling" else reason
         at = seconds_of(event.get("lastTimestamp") or event.get("eventTime"))
-        if self.warning_reason and at <= self.warned_at:
+        known = (self.warned_at, self.warning_reason, self.warning_message)
+        if at < self.warned_at or known == (at, reason, message):
             return self
         return replace(self, warning_reason=reason, warning_message=message, warned_at=at, warning_seen=now)

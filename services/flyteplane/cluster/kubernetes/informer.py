@@ -26,6 +26,8 @@ _log = logging.getLogger("flyteplane.cluster")
 _PAGE: Final = 500
 _FIRST_PAUSE_S: Final = 0.2
 _MAX_PAUSE_S: Final = 5.0
+#: Rights are not given within seconds.
+_FORBIDDEN_PAUSE_S: Final = 30.0
 
 
 class Listener(Protocol):
@@ -83,6 +85,8 @@ class Informer:
         self._clock = clock
         self._random = random
         self._list_due = 0.0
+        self.trouble = ""
+        """Why it is not up to date; empty while it is."""
         self.synced = asyncio.Event()
         """Set once there was a list."""
 
@@ -103,9 +107,14 @@ class Informer:
                 _log.info("%s: %s; listing again", self._path, expired.message)
                 version = ""
             except KubernetesTrouble as trouble:
-                failures += 1
-                version = ""
+                version, failures, self.trouble = "", failures + 1, trouble.message
                 _log.warning("cannot watch %s: %s", self._path, trouble.message)
+                forbidden = isinstance(trouble, ApiFailure) and trouble.status == 403
+                await self._clock.sleep(_FORBIDDEN_PAUSE_S if forbidden else self._pause(failures))
+            except Exception:
+                # A listener that fails must not make the cluster blind: what it missed is listed again.
+                version, failures = "", failures + 1
+                _log.exception("whoever listens to %s has failed", self._path)
                 await self._clock.sleep(self._pause(failures))
 
     def _pause(self, failures: int) -> float:
@@ -122,6 +131,7 @@ class Informer:
         self._list_due = began + self._rhythm.resync_s * self._random.uniform(0.8, 1.2)
         self._listener.listed(objects, began=began)
         self.synced.set()
+        self.trouble = ""
         return version
 
     async def _pages(self, *, limit: int) -> tuple[list[Mapping[str, Any]], str]:

@@ -67,14 +67,18 @@ class PodKeeper:
     def keep(self, name: str, *, pod: Pod, sink: WorkerSink | None) -> WorkerPod:
         """Listens to a worker from now on whose pod the server has just shown."""
         uid = uid_of(pod)
-        if (leaving := self._by_uid.get(uid)) is not None and sink is None:
+        leaving = self._by_uid.get(uid)
+        if leaving is not None and sink is None:
             return leaving
         worker = WorkerPod(name, pod=trimmed(pod), sink=sink, acknowledged=self._clock.monotonic())
+        if leaving is not None:
+            # Its exit was told already, and is told again to whoever starts it again; its removal goes on.
+            worker.gone, worker.removal, worker.grace_s = leaving.gone, leaving.removal, leaving.grace_s
         self._by_uid[uid] = self.workers[name] = worker
         worker.history = self._warnings.pop(uid, worker.history)
         if (last := self._deleted.pop(uid, None)) is not None:
             worker.pod = last
-            self._vanished(worker)
+            self.vanished(worker)
             return worker
         newer = self.pods.get(worker.key[1])
         if newer is not None and uid_of(newer) == uid:
@@ -101,7 +105,7 @@ class PodKeeper:
                 worker.pod = pod
                 self.review(worker)
             elif worker.acknowledged < began:
-                self._vanished(worker)
+                self.vanished(worker)
 
     def changed(self, seen: Mapping[str, Any]) -> None:
         """See `Listener`."""
@@ -119,7 +123,7 @@ class PodKeeper:
             del self.pods[name]
         if (worker := self._by_uid.get(uid)) is not None:
             worker.pod = pod
-            self._vanished(worker)
+            self.vanished(worker)
         else:
             # Perhaps the answer to its creation is still on its way.
             _remember(self._deleted, uid, pod)
@@ -172,10 +176,8 @@ class PodKeeper:
 
     def vanished(self, worker: WorkerPod) -> None:
         """The server itself says that a worker's pod is not there."""
-        self._vanished(worker)
-
-    def _vanished(self, worker: WorkerPod) -> None:
-        self._by_uid.pop(worker.uid, None)
+        if self._by_uid.get(worker.uid) is worker:
+            del self._by_uid[worker.uid]
         worker.cancel_timer()
         worker.gone.set()
         if not worker.told:

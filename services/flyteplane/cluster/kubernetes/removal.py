@@ -7,6 +7,7 @@ forgets the pod whether or not its node has confirmed; it comes only when a work
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Callable
 from random import Random
@@ -16,6 +17,8 @@ from flyteplane.cluster.kubernetes.api import KubernetesApi
 from flyteplane.cluster.kubernetes.marks import pods_path
 from flyteplane.cluster.kubernetes.trouble import ApiFailure, KubernetesTrouble
 from flyteplane.cluster.kubernetes.worker_pod import WorkerPod
+
+_log = logging.getLogger("flyteplane.cluster")
 
 _FIRST_PAUSE_S: Final = 0.2
 _MAX_PAUSE_S: Final = 10.0
@@ -54,6 +57,8 @@ async def remove(
                 vanished(worker)
                 return
             failures += 1
+            if failures == 1:
+                _log.warning("the pod of %s cannot be deleted yet: %s", worker.name, trouble.message)
             pause_s = min(_MAX_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(failures, 10)) * random.uniform(0.5, 1.0)
             await _gone_within(worker, pause_s)
             continue

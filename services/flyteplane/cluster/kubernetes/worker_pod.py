@@ -30,6 +30,7 @@ class WorkerPod:
         "acknowledged",
         "done",
         "gone",
+        "grace_s",
         "history",
         "key",
         "name",
@@ -60,6 +61,8 @@ class WorkerPod:
         self.done = asyncio.Event()
         """Its pod is gone and its exit was told."""
         self.removal: asyncio.Task[None] | None = None
+        self.grace_s: float | None = None
+        """Of that removal; None: what the pod itself says."""
         self.timer: Timer | None = None
 
     def cancel_timer(self) -> None:

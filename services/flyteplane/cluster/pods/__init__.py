@@ -1,6 +1,7 @@
 """The pods of workers, as pure decisions: `build_pod` makes the body of one, `refuse_unfit_pod` judges a task."""
 
 from flyteplane.cluster.pods.builder import COMMAND, build_pod
+from flyteplane.cluster.pods.demand import PodDemand, pod_demand
 from flyteplane.cluster.pods.fitness import refuse_unfit_pod
 from flyteplane.cluster.pods.labels import (
     COMPONENT_LABEL,
@@ -22,9 +23,11 @@ __all__ = [
     "WORKER_LABEL",
     "DeviceRule",
     "LimitsPolicy",
+    "PodDemand",
     "PodSurroundings",
     "build_pod",
     "namespace_of",
+    "pod_demand",
     "pod_name",
     "refuse_unfit_pod",
     "shares_namespaces",

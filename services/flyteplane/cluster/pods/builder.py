@@ -97,7 +97,8 @@ def _metadata(
     return {
         "name": surroundings.pod_name,
         "namespace": surroundings.namespace,
-        "labels": {**template.labels, **request.labels, **worker_labels(spec, surroundings.installation)},
+        # Users cannot set the keys that the platform selects by; of Kubernetes' usual ones their word stands.
+        "labels": {**worker_labels(spec, surroundings.installation), **template.labels, **request.labels},
         "annotations": {
             **default_annotations(interruptible=request.interruptible),
             **template.annotations,
@@ -154,7 +155,7 @@ def _pod_spec(spec: Mapping[str, Any], request: PodRequest, surroundings: PodSur
         for kind in ("initContainers", "containers")
         if spec.get(kind)
     }
-    kept = {key: value for key, value in spec.items() if key != "serviceAccount"}
+    kept = {key: value for key, value in spec.items() if key not in ("serviceAccount", "serviceAccountName")}
     return {
         **defaults,
         **kept,

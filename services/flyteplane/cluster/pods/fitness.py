@@ -73,12 +73,11 @@ def _refuse_variables(task: TaskSpec) -> None:
 
 
 def _refuse_image(task: TaskSpec) -> None:
-    """Pods take packages from their image only; the SDK gives every image that has packages a reference."""
+    """A pod installs nothing. Python packages are looked for when the worker starts; nothing could look for others."""
     image = task.image
-    packages = (*image.python_packages, *image.system_packages)
-    if packages and not image.uri:
+    if image.system_packages and not image.uri:
         raise refusal(
-            f"a pod installs no packages, and the image with {', '.join(packages[:5])} has no reference",
+            f"a pod installs no packages, and the image with {', '.join(image.system_packages[:5])} has no reference",
             field="image",
             mend="Build and push the image, and name it.",
             reason="NOT_ON_THIS_CLUSTER",

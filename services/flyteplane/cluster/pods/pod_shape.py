@@ -72,7 +72,9 @@ ENV: Final = record(
             {
                 "configMapKeyRef": _KEY_REFERENCE,
                 "fieldRef": record({"apiVersion": text, "fieldPath": filled}, required=("fieldPath",)),
-                "resourceFieldRef": mapping,
+                "resourceFieldRef": record(
+                    {"containerName": text, "divisor": quantity, "resource": filled}, required=("resource",)
+                ),
                 "secretKeyRef": _KEY_REFERENCE,
             }
         ),

@@ -91,6 +91,4 @@ def _add_policy_limits(requests: Mapping[str, Any], limits: dict[str, Any], *, p
 def _times(request: Any, factor: float, *, parse: Callable[[Any], int], show: Callable[[int], str]) -> Any:
     if factor == 1:
         return request
-    amount = parse(request)
-    # A limit below the request would be refused by the cluster.
-    return show(max(amount, round(amount * factor)))
+    return show(round(parse(request) * factor))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+
+from flyteplane.cluster.pods.refusals import refusal
 
 DEFAULT_GRACE_S: Final = 10
 """Seconds between SIGTERM and SIGKILL unless a template says otherwise."""
@@ -15,10 +18,23 @@ ACCELERATOR_LABEL: Final = "flyteplane.dev/accelerator"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitsPolicy:
-    """Which limit a request gets that has none of its own: so many times the request, None for no limit."""
+    """Which limit a request gets that has none of its own: so many times the request, None for no limit.
+
+    Raises InvalidArgument for a factor below 1, which would forbid what is requested.
+    """
 
     cpu: float | None = 1.0
     memory: float | None = 1.0
+
+    def __post_init__(self) -> None:
+        for name, factor in (("cpu", self.cpu), ("memory", self.memory)):
+            if factor is not None and not 1 <= factor < math.inf:
+                raise refusal(
+                    f"the limit of {name} cannot be {factor} times the request",
+                    field=f"limits.{name}",
+                    limit="at least 1",
+                    mend="Give a factor of at least 1, or none for no limit.",
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

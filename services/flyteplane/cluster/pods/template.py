@@ -7,6 +7,7 @@ quantity) and a copy of its own, without nulls. Whether the platform lets it do 
 from __future__ import annotations
 
 import json
+import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -107,7 +108,7 @@ def _checked(body: Any, *, primary: str, by_value: bool) -> Template:
             field=f"{TEMPLATE}.primary_container_name",
             mend="Name the task's container with primary_container_name=.",
         )
-    _refuse_repeated(spec)
+    _refuse_repeated(spec, primary=name)
     for path, container in each_container(spec):
         _check_container(container, path=path, volumes={volume["name"] for volume in spec.get("volumes", ())})
         if container["name"] != name and not container.get("image"):
@@ -137,8 +138,11 @@ def _primary_name(given: str, names: Sequence[str] = ()) -> str:
     return names[0] if len(names) == 1 else PRIMARY_CONTAINER_DEFAULT_NAME
 
 
-def _refuse_repeated(spec: Mapping[str, Any]) -> None:
+def _refuse_repeated(spec: Mapping[str, Any], *, primary: str) -> None:
     containers = [container["name"] for _, container in each_container(spec)]
+    if all(container["name"] != primary for container in spec.get("containers", ())):
+        # It is added, and must not clash with an init container.
+        containers.append(primary)
     volumes = [volume["name"] for volume in spec.get("volumes", ())]
     for kind, names in (("containers", containers), ("volumes", volumes)):
         repeated = sorted({name for name in names if names.count(name) > 1})
@@ -159,6 +163,13 @@ def _check_container(container: Mapping[str, Any], *, path: str, volumes: set[st
                     field=f"{path}.{kind}[{position}].name",
                     mend="Add it to the volumes of the pod spec.",
                 )
+    paths = [posixpath.normpath(mount["mountPath"]) for mount in container.get("volumeMounts", ())]
+    if len(set(paths)) < len(paths):
+        raise refusal(
+            f"{path} mounts two volumes in one place",
+            field=f"{path}.volumeMounts",
+            mend="Give each mount a mountPath of its own.",
+        )
     for variable in container.get("env", ()):
         if "value" in variable and "valueFrom" in variable:
             raise refusal(

@@ -57,13 +57,13 @@ class EtcdClient:
 
     async def repeatable(self, send: Sending[ResponseT]) -> ResponseT:
         """Make a call that may happen twice. Raises Unavailable when no member has answered in time."""
-        share_s = self._timeout_s * _SHARE
-        last_start = time.monotonic() + self._timeout_s - share_s
+        give_up_at = time.monotonic() + self._timeout_s
         while True:
+            left_s = give_up_at - time.monotonic()
             try:
-                return await self._try(send, share_s)
+                return await self._try(send, min(left_s, self._timeout_s * _SHARE))
             except Unavailable:
-                if self._closed or time.monotonic() + _PAUSE_S > last_start:
+                if self._closed or time.monotonic() + _PAUSE_S >= give_up_at:
                     raise
             await self._clock.sleep(_PAUSE_S)
 
@@ -77,7 +77,11 @@ class EtcdClient:
             raise _closed()
         give_up_at = time.monotonic() + timeout_s
         member = await self._members.connected(within_s=timeout_s)
-        metadata = await self._tokens.metadata(member)
+        try:
+            metadata = await self._tokens.metadata(member)
+        except Unavailable:
+            self._members.avoid(member)
+            raise
         return Attempt(member, max(give_up_at - time.monotonic(), 0.0), metadata)
 
     def failed(self, attempt: Attempt, error: grpc.aio.AioRpcError) -> PlatformError:

@@ -68,6 +68,8 @@ def translated(error: grpc.aio.AioRpcError, *, endpoint: str) -> PlatformError:
             return NotFound("the lease has ended or never was", reason="LEASE_NOT_FOUND")
         case grpc.StatusCode.INVALID_ARGUMENT if "duplicate key" in text:
             return InvalidArgument("a transaction writes a key twice", reason="DUPLICATE_KEY")
+        case grpc.StatusCode.INVALID_ARGUMENT:
+            return InvalidArgument("the coordination store refuses the request as it is", reason="REFUSED")
         case grpc.StatusCode.OUT_OF_RANGE if "compacted" in text:
             return Compacted("the revision is no longer kept")
         case grpc.StatusCode.PERMISSION_DENIED:

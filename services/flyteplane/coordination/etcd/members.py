@@ -70,6 +70,7 @@ class Members:
         credentials = _credentials(settings) if settings.secure else None
         self._members = [_member(endpoint, credentials) for endpoint in settings.endpoints]
         self._preferred = 0
+        self._failed: Member | None = None
 
     @property
     def all(self) -> Sequence[Member]:
@@ -85,12 +86,18 @@ class Members:
         order = self._members[self._preferred :] + self._members[: self._preferred]
         if order[0].connected:
             return order[0]
-        found = next((member for member in order if member.connected), None) or await _first_connected(order, within_s)
-        self._preferred = self._members.index(found)
-        return found
+        # The one that failed last may still be connected and yet answer nobody, so it comes only after the others.
+        trusted = [member for member in order if member is not self._failed] or order
+        for candidates in (trusted, order):
+            found = await _first_connected(candidates, within_s / 2)
+            if found is not None:
+                self._preferred = self._members.index(found)
+                return found
+        raise unavailable(f"no connection to {', '.join(member.endpoint for member in order)}")
 
     def avoid(self, member: Member) -> None:
         """Prefer another member from now on, because this one has failed; the only one stays."""
+        self._failed = member
         if self._members[self._preferred] is member:
             self._preferred = (self._preferred + 1) % len(self._members)
 
@@ -100,16 +107,16 @@ class Members:
             await member.channel.close()
 
 
-async def _first_connected(members: Sequence[Member], within_s: float) -> Member:
+async def _first_connected(members: Sequence[Member], within_s: float) -> Member | None:
+    if (connected := next((member for member in members if member.connected), None)) is not None:
+        return connected
     waits = {asyncio.ensure_future(member.channel.channel_ready()): member for member in members}
     try:
         done, _ = await asyncio.wait(waits, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for wait in waits:
             wait.cancel()
-    if not done:
-        raise unavailable(f"no connection to {', '.join(member.endpoint for member in members)}")
-    return next(waits[wait] for wait in waits if wait in done)
+    return next((waits[wait] for wait in waits if wait in done), None)
 
 
 def _member(endpoint: str, credentials: grpc.ChannelCredentials | None) -> Member:

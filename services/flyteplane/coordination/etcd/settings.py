@@ -22,7 +22,7 @@ class EtcdSettings:
         key_file: the key of `cert_file`.
         username: empty when the store asks nobody to authenticate, or goes by the certificate's name.
         password_file: holds the password; a line end after it does not count.
-        prefix: stands before every key, so that several installations may share a store.
+        prefix: stands before every key, so that several installations may share a store; empty, or ends with a slash.
         timeout_s: the deadline of each call, in seconds; a read is tried again within it.
 
     Raises:
@@ -46,6 +46,10 @@ class EtcdSettings:
         if len({self._is_secure(endpoint) for endpoint in self.endpoints}) > 1:
             raise InvalidArgument("some endpoints of etcd use TLS and some do not", field="endpoints")
         self._check_files()
+        if self.prefix and not self.prefix.endswith("/"):
+            raise InvalidArgument(
+                "the prefix of keys ends with a slash", field="prefix", mend=f"Write {self.prefix}/ instead."
+            )
         if self.timeout_s <= 0:
             raise InvalidArgument("a deadline is above 0 seconds", field="timeout_s", limit="> 0 s")
 

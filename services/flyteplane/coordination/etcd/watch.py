@@ -106,7 +106,7 @@ class _Stream:
                 raise unavailable("this client is closed") from None
             raise
         finally:
-            reading.cancel()
+            _let_go(reading)
         if isinstance(response, WatchResponse):
             return response
         raise unavailable("a member has ended a watch")
@@ -116,9 +116,15 @@ class _Stream:
             if not await is_done(step, within_s=self._patience.answer_s, clock=self._clock):
                 raise _SilentError
         finally:
-            step.cancel()
+            _let_go(step)
         if not step.cancelled():
             step.result()
+
+
+def _let_go(step: "asyncio.Future[Any]") -> None:
+    """Nobody waits for it any longer; its error, if it has one, was or will be that of the whole call."""
+    step.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    step.cancel()
 
 
 async def is_done(step: "asyncio.Future[Any]", *, within_s: float, clock: TimerClock) -> bool:

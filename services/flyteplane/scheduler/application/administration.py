@@ -1,4 +1,4 @@
-"""The state behind the administration of queues and classes: the catalogue, its store, and who is told of changes.
+"""The state behind the administration of queues and classes: the definitions, their store, and who is told of changes.
 
 A change is decided under a lock, made durable, and read back before the admission hears of it. So memory always says
 what the store says, also after a write whose outcome nobody knows and after a caller who left in the middle; kill -9
@@ -10,21 +10,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from flyteplane.foundation.errors import FailedPrecondition, InvalidArgument
+from flyteplane.foundation.errors import Aborted, FailedPrecondition, InvalidArgument, Unavailable
 from flyteplane.observe.logs import get_logger
 from flyteplane.scheduler.application.administration_ports import AdministrationRecords, LiveAdmission
-from flyteplane.scheduler.domain.catalogue import Catalogue, Entries, Origin, make_catalogue
+from flyteplane.scheduler.domain.definitions import NO_ENTRIES, Definitions, Entries, Origin, merge_definitions
 from flyteplane.scheduler.domain.queueing.checks import names_any
 from flyteplane.scheduler.domain.queueing.classes import ClusterRoom
 
 _log = get_logger("scheduler.administration")
-_NOTHING = Entries()
 
-Decision = Callable[[Catalogue], Awaitable[None]]
+Decision = Callable[[Definitions], Awaitable[None]]
 
 
 class Administration:
-    """Holds the catalogue of one scheduler. Serves nothing before `open`."""
+    """Holds the definitions of one scheduler. Answers Unavailable before `open`, and to writes once another leads."""
 
     def __init__(
         self,
@@ -32,43 +31,45 @@ class Administration:
         *,
         live: LiveAdmission,
         clusters: Iterable[ClusterRoom],
-        file: Entries = _NOTHING,
+        file: Entries = NO_ENTRIES,
     ) -> None:
         self.records = records
         self.live = live
         self.clusters: Sequence[ClusterRoom] = tuple(clusters)
         self._stored = Entries()
         self._file = file
-        self._catalogue = Catalogue()
+        self._definitions: Definitions | None = None
         self._warned: frozenset[str] = frozenset()
         self._lock = asyncio.Lock()
         self._changes: set[asyncio.Task[None]] = set()
 
     @property
-    def catalogue(self) -> Catalogue:
-        """What holds now."""
-        return self._catalogue
+    def definitions(self) -> Definitions:
+        """What holds now. Raises Unavailable before `open`."""
+        if self._definitions is None:
+            raise _not_leader("this scheduler does not lead")
+        return self._definitions
 
     @property
     def file_path(self) -> str:
         """The operator's file, for people."""
         return self._file.path or "the operator's file"
 
-    async def open(self, *, epoch: int) -> Catalogue:
+    async def open(self, *, epoch: int) -> Definitions:
         """Takes the store over and configures the admission: after the claim, before anything is admitted."""
         self.records.take_over(epoch)
         async with self._lock:
-            await self._load()
-        return self._catalogue
+            return await self._load()
 
     async def take_file(self, file: Entries) -> None:
         """Replaces what the operator's file says. Its entries win over stored ones of the same name."""
         async with self._lock:
             self._file = file
-            self._apply()
+            if self._definitions is not None:
+                self._apply()
 
     async def change(self, decide: Decision) -> None:
-        """Runs a decision on the present catalogue: it checks, then writes. A caller who leaves does not stop it."""
+        """Runs a decision on the present definitions: it checks, then writes. A caller who leaves does not stop it."""
         task = asyncio.get_running_loop().create_task(self._change(decide), name="administration change")
         self._changes.add(task)
         task.add_done_callback(self._changes.discard)
@@ -82,37 +83,36 @@ class Administration:
     async def _change(self, decide: Decision) -> None:
         async with self._lock:
             try:
-                await decide(self._catalogue)
+                await decide(self.definitions)
+            except Aborted as error:
+                raise _not_leader("another scheduler leads by now") from error
             finally:
                 await self._load()
 
-    async def _load(self) -> None:
+    async def _load(self) -> Definitions:
         self._stored = await self.records.load()
-        self._apply()
+        return self._apply()
 
-    def _apply(self) -> None:
-        catalogue = make_catalogue(stored=self._stored, file=self._file, clusters=self.clusters)
-        if catalogue == self._catalogue:
-            return
-        self._catalogue = catalogue
-        self._warn(catalogue)
+    def _apply(self) -> Definitions:
+        definitions = merge_definitions(stored=self._stored, file=self._file, clusters=self.clusters)
+        if definitions == self._definitions:
+            return definitions
+        self._definitions = definitions
+        self._warn(definitions)
         self.live.configure(
-            queues=[entry.settings for entry in catalogue.queues.values()],
-            classes=[entry.shape for entry in catalogue.classes.values()],
+            queues=[entry.settings for entry in definitions.queues.values()],
+            classes=[entry.shape for entry in definitions.classes.values()],
             clusters=self.clusters,
         )
+        return definitions
 
-    def _warn(self, catalogue: Catalogue) -> None:
+    def _warn(self, definitions: Definitions) -> None:
         """Says each trouble once, when it comes up."""
-        path = self.file_path
-        troubles = {f"queue {name} is stored and stands in {path}: the file wins" for name in catalogue.shadowed_queues}
-        troubles |= {
-            f"resource class {name} is stored and stands in {path}: the file wins"
-            for name in catalogue.shadowed_classes
-        }
-        troubles |= {
-            f"cluster {name} does not exist, and queues or resource classes name it"
-            for name in catalogue.missing_clusters
+        wins = f"is stored and stands in {self.file_path}: the file wins"
+        troubles = {
+            *(f"queue {name} {wins}" for name in definitions.shadowed_queues),
+            *(f"resource class {name} {wins}" for name in definitions.shadowed_classes),
+            *(f"cluster {name} is named and does not exist" for name in definitions.missing_clusters),
         }
         for trouble in sorted(troubles - self._warned):
             _log.warning("administration_trouble", trouble=trouble)
@@ -138,6 +138,9 @@ def refuse_change_of_file(what: str, origin: Origin, *, path: str) -> None:
         raise FailedPrecondition(
             f"{what} stands in {path}",
             reason="IN_OPERATOR_FILE",
-            field="name",
             mend="Change it there, and have the platform read the file again.",
         )
+
+
+def _not_leader(message: str) -> Unavailable:
+    return Unavailable(message, reason="NOT_LEADER", mend="Try again; the one that leads answers.")

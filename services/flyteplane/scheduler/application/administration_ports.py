@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from flyteplane.scheduler.domain.catalogue import Entries
+from flyteplane.scheduler.domain.definitions import Entries
 from flyteplane.scheduler.domain.queueing.classes import ClusterRoom, ResourceClass
 from flyteplane.scheduler.domain.queueing.settings import QueueSettings
+from flyteplane.scheduler.domain.queueing.waits import QueueFigures, RoomFigures
 
 
 class AdministrationRecords(Protocol):
@@ -32,38 +33,6 @@ class AdministrationRecords(Protocol):
         """Removes a class if it is there; durable on return. Raises Aborted (FENCED)."""
 
 
-class QueueFigures(Protocol):
-    """What is in a queue at this moment."""
-
-    @property
-    def running(self) -> int:
-        """Actions with an attempt."""
-
-    @property
-    def waiting(self) -> int:
-        """Actions that wait to be admitted."""
-
-    @property
-    def running_runs(self) -> int:
-        """Runs with an attempt."""
-
-
-class ClassFigures(Protocol):
-    """What a resource class has in use at this moment."""
-
-    @property
-    def running(self) -> int:
-        """Attempts."""
-
-    @property
-    def cpu_millis(self) -> int:
-        """Cpu of these attempts, thousandths of a core."""
-
-    @property
-    def memory_bytes(self) -> int:
-        """Memory of these attempts."""
-
-
 class LiveAdmission(Protocol):
     """The admission in memory, which decides by what it was configured with last."""
 
@@ -80,5 +49,5 @@ class LiveAdmission(Protocol):
     def figures(self, queue: str) -> QueueFigures:
         """What is in a queue; zeros for one that it does not know."""
 
-    def class_figures(self, name: str) -> ClassFigures:
+    def class_figures(self, name: str) -> RoomFigures:
         """What a class has in use; zeros for one that it does not know."""

@@ -14,7 +14,7 @@ from flyteplane.scheduler.application.administration import (
     refuse_change_of_file,
     refuse_unknown_clusters,
 )
-from flyteplane.scheduler.domain.catalogue import Catalogue, ClassEntry, Origin
+from flyteplane.scheduler.domain.definitions import ClassEntry, Definitions, Origin
 from flyteplane.scheduler.domain.queueing.classes import ResourceClass
 
 
@@ -38,11 +38,11 @@ class ClassAdministration:
 
     def get(self, name: str) -> ClassView:
         """One class. Raises NotFound."""
-        return self._view(_find(self._administration.catalogue, name))
+        return self._view(_find(self._administration.definitions, name))
 
     def all(self) -> list[ClassView]:
         """All classes, smallest first."""
-        return [self._view(entry) for entry in self._administration.catalogue.classes.values()]
+        return [self._view(entry) for entry in self._administration.definitions.classes.values()]
 
     async def put(self, shape: ResourceClass, *, must_be_new: bool = False, must_exist: bool = False) -> ClassView:
         """Creates or replaces a class; durable on return.
@@ -53,15 +53,14 @@ class ClassAdministration:
         given = self._administration
         refuse_unknown_clusters(shape.clusters, clusters=given.clusters)
 
-        async def decide(catalogue: Catalogue) -> None:
-            entry = _defined(catalogue, shape.name)
+        async def decide(definitions: Definitions) -> None:
+            entry = _defined(definitions, shape.name)
             if entry is None and must_exist:
-                _refuse_own(_find(catalogue, shape.name))
+                _refuse_own(_find(definitions, shape.name))
             if entry is not None and must_be_new:
                 raise AlreadyExists(
                     f"resource class {shape.name!r} exists already",
                     reason="CLASS_EXISTS",
-                    field="name",
                     mend=f"Change it with `flyte update resource-class {shape.name}`, or choose another name.",
                 )
             if entry is not None:
@@ -75,8 +74,8 @@ class ClassAdministration:
         """Deletes a class; durable on return. Raises NotFound, and FailedPrecondition for one that was not stored."""
         given = self._administration
 
-        async def decide(catalogue: Catalogue) -> None:
-            entry = _find(catalogue, name)
+        async def decide(definitions: Definitions) -> None:
+            entry = _find(definitions, name)
             _refuse_own(entry)
             refuse_change_of_file(f"resource class {name!r}", entry.origin, path=given.file_path)
             await given.records.delete_class(name)
@@ -88,26 +87,25 @@ class ClassAdministration:
         return ClassView(
             shape=entry.shape,
             running=figures.running,
-            used_cpu_millis=figures.cpu_millis,
-            used_memory_bytes=figures.memory_bytes,
+            used_cpu_millis=figures.used_cpu_millis,
+            used_memory_bytes=figures.used_memory_bytes,
             from_file=entry.origin is not Origin.STORE,
         )
 
 
-def _defined(catalogue: Catalogue, name: str) -> ClassEntry | None:
+def _defined(definitions: Definitions, name: str) -> ClassEntry | None:
     """The class of a name unless it is a cluster's own, which any class may take the place of."""
-    entry = catalogue.classes.get(name)
+    entry = definitions.classes.get(name)
     return entry if entry is not None and entry.origin is not Origin.BUILT_IN else None
 
 
-def _find(catalogue: Catalogue, name: str) -> ClassEntry:
-    entry = catalogue.classes.get(name)
+def _find(definitions: Definitions, name: str) -> ClassEntry:
+    entry = definitions.classes.get(name)
     if entry is None:
         raise NotFound(
             f"resource class {name!r} does not exist",
             reason="CLASS_NOT_FOUND",
-            field="name",
-            mend=f"The resource classes are: {', '.join(catalogue.classes)}.",
+            mend=f"The resource classes are: {', '.join(definitions.classes)}.",
         )
     return entry
 
@@ -117,6 +115,5 @@ def _refuse_own(entry: ClassEntry) -> None:
         raise FailedPrecondition(
             f"resource class {entry.shape.name!r} is cluster {entry.shape.clusters[0]!r}'s own",
             reason="OWN_CLASS",
-            field="name",
             mend="Create a class for that cluster: it takes the place of this one.",
         )

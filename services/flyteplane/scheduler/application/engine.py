@@ -2,7 +2,7 @@
 
 Every change of execution state passes `apply`, which asks the pure transition function and then does what its effects
 say. The engine runs on one event loop; nothing in it waits. Guarantees: one effective attempt per action (leases),
-exact budgets, an end for every waiter, no slot that leaks (room is held by attempts and given back where an attempt
+exact budgets, an end for every waiter, no slot that leaks (slots are held by attempts and released where an attempt
 is dropped, nowhere else).
 """
 
@@ -23,7 +23,6 @@ from flyteplane.scheduler.application import wire
 from flyteplane.scheduler.application.living import Action, Attempt, Run
 from flyteplane.scheduler.application.timers import Timers
 from flyteplane.scheduler.application.turn import Turn
-from flyteplane.scheduler.domain.admission import Lanes, Room
 from flyteplane.scheduler.domain.failures import Failure
 from flyteplane.scheduler.domain.phases import ROOT, CacheStatus, Phase
 from flyteplane.scheduler.domain.state import (
@@ -44,7 +43,11 @@ from flyteplane.scheduler.domain.transition import transition
 
 if TYPE_CHECKING:
     from flyteplane.foundation.clock import TimerClock
+    from flyteplane.scheduler.application.living import TaskRecord
     from flyteplane.scheduler.application.ports import LogStore, Placement, Records, RunKey, RunRow
+    from flyteplane.scheduler.domain.queueing.admission import Admission
+    from flyteplane.scheduler.domain.queueing.classes import Demand
+    from flyteplane.scheduler.domain.queueing.slots import Slot
 
 #: Leases of one epoch: the epoch in the upper 32 bits, a count in the lower.
 LEASE_BITS = 32
@@ -61,16 +64,15 @@ class Engine:
         records: Records,
         clock: TimerClock,
         logs: LogStore,
-        room: Room,
+        admission: Admission[Action],
         on_failure: Callable[[BaseException], None],
     ) -> None:
         self.clock = clock
         self.logs = logs
-        self.room = room
+        self.admission = admission
         self.runs: dict[RunKey, Run] = {}
         self.ended_runs: OrderedDict[RunKey, Run] = OrderedDict()
         """The newest runs that have ended, for whoever begins to watch just after the end."""
-        self.lanes: Lanes[Action] = Lanes()
         self.turn = Turn(records, on_failure=on_failure)
         self.turn.before_flush(self.admit)
         self.timers = Timers(clock=clock, fire=self._timer)
@@ -81,7 +83,7 @@ class Engine:
         self.on_declare: Callable[[WorkerReport], None] = lambda report: None
         self.on_run_change: Callable[[], None] = lambda: None
         self.on_ready: Callable[[Action], None] = self.enqueue
-        self.cluster = "local"
+        self.demand_of: Callable[[TaskRecord, str], Demand] = lambda task, queue: task.demand
         self._placements: Mapping[str, Placement] = {}
         self._lasting: Collection[str] = ()
         self._next_lease = 0
@@ -186,54 +188,76 @@ class Engine:
 
     def enqueue(self, action: Action) -> None:
         """The action may run as far as its retry delay and the cache are concerned."""
-        if action.task.spec.HasField("reuse") and not self._run_is_full(action.run):
-            self._place(action)
+        run, task = action.run, action.task
+        slot = self.admission.try_admit(
+            queue=action.queue,
+            project=run.key.project,
+            run=run,
+            demand=self.demand_of(task, action.queue),
+            run_limit=run.settings.max_action_concurrency,
+            needs_room=not task.reusable,
+        )
+        if slot is not None:
+            self._place(action, slot)
             return
-        self.lanes.push(action.run.key, action)
+        self.admission.push(
+            action,
+            queue=action.queue,
+            project=run.key.project,
+            run=run,
+            demand=self.demand_of(task, action.queue),
+            since=action.state.queued_at,
+            run_limit=run.settings.max_action_concurrency,
+            needs_room=not task.reusable,
+        )
         self.turn.schedule()
 
     def admit(self) -> None:
         """Places whatever there is room for."""
-        if self.lanes:
-            for action in self.lanes.admit(_still_waits, self._fits):
-                self._place(action)
+        if self.admission:
+            for action, slot in self.admission.admit(self.clock.now()):
+                self._place(action, slot)
 
-    def _fits(self, action: Action) -> bool:
-        if self._run_is_full(action.run):
-            return False
-        return action.task.spec.HasField("reuse") or self.room.fits(action.task.demand)
-
-    def _run_is_full(self, run: Run) -> bool:
-        limit = run.settings.max_action_concurrency
-        return bool(limit) and run.running >= limit
-
-    def _place(self, action: Action) -> None:
+    def _place(self, action: Action, slot: Slot) -> None:
         lease = self._next_lease
         self._next_lease += 1
-        placed = Placed(at=self.clock.now(), lease=lease, cluster=self.cluster, waits=self.cluster in self._lasting)
+        placed = Placed(
+            at=self.clock.now(),
+            lease=lease,
+            cluster=slot.cluster,
+            resource_class=slot.resource_class,
+            waits=slot.cluster in self._lasting,
+        )
         if not self.apply(action, placed):
+            slot.release()
             return
-        self._begin(action).placement.place(action)
+        self._begin(action, slot).placement.place(action)
         if action.state.attempt > 1:
             self.on_placed_again(action)
 
-    def _begin(self, action: Action) -> Attempt:
+    def _begin(self, action: Action, slot: Slot) -> Attempt:
         """Holds the attempt that the action's state tells of."""
-        reuse = action.task.spec.HasField("reuse")
+        placement = self._placements["pool" if action.task.reusable else "fresh"]
         lease = action.state.lease
-        attempt = Attempt(action=action, lease=lease, placement=self._placements["pool" if reuse else "fresh"])
+        attempt = Attempt(action=action, lease=lease, placement=placement, slot=slot)
         action.attempt = self.attempts[lease] = attempt
-        action.run.running += 1
-        if not reuse:
-            attempt.occupies = action.task.demand
-            self.room.take(action.task.demand)
         return attempt
 
     def take_over(self, action: Action) -> bool:
         """Goes on with an attempt that a leader before this one placed. False: its worker ended with that leader."""
-        if not action.state.lease:
+        state = action.state
+        if not state.lease or state.cluster not in self._lasting:
             return False
-        attempt = self._begin(action)
+        slot = self.admission.occupy(
+            queue=action.queue,
+            project=action.run.key.project,
+            run=action.run,
+            demand=action.task.demand,
+            resource_class=state.resource_class,
+            cluster=state.cluster,
+            run_limit=action.run.settings.max_action_concurrency,
+        )
+        attempt = self._begin(action, slot)
         if not attempt.placement.adopt(action):
             self._drop_attempt(action)
             return False
@@ -247,34 +271,27 @@ class Engine:
             return
         action.attempt = None
         self.attempts.pop(attempt.lease, None)
-        if not attempt.waiting:
-            self._free(attempt)
         attempt.waiting = False
-        attempt.occupies = None
-
-    def _free(self, attempt: Attempt) -> None:
-        attempt.action.run.running -= 1
-        if attempt.occupies is not None:
-            self.room.give_back(attempt.occupies)
-        if self.lanes:
+        attempt.slot.release()
+        if self.admission:
             self.turn.schedule()
 
     def expect(self, attempt: Attempt, call: int, child: Action | None) -> None:
-        """The attempt waits for one more child: while it waits it lends its room."""
+        """The attempt waits for one more child: while it waits it lends its slot."""
         attempt.calls[call] = child
         attempt.outstanding += 1
         if not attempt.waiting and attempt.action.attempt is attempt:
             attempt.waiting = True
-            self._free(attempt)
+            attempt.slot.lend()
+            if self.admission:
+                self.turn.schedule()
 
     def _answered(self, attempt: Attempt) -> None:
         attempt.outstanding -= 1
         if attempt.outstanding or not attempt.waiting:
             return
         attempt.waiting = False
-        attempt.action.run.running += 1
-        if attempt.occupies is not None:
-            self.room.take(attempt.occupies)
+        attempt.slot.resume()
 
     # --- ends -------------------------------------------------------------------------------------------------------
 
@@ -288,6 +305,7 @@ class Engine:
 
     def _finish(self, action: Action) -> None:
         self._drop_attempt(action)
+        self.admission.discard(action)
         self.timers.forget(action)
         for attempt, call in action.waiters:
             self.give_result(attempt, call, action)
@@ -437,10 +455,6 @@ def _living_descendants(action: Action) -> list[Action]:
 
 def _armed(action: Action, kind: str) -> bool:
     return any(timer.kind == kind for timer in action.timers)
-
-
-def _still_waits(action: Action) -> bool:
-    return action.attempt is None and action.state.phase in (Phase.QUEUED, Phase.WAITING_FOR_RESOURCES)
 
 
 def _forget_values(action: Action) -> None:

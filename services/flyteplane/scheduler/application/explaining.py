@@ -62,7 +62,7 @@ def _explain_attempt(engine: Engine, action: Action, answer: ExplainActionRespon
         answer.summary = f"It runs on {state.worker or 'a worker'}{lent}."
         return
     answer.cluster_message = said
-    if action.reusable:
+    if action.task.reusable:
         answer.waits_for, answer.summary = "pool", "It waits for a slot on a replica of its pool."
         return
     answer.waits_for, sentence = _BEFORE_IT_RUNS[state.phase]

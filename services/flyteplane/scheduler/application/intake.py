@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 from weakref import WeakValueDictionary
 
 from flyte.spec.digests import task_digest
@@ -19,10 +19,12 @@ from flyteplane.scheduler.application.living import Action, Run, TaskRecord
 from flyteplane.scheduler.application.ports import RunRow
 from flyteplane.scheduler.domain.failures import Failure, FailureKind
 from flyteplane.scheduler.domain.phases import ROOT, Phase
+from flyteplane.scheduler.domain.queueing.settings import DEFAULT_QUEUE
 from flyteplane.scheduler.domain.state import ActionState
 
 if TYPE_CHECKING:
     from flyteapi.scheduler.v1.worker_service_pb2 import SubmitAction, WorkerReport
+    from flyteplane.foundation.errors import PlatformError
     from flyteplane.foundation.tasks import BackgroundTasks
     from flyteplane.scheduler.application.engine import Engine
     from flyteplane.scheduler.application.living import Attempt
@@ -33,6 +35,12 @@ if TYPE_CHECKING:
 MOST_ACTIONS = 1_000_000
 #: Names of actions become parts of paths and of worker names.
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+class Refusal(Protocol):
+    """Why an action of a task is not accepted in a queue now; None if it is. `run` is that of a child."""
+
+    def __call__(self, task: TaskRecord, queue: str, *, run: Run | None = None) -> PlatformError | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +66,14 @@ class Intake:
         tasks: Tasks,
         background: BackgroundTasks,
         consider: Callable[[Action], None],
+        refusal: Refusal,
     ) -> None:
         self._engine = engine
         self._records = records
         self._tasks = tasks
         self._background = background
         self._consider = consider
+        self._placing_refusal = refusal
         self._accepting: WeakValueDictionary[RunKey, asyncio.Lock] = WeakValueDictionary()
         """Held while a run is looked up and made; gone with the last call that uses it."""
         self._next_run_id = 1
@@ -99,16 +109,12 @@ class Intake:
                 # The call that brought it in may have been given up before the run was durable.
                 await self._durable()
             return False
-        if new.settings.queue not in ("", "default"):
-            raise InvalidArgument(
-                f"there is no queue {new.settings.queue!r}",
-                reason="UNKNOWN_QUEUE",
-                field="settings.queue",
-                mend='Use "default", or have an operator create the queue.',
-            )
         task = self._tasks.declare(task_digest(new.task), new.task)
         if task.refusal is not None:
             raise InvalidArgument(task.refusal.message, field="task", reason=task.refusal.code)
+        refused = self._placing_refusal(task, queue_of(task, new.settings))
+        if refused is not None:
+            raise refused
         self._create(new, task)
         await self._durable()
         return True
@@ -167,7 +173,7 @@ class Intake:
             inputs=inputs,
             inputs_digest=inputs_digest,
             group=group,
-            queue=task.spec.queue or run.settings.queue or "default",
+            queue=queue_of(task, run.settings),
             custom_context=custom_context,
             state=ActionState(created_at=now, queued_at=now),
         )
@@ -204,9 +210,12 @@ class Intake:
         else:
             self._engine.give_result(attempt, submit.call, child)
 
-    def _refuse(self, attempt: Attempt, submit: SubmitAction, refusal: Failure) -> None:
+    def _refuse(self, attempt: Attempt, submit: SubmitAction, refusal: Failure, *, retry_after_s: float = 0.0) -> None:
         self._engine.expect(attempt, submit.call, None)
-        self._engine.answer_call(attempt, ActionResult(call=submit.call, error=wire.failure_to(refusal)))
+        result = ActionResult(call=submit.call, error=wire.failure_to(refusal))
+        if retry_after_s:
+            result.retry_after.FromMilliseconds(round(retry_after_s * 1000))
+        self._engine.answer_call(attempt, result)
 
     def _submit_new(self, attempt: Attempt, submit: SubmitAction) -> None:
         parent = attempt.action
@@ -216,6 +225,11 @@ class Intake:
             return
         task = self._tasks.get(submit.task_digest)
         assert task is not None
+        refused = self._placing_refusal(task, queue_of(task, parent.run.settings), run=parent.run)
+        if refused is not None:
+            failure = _refused(refused.reason, refused.public_text)
+            self._refuse(attempt, submit, failure, retry_after_s=refused.retry_after_s or 0.0)
+            return
         context = b""
         if submit.custom_context:
             context = RunSettings(custom_context=submit.custom_context).SerializeToString()
@@ -260,6 +274,11 @@ class Intake:
         else:
             result.outputs.ParseFromString(row.outputs)
         self._engine.answer_call(attempt, result)
+
+
+def queue_of(task: TaskRecord, settings: RunSettings) -> str:
+    """The queue of an action: that of its task, which override and decorator have settled, else the run's."""
+    return task.spec.queue or settings.queue or DEFAULT_QUEUE
 
 
 def _refused(code: str, message: str) -> Failure:

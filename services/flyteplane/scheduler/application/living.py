@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from flyteplane.scheduler.application.ports import Placement, RunKey, RunRow
     from flyteplane.scheduler.application.timers import PendingTimer
     from flyteplane.scheduler.application.watch import Watcher
-    from flyteplane.scheduler.domain.admission import Demand
     from flyteplane.scheduler.domain.failures import Failure
     from flyteplane.scheduler.domain.policy import ActionPolicy
+    from flyteplane.scheduler.domain.queueing.classes import Demand
+    from flyteplane.scheduler.domain.queueing.slots import Slot
     from flyteplane.scheduler.domain.state import ActionState
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ RECENT_EVENTS: Final = 2_000
 class TaskRecord:
     """A task version that living runs use."""
 
-    __slots__ = ("demand", "digest", "interface_digest", "policy", "refusal", "spec", "stored")
+    __slots__ = ("demand", "digest", "interface_digest", "policy", "refusal", "reusable", "spec", "stored")
 
     def __init__(
         self, *, digest: bytes, spec: TaskSpec, policy: ActionPolicy, demand: Demand, interface_digest: bytes
@@ -41,6 +42,8 @@ class TaskRecord:
         self.policy = policy
         self.demand = demand
         self.interface_digest = interface_digest
+        self.reusable = spec.HasField("reuse")
+        """Runs on replicas of a pool."""
         self.refusal: Failure | None = None
         """Why no action of this task is accepted; None if they are."""
         self.stored = False
@@ -59,7 +62,6 @@ class Run:
         "published",
         "recent",
         "row",
-        "running",
         "settings",
         "watchers",
     )
@@ -79,8 +81,6 @@ class Run:
         self.recent: deque[Event] = deque(maxlen=RECENT_EVENTS)
         """Stored events, the newest last."""
         self.watchers: set[Watcher] = set()
-        self.running = 0
-        """Attempts that run and do not wait for children."""
 
 
 class Action:
@@ -154,20 +154,19 @@ class Action:
 class Attempt:
     """A placed attempt."""
 
-    __slots__ = ("action", "calls", "lease", "occupies", "outstanding", "placement", "waiting")
+    __slots__ = ("action", "calls", "lease", "outstanding", "placement", "slot", "waiting")
 
-    def __init__(self, *, action: Action, lease: int, placement: Placement) -> None:
+    def __init__(self, *, action: Action, lease: int, placement: Placement, slot: Slot) -> None:
         self.action = action
         self.lease = lease
         self.placement = placement
+        self.slot = slot
         self.calls: dict[int, Action | None] = {}
         """Calls whose answers were not sent yet, with their children; None for a call that was refused."""
         self.outstanding = 0
         """Calls to children without a result."""
-        self.occupies: Demand | None = None
-        """Room that admission gave to it; None for attempts on pools."""
         self.waiting = False
-        """It waits for children and has lent its room."""
+        """It waits for children and has lent its slot."""
 
 
 def _appended(items: Sequence[T], item: T) -> list[T]:

@@ -1,19 +1,131 @@
-"""Whether an action can be accepted at all, and what admission has to know of it.
+"""Whether an action can be accepted at all, and what admission has to know of its needs.
 
 Refused before anything is stored: a queue that is not there, drains or is full; a demand that no class fits; a task
-that no cluster of its queue can carry out as it asks.
+that no cluster of its queue can carry out as it asks. What is found out about a task version and a queue is kept until
+queues, classes or clusters change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flyteplane.foundation.errors import InvalidArgument, PlatformError
+from flyteplane.scheduler.domain.queueing.checks import names_any
 
 if TYPE_CHECKING:
     from flyteplane.cluster.ports import Cluster, PodConstraints
-    from flyteplane.scheduler.application.living import Action, TaskRecord
+    from flyteplane.scheduler.application.living import Action, Run, TaskRecord
     from flyteplane.scheduler.domain.queueing.admission import Admission
     from flyteplane.scheduler.domain.queueing.classes import Demand, ResourceClass
+    from flyteplane.scheduler.domain.queueing.settings import QueueSettings
+
+#: What a class asks of pods.
+ConstraintsOf = Callable[["ResourceClass | None"], "PodConstraints"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What was found out about a task version in a queue."""
+
+    demand: Demand
+    """Restricted to the clusters that can carry the task out."""
+    refusal: PlatformError | None = None
+
+
+class Placing:
+    """Judges tasks.
+
+    Args:
+        clusters: where fresh workers are placed, by name.
+        pool_clusters: where replicas of pools are placed.
+        constraints_of: what a resource class asks of pods.
+    """
+
+    def __init__(
+        self,
+        admission: Admission[Action],
+        *,
+        clusters: Mapping[str, Cluster],
+        pool_clusters: Collection[str],
+        constraints_of: ConstraintsOf,
+    ) -> None:
+        self._admission = admission
+        self._clusters = clusters
+        self._pool_clusters = pool_clusters
+        self._constraints_of = constraints_of
+        self._verdicts: dict[tuple[bytes, str], Verdict] = {}
+
+    def forget(self) -> None:
+        """Queues, classes or clusters have changed."""
+        self._verdicts.clear()
+
+    def refusal(self, task: TaskRecord, queue: str, *, run: Run | None = None) -> PlatformError | None:
+        """Why an action of the task is not accepted in the queue now; None if it is. A queue that drains still takes
+        the children of a living run that it holds something of, or what is in flight could not end well."""
+        refused = self._admission.refusal(queue)
+        if refused is not None:
+            drains = refused.reason == "QUEUE_DRAINING"
+            if not (drains and run is not None and self._admission.holds(queue, run)):
+                return refused
+        return self._verdict(task, queue).refusal
+
+    def demand(self, task: TaskRecord, queue: str) -> Demand:
+        """What admission has to find room for."""
+        return self._verdict(task, queue).demand
+
+    def _verdict(self, task: TaskRecord, queue: str) -> Verdict:
+        key = (task.digest, queue)
+        verdict = self._verdicts.get(key)
+        if verdict is None:
+            verdict = self._verdicts[key] = self._judge(task, queue)
+        return verdict
+
+    def _judge(self, task: TaskRecord, queue: str) -> Verdict:
+        settings = self._admission.queue_settings(queue)
+        if settings is None:
+            return Verdict(demand=task.demand)
+        if task.reusable:
+            return Verdict(demand=task.demand, refusal=self._unfit_for_pools(task, settings))
+        try:
+            shape = self._admission.classify(queue, task.demand)
+        except PlatformError as refusal:
+            return Verdict(demand=task.demand, refusal=refusal)
+        candidates = [name for name in self._clusters if _allowed(name, settings.clusters, shape.clusters)]
+        fit, refusals = self._fit(task, shape, candidates)
+        if refusals and not fit:
+            return Verdict(demand=task.demand, refusal=refusals[0])
+        return Verdict(demand=task.demand._replace(clusters=tuple(fit)) if refusals else task.demand)
+
+    def _fit(
+        self, task: TaskRecord, shape: ResourceClass | None, candidates: Sequence[str]
+    ) -> tuple[list[str], list[PlatformError]]:
+        fit: list[str] = []
+        refusals: list[PlatformError] = []
+        for name in candidates:
+            try:
+                self._clusters[name].refuse_unfit(task.spec, self._constraints_of(shape))
+            except PlatformError as refusal:
+                refusals.append(refusal)
+            else:
+                fit.append(name)
+        return fit, refusals
+
+    def _unfit_for_pools(self, task: TaskRecord, queue: QueueSettings) -> PlatformError | None:
+        """Replicas are started by the reuse pool, on clusters of its own."""
+        allowed = [name for name in self._pool_clusters if _allowed(name, queue.clusters)]
+        if not allowed:
+            return InvalidArgument(
+                f"queue {queue.name!r} uses {', '.join(queue.clusters)} only, where there are no replicas",
+                reason="NO_REPLICAS_THERE",
+                field="queue",
+                limit=f"clusters with replicas: {', '.join(self._pool_clusters) or 'none'}",
+                mend='Use another queue, or override the task with reusable="off".',
+            )
+        fit, refusals = self._fit(task, None, [name for name in allowed if name in self._clusters])
+        return refusals[0] if refusals and not fit else None
+
+
+def _allowed(cluster: str, *choices: Collection[str]) -> bool:
+    return all(names_any(tuple(names)) or cluster in names for names in choices)

@@ -218,6 +218,9 @@ class Placement(Protocol):
     def finished(self, lease: int) -> None:
         """The attempt's end is durable: the worker may go."""
 
+    def whereabouts(self, lease: int) -> tuple[str, str]:
+        """Node of the lease's worker, and what its cluster said last of it; empty where nothing is known."""
+
     async def close(self) -> None:
         """Stops everything that was placed."""
 

@@ -21,12 +21,12 @@ from flyteapi.scheduler.v1.scheduler_service_pb2 import (
 )
 from flyteplane.foundation.errors import InvalidArgument, NotFound
 from flyteplane.scheduler.application import wire
+from flyteplane.scheduler.application.explaining import explain_ended, explain_living
 from flyteplane.scheduler.domain.phases import Phase
 from flyteplane.scheduler.domain.state import Aborted, ActionState, AttemptRecord
 
 if TYPE_CHECKING:
     from flyteplane.scheduler.application.engine import Engine
-    from flyteplane.scheduler.application.living import Action
     from flyteplane.scheduler.application.ports import ActionRow, Records, RunKey
     from flyteplane.scheduler.application.tasks import Tasks
 
@@ -74,19 +74,8 @@ class Queries:
         run = self._engine.runs.get(key)
         action = run.actions.get(name) if run is not None else None
         if action is None:
-            state = wire.state_of(await self._row(key, name))
-            return ExplainActionResponse(phase=wire.phase_of(state.phase), summary=f"It has ended: {state.phase.name}.")
-        state = action.state
-        return ExplainActionResponse(
-            phase=wire.phase_of(state.phase),
-            summary=_summary(action, waiting=len(self._engine.lanes)),
-            queue=action.queue,
-            ahead_in_queue=len(self._engine.lanes) if action.attempt is None and not state.phase.terminal else 0,
-            resource_class="local",
-            cluster="local",
-            worker=state.worker,
-            not_before=wire.timestamp(state.not_before),
-        )
+            return explain_ended(wire.state_of(await self._row(key, name)))
+        return explain_living(self._engine, action)
 
     async def abort(self, key: RunKey, name: str, *, reason: str) -> Phase:
         """Aborts an action and all below it; returns, once durable, how it ended. Raises NotFound."""
@@ -155,24 +144,9 @@ def _present(state: ActionState) -> AttemptRecord:
         ended_at=state.ended_at,
         worker=state.worker,
         failure=state.failure if state.phase.terminal else None,
+        cluster=state.cluster,
+        resource_class=state.resource_class,
     )
-
-
-def _summary(action: Action, *, waiting: int) -> str:
-    state = action.state
-    if state.phase.terminal:
-        return f"It has ended: {state.phase.name}."
-    if state.not_before:
-        return f"It waits for its retry: {state.reason}"
-    if state.phase is Phase.RUNNING:
-        lent = " and waits for its children" if action.attempt is not None and action.attempt.waiting else ""
-        return f"It runs on {state.worker or 'a worker'}{lent}."
-    if state.phase is Phase.INITIALIZING:
-        return "Its worker is being started, or it waits for a slot of its pool."
-    limit = action.run.settings.max_action_concurrency
-    if limit and action.run.running >= limit:
-        return f"Its run has {action.run.running} running actions, and may have {limit}."
-    return f"It waits for room on this machine, with {waiting} actions waiting in all."
 
 
 def _token(ordinal: int) -> str:

@@ -15,9 +15,9 @@ from flyteplane.scheduler.application.administration import (
     refuse_change_of_file,
     refuse_unknown_clusters,
 )
-from flyteplane.scheduler.application.administration_ports import QueueFigures
-from flyteplane.scheduler.domain.catalogue import Catalogue, Origin, QueueEntry
+from flyteplane.scheduler.domain.definitions import Definitions, Origin, QueueEntry
 from flyteplane.scheduler.domain.queueing.settings import DEFAULT_QUEUE, QueueSettings
+from flyteplane.scheduler.domain.queueing.waits import QueueFigures
 
 
 class QueueState(StrEnum):
@@ -37,6 +37,7 @@ class QueueView:
     settings: QueueSettings
     state: QueueState
     running: int
+    """Actions with an attempt, those that wait for their children included; with `waiting` the depth."""
     waiting: int
     running_runs: int
     from_file: bool
@@ -50,11 +51,11 @@ class QueueAdministration:
 
     def get(self, name: str) -> QueueView:
         """One queue. Raises NotFound."""
-        return self._view(_find(self._administration.catalogue, name))
+        return self._view(_find(self._administration.definitions, name))
 
     def all(self) -> list[QueueView]:
         """All queues, by name."""
-        return [self._view(entry) for entry in self._administration.catalogue.queues.values()]
+        return [self._view(entry) for entry in self._administration.definitions.queues.values()]
 
     async def put(self, queue: QueueSettings, *, must_be_new: bool = False, must_exist: bool = False) -> QueueView:
         """Creates or replaces a queue; durable on return.
@@ -65,15 +66,14 @@ class QueueAdministration:
         given = self._administration
         refuse_unknown_clusters(queue.clusters, clusters=given.clusters)
 
-        async def decide(catalogue: Catalogue) -> None:
-            entry = catalogue.queues.get(queue.name)
+        async def decide(definitions: Definitions) -> None:
+            entry = definitions.queues.get(queue.name)
             if entry is None and must_exist:
-                _find(catalogue, queue.name)
+                _find(definitions, queue.name)
             if entry is not None and must_be_new:
                 raise AlreadyExists(
                     f"queue {queue.name!r} exists already",
                     reason="QUEUE_EXISTS",
-                    field="name",
                     mend=f"Change it with `flyte update queue {queue.name}`, or choose another name.",
                 )
             if entry is not None:
@@ -90,8 +90,8 @@ class QueueAdministration:
         """
         given = self._administration
 
-        async def decide(catalogue: Catalogue) -> None:
-            entry = _find(catalogue, name)
+        async def decide(definitions: Definitions) -> None:
+            entry = _find(definitions, name)
             if entry.settings.draining is not resume:
                 return
             refuse_change_of_file(f"queue {name!r}", entry.origin, path=given.file_path)
@@ -108,13 +108,12 @@ class QueueAdministration:
         """
         given = self._administration
 
-        async def decide(catalogue: Catalogue) -> None:
-            entry = _find(catalogue, name)
+        async def decide(definitions: Definitions) -> None:
+            entry = _find(definitions, name)
             if name == DEFAULT_QUEUE:
                 raise FailedPrecondition(
                     f"queue {name!r} always exists",
                     reason="DEFAULT_QUEUE",
-                    field="name",
                     mend=f"Drain it with `flyte drain queue {name}` if it should accept nothing.",
                 )
             refuse_change_of_file(f"queue {name!r}", entry.origin, path=given.file_path)
@@ -128,21 +127,20 @@ class QueueAdministration:
         return QueueView(
             settings=entry.settings,
             state=_state(entry.settings, figures),
-            running=figures.running,
+            running=figures.held,
             waiting=figures.waiting,
-            running_runs=figures.running_runs,
+            running_runs=figures.runs,
             from_file=entry.origin is Origin.FILE,
         )
 
 
-def _find(catalogue: Catalogue, name: str) -> QueueEntry:
-    entry = catalogue.queues.get(name)
+def _find(definitions: Definitions, name: str) -> QueueEntry:
+    entry = definitions.queues.get(name)
     if entry is None:
         raise NotFound(
             f"queue {name!r} does not exist",
             reason="QUEUE_NOT_FOUND",
-            field="name",
-            mend=f"The queues are: {', '.join(catalogue.queues)}.",
+            mend=f"The queues are: {', '.join(definitions.queues)}.",
         )
     return entry
 
@@ -150,24 +148,22 @@ def _find(catalogue: Catalogue, name: str) -> QueueEntry:
 def _state(settings: QueueSettings, figures: QueueFigures) -> QueueState:
     if not settings.draining:
         return QueueState.ACTIVE
-    return QueueState.DRAINING if figures.running or figures.waiting else QueueState.DRAINED
+    return QueueState.DRAINING if figures.held or figures.waiting else QueueState.DRAINED
 
 
 def _refuse_living(settings: QueueSettings, figures: QueueFigures) -> None:
-    left = f"{figures.running} running and {figures.waiting} waiting actions"
+    left = f"{figures.held} running and {figures.waiting} waiting actions"
     state = _state(settings, figures)
     if state is QueueState.ACTIVE:
         raise FailedPrecondition(
             f"queue {settings.name!r} still accepts, and holds {left}",
             reason="QUEUE_NOT_DRAINED",
-            field="name",
             mend=f"Drain it first, with `flyte drain queue {settings.name}`, and delete it once it is empty.",
         )
     if state is QueueState.DRAINING:
         raise FailedPrecondition(
             f"queue {settings.name!r} still holds {left}",
             reason="QUEUE_NOT_EMPTY",
-            field="name",
             mend="Delete it once they have ended.",
-            metadata={"running": str(figures.running), "waiting": str(figures.waiting)},
+            metadata={"running": str(figures.held), "waiting": str(figures.waiting)},
         )

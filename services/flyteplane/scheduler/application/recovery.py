@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteplane.scheduler.application import wire
+from flyteplane.scheduler.application.intake import queue_of
 from flyteplane.scheduler.application.living import Action, Run
 from flyteplane.scheduler.domain.failures import Failure, FailureKind
 from flyteplane.scheduler.domain.phases import ROOT, Phase
@@ -60,7 +61,7 @@ async def _restore_run(row: RunRow, rows: Sequence[ActionRow], tasks: Tasks) -> 
             inputs=stored.inputs,
             inputs_digest=stored.inputs_digest,
             group=stored.group_label,
-            queue=task.spec.queue or run.settings.queue or "default",
+            queue=queue_of(task, run.settings),
             custom_context=stored.custom_context,
             state=wire.state_of(stored),
         )

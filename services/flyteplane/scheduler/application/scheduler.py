@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flyteplane.foundation.tasks import BackgroundTasks
+from flyteplane.scheduler.application.administration import Administration
 from flyteplane.scheduler.application.caching import Caching
 from flyteplane.scheduler.application.engine import Engine
 from flyteplane.scheduler.application.intake import Intake
+from flyteplane.scheduler.application.live_admission import EngineAdmission
+from flyteplane.scheduler.application.placing import Placing
+from flyteplane.scheduler.application.pod_constraints import constraints_of
 from flyteplane.scheduler.application.queries import Queries
 from flyteplane.scheduler.application.recovery import recover
 from flyteplane.scheduler.application.run_phases import RunPhases
-from flyteplane.scheduler.application.tasks import Fitness, Tasks
+from flyteplane.scheduler.application.tasks import Tasks
 from flyteplane.scheduler.application.watch import Watching
+from flyteplane.scheduler.domain.definitions import NO_ENTRIES, Entries
+from flyteplane.scheduler.domain.queueing.admission import Admission
+from flyteplane.scheduler.domain.queueing.classes import ClusterRoom
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from flyteplane.cluster.ports import Cluster
     from flyteplane.foundation.clock import TimerClock
+    from flyteplane.scheduler.application.administration_ports import AdministrationRecords
     from flyteplane.scheduler.application.living import Action
     from flyteplane.scheduler.application.ports import CacheClient, FollowedLogs, Placement, Records, RunKey
-    from flyteplane.scheduler.domain.admission import Room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +42,13 @@ class Parts:
     logs: FollowedLogs
     cache: CacheClient
     clock: TimerClock
-    room: Room
-    fitness: Fitness
+    administration: AdministrationRecords
+    clusters: Sequence[Cluster]
+    """In the operator's order."""
+    pool_clusters: Collection[str]
+    """Where replicas of pools are placed."""
+    file: Entries = NO_ENTRIES
+    """Queues and classes of the operator's file."""
 
 
 class Scheduler:
@@ -47,10 +60,28 @@ class Scheduler:
         self.records = parts.records
         self.logs = parts.logs
         self.background = BackgroundTasks("scheduler", on_failure=lambda _, error: on_failure(error))
+        self.admission: Admission[Action] = Admission()
         self.engine = engine(
-            records=parts.records, clock=parts.clock, logs=parts.logs, room=parts.room, on_failure=on_failure
+            records=parts.records,
+            clock=parts.clock,
+            logs=parts.logs,
+            admission=self.admission,
+            on_failure=on_failure,
         )
-        self.tasks = Tasks(records=parts.records, room=parts.room, fitness=parts.fitness)
+        self.tasks = Tasks(records=parts.records)
+        self._clusters = parts.clusters
+        self.placing = Placing(
+            self.admission,
+            clusters={cluster.name: cluster for cluster in parts.clusters},
+            pool_clusters=parts.pool_clusters,
+            constraints_of=constraints_of,
+        )
+        self.administration = Administration(
+            parts.administration,
+            live=EngineAdmission(self.admission, changed=self._reconfigured),
+            clusters=[_room_of(cluster) for cluster in parts.clusters],
+            file=parts.file,
+        )
         self.caching = Caching(
             engine=self.engine,
             cache=parts.cache,
@@ -64,10 +95,12 @@ class Scheduler:
             tasks=self.tasks,
             background=self.background,
             consider=self.caching.consider,
+            refusal=self.placing.refusal,
         )
         self.queries = Queries(engine=self.engine, records=parts.records, tasks=self.tasks)
         self.watching = Watching(engine=self.engine, records=parts.records)
         self.run_phases = RunPhases(parts.records)
+        self.engine.demand_of = self.placing.demand
         self.engine.on_submit = self.intake.submitted
         self.engine.on_declare = self.tasks.declared
         self.engine.on_ready = self.caching.resume
@@ -75,11 +108,12 @@ class Scheduler:
         self.engine.on_placed_again = lambda action: self.logs.notify(action.run.key, action.name)
         self.engine.on_run_change = lambda: self.engine.turn.after_commit(self.run_phases.changed)
 
-    async def start(self, *, epoch: int, placements: Mapping[str, Placement], lasting: Collection[str] = ()) -> int:
-        """Takes the shard over with an epoch of at least `epoch`, restores what lives; returns how many runs do.
-        `lasting` names the clusters whose workers outlive this process."""
+    async def start(self, *, epoch: int, placements: Mapping[str, Placement]) -> int:
+        """Takes the shard over with an epoch of at least `epoch`, restores what lives; returns how many runs do."""
         claimed = await self.records.claim(at_least=epoch)
         self.intake.start(highest_run_id=await self.records.highest_run_id())
+        await self.administration.open(epoch=claimed)
+        lasting = {cluster.name for cluster in self._clusters if cluster.outlives_owner}
         self.engine.start(epoch=claimed, placements=placements, lasting=lasting)
         return await recover(engine=self.engine, records=self.records, tasks=self.tasks, consider=self.caching.consider)
 
@@ -109,11 +143,22 @@ class Scheduler:
     async def close(self) -> None:
         """Ends background work, and the store after what is queued is written."""
         self.engine.timers.close()
+        await self.administration.close()
         await self.background.stop()
         await self.records.close()
         self.logs.close()
+
+    def _reconfigured(self) -> None:
+        self.placing.forget()
+        if self.admission:
+            self.engine.turn.schedule()
 
     def _finished(self, action: Action) -> None:
         self.caching.finished(action)
         key, name = action.run.key, action.name
         self.engine.turn.after_commit(lambda: self.logs.notify(key, name))
+
+
+def _room_of(cluster: Cluster) -> ClusterRoom:
+    capacity = cluster.capacity()
+    return ClusterRoom(name=cluster.name, cpu_millis=capacity.cpu_millis, memory_bytes=capacity.memory_bytes)

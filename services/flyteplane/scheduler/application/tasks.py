@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flyte.spec.digests import interface_digest
 from flyte.spec.quantities import parse_bytes, parse_cpu_millis
 from flyte.spec.task_rules import refuse_invalid_task
-from flyteapi.task.v1.task_spec_pb2 import TaskSpec
-from flyteplane.cluster.ports import PodConstraints
+from flyteapi.task.v1.task_spec_pb2 import Accelerator, TaskSpec
 from flyteplane.foundation.errors import InvalidArgument, PlatformError
 from flyteplane.scheduler.application import wire
 from flyteplane.scheduler.application.living import TaskRecord
-from flyteplane.scheduler.domain.admission import Demand, Room
 from flyteplane.scheduler.domain.failures import Failure, FailureKind
+from flyteplane.scheduler.domain.queueing.classes import Demand
 
 if TYPE_CHECKING:
     from flyteapi.scheduler.v1.worker_service_pb2 import WorkerReport
@@ -27,17 +25,12 @@ _log = logging.getLogger("flyteplane.scheduler.tasks")
 #: Cpu that a task occupies if it names none: a quarter of a core, as such tasks mostly wait for something.
 DEFAULT_CPU_MILLIS = 250
 
-#: Raises PlatformError if the clusters cannot carry the task out as it asks.
-Fitness = Callable[[TaskSpec, PodConstraints], None]
-
 
 class Tasks:
     """The registry of task versions."""
 
-    def __init__(self, *, records: Records, room: Room, fitness: Fitness) -> None:
+    def __init__(self, *, records: Records) -> None:
         self._records = records
-        self._room = room
-        self._fitness = fitness
         self._known: dict[bytes, TaskRecord] = {}
 
     def get(self, digest: bytes) -> TaskRecord | None:
@@ -92,35 +85,27 @@ class Tasks:
         )
 
     def _check(self, record: TaskRecord) -> None:
-        spec = record.spec
+        """What is wrong wherever the task might run. What depends on queues, classes and clusters is asked for each
+        submit, because operators change them."""
         try:
-            refuse_invalid_task(spec)
+            refuse_invalid_task(record.spec)
         except (ValueError, TypeError) as error:
             raise InvalidArgument(str(error), field="task") from error
-        if spec.queue not in ("", "default"):
-            raise InvalidArgument(
-                f"there is no queue {spec.queue!r}",
-                reason="UNKNOWN_QUEUE",
-                field="queue",
-                mend='Use "default", or have an operator create the queue.',
-            )
-        if self._room.never_fits(record.demand):
-            gigabytes = self._room.memory_bytes / 2**30
-            raise InvalidArgument(
-                f"no resource class fits {spec.resources.memory} of memory",
-                reason="NO_CLASS_FITS",
-                field="resources.memory",
-                limit=f"{gigabytes:.1f} GiB on this machine",
-                mend="Ask for less, or run on a cluster with larger nodes.",
-            )
-        self._fitness(spec, PodConstraints())
 
 
 def _demand(spec: TaskSpec) -> Demand:
     """What an attempt occupies. Quantities that cannot be read count as none; the check refuses them."""
+    resources = spec.resources
     try:
-        cpu = parse_cpu_millis(spec.resources.cpu) if spec.resources.cpu else DEFAULT_CPU_MILLIS
-        memory = parse_bytes(spec.resources.memory) if spec.resources.memory else 0
+        cpu = parse_cpu_millis(resources.cpu) if resources.cpu else DEFAULT_CPU_MILLIS
+        memory = parse_bytes(resources.memory) if resources.memory else 0
     except ValueError:
         return Demand(cpu_millis=DEFAULT_CPU_MILLIS)
-    return Demand(cpu_millis=cpu, memory_bytes=memory)
+    return Demand(cpu_millis=cpu, memory_bytes=memory, accelerators=_accelerators(resources.accelerator))
+
+
+def _accelerators(asked: Accelerator) -> tuple[tuple[str, int], ...]:
+    if not asked.quantity:
+        return ()
+    key = f"{asked.device_class}/{asked.device}" if asked.device else asked.device_class
+    return ((key, asked.quantity),)

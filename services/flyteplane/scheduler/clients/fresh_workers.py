@@ -8,7 +8,7 @@ for as long as their cluster cannot be asked, and are adopted by the next leader
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -64,7 +64,7 @@ class FreshWorkers:
         *,
         engine: Engine,
         clusters: Mapping[str, Cluster],
-        constraints: Mapping[str, PodConstraints],
+        constraints: Callable[[str], PodConstraints],
         help: WorkerHelp,
         background: BackgroundTasks,
         contact_s: float = DEFAULT_CONTACT_S,
@@ -242,8 +242,7 @@ class FreshWorkers:
             self._engine.lost(worker.lease, start_failure(error))
 
     def _spec(self, worker: FreshWorker) -> WorkerSpec:
-        constraints = self._constraints.get(worker.action.state.resource_class)
-        return worker_spec(worker, constraints)
+        return worker_spec(worker, self._constraints(worker.action.state.resource_class))
 
     def _mint(self, worker: FreshWorker) -> str:
         action = worker.action

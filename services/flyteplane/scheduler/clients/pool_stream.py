@@ -114,6 +114,10 @@ class PoolStream:
     def finished(self, lease: int) -> None:
         """See the port. The replica stays warm."""
 
+    def whereabouts(self, lease: int) -> tuple[str, str]:
+        """See the port. Replicas are known to the reuse pool."""
+        return "", ""
+
     async def close(self) -> None:
         """See the port."""
         self._outbox.close()

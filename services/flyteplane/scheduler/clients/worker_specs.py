@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from flyte.spec.quantities import parse_bytes
-from flyteplane.cluster.ports import PodConstraints, PodRequest, WorkerSpec
+from flyteplane.cluster.ports import PodRequest, WorkerSpec
 
 if TYPE_CHECKING:
+    from flyteplane.cluster.ports import PodConstraints
     from flyteplane.scheduler.application.living import Action
     from flyteplane.scheduler.clients.fresh_worker import FreshWorker
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 INTERRUPTIONS: Final = 3
 
 
-def worker_spec(worker: FreshWorker, constraints: PodConstraints | None) -> WorkerSpec:
+def worker_spec(worker: FreshWorker, constraints: PodConstraints) -> WorkerSpec:
     """The worker of an attempt on its cluster."""
     action = worker.action
     spec, run = action.task.spec, action.run
@@ -35,7 +36,7 @@ def worker_spec(worker: FreshWorker, constraints: PodConstraints | None) -> Work
             "attempt": str(worker.attempt),
         },
         token=worker.token if outlives else "",
-        pod=_pod_request(action, constraints or PodConstraints()) if outlives else None,
+        pod=_pod_request(action, constraints) if outlives else None,
     )
 
 

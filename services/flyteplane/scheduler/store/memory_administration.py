@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flyteplane.foundation.errors import Aborted
-from flyteplane.scheduler.domain.catalogue import Entries
+from flyteplane.scheduler.domain.definitions import Entries
 from flyteplane.scheduler.domain.queueing.classes import ResourceClass
 from flyteplane.scheduler.domain.queueing.settings import QueueSettings
 from flyteplane.scheduler.store.memory_records import MemoryRecords

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Table, delete, insert, select, update
 
 from flyteplane.foundation.errors import Aborted
 from flyteplane.records import Database
-from flyteplane.scheduler.domain.catalogue import Entries
+from flyteplane.scheduler.domain.definitions import Entries
 from flyteplane.scheduler.domain.queueing.classes import ResourceClass
 from flyteplane.scheduler.domain.queueing.settings import QueueSettings
 from flyteplane.scheduler.store.administration_tables import queues, resource_classes

@@ -30,6 +30,7 @@ _LABEL_KEY = re.compile(
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
 _OBJECT_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _TOLERATION_KEYS: Final = ("key", "operator", "value", "effect", "tolerationSeconds")
+_TAINT_EFFECTS: Final = ("", "NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
 class Demand(NamedTuple):
@@ -39,6 +40,8 @@ class Demand(NamedTuple):
     memory_bytes: int = 0
     accelerators: tuple[tuple[str, int], ...] = ()
     """Pairs of an accelerator ("GPU" or "GPU/A100") and how many of it."""
+    clusters: tuple[str, ...] = ()
+    """The only clusters that can carry it out; empty: any."""
 
 
 NOTHING: Final = Demand()
@@ -154,7 +157,7 @@ def parse_tolerations(text: str) -> list[dict[str, Any]]:
         if not isinstance(parsed, list):
             raise ValueError("not a list")
         for one in parsed:
-            if not isinstance(one, dict) or not one or any(key not in _TOLERATION_KEYS for key in one):
+            if not _is_toleration(one):
                 raise ValueError(f"{json.dumps(one)} is not a toleration")
     except (ValueError, RecursionError) as error:
         raise InvalidArgument(
@@ -164,6 +167,22 @@ def parse_tolerations(text: str) -> list[dict[str, Any]]:
             mend=f"Give a JSON list of objects with some of {', '.join(_TOLERATION_KEYS)}.",
         ) from error
     return parsed
+
+
+def _is_toleration(one: object) -> bool:
+    """By the rules of the Kubernetes API, so that no pod is refused for what an operator wrote."""
+    if not isinstance(one, dict) or not one or any(key not in _TOLERATION_KEYS for key in one):
+        return False
+    key, operator, value = one.get("key", ""), one.get("operator", "Equal"), one.get("value", "")
+    seconds, effect = one.get("tolerationSeconds"), one.get("effect", "")
+    if not (isinstance(key, str) and isinstance(value, str) and _LABEL_VALUE.fullmatch(value)):
+        return False
+    # A toleration of every key exists only as one that asks for no value.
+    sound = {"Equal": bool(key), "Exists": not value}.get(operator, False) if isinstance(operator, str) else False
+    if not sound or (key and _LABEL_KEY.fullmatch(key) is None) or effect not in _TAINT_EFFECTS:
+        return False
+    whole = isinstance(seconds, int) and not isinstance(seconds, bool)
+    return seconds is None or (whole and effect == "NoExecute")
 
 
 def _accelerators_fit(wanted: tuple[tuple[str, int], ...], most: Accelerators) -> bool:

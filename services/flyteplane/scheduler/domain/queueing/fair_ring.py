@@ -28,7 +28,7 @@ def sweep(heap: list[E], *, living: int, current: Callable[[E], bool]) -> None:
     """Drops entries that are out of date from a heap that has grown far beyond the number of those that are not."""
     if len(heap) > 2 * living + _SWEEP_ABOVE:
         heap[:] = [entry for entry in heap if current(entry)]
-        heapify(heap)
+        heapify(heap)  # type: ignore[type-var]  # tuples of what can be compared
 
 
 class Waiting:
@@ -49,7 +49,7 @@ class Waiting:
 class Strand:
     """What waits of one run in one shape, first come, first served. Taking an item out of the middle costs nothing."""
 
-    __slots__ = ("aged", "cell", "first", "lane", "last", "listed", "seat", "size")
+    __slots__ = ("aged", "cell", "first", "lane", "last", "listed", "seat")
 
     def __init__(self, *, seat: Seat, lane: Lane, cell: Cell) -> None:
         self.seat = seat
@@ -57,7 +57,6 @@ class Strand:
         self.cell: Cell | None = cell
         self.first: Waiting | None = None
         self.last: Waiting | None = None
-        self.size = 0
         self.listed = UNLISTED
         """The stamp under which its cell lists it."""
         self.aged = UNLISTED
@@ -75,7 +74,6 @@ class Strand:
         else:
             waiting.before, last.after = last, waiting
         self.last = waiting
-        self.size += 1
 
     def remove(self, waiting: Waiting) -> None:
         """Takes an item out."""
@@ -89,7 +87,6 @@ class Strand:
         else:
             after.before = before
         waiting.before = waiting.after = None
-        self.size -= 1
 
     def park(self) -> None:
         """Puts it aside until its run may have more attempts."""

@@ -25,7 +25,7 @@ class Lane:
     """The waiting items of a queue that have the same shape, either of runs that hold a slot in the queue or of
     newcomers. Only queues that limit their runs have lanes for newcomers."""
 
-    __slots__ = ("_ages", "asleep", "listed", "newcomers", "queue", "ring", "shape", "strands", "waiting")
+    __slots__ = ("_ages", "asleep", "listed", "newcomers", "queue", "ring", "shape", "strands")
 
     def __init__(self, *, queue: Queue, shape: Shape, newcomers: bool) -> None:
         self.queue = queue
@@ -33,7 +33,6 @@ class Lane:
         self.newcomers = newcomers
         self.ring = Ring()
         self.strands = 0
-        self.waiting = 0
         self.listed: Key | None = None
         """The key under which its shape lists it; never more than the true one."""
         self.asleep = False
@@ -61,7 +60,6 @@ class Lane:
         cell = self.ring.cell(strand.seat.tenant)
         cell.strands += 1
         self.strands += 1
-        self.waiting += strand.size
         strand.lane, strand.cell = self, cell
         strand.listed = strand.aged = UNLISTED
         self.refresh(strand)
@@ -70,7 +68,6 @@ class Lane:
         """Lets go of a strand that is empty or goes to another lane."""
         cell = strand.cell
         assert cell is not None
-        self.waiting -= strand.size
         self.strands -= 1
         strand.cell = None
         self.ring.leave(cell)

@@ -94,14 +94,15 @@ class Queue:
     """Counts, slots and lanes of one queue."""
 
     __slots__ = (
+        "_queues",
         "_runs",
         "ageing",
         "gone",
         "held",
         "known_demands",
         "lanes",
-        "runs",
         "running",
+        "runs",
         "seats",
         "settings",
         "shapes",
@@ -111,7 +112,13 @@ class Queue:
     )
 
     def __init__(
-        self, settings: QueueSettings, *, ageing: float, runs: dict[Hashable, Run], shapes: dict[ShapeKey, Shape]
+        self,
+        settings: QueueSettings,
+        *,
+        ageing: float,
+        queues: dict[str, Queue],
+        runs: dict[Hashable, Run],
+        shapes: dict[ShapeKey, Shape],
     ) -> None:
         self.settings = settings
         self.ageing = ageing
@@ -130,6 +137,7 @@ class Queue:
         self.sleeping: list[Lane] = []
         self.shapes = shapes
         self.known_demands: dict[tuple[Demand, bool], ShapeKey] = {}
+        self._queues = queues
         self._runs = runs
 
     @property
@@ -178,6 +186,8 @@ class Queue:
         run.seats -= 1
         if not run.seats:
             del self._runs[run.key]
+        if self.gone and self.empty:
+            self._queues.pop(self.settings.name, None)
 
     def _tenant(self, project: Hashable, stamp: int) -> Tenant:
         found = self.tenants.get(project)
@@ -219,6 +229,8 @@ class Queue:
 
     def resort(self, seat: Seat) -> None:
         """The run has got its slot, or has given it back: what it has waiting changes lanes."""
+        if not self.settings.run_concurrency:
+            return
         for shape, strand in seat.strands.items():
             old, new = strand.lane, self._lane_for(seat, shape)
             if old is not new:

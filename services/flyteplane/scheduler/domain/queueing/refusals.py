@@ -20,7 +20,7 @@ def unknown_queue(name: str, *, known: Iterable[str]) -> PlatformError:
         reason="UNKNOWN_QUEUE",
         field="queue",
         limit=f"queues: {', '.join(sorted(known))}",
-        mend='Use one of these, or have an operator create it: flyte create queue.',
+        mend="Use one of these, or have an operator create it: flyte create queue.",
     )
 
 

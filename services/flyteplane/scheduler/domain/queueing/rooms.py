@@ -37,6 +37,7 @@ class Room:
         "configured",
         "cpu_millis",
         "freed",
+        "holders",
         "memory_bytes",
         "name",
         "order",
@@ -57,6 +58,8 @@ class Room:
         self.used_memory = 0
         self.used_accelerators: dict[str, int] = {}
         self.running = 0
+        self.holders = 0
+        """Slots that may take of it, those that are lent included."""
         self.order = 0
         """Place in the operator's file."""
         self.configured = False

@@ -43,10 +43,10 @@ class Slot:
             queue.runs += 1
             if seat.strands:
                 queue.resort(seat)
-        if class_room is not None:
-            class_room.take(demand)
-        if cluster_room is not None:
-            cluster_room.take(demand)
+        for room in (class_room, cluster_room):
+            if room is not None:
+                room.holders += 1
+                room.take(demand)
 
     def __repr__(self) -> str:
         return f"Slot({self.queue!r}, {self.resource_class!r}, {self.cluster!r}, {self._use.name})"
@@ -103,6 +103,9 @@ class Slot:
             return
         if use is _Use.RUNS:
             self._stop_running()
+        for room in (self._class_room, self._cluster_room):
+            if room is not None:
+                room.holders -= 1
         seat = self._seat
         queue = seat.queue
         queue.held -= 1

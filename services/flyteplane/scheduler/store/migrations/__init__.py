@@ -1,7 +1,7 @@
 """Migrations of the scheduler's database, and the schema that they lead to."""
 
-from flyteplane.scheduler.store.administration_tables import metadata
+from flyteplane.scheduler.store import administration_tables
 
 HEAD = "0002"
 VERSION_TABLE = "scheduler_version"
-SCHEMA = metadata
+SCHEMA = administration_tables.metadata

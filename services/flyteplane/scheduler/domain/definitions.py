@@ -2,7 +2,7 @@
 
 Three origins, the later ones of this list giving way to the earlier ones of the same name: the operator's file, the
 store, and the platform itself, which always has the queue "default" and, for a cluster that no class is for, a class of
-the cluster's own. The catalogue is a pure function of its parts, so a restart leads to the same one.
+the cluster's own. What comes of it is a pure function of the three, so a restart leads to the same.
 """
 
 from __future__ import annotations
@@ -10,13 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from types import MappingProxyType
+from typing import Final, get_args
 
+from flyte.spec.devices import DeviceClass
 from flyteplane.scheduler.domain.queueing.checks import names_any
 from flyteplane.scheduler.domain.queueing.classes import ClusterRoom, ResourceClass
 from flyteplane.scheduler.domain.queueing.settings import DEFAULT_QUEUE, QueueSettings
 
 _LONGEST_NAME: Final = 63
+#: More accelerators than any node has, of every class: where the cluster itself decides.
+_ANY_ACCELERATORS: Final = MappingProxyType(dict.fromkeys(get_args(DeviceClass), 1000))
 
 
 class Origin(StrEnum):
@@ -40,6 +44,9 @@ class Entries:
     """Where they stand, for people; empty for the store."""
 
 
+NO_ENTRIES: Final = Entries()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueEntry:
     """A queue and where it comes from."""
@@ -57,7 +64,7 @@ class ClassEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Catalogue:
+class Definitions:
     """What holds now."""
 
     queues: Mapping[str, QueueEntry] = field(default_factory=dict)
@@ -71,7 +78,7 @@ class Catalogue:
     """Clusters that queues or classes name and that do not exist."""
 
 
-def make_catalogue(*, stored: Entries, file: Entries, clusters: Iterable[ClusterRoom]) -> Catalogue:
+def merge_definitions(*, stored: Entries, file: Entries, clusters: Iterable[ClusterRoom]) -> Definitions:
     """Puts the three origins together."""
     rooms = tuple(clusters)
     queues = {DEFAULT_QUEUE: QueueEntry(settings=QueueSettings(name=DEFAULT_QUEUE), origin=Origin.BUILT_IN)}
@@ -82,7 +89,7 @@ def make_catalogue(*, stored: Entries, file: Entries, clusters: Iterable[Cluster
     for room in rooms:
         if not any(offers(entry.shape, cluster=room.name) for entry in classes.values()):
             classes |= {one.name: ClassEntry(shape=one, origin=Origin.BUILT_IN) for one in _own_classes(room, classes)}
-    return Catalogue(
+    return Definitions(
         queues=dict(sorted(queues.items())),
         classes=dict(sorted(classes.items(), key=lambda item: item[1].shape.size)),
         shadowed_queues=_in_both([one.name for one in stored.queues], [one.name for one in file.queues]),
@@ -102,13 +109,15 @@ def _own_classes(room: ClusterRoom, taken: Mapping[str, ClassEntry]) -> list[Res
     Cpu has no maximum, because it can be shared: an attempt that asks for more than there is gets the whole of it.
     Accelerators have a class of their own, since a class with accelerators is never given to a task without any.
     """
+    decides_itself = not (room.cpu_millis or room.memory_bytes)
+    accelerators = room.accelerators or (_ANY_ACCELERATORS if decides_itself else {})
     plain = ResourceClass(name=_free_name(room.name, taken), max_memory_bytes=room.memory_bytes, clusters=(room.name,))
-    if not room.accelerators:
+    if not accelerators:
         return [plain]
     accelerated = ResourceClass(
         name=_free_name(f"{room.name}-accelerators", taken),
         max_memory_bytes=room.memory_bytes,
-        max_accelerators=room.accelerators,
+        max_accelerators=accelerators,
         clusters=(room.name,),
     )
     return [plain, accelerated]

@@ -1,0 +1,13 @@
+"""What both the agent and its worker need, and what may be loaded before a fork: loaded once, before it."""
+
+from __future__ import annotations
+
+# Every import is for its effect.
+import asyncio  # noqa: F401
+import json  # noqa: F401
+import logging  # noqa: F401
+import random  # noqa: F401
+import tempfile  # noqa: F401
+import typing  # noqa: F401
+
+import flyteapi.scheduler.v1.worker_service_pb2  # noqa: F401

@@ -1,0 +1,156 @@
+"""Reports survive broken streams: in order, each at least once, in bounded memory."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flyte.runner.pod.outbox import Outbox
+from flyteapi.scheduler.v1.worker_service_pb2 import (
+    AttemptEnded,
+    AttemptStarted,
+    CancelCall,
+    DeclareTask,
+    SubmitAction,
+    TraceRecord,
+    WorkerReport,
+)
+
+LEASE = 3
+
+
+def trace(number: int) -> WorkerReport:
+    return WorkerReport(lease=LEASE, trace=TraceRecord(name=str(number)))
+
+
+def written(outbox: Outbox) -> list[WorkerReport]:
+    reports: list[WorkerReport] = []
+    while outbox.has_unwritten:
+        reports += outbox.take()
+    return reports
+
+
+def kinds(reports: list[WorkerReport]) -> list[str | None]:
+    return [report.WhichOneof("report") for report in reports]
+
+
+def test_what_was_written_but_not_acknowledged_is_written_again() -> None:
+    outbox = Outbox()
+    for number in range(4):
+        outbox.add(trace(number))
+    assert written(outbox) == [trace(number) for number in range(4)]
+    outbox.rewind()
+    assert written(outbox) == [trace(number) for number in range(4)]
+
+
+def test_an_answered_heartbeat_lets_go_of_what_was_written_before_it() -> None:
+    outbox = Outbox()
+    outbox.add(trace(0))
+    written(outbox)
+    outbox.mark(1)
+    outbox.add(trace(1))
+    written(outbox)
+    outbox.mark(2)
+    outbox.add(trace(2))
+    outbox.acknowledge(1)
+    outbox.rewind()
+    assert written(outbox) == [trace(1), trace(2)]
+
+
+def test_answers_of_a_stream_before_count_for_nothing() -> None:
+    outbox = Outbox()
+    outbox.add(trace(0))
+    written(outbox)
+    outbox.mark(1)
+    outbox.rewind()
+    outbox.acknowledge(1)
+    assert written(outbox) == [trace(0)]
+
+
+def test_declarations_the_start_and_open_calls_are_said_on_every_stream() -> None:
+    outbox = Outbox()
+    outbox.add(WorkerReport(lease=LEASE, started=AttemptStarted()))
+    outbox.add(WorkerReport(declare_task=DeclareTask(digest=b"d")))
+    for call in (1, 2, 3):
+        outbox.add(WorkerReport(lease=LEASE, submit=SubmitAction(call=call)))
+    outbox.add(WorkerReport(lease=LEASE, cancel_call=CancelCall(call=3)))
+    written(outbox)
+    outbox.mark(1)
+    outbox.acknowledge(1)
+    outbox.answered(LEASE, 1)
+    outbox.rewind()
+    again = written(outbox)
+    assert kinds(again) == ["declare_task", "started", "submit", "submit", "cancel_call"]
+    assert [report.submit.call for report in again if report.HasField("submit")] == [2, 3]
+
+
+def test_the_end_comes_last_and_is_repeated_without_the_calls() -> None:
+    outbox = Outbox()
+    outbox.add(WorkerReport(lease=LEASE, submit=SubmitAction(call=1)))
+    outbox.add_output(b"late", lease=LEASE, is_stderr=False, may_drop=False)
+    outbox.end(WorkerReport(lease=LEASE, ended=AttemptEnded()))
+    assert kinds(written(outbox)) == ["submit", "log", "ended"]
+    outbox.mark(1)
+    outbox.acknowledge(1)
+    outbox.rewind()
+    assert kinds(written(outbox)) == ["ended"]
+
+
+def test_output_without_a_scheduler_is_dropped_beyond_the_bound_and_the_loss_is_marked() -> None:
+    outbox = Outbox(most_output_bytes=100)
+    for _ in range(5):
+        outbox.add_output(b"x" * 50, lease=LEASE, is_stderr=False, may_drop=True)
+    assert outbox.is_full
+    written(outbox)
+    outbox.mark(1)
+    outbox.acknowledge(1)
+    assert not outbox.is_full
+    outbox.add_output(b"y", lease=LEASE, is_stderr=False, may_drop=True)
+    mark, output = written(outbox)
+    assert b"150 bytes of output dropped" in mark.log.data
+    assert output.log.data == b"y"
+
+
+def test_a_loss_at_the_very_end_is_marked_before_the_end() -> None:
+    outbox = Outbox(most_output_bytes=10)
+    for _ in range(2):
+        outbox.add_output(b"x" * 10, lease=LEASE, is_stderr=False, may_drop=True)
+    outbox.end(WorkerReport(lease=LEASE, ended=AttemptEnded()))
+    assert kinds(written(outbox)) == ["log", "log", "ended"]
+
+
+def test_output_waits_instead_where_a_scheduler_listens() -> None:
+    outbox = Outbox(most_output_bytes=10)
+    for _ in range(3):
+        outbox.add_output(b"x" * 10, lease=LEASE, is_stderr=False, may_drop=False)
+    assert len(written(outbox)) == 3
+
+
+@given(st.lists(st.sampled_from(["add", "write", "beat", "answer", "break"]), max_size=80))
+def test_whatever_breaks_everything_arrives_in_order(events: list[str]) -> None:
+    outbox = Outbox()
+    arrived: list[int] = []
+    on_stream: list[int] = []
+    beats: list[tuple[int, int]] = []
+    said = beat = 0
+    for event in [*events, "break", "write"]:
+        if event == "add":
+            outbox.add(trace(said))
+            said += 1
+        elif event == "write":
+            on_stream += [int(report.trace.name) for report in outbox.take()]
+        elif event == "beat":
+            beat += 1
+            outbox.mark(beat)
+            beats.append((beat, len(on_stream)))
+        elif event == "answer" and beats:
+            number, size = beats.pop(0)
+            # The other side has read that far.
+            arrived += [name for name in on_stream[:size] if name not in arrived]
+            outbox.acknowledge(number)
+        elif event == "break":
+            on_stream.clear()
+            beats.clear()
+            outbox.rewind()
+    arrived += [name for name in on_stream if name not in arrived]
+    assert arrived == list(range(said))

@@ -1,0 +1,481 @@
+"""The rules of admission, one by one, as an operator would tell them."""
+
+from __future__ import annotations
+
+import pytest
+
+from flyteplane.foundation.errors import FailedPrecondition, InvalidArgument, ResourceExhausted
+from flyteplane.scheduler.domain.queueing.admission import Admission
+from flyteplane.scheduler.domain.queueing.classes import ClusterRoom, Demand, ResourceClass
+from flyteplane.scheduler.domain.queueing.settings import QueueSettings
+from flyteplane.scheduler.domain.queueing.slots import Slot
+
+ANY = ResourceClass(name="any")
+ENDLESS = ClusterRoom(name="endless")
+CORE = Demand(cpu_millis=1000)
+
+
+def admission(
+    *queues: QueueSettings,
+    clusters: tuple[ClusterRoom, ...] = (ENDLESS,),
+    classes: tuple[ResourceClass, ...] = (ANY,),
+) -> Admission[str]:
+    return Admission(clusters=clusters, queues=queues, classes=classes, ageing_per_s=1.0, reserve_after_s=60.0)
+
+
+def push(
+    to: Admission[str],
+    *items: str,
+    queue: str = "default",
+    project: str = "p",
+    run: str = "r",
+    demand: Demand = CORE,
+    since: float = 0.0,
+    run_limit: int = 0,
+    needs_room: bool = True,
+) -> None:
+    for item in items:
+        to.push(
+            item,
+            queue=queue,
+            project=project,
+            run=run,
+            demand=demand,
+            since=since,
+            run_limit=run_limit,
+            needs_room=needs_room,
+        )
+
+
+def admitted(by: Admission[str], now: float = 0.0) -> dict[str, Slot]:
+    return dict(by.admit(now))
+
+
+def names(by: Admission[str], now: float = 0.0) -> list[str]:
+    return [item for item, _ in by.admit(now)]
+
+
+def machine(cores: int, memory_bytes: int = 0, name: str = "machine") -> ClusterRoom:
+    return ClusterRoom(name=name, cpu_millis=cores * 1000, memory_bytes=memory_bytes)
+
+
+# --- order ----------------------------------------------------------------------------------------------------------
+
+
+def test_projects_take_turns_however_much_one_of_them_has_waiting() -> None:
+    core = admission()
+    push(core, *(f"many-{n}" for n in range(100)), project="many", run="a")
+    push(core, "few-0", "few-1", project="few", run="b")
+    assert names(core)[:5] == ["many-0", "few-0", "many-1", "few-1", "many-2"]
+
+
+def test_runs_of_a_project_take_turns_and_each_keeps_its_own_order() -> None:
+    core = admission()
+    push(core, "a0", "a1", "a2", run="a")
+    push(core, "b0", "b1", run="b")
+    assert names(core) == ["a0", "b0", "a1", "b1", "a2"]
+
+
+def test_a_project_that_was_served_in_one_shape_waits_for_its_turn_in_all() -> None:
+    core = admission(clusters=(machine(4),))
+    push(core, "p-small", project="p", run="a", demand=Demand(100))
+    push(core, "p-large", project="p", run="b", demand=Demand(200))
+    push(core, "q-large", project="q", run="c", demand=Demand(200))
+    assert names(core) == ["p-small", "q-large", "p-large"]
+
+
+def test_a_higher_priority_is_admitted_first_and_ends_nothing_that_runs() -> None:
+    core = admission(
+        QueueSettings(name="low", priority=0), QueueSettings(name="high", priority=1000), clusters=(machine(1),)
+    )
+    push(core, "l0", "l1", queue="low")
+    running = admitted(core)
+    push(core, "h0", queue="high")
+    assert names(core) == []
+    running["l0"].release()
+    assert names(core) == ["h0"]
+
+
+def test_waiting_raises_a_low_priority_above_a_high_one() -> None:
+    core = admission(
+        QueueSettings(name="low", priority=0), QueueSettings(name="high", priority=1000), clusters=(machine(1),)
+    )
+    push(core, "high-late", queue="high", since=1001.0)
+    push(core, "low-early", queue="low", since=0.0)
+    assert names(core, now=1001.0) == ["low-early"]
+
+
+def test_a_priority_is_not_overtaken_before_its_time() -> None:
+    core = admission(
+        QueueSettings(name="low", priority=0), QueueSettings(name="high", priority=1000), clusters=(machine(1),)
+    )
+    push(core, "high-late", queue="high", since=999.0)
+    push(core, "low-early", queue="low", since=0.0)
+    assert names(core, now=999.0) == ["high-late"]
+
+
+# --- limits ---------------------------------------------------------------------------------------------------------
+
+
+def test_action_concurrency_counts_what_runs_and_not_parents_that_wait() -> None:
+    core = admission(QueueSettings(name="q", action_concurrency=1))
+    push(core, "parent", "child", "other", queue="q")
+    parent = admitted(core)["parent"]
+    assert names(core) == []
+    parent.lend()
+    child = admitted(core)["child"]
+    assert names(core) == []
+    child.release()
+    parent.resume()
+    assert names(core) == []
+    parent.release()
+    assert names(core) == ["other"]
+
+
+def test_chains_of_parents_in_a_queue_of_one_action_come_to_an_end() -> None:
+    core = admission(QueueSettings(name="q", action_concurrency=1, run_concurrency=1), clusters=(machine(1),))
+    chain = []
+    for depth in range(50):
+        push(core, f"level-{depth}", queue="q")
+        slot = admitted(core)[f"level-{depth}"]
+        slot.lend()
+        chain.append(slot)
+    for slot in reversed(chain):
+        slot.resume()
+        slot.release()
+    assert core.figures("q").held == 0
+    assert core.size_of_bookkeeping() == 0
+
+
+def test_run_concurrency_lets_runs_that_hold_a_slot_go_on_and_keeps_others_out() -> None:
+    core = admission(QueueSettings(name="q", run_concurrency=1))
+    push(core, "a0", "a1", queue="q", run="a")
+    push(core, "b0", queue="q", run="b")
+    running = admitted(core)
+    assert list(running) == ["a0", "a1"]
+    running["a0"].release()
+    running["a1"].lend()
+    assert names(core) == [], "a parent that waits keeps the slot of its run"
+    running["a1"].release()
+    assert names(core) == ["b0"]
+
+
+def test_a_limit_of_a_run_holds_over_all_queues_and_keeps_no_other_run_waiting() -> None:
+    core = admission(QueueSettings(name="q"))
+    push(core, "a0", "a1", run="a", run_limit=2)
+    push(core, "a2", queue="q", run="a", run_limit=2)
+    push(core, "b0", run="b")
+    running = admitted(core)
+    assert sorted(running) == ["a0", "a1", "b0"]
+    running["a0"].lend()
+    assert names(core) == ["a2"]
+
+
+def test_a_quota_of_a_class_is_kept_and_other_classes_go_on() -> None:
+    small = ResourceClass(name="small", max_cpu_millis=500, quota_cpu_millis=1000)
+    core = admission(classes=(small, ANY))
+    push(core, "s0", "s1", "s2", demand=Demand(500))
+    push(core, "large", demand=CORE)
+    running = admitted(core)
+    assert list(running) == ["s0", "s1", "large"]
+    assert core.class_figures("small").used_cpu_millis == 1000
+    wait = core.position("s2")
+    assert wait is not None
+    assert (wait.kind, wait.resource_class) == ("class", "small")
+    running["s0"].release()
+    assert names(core) == ["s2"]
+
+
+def test_what_runs_on_pools_needs_no_room_and_counts_in_its_queue() -> None:
+    core = admission(QueueSettings(name="q", action_concurrency=2), clusters=(machine(1),))
+    push(core, "w0", "w1", "w2", queue="q", needs_room=False, demand=Demand(9_000))
+    running = admitted(core)
+    assert list(running) == ["w0", "w1"]
+    assert (running["w0"].cluster, running["w0"].resource_class) == ("", "")
+    assert core.cluster_figures("machine").running == 0
+
+
+def test_more_cpu_than_the_machine_has_gets_the_whole_machine_alone() -> None:
+    core = admission(clusters=(machine(2),))
+    push(core, "huge", demand=Demand(8_000), run="a")
+    push(core, "small", run="b")
+    running = admitted(core)
+    assert list(running) == ["huge"]
+    running["huge"].release()
+    assert names(core) == ["small"]
+
+
+def test_a_parent_takes_its_room_back_beyond_the_capacity_and_nothing_comes_until_it_has_fallen() -> None:
+    core = admission(clusters=(machine(1),))
+    push(core, "parent", "child", "next")
+    parent = admitted(core)["parent"]
+    parent.lend()
+    child = admitted(core)["child"]
+    parent.resume()
+    assert core.cluster_figures("machine").used_cpu_millis == 2000
+    child.release()
+    assert names(core) == []
+    parent.release()
+    assert names(core) == ["next"]
+
+
+# --- clusters -------------------------------------------------------------------------------------------------------
+
+
+def test_the_cluster_with_the_most_free_room_is_taken_and_the_first_of_equals() -> None:
+    core = admission(clusters=(machine(2, name="one"), machine(2, name="two")))
+    push(core, *(f"i{n}" for n in range(5)))
+    assert [slot.cluster for slot in admitted(core).values()] == ["one", "two", "one", "two"]
+
+
+def test_a_cluster_that_cannot_be_reached_gets_nothing_new_until_it_can() -> None:
+    core = admission(clusters=(machine(4, name="one"), machine(1, name="two")))
+    core.set_reachable("one", False)
+    push(core, "a", "b")
+    assert {item: slot.cluster for item, slot in core.admit(0.0)} == {"a": "two"}
+    wait = core.position("b")
+    assert wait is not None
+    assert wait.kind == "cluster"
+    assert "'one' cannot be reached" in wait.message
+    core.set_reachable("one", True)
+    assert {item: slot.cluster for item, slot in core.admit(0.0)} == {"b": "one"}
+
+
+def test_a_queue_that_is_bound_to_a_cluster_uses_no_other() -> None:
+    core = admission(
+        QueueSettings(name="bound", clusters=("two",)), clusters=(machine(9, name="one"), machine(1, name="two"))
+    )
+    push(core, "a", "b", queue="bound")
+    push(core, "free")
+    assert {item: slot.cluster for item, slot in core.admit(0.0)} == {"a": "two", "free": "one"}
+
+
+# --- large demands --------------------------------------------------------------------------------------------------
+
+
+def stream(core: Admission[str], running: list[Slot], *, until: str, step_s: float, most: int) -> float | None:
+    """Small items arrive whenever one ends; the time at which `until` was admitted."""
+    now = 0.0
+    for number in range(most):
+        now += step_s
+        running.pop(0).release()
+        push(core, f"small-{number}", run=f"stream-{number}", since=now)
+        for item, slot in core.admit(now):
+            running.append(slot)
+            if item == until:
+                return now
+    return None
+
+
+def test_a_large_demand_is_placed_within_its_time_though_small_ones_keep_coming() -> None:
+    core = admission(clusters=(machine(4),))
+    push(core, "s0", "s1", "s2", "s3", run="s")
+    running = list(admitted(core).values())
+    push(core, "large", run="large", demand=Demand(4_000))
+    at = stream(core, running, until="large", step_s=1.0, most=300)
+    assert at is not None
+    assert 60.0 <= at <= 70.0
+
+
+def test_a_reservation_of_somebody_who_waits_no_more_holds_nobody_back() -> None:
+    core = admission(clusters=(machine(2),))
+    push(core, "s0", "s1", run="s")
+    running = admitted(core)
+    push(core, "large", run="large", demand=Demand(2_000))
+    assert names(core, 1.0) == []
+    running["s0"].release()
+    push(core, "later", run="x")
+    assert names(core, 100.0) == []
+    wait = core.position("later")
+    assert wait is not None
+    assert "waited longer" in wait.message
+    core.discard("large")
+    assert names(core, 100.0) == ["later"]
+
+
+def test_a_large_demand_of_a_queue_that_is_full_reserves_nothing() -> None:
+    core = admission(QueueSettings(name="q", action_concurrency=1), clusters=(machine(4),))
+    push(core, "holder", queue="q", needs_room=False)
+    push(core, "s0", run="s", demand=Demand(3_000))
+    running = admitted(core)
+    push(core, "large", queue="q", run="large", demand=Demand(4_000))
+    assert names(core, 0.0) == []
+    push(core, "small", run="x")
+    assert names(core, 500.0) == ["small"]
+    running["holder"].release()
+    assert names(core, 500.0) == []
+
+
+def test_claims_to_quota_and_cluster_do_not_wait_for_each_other() -> None:
+    classes = (
+        ResourceClass(name="narrow", max_cpu_millis=3_000, quota_cpu_millis=3_000),
+        ResourceClass(name="wide"),
+    )
+    core = admission(clusters=(machine(4),), classes=classes)
+    push(core, "a", "b", "c", run="s")
+    running = list(admitted(core).values())
+    push(core, "all-quota", run="x", demand=Demand(3_000))
+    assert names(core, 1.0) == []
+    push(core, "all-cluster", run="y", demand=Demand(4_000))
+    assert names(core, 2.0) == []
+    assert names(core, 90.0) == []
+    for slot in running:
+        slot.release()
+    assert names(core, 91.0) == ["all-quota"]
+
+
+# --- live changes ---------------------------------------------------------------------------------------------------
+
+
+def test_a_lowered_limit_ends_nothing_and_holds_for_what_comes() -> None:
+    core = admission(QueueSettings(name="q", action_concurrency=3))
+    push(core, *"abcd", queue="q")
+    running = admitted(core)
+    core.configure(queues=[QueueSettings(name="q", action_concurrency=1)])
+    assert core.figures("q").running == 3
+    running["a"].release()
+    running["b"].release()
+    assert names(core) == []
+    running["c"].release()
+    assert names(core) == ["d"]
+
+
+def test_a_drained_queue_takes_nothing_and_admits_what_it_has() -> None:
+    core = admission(QueueSettings(name="q"))
+    push(core, "a", queue="q")
+    core.configure(queues=[QueueSettings(name="q", draining=True)])
+    refusal = core.refusal("q")
+    assert isinstance(refusal, FailedPrecondition)
+    assert "draining" in refusal.message
+    slot = admitted(core)["a"]
+    slot.release()
+    refusal = core.refusal("q")
+    assert refusal is not None
+    assert "drained" in refusal.message
+    core.configure(queues=[QueueSettings(name="q")])
+    assert core.refusal("q") is None
+
+
+def test_a_deleted_queue_admits_what_it_has_and_is_forgotten() -> None:
+    core = admission(QueueSettings(name="q", action_concurrency=1))
+    push(core, "a", "b", queue="q")
+    running = admitted(core)
+    core.configure(queues=[])
+    assert core.queue_names() == ["default"]
+    refusal = core.refusal("q")
+    assert refusal is not None
+    assert refusal.reason == "UNKNOWN_QUEUE"
+    running["a"].release()
+    running = admitted(core)
+    assert list(running) == ["b"]
+    running["b"].release()
+    assert core.size_of_bookkeeping() == 0
+
+
+def test_what_waits_for_a_deleted_class_is_mapped_anew() -> None:
+    small = ResourceClass(name="small", max_cpu_millis=1000, quota_cpu_millis=1000)
+    core = admission(classes=(small, ANY))
+    push(core, "a", "b")
+    running = admitted(core)
+    assert [slot.resource_class for slot in running.values()] == ["small"]
+    core.configure(classes=[ANY])
+    assert {item: slot.resource_class for item, slot in core.admit(0.0)} == {"b": "any"}
+    running["a"].release()
+
+
+def test_what_fits_no_class_any_more_waits_and_says_so() -> None:
+    core = admission()
+    push(core, "a")
+    core.configure(classes=[ResourceClass(name="tiny", max_cpu_millis=10)])
+    assert names(core) == []
+    wait = core.position("a")
+    assert wait is not None
+    assert (wait.kind, wait.resource_class) == ("class", "")
+    core.configure(classes=[ANY])
+    assert names(core) == ["a"]
+
+
+# --- refusals -------------------------------------------------------------------------------------------------------
+
+
+def test_a_full_queue_refuses_and_says_when_to_try_again() -> None:
+    core = admission(QueueSettings(name="q", depth=2, action_concurrency=1))
+    push(core, "a", "b", queue="q")
+    admitted(core)["a"].lend()
+    refusal = core.refusal("q")
+    assert isinstance(refusal, ResourceExhausted)
+    assert refusal.retry_after_s
+    assert refusal.limit.startswith("2 actions")
+
+
+def test_a_demand_that_fits_no_class_is_refused_with_the_list_of_classes() -> None:
+    core = admission(
+        classes=(
+            ResourceClass(name="small", max_cpu_millis=500),
+            ResourceClass(name="gpu", max_accelerators={"GPU": 1}),
+        )
+    )
+    with pytest.raises(InvalidArgument) as refused:
+        core.classify("default", CORE)
+    assert refused.value.reason == "NO_CLASS_FITS"
+    assert "small (cpu 0.5, any memory); gpu (any cpu, any memory, GPU 1)" in refused.value.limit
+
+
+def test_memory_beyond_every_machine_is_refused() -> None:
+    core = admission(clusters=(machine(2, memory_bytes=100),))
+    with pytest.raises(InvalidArgument):
+        core.classify("default", Demand(0, 101))
+
+
+def test_an_unknown_queue_is_refused_by_name() -> None:
+    refusal = admission(QueueSettings(name="q")).refusal("nowhere")
+    assert refusal is not None
+    assert refusal.reason == "UNKNOWN_QUEUE"
+    assert "default, q" in refusal.limit
+
+
+# --- the rest -------------------------------------------------------------------------------------------------------
+
+
+def test_the_short_way_is_open_only_while_nobody_waits_before() -> None:
+    core = admission(QueueSettings(name="q", action_concurrency=1))
+    slot = core.try_admit(queue="q", project="p", run="r", demand=CORE)
+    assert slot is not None
+    assert core.try_admit(queue="q", project="p", run="r", demand=CORE) is None
+    push(core, "a", queue="q")
+    slot.release()
+    assert core.try_admit(queue="q", project="p", run="r", demand=CORE) is None
+    assert names(core) == ["a"]
+
+
+def test_position_counts_those_whose_turn_is_earlier() -> None:
+    core = admission(QueueSettings(name="q", action_concurrency=1))
+    push(core, "running", queue="q", run="x")
+    admitted(core)
+    push(core, *(f"a{n}" for n in range(5)), queue="q", run="a")
+    push(core, "b0", "b1", queue="q", run="b")
+    push(core, "c0", queue="q", run="c", project="other")
+    wait = core.position("b1")
+    assert wait is not None
+    assert (wait.kind, wait.ahead) == ("queue", 4)
+
+
+def test_what_was_found_running_counts_beyond_every_limit() -> None:
+    core = admission(QueueSettings(name="q", action_concurrency=1))
+    slots = [
+        core.occupy(queue="q", project="p", run="r", demand=CORE, resource_class="any", cluster="endless")
+        for _ in range(3)
+    ]
+    push(core, "a", queue="q")
+    assert core.figures("q").running == 3
+    for slot in slots:
+        assert names(core) == []
+        slot.release()
+    assert names(core) == ["a"]
+
+
+def test_an_item_waits_once() -> None:
+    core = admission()
+    push(core, "a")
+    with pytest.raises(ValueError, match="waits already"):
+        push(core, "a")

@@ -173,8 +173,9 @@ class ForgetsRetries(Engine):
 class KeepsNoLimit(Engine):
     """`max_action_concurrency` is accepted and ignored."""
 
-    def _run_is_full(self, run: Run) -> bool:
-        return False
+    def enqueue(self, action: Action) -> None:
+        action.run.settings.max_action_concurrency = 0
+        super().enqueue(action)
 
 
 class WritesWhatItForgot(Engine):

@@ -37,6 +37,7 @@ from flyteplane.foundation.clock import SystemClock
 from flyteplane.scheduler.node import SHARD
 
 SERVICES: Final = "services"
+CARRIED: Final = "admin,cache,secrets,reuse_pool"
 START_WITHIN_S: Final = 60.0
 STOP_WITHIN_S: Final = 20.0
 LEADER_WITHIN_S: Final = 40.0
@@ -45,11 +46,11 @@ LEADER_WITHIN_S: Final = 40.0
 class ServiceUnderTest:
     """One process of a platform; not started yet."""
 
-    def __init__(self, data: Path, name: str, *, services: str, etcd: str, options: Sequence[str] = ()) -> None:
+    def __init__(self, data: Path, name: str, *, services: str, etcd: str = "", options: Sequence[str] = ()) -> None:
         self.data = data
         self.name = name
         self.endpoint = ""
-        self._arguments = ["--services", services, "--name", name, "--etcd", etcd, *options]
+        self._arguments = ["--services", services, "--name", name, *(["--etcd", etcd] if etcd else []), *options]
         self._said = data.with_name(f"{data.name}-{name}-said.txt")
         self._process: subprocess.Popen[bytes] | None = None
         self._ready = -1
@@ -132,11 +133,15 @@ class ServiceUnderTest:
         Never inside a write of the scheduler's database: a file's lock is not taken from a process that only sleeps,
         so everybody would wait for it. A database server ends such a session by itself.
         """
-        os.kill(self.pid, signal.SIGSTOP)
+        self.freeze_anywhere()
         while _is_being_written(self.data / "scheduler.db"):
             self.thaw()
             time.sleep(0.003)
-            os.kill(self.pid, signal.SIGSTOP)
+            self.freeze_anywhere()
+
+    def freeze_anywhere(self) -> None:
+        """The same, at any moment."""
+        os.kill(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let it go on as if no time had passed."""
@@ -172,7 +177,7 @@ class Deployment:
             file = data.with_name(f"{data.name}-flyteplane.yaml")
             file.write_text(config)
             options = [*options, "--config", str(file)]
-        carried = {SERVICES: "admin,cache,secrets,reuse_pool"}
+        carried = {SERVICES: CARRIED}
         carried.update({f"s{number}": "scheduler" for number in range(1, schedulers + 1)})
         self._processes = {
             name: ServiceUnderTest(data, name, services=services, etcd=etcd.endpoint, options=options)
@@ -218,7 +223,7 @@ class Deployment:
             await coordination.close()
 
     def takeover(self, act: str, *, within_s: float = LEADER_WITHIN_S) -> float:
-        """Do something to the leader, `kill`, `terminate` or `freeze`; the seconds until another serves."""
+        """Do something to the leader, `kill`, `terminate`, `freeze`; the seconds until another serves."""
         leader = self.leader()
         began = time.monotonic()
         getattr(self[leader], act)()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from tests.support.deployment import SERVICES, Deployment
-from tests.support.etcd import EtcdServer, require_etcd
+from tests.support import processes
+from tests.support.deployment import CARRIED, SERVICES, Deployment, ServiceUnderTest
+from tests.support.etcd import EtcdServer, free_ports, require_etcd
 from tests.support.ledger import Ledger
 from tests.support.run_log import RunLog, events_of, whole_log
 from tests.system.conftest import PROGRAMS
@@ -228,3 +230,46 @@ def test_the_process_of_the_other_services_may_be_killed_too(two_quick: Deployme
     assert two_quick.await_leader() == leader
     two_quick.stop()
     two_quick.assert_nothing_runs()
+
+
+def test_fixed_addresses_need_no_coordination_store(tmp_path: Path, ledger: Ledger) -> None:
+    edge, scheduler = (f"127.0.0.1:{port}" for port in free_ports(2))
+    addresses = {**dict.fromkeys(("admin", "cache", "secrets", "reuse_pool"), edge), "scheduler": scheduler}
+    file = tmp_path / "flyteplane.yaml"
+    file.write_text(json.dumps({"services": {"addresses": addresses}}))
+    data, options = tmp_path / "platform", ["--config", str(file), "--listen"]
+    others = ServiceUnderTest(data, SERVICES, services=CARRIED, options=[*options, edge])
+    alone = ServiceUnderTest(data, "s1", services="scheduler", options=[*options, scheduler])
+    second = ServiceUnderTest(data, "s2", services="scheduler", options=[*options, scheduler])
+    try:
+        others.start()
+        alone.start()
+        flyte.init(endpoint=others.endpoint, root_dir=PROGRAMS)
+        assert flyte.run(fan_outs.mixed, 8, ledger.path, 0.0).outputs()[0] == sum_of_squares(8)
+        with pytest.raises(AssertionError, match="another process carries scheduler"):
+            second.start()
+        others.stop()
+        alone.stop()
+        processes.assert_nothing_runs(data)
+    finally:
+        set_settings(None)
+        processes.kill_all(data)
+
+
+def test_a_leader_that_is_paused_anywhere_is_replaced_over_postgresql(
+    tmp_path: Path, etcd: EtcdServer, ledger: Ledger, postgres_url: str
+) -> None:
+    config = json.dumps({"services": {"database": postgres_url, "lease_seconds": 5}})
+    with Deployment(tmp_path / "platform", etcd, schedulers=2, config=config) as deployment:
+        connect(deployment)
+        try:
+            run = flyte.run(fan_outs.mixed, 200, ledger.path, 0.02)
+            before = follow_until_done(run, 40)
+            old = deployment.leader()
+            deployment.takeover("freeze_anywhere")
+            follow_until_done(run, 80)
+            deployment[old].thaw()
+            assert_right(run, 200, ledger, before)
+            assert not list(deployment.data.glob("*.db"))
+        finally:
+            set_settings(None)

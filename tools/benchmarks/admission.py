@@ -76,7 +76,7 @@ class Load:
         return len(self.running) - before
 
     def measure(self) -> float:
-        """Microseconds of cpu for each of many admissions, with the release of another and a push for the one that is gone."""
+        """Microseconds of cpu for each of many admissions with the release of another. What is gone comes again."""
         admitted, spent = 0, 0.0
         while admitted < ADMITTED:
             began = time.process_time()

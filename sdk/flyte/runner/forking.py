@@ -28,14 +28,19 @@ _HEADER_BYTES: Final = 4
 _MOST_DESCRIPTORS: Final = 1 << 20
 
 
-def leave_template() -> None:
-    """Gives a fresh fork a session of its own and takes the template's signal handling away."""
+def leave_template(*, adopts: bool = True) -> None:
+    """Gives a fresh fork a session of its own and takes the template's signal handling away.
+
+    Args:
+        adopts: whether descendants that lose their parent become its own; otherwise whoever is above collects them.
+    """
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.setsid()
-    adopt_orphans()
+    if adopts:
+        adopt_orphans()
     random.seed()
 
 

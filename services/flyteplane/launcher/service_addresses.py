@@ -1,9 +1,11 @@
-"""The `services:` section of the operator's file: where services are, and how schedulers share their work.
+"""The `services:` section of the operator's file: where services are, and what they share.
 
     services:
       addresses:                      # fixed; whatever is not named here is found through the coordination store
         cache: 10.0.0.5:7001
       worker_listen: 0.0.0.0:7100     # of each scheduler, for workers in pods; --worker-listen says otherwise for one
+      database: postgresql://flyte@db.example/flyte?passfile=/etc/flyte/pgpass
+                                      # every service in a schema of its own; files in the folder if not given
       lease_seconds: 10               # a scheduler that died is replaced after this long
 
 Typed values with their checks; reading the file is another module's work.
@@ -14,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from flyteplane.foundation.errors import InvalidArgument
 
@@ -32,6 +35,8 @@ class ServiceAddresses:
     """Fixed addresses by service: `host:port` or `unix:/path`."""
     worker_listen: str = ""
     """`host:port` on which schedulers listen to workers; empty for nowhere. Clusters say how workers reach it."""
+    database: str = ""
+    """URL of a PostgreSQL database for all services; empty for a SQLite file each."""
     lease_s: float = LEASE_S
     """How long a scheduler holds the lead without renewing it."""
 
@@ -42,14 +47,24 @@ class ServiceAddresses:
             _check_address(f"addresses.{service}", address, unix=True)
         if self.worker_listen:
             _check_address("worker_listen", self.worker_listen, unix=False)
+        if self.database:
+            _check_database(self.database)
         if not SHORTEST_LEASE_S <= self.lease_s <= LONGEST_LEASE_S:
             raise _refusal("lease_seconds", f"{self.lease_s:g} is out of range", "Use 2 to 300 seconds.")
+
+    def database_url(self, service: str) -> str:
+        """Where a service keeps its records: a schema of the one database. Empty if there is none."""
+        if not self.database:
+            return ""
+        parts = urlsplit(self.database)
+        query = urlencode([*parse_qsl(parts.query), ("schema", service)])
+        return urlunsplit(parts._replace(query=query))
 
     @classmethod
     def parse(cls, section: object) -> ServiceAddresses:
         """The values in a section as the file's reader gives it; None for none."""
         given = _mapping(section or {}, "")
-        known = {"addresses", "worker_listen", "lease_seconds"}
+        known = {"addresses", "worker_listen", "database", "lease_seconds"}
         for name in given:
             if name not in known:
                 raise _refusal(name, "there is no such setting", f"Use {', '.join(sorted(known))}.")
@@ -60,6 +75,7 @@ class ServiceAddresses:
         return cls(
             addresses={name: _text(f"addresses.{name}", value) for name, value in addresses.items()},
             worker_listen=_text("worker_listen", given.get("worker_listen", "")),
+            database=_text("database", given.get("database", "")),
             lease_s=float(lease_s),
         )
 
@@ -83,6 +99,14 @@ def _check_address(name: str, address: str, *, unix: bool) -> None:
     if not host or not port.isdecimal() or int(port) > 65535:
         mend = "Use host:port or unix:/path." if unix else "Use host:port."
         raise _refusal(name, f"the address {address!r} cannot be read", mend)
+
+
+def _check_database(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme != "postgresql" or not parts.path.strip("/"):
+        raise _refusal("database", "it is not the URL of a PostgreSQL database", "Use postgresql://user@host/database.")
+    if any(name == "schema" for name, _ in parse_qsl(parts.query)):
+        raise _refusal("database", "it names a schema, and every service has one of its own", "Leave the schema out.")
 
 
 def _refusal(name: str, what: str, mend: str) -> InvalidArgument:

@@ -71,6 +71,10 @@ class Surroundings:
     fail: Callable[[BaseException], None]
     """Called by a service that cannot go on; the whole platform then ends."""
 
+    def database_url(self, service: str) -> str:
+        """Where a service keeps its records: in the operator's database, or in a file of the folder."""
+        return self.operator.services.database_url(service) or self.folder.database_url(service)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceEntry:
@@ -85,7 +89,7 @@ async def _open_admin(given: Surroundings) -> OpenService:
     from flyteplane.admin.servicer.identity_service import PlatformIdentity
 
     return await open_admin(
-        database_url=given.folder.database_url("admin"),
+        database_url=given.database_url("admin"),
         objects=given.objects,
         scheduler_channel=given.channels["scheduler"],
         platform=PlatformIdentity(version=given.version, mode=given.mode),
@@ -115,7 +119,7 @@ async def open_scheduler_service(
 
     return await open_scheduler(
         settings=SchedulerSettings(
-            database_url=given.folder.database_url("scheduler"),
+            database_url=given.database_url("scheduler"),
             logs=given.folder.logs,
             data_prefix=f"file://{given.folder.objects}/data/",
         ),
@@ -139,7 +143,7 @@ async def _open_cache(given: Surroundings) -> OpenService:
     from flyteplane.cache.main import open_cache
 
     return await open_cache(
-        database_url=given.folder.database_url("cache"), coordination=given.coordination, clock=given.clock
+        database_url=given.database_url("cache"), coordination=given.coordination, clock=given.clock
     )
 
 
@@ -147,7 +151,7 @@ async def _open_secrets(given: Surroundings) -> OpenService:
     from flyteplane.secrets.main import open_secrets
 
     return await open_secrets(
-        database_url=given.folder.database_url("secrets"),
+        database_url=given.database_url("secrets"),
         keys_folder=given.folder.keys,
         verifier=given.verifier,
         clock=given.clock,
@@ -161,7 +165,7 @@ async def _open_reuse_pool(given: Surroundings) -> OpenService:
 
     tokens = ReplicaTokens(given.minter, given.verifier)
     return await open_reuse_pool(
-        database_url=given.folder.database_url("reuse_pool"),
+        database_url=given.database_url("reuse_pool"),
         cluster=_named(given.clusters, pool_cluster(given.operator.clusters).name),
         clock=given.clock,
         ids=given.ids,

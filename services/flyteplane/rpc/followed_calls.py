@@ -85,6 +85,8 @@ class FollowedUnary(_Followed):
         super().__init__(channel, make, timeout=timeout)
         self._repeat = repeat
         self._task = asyncio.get_running_loop().create_task(self._run())
+        # Whoever never awaits the call has no interest in why it failed.
+        self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     async def _run(self) -> Any:
         refused: Connection | None = None

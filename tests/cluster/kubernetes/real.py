@@ -15,6 +15,7 @@ from flyteapi.task.v1.task_spec_pb2 import ImageSpec, PodTemplate, ResourceReque
 from flyteplane.cluster.kubernetes.adapter import KubernetesCluster
 from flyteplane.cluster.kubernetes.api import KubernetesApi
 from flyteplane.cluster.kubernetes.connection import Connection
+from flyteplane.cluster.kubernetes.creation import BuildPod
 from flyteplane.cluster.kubernetes.rate_limiter import RateLimiter
 from flyteplane.cluster.kubernetes.settings import KubernetesSettings
 from flyteplane.cluster.pods import PodSurroundings, build_pod
@@ -26,9 +27,11 @@ needs_kubernetes = pytest.mark.skipif(not os.environ.get("KUBECONFIG"), reason="
 IMAGE = "python:3.11-slim"
 
 
-def shell(name: str, script: str, *, template: Mapping[str, Any] | None = None, **pod: Any) -> WorkerSpec:
-    """A worker whose primary container runs a script of the shell; `template` is the spec of a pod."""
-    given = PodTemplate(pod_template_json=json.dumps({"spec": template})) if template is not None else None
+def shell(name: str, script: str, *, template: Mapping[str, Any] | PodTemplate | None = None, **pod: Any) -> WorkerSpec:
+    """A worker whose primary container runs a script of the shell; a mapping as template is the spec of a pod."""
+    given = template
+    if template is not None and not isinstance(template, PodTemplate):
+        given = PodTemplate(pod_template_json=json.dumps({"spec": template}))
     base = {"image": ImageSpec(uri=IMAGE), "resources": ResourceRequest(cpu="20m", memory="64Mi"), "template": given}
     labels = {"project": "demo", "domain": "development"}
     return WorkerSpec(name=name, labels=labels, env={"SCRIPT": script}, pod=PodRequest(**{**base, **pod}))
@@ -76,7 +79,9 @@ async def _account_of(api: KubernetesApi, namespace: str) -> None:
 
 
 @asynccontextmanager
-async def real_cluster(namespace: str, **settings: Any) -> AsyncIterator[KubernetesCluster]:
+async def real_cluster(
+    namespace: str, *, build: BuildPod = build_shell, **settings: Any
+) -> AsyncIterator[KubernetesCluster]:
     """The adapter on a namespace of the real cluster."""
     base = {
         "name": "real",
@@ -89,7 +94,7 @@ async def real_cluster(namespace: str, **settings: Any) -> AsyncIterator[Kuberne
         "kill_margin_s": 5.0,
         "request_timeout_s": 30.0,
     }
-    cluster = KubernetesCluster(KubernetesSettings(**{**base, **settings}), build=build_shell)
+    cluster = KubernetesCluster(KubernetesSettings(**{**base, **settings}), build=build)
     await cluster.open()
     try:
         yield cluster

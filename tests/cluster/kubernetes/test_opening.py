@@ -72,6 +72,14 @@ async def test_a_server_that_is_away_can_be_waited_for(open_cluster: OpenCluster
     assert await cluster.others([]) == []
 
 
+async def test_credentials_that_are_refused_are_not_waited_for(
+    open_cluster: OpenCluster, server: FakeKubernetes
+) -> None:
+    server.token = "another"
+    with pytest.raises(PermissionDenied):
+        await open_cluster(must_answer=False)
+
+
 @pytest.mark.parametrize(
     ("settings", "field"),
     [

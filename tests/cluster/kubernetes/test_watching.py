@@ -285,3 +285,18 @@ async def test_rights_that_are_taken_away_are_said_in_health(
     server.hang_up()
     await until(lambda: not cluster.health().reachable)
     assert "cannot list pods" in cluster.health().message
+
+
+async def test_a_server_that_freezes_is_said_in_health(open_cluster: OpenCluster, server: FakeKubernetes) -> None:
+    cluster = await open_cluster(request_timeout_s=0.3, probe_s=0.1)
+    listener = await _started(cluster, server)
+    server.mute = True
+    server.fault("GET", "/", delay_s=60.0, times=10_000)
+    await until(lambda: not cluster.health().reachable)
+    assert "no answer within 0.3 s" in cluster.health().message
+    server.finish("w", code=3, message="x")
+    server.mute = False
+    assert not listener.exits
+    server.faults.clear()
+    assert (await listener.gone()).exit_code == 3
+    assert cluster.health().reachable

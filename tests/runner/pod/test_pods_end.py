@@ -10,7 +10,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from tests.runner.owner import encode
+from tests.runner.owner import decode, encode
 from tests.runner.pod.conftest import StartPod
 from tests.support.processes import alive
 from tests.support.worker_owner import LEASE, Listener, WorkerOwner
@@ -87,6 +87,23 @@ async def test_what_a_task_leaves_behind_ends_with_it(
     assert (await owner.end()).WhichOneof("outcome") == "outputs"
     assert await pod.exit_code() == 0
     assert not alive(int(path.read_text()))
+
+
+async def test_processes_that_lost_their_parent_are_collected(
+    owner: WorkerOwner, listener: Listener, start_pod: StartPod, bundle: Bundle
+) -> None:
+    source = (
+        "import subprocess\n@env.task\nasync def f() -> int:\n"
+        "    for _ in range(5):\n        subprocess.run(['setsid', '--fork', 'true'], check=True)\n"
+        "    await asyncio.sleep(0.3)\n"
+        "    states = [open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()[:2]\n"
+        "              for pid in os.listdir('/proc') if pid.isdecimal()]\n"
+        "    return sum(state == 'Z' and int(parent) in (os.getpid(), os.getppid()) for state, parent in states)\n"
+    )
+    owner.assign("f", bundle=bundle(source))
+    pod = await start_pod(listener.address)
+    assert decode((await owner.end()).outputs.inline) == [0]
+    assert await pod.exit_code() == 0
 
 
 async def test_a_cancelled_task_is_told_and_the_agent_leaves_in_order(

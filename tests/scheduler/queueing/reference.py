@@ -101,6 +101,7 @@ class Reference:
             for room in self.clusters
             if (names_any(one.clusters) or room.name in one.clusters)
             and (names_any(allowed) or room.name in allowed)
+            and (not demand.clusters or room.name in demand.clusters)
             and not room.never_fits(demand)
         )
 

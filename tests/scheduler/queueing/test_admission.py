@@ -84,6 +84,13 @@ def test_a_project_that_was_served_in_one_shape_waits_for_its_turn_in_all() -> N
     assert names(core) == ["p-small", "q-large", "p-large"]
 
 
+def test_projects_take_turns_over_shapes_that_all_have_room() -> None:
+    core = admission()
+    push(core, "p-small-0", "p-small-1", project="p", run="a", demand=Demand(100))
+    push(core, "q-large", project="q", run="b", demand=Demand(200))
+    assert names(core) == ["p-small-0", "q-large", "p-small-1"]
+
+
 def test_a_higher_priority_is_admitted_first_and_ends_nothing_that_runs() -> None:
     core = admission(
         QueueSettings(name="low", priority=0), QueueSettings(name="high", priority=1000), clusters=(machine(1),)
@@ -169,6 +176,32 @@ def test_a_limit_of_a_run_holds_over_all_queues_and_keeps_no_other_run_waiting()
     assert sorted(running) == ["a0", "a1", "b0"]
     running["a0"].lend()
     assert names(core) == ["a2"]
+
+
+def test_an_attempt_that_ends_makes_way_for_the_next_of_a_limited_run() -> None:
+    core = admission()
+    push(core, "a", "b", run_limit=1)
+    running = admitted(core)
+    assert names(core) == []
+    running["a"].release()
+    assert names(core) == ["b"]
+
+
+def test_what_waited_for_quota_may_have_to_wait_for_the_cluster_next() -> None:
+    small = ResourceClass(name="small", max_cpu_millis=1000, quota_cpu_millis=1000)
+    core = admission(classes=(small, ANY), clusters=(machine(3),))
+    push(core, "first", "waiting")
+    push(core, "filling", demand=Demand(1_900), run="x")
+    running = admitted(core)
+    assert list(running) == ["first", "filling"]
+    core.occupy(queue="default", project="p", run="y", demand=CORE, cluster="machine")
+    running["first"].release()
+    assert names(core) == []
+    wait = core.position("waiting")
+    assert wait is not None
+    assert wait.kind == "cluster"
+    running["filling"].release()
+    assert names(core) == ["waiting"]
 
 
 def test_a_quota_of_a_class_is_kept_and_other_classes_go_on() -> None:
@@ -304,6 +337,19 @@ def test_a_large_demand_of_a_queue_that_is_full_reserves_nothing() -> None:
     assert names(core, 500.0) == ["small"]
     running["holder"].release()
     assert names(core, 500.0) == []
+
+
+def test_a_reservation_lapses_when_the_queue_of_its_holder_is_full() -> None:
+    core = admission(QueueSettings(name="q", action_concurrency=1), clusters=(machine(4),))
+    push(core, "s0", run="s", demand=Demand(3_000))
+    admitted(core)
+    push(core, "large", queue="q", run="large", demand=Demand(4_000))
+    assert names(core, 0.0) == []
+    push(core, "small", run="x")
+    assert names(core, 100.0) == [], "the room is kept for the large one"
+    pool = core.occupy(queue="q", project="p", run="y")
+    assert names(core, 101.0) == ["small"]
+    pool.release()
 
 
 def test_claims_to_quota_and_cluster_do_not_wait_for_each_other() -> None:

@@ -3,6 +3,9 @@ nothing leaked."""
 
 from __future__ import annotations
 
+from random import Random
+
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -20,17 +23,26 @@ CLUSTERS = ("near", "far")
 
 limits = st.sampled_from([0, 0, 1, 2, 3])
 bindings = st.sampled_from([(), (), ("*",), ("near",), ("far",), ("near", "far")])
-demands = st.sampled_from(
-    [
-        Demand(100),
-        Demand(500, 100),
-        Demand(900, 50),
-        Demand(2500, 10),
-        Demand(0, 300),
-        Demand(100, 100, (("GPU", 1),)),
-        Demand(100, 100, (("GPU/A100", 2),)),
-    ]
+DEMANDS = (
+    Demand(100),
+    Demand(500, 100),
+    Demand(900, 50),
+    Demand(2500, 10),
+    Demand(0, 300),
+    Demand(300, 0, (), ("far",)),
+    Demand(100, 100, (("GPU", 1),)),
+    Demand(100, 100, (("GPU/A100", 2),)),
 )
+BUSY_CLASSES = [
+    ResourceClass(name="small", max_cpu_millis=1000, quota_cpu_millis=2500),
+    ResourceClass(name="any"),
+    ResourceClass(name="gpu", max_accelerators={"GPU": 2}),
+]
+BUSY_CLUSTERS = [
+    ClusterRoom(name="near", cpu_millis=3000, memory_bytes=800, accelerators={"GPU": 3}),
+    ClusterRoom(name="far", cpu_millis=2600),
+]
+demands = st.sampled_from(DEMANDS)
 queue_settings = st.lists(
     st.builds(
         QueueSettings,
@@ -57,6 +69,7 @@ class_settings = st.lists(
     max_size=5,
     unique_by=lambda one: one.name,
 )
+positions = st.integers(0, 1_000)
 cluster_settings = st.sampled_from(
     [
         [ClusterRoom(name="near", cpu_millis=2000, memory_bytes=400, accelerators={"GPU": 3, "GPU/A100": 2})],
@@ -121,9 +134,9 @@ class AdmissionMachine(RuleBasedStateMachine):
             )
 
     @precondition(lambda self: self.reference.waiting)
-    @rule(data=st.data())
-    def discard(self, data: st.DataObject) -> None:
-        item = data.draw(st.sampled_from(self.reference.waiting))
+    @rule(which=positions)
+    def discard(self, which: int) -> None:
+        item = self.reference.waiting[which % len(self.reference.waiting)]
         self.reference.waiting.remove(item)
         assert self.admission.discard(item.name)
         assert not self.admission.discard(item.name)
@@ -196,9 +209,9 @@ class AdmissionMachine(RuleBasedStateMachine):
         self.slots.append((slot, held))
 
     @precondition(lambda self: self.slots)
-    @rule(data=st.data())
-    def release(self, data: st.DataObject) -> None:
-        slot, held = data.draw(st.sampled_from(self.slots))
+    @rule(which=positions)
+    def release(self, which: int) -> None:
+        slot, held = self.slots[which % len(self.slots)]
         self.slots.remove((slot, held))
         self.reference.held.remove(held)
         slot.release()
@@ -207,16 +220,16 @@ class AdmissionMachine(RuleBasedStateMachine):
         self._left(held.queue, held.run)
 
     @precondition(lambda self: self.slots)
-    @rule(data=st.data())
-    def lend(self, data: st.DataObject) -> None:
-        slot, held = data.draw(st.sampled_from(self.slots))
+    @rule(which=positions)
+    def lend(self, which: int) -> None:
+        slot, held = self.slots[which % len(self.slots)]
         held.lent = True
         slot.lend()
 
     @precondition(lambda self: self.slots)
-    @rule(data=st.data())
-    def resume(self, data: st.DataObject) -> None:
-        slot, held = data.draw(st.sampled_from(self.slots))
+    @rule(which=positions)
+    def resume(self, which: int) -> None:
+        slot, held = self.slots[which % len(self.slots)]
         held.lent = False
         slot.resume()
 
@@ -303,6 +316,45 @@ class AdmissionMachine(RuleBasedStateMachine):
 
 
 AdmissionMachine.TestCase.settings = settings(
-    max_examples=300, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=100, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestAdmissionMachine = AdmissionMachine.TestCase
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_long_seeded_life_agrees_with_the_reference(seed: int) -> None:
+    """The same comparison on a busier platform than hypothesis makes: much waits, and little changes but load."""
+    random, machine = Random(seed), AdmissionMachine()
+    machine.change_queues(
+        queues=[
+            QueueSettings(
+                name=name,
+                run_concurrency=random.choice([0, 1, 2]),
+                action_concurrency=random.choice([0, 2, 4]),
+                priority=random.choice([0, 500, 505]),
+            )
+            for name in QUEUES
+        ]
+    )
+    machine.change_classes(classes=BUSY_CLASSES, clusters=BUSY_CLUSTERS)
+    limits = [random.choice([0, 0, 1, 2]) for _ in range(RUNS)]
+    for _ in range(250):
+        run = random.randrange(RUNS)
+        machine.push(
+            queue=random.choice(QUEUES),
+            run=run,
+            demand=random.choice(DEMANDS),
+            waited=random.choice([0.0, 3.0]),
+            run_limit=limits[run],
+            needs_room=random.random() < 0.8,
+            count=random.randint(0, 3),
+        )
+        machine.admit(most=random.choice([1, 3, 100]))
+        for change in random.choices(
+            [machine.release, machine.lend, machine.resume, machine.discard], [6, 2, 3, 1], k=3
+        ):
+            if machine.slots and machine.reference.waiting:
+                change(which=random.randrange(1_000))
+        machine.pass_time(seconds=1.0)
+        machine.figures_agree()
+    machine.teardown()

@@ -21,6 +21,9 @@ def main() -> int:
         return MISCONFIGURED
     contact = Contact(settings.contact_s)
     child = fork_worker(contact)
+    if "GRPC_VERBOSITY" not in os.environ:
+        # Streams that end are our business and not news for the container's log. Not for the task's own gRPC.
+        os.putenv("GRPC_VERBOSITY", "ERROR")
     from flyte.runner.pod.agent import run_agent
 
     return run_agent(settings, child=child, contact=contact)

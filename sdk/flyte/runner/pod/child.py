@@ -39,7 +39,8 @@ def _become_worker(stream: int, output: int, contact: Contact) -> NoReturn:
     try:
         from flyte.runner.forking import keep_only, leave_template
 
-        leave_template()
+        # The agent is the one that collects what ends below it.
+        leave_template(adopts=False)
         connection = keep_only(stream=stream, output=output)
         from flyte.runner.preload import preload
         from flyte.runner.worker import run_worker

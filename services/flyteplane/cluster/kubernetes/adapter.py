@@ -23,7 +23,7 @@ from flyteplane.cluster.kubernetes.rate_limiter import RateLimiter
 from flyteplane.cluster.kubernetes.refusals import refused_opening, unavailable
 from flyteplane.cluster.kubernetes.removal import remove
 from flyteplane.cluster.kubernetes.settings import KubernetesSettings
-from flyteplane.cluster.kubernetes.trouble import KubernetesTrouble
+from flyteplane.cluster.kubernetes.trouble import ApiFailure, KubernetesTrouble
 from flyteplane.cluster.kubernetes.worker_pod import WorkerPod
 from flyteplane.cluster.pods.builder import build_pod
 from flyteplane.cluster.pods.fitness import refuse_unfit_pod
@@ -45,6 +45,11 @@ _UNBOUNDED: Final = ClusterCapacity(cpu_millis=0, memory_bytes=0)
 
 def _build(spec: WorkerSpec, surroundings: PodSurroundings, named: Mapping[str, Any] | None) -> dict[str, Any]:
     return build_pod(spec, surroundings=surroundings, named_template=named)
+
+
+def _passing(trouble: KubernetesTrouble) -> bool:
+    """Whether it is the server that is in trouble, rather than what the operator wrote."""
+    return not isinstance(trouble, ApiFailure) or trouble.transient
 
 
 class KubernetesCluster:
@@ -124,14 +129,14 @@ class KubernetesCluster:
         Raises:
             InvalidArgument: the kubeconfig is missing or cannot be used.
             PermissionDenied: its credentials are refused or do not suffice.
-            Unavailable: its server does not answer.
+            Unavailable: its server does not answer, and must.
         """
         await self._connection.open()
         try:
             path = pods_path(self._settings.one_namespace)
             await self._api.call("GET", path, parameters={**self._selection, "limit": "1"})
         except KubernetesTrouble as trouble:
-            if must_answer:
+            if must_answer or not _passing(trouble):
                 await self._connection.close()
                 source = self._connection.source
                 raise refused_opening(trouble, server=self._connection.server, source=source) from trouble

@@ -201,13 +201,15 @@ class PodKeeper:
     def _tell(self, worker: WorkerPod, ended: WorkerExit) -> None:
         if self.workers.get(worker.name) is worker:
             del self.workers[worker.name]
-        if worker.sink is not None:
-            _log.info("worker %s has exited: %s %s", worker.name, ended.reason, ended.message)
-            worker.sink.exited(ended)
-        if worker.gone.is_set():
-            worker.done.set()
-        else:
-            self._remove(worker, False)
+        _log.info("worker %s has exited: %s %s", worker.name, ended.reason, ended.message)
+        try:
+            if worker.sink is not None:
+                worker.sink.exited(ended)
+        finally:
+            if worker.gone.is_set():
+                worker.done.set()
+            else:
+                self._remove(worker, False)
 
 
 class Warnings:

@@ -8,13 +8,17 @@ or the operator's patience has run out. The table in the documentation names eve
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from flyteplane.cluster.kubernetes.containers import Container, Role, conditions_of, containers_of, node_of
 from flyteplane.cluster.kubernetes.endings import exit_of_failed_pod, exit_of_primary, exit_of_sidecar
 from flyteplane.cluster.kubernetes.history import PodHistory
 from flyteplane.cluster.kubernetes.marks import Pod
 from flyteplane.cluster.kubernetes.obstacles import Obstacle, obstacle_of_container, obstacle_of_warning
+from flyteplane.cluster.kubernetes.trouble import bounded
 from flyteplane.cluster.ports import WorkerExit, WorkerProgress, WorkerStage
+
+_MAX_PROGRESS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,13 +97,15 @@ def _before_obstacle(
         after = f" (for {waited:.0f} s)" if waited else ""
         return Verdict(
             history=history,
-            exit=WorkerExit(name=worker, reason=obstacle.exit, known=True, message=f"{obstacle.message}{after}"),
+            exit=WorkerExit(
+                name=worker, reason=obstacle.exit, known=True, message=f"{bounded(obstacle.message)}{after}"
+            ),
         )
     progress = WorkerProgress(
         name=worker,
         stage=WorkerStage.STARTING if node_of(pod) else WorkerStage.WAITING,
         reason=obstacle.reason,
-        message=obstacle.message,
+        message=bounded(obstacle.message, _MAX_PROGRESS),
         node=node_of(pod),
     )
     return Verdict(history=history, progress=progress, look_again_s=left if left != float("inf") else None)
@@ -112,6 +118,7 @@ def _progress(pod: Pod, worker: str, history: PodHistory) -> WorkerProgress:
     for condition in conditions_of(pod):
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             reason, message = str(condition.get("reason") or ""), str(condition.get("message") or "")
+            message = bounded(message, _MAX_PROGRESS)
             return WorkerProgress(name=worker, stage=WorkerStage.WAITING, reason=reason, message=message)
     return WorkerProgress(
         name=worker, stage=WorkerStage.WAITING, reason=history.warning_reason, message=history.warning_message

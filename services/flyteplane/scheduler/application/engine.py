@@ -115,6 +115,7 @@ class Engine:
                 self._stop(effect)
             elif isinstance(effect, Requeue):
                 self._drop_attempt(action)
+                self.admission.discard(action)
                 self._wait_until(action, effect.not_before)
             else:
                 self._finish(action)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from flyteplane.scheduler.domain.queueing.rooms import Room
 
 NEVER: Final = float("inf")
+_LEAST_TO_SWEEP: Final = 128
 
 
 class ShapeKey(NamedTuple):
@@ -34,9 +35,10 @@ class ShapeKey(NamedTuple):
 class Agenda:
     """The shapes of which something may be admitted, by the best key of their lanes."""
 
-    __slots__ = ("_heap",)
+    __slots__ = ("_heap", "_sweep_above")
 
     def __init__(self) -> None:
+        self._sweep_above = _LEAST_TO_SWEEP
         self._heap: list[tuple[Key, Shape]] = []
 
     def __bool__(self) -> bool:
@@ -46,7 +48,9 @@ class Agenda:
         """The shape takes part with this key, which is less than any it takes part with."""
         shape.listed = key
         heappush(self._heap, (key, shape))
-        sweep(self._heap, living=64, current=_is_current)
+        if len(self._heap) > self._sweep_above:
+            sweep(self._heap, living=0, current=_is_current)
+            self._sweep_above = 2 * len(self._heap) + _LEAST_TO_SWEEP
 
     def front(self) -> Lane | None:
         """The lane that comes before all others and is not known to be blocked."""

@@ -1,0 +1,84 @@
+"""The agent against the scheduler's own servicers: streams, rights and data fit together."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.runner.pod.conftest import HEAD, StartPod
+from tests.scheduler.harness import task
+from tests.scheduler.test_pods_over_leaders import Pods, Tokens
+
+from flyteapi.scheduler.v1.worker_data_service_pb2_grpc import add_WorkerDataServiceServicer_to_server
+from flyteapi.scheduler.v1.worker_service_pb2_grpc import add_WorkerServiceServicer_to_server
+from flyteplane.foundation.clock import SystemClock
+from flyteplane.objects import MemoryObjectStore
+from flyteplane.rpc.server import RpcServer
+from flyteplane.scheduler.application.worker_data import WorkerData
+from flyteplane.scheduler.domain.phases import Phase
+from flyteplane.scheduler.servicer_worker_data import WorkerDataServicer
+from flyteplane.scheduler.servicer_workers import WorkerServicer
+
+SOURCE = (
+    "from flyte import storage\n@env.task\nasync def f() -> str:\n"
+    "    uri = flyte.ctx().raw_data_path.path + 'own file'.replace(' ', '%20')\n"
+    "    storage.put_bytes(b'kept', uri)\n"
+    "    try:\n        storage.put_bytes(b'x', uri.replace('/a0/', '/a1/'))\n"
+    "    except PermissionError:\n        return storage.get_bytes(uri).decode()\n"
+)
+
+
+class Platform(Pods):
+    """A scheduler with listeners and an object store."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.objects = MemoryObjectStore(clock=SystemClock())
+        self.server = RpcServer("127.0.0.1:0", reflection=False)
+
+    async def start(self) -> None:
+        """Listens."""
+        await self.stage.start()
+        data = WorkerData(self.objects, verifier=Tokens(), data_prefix="file:///data/", runs_still=lambda claims: True)
+        add_WorkerServiceServicer_to_server(WorkerServicer(self.sessions), self.server.grpc_server)
+        add_WorkerDataServiceServicer_to_server(WorkerDataServicer(data), self.server.grpc_server)
+        await self.server.start()
+
+    async def add_bundle(self, source: str) -> str:
+        """Stores a bundle of one module."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+            content = (HEAD + source).encode()
+            member = tarfile.TarInfo("user_code.py")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+        digest = hashlib.sha256(packed.getvalue()).hexdigest()
+        await self.objects.put(f"bundles/{digest}.tar.gz", packed.getvalue())
+        return digest
+
+
+@pytest.fixture
+async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
+    platform = Platform(tmp_path)
+    await platform.start()
+    yield platform
+    await platform.server.stop(0.1)
+    await platform.stage.close()
+
+
+async def test_a_run_succeeds_in_a_pod_that_may_write_its_own_data_only(
+    platform: Platform, start_pod: StartPod
+) -> None:
+    spec = task("env.f")
+    spec.entrypoint.module, spec.entrypoint.attribute = "user_code", "f"
+    spec.entrypoint.bundle_digest = await platform.add_bundle(SOURCE)
+    await platform.stage.submit(spec)
+    pod = await start_pod(platform.server.address, env={"FLYTE_WORKER_TOKEN": platform.pod.spec.token})
+    assert await pod.exit_code() == 0
+    assert await platform.stage.phase() is Phase.SUCCEEDED
+    (own,) = (await platform.objects.list("data/")).objects
+    assert own.key.endswith("/a0/1/own file")

@@ -90,7 +90,7 @@ class Pods:
     """A cluster of pods under one scheduler after another."""
 
     def __init__(self, folder: Path) -> None:
-        self.cluster = MemoryCluster(name="prod", outlives_owner=True)
+        self.cluster = MemoryCluster(name="prod", outlives_owner=True, contact_s=CONTACT_S)
         self.leads = True
         self.stage = Stage(folder, self._make, clusters=[self.cluster])
         self.fresh: FreshWorkers
@@ -108,7 +108,6 @@ class Pods:
                 data_prefix="file:///data/",
             ),
             background=stage.scheduler.background,
-            contact_s=CONTACT_S,
         )
         self.sessions = WorkerSessions(self.fresh, verifier=Tokens(), leads=lambda: self.leads)
         return {"fresh": self.fresh}

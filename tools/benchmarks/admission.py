@@ -39,6 +39,8 @@ class Load:
     """An admission with much that waits and a full cluster."""
 
     waiting: int
+    mixed: bool = False
+    """Each queue holds demands of all sizes; else each has a kind of work of its own."""
     admission: Admission[int] = field(init=False)
     running: deque[Slot] = field(default_factory=deque)
     pushed: int = 0
@@ -64,7 +66,7 @@ class Load:
             queue=f"queue-{queue}",
             project=f"project-{turn % PROJECTS}",
             run=f"run-{queue}-{turn % (PROJECTS * RUNS_OF_A_QUEUE)}",
-            demand=DEMANDS[turn % len(DEMANDS)],
+            demand=DEMANDS[(turn if self.mixed else queue) % len(DEMANDS)],
             since=self.now,
         )
 
@@ -118,10 +120,13 @@ def bytes_per_waiting(waiting: int) -> float:
 def admission() -> dict[str, float]:
     """Admission over 1,000 and over 100,000 waiting actions in 200 queues."""
     few, many = Load(1_000).measure(), Load(100_000).measure()
+    few_mixed, many_mixed = Load(1_000, mixed=True).measure(), Load(100_000, mixed=True).measure()
     return {
         "us_of_1000": round(few, 2),
         "us_of_100000": round(many, 2),
         "times": round(many / few, 2),
+        "mixed_us_of_100000": round(many_mixed, 2),
+        "mixed_times": round(many_mixed / few_mixed, 2),
         "bytes_per_waiting": round(bytes_per_waiting(100_000)),
         "try_admit_us": round(short_way(), 2),
     }

@@ -119,6 +119,7 @@ class MemoryCluster:
         script: what every worker does.
         capacity: room for workers.
         outlives_owner: whether workers can be adopted by another owner.
+        contact_s: how long such workers go on without an answer.
     """
 
     def __init__(
@@ -128,11 +129,13 @@ class MemoryCluster:
         name: str = "memory",
         capacity: ClusterCapacity = _UNBOUNDED,
         outlives_owner: bool = False,
+        contact_s: float = 30.0,
     ) -> None:
         self._script = script
         self._name = name
         self._capacity = capacity
         self._outlives_owner = outlives_owner
+        self._contact_s = contact_s
         self._closed = False
         self.workers: dict[str, MemoryWorker] = {}
         """Workers that have not ended, by name."""
@@ -159,6 +162,11 @@ class MemoryCluster:
     def outlives_owner(self) -> bool:
         """See the port."""
         return self._outlives_owner
+
+    @property
+    def contact_s(self) -> float:
+        """See the port."""
+        return self._contact_s if self._outlives_owner else 0.0
 
     def capacity(self) -> ClusterCapacity:
         """Room for workers."""

@@ -200,6 +200,10 @@ class Cluster(Protocol):
     def outlives_owner(self) -> bool:
         """True if workers go on when the process that started them is gone, and can be adopted by the next one."""
 
+    @property
+    def contact_s(self) -> float:
+        """How long its workers go on without an answer from their owner; 0 for workers that end with it."""
+
     def capacity(self) -> ClusterCapacity:
         """Room for workers."""
 

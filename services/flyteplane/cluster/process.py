@@ -105,6 +105,11 @@ class ProcessCluster:
         """Processes end with the platform that forked them."""
         return False
 
+    @property
+    def contact_s(self) -> float:
+        """See the port."""
+        return 0.0
+
     def capacity(self) -> ClusterCapacity:
         """Room for workers."""
         return self._capacity

@@ -11,6 +11,7 @@ from flyteapi.scheduler.v1.cluster_service_pb2_grpc import add_ClusterServiceSer
 from flyteapi.scheduler.v1.queue_service_pb2_grpc import add_QueueServiceServicer_to_server
 from flyteapi.scheduler.v1.resource_class_service_pb2_grpc import add_ResourceClassServiceServicer_to_server
 from flyteapi.scheduler.v1.scheduler_service_pb2_grpc import add_SchedulerServiceServicer_to_server
+from flyteapi.scheduler.v1.worker_data_service_pb2_grpc import add_WorkerDataServiceServicer_to_server
 from flyteapi.scheduler.v1.worker_service_pb2_grpc import add_WorkerServiceServicer_to_server
 from flyteplane.records import migrate, open_database
 from flyteplane.scheduler.application.class_admin import ClassAdministration
@@ -18,7 +19,8 @@ from flyteplane.scheduler.application.cluster_list import ClusterList
 from flyteplane.scheduler.application.pod_constraints import constraints_of
 from flyteplane.scheduler.application.queue_admin import QueueAdministration
 from flyteplane.scheduler.application.scheduler import Parts, Scheduler
-from flyteplane.scheduler.clients.fresh_workers import DEFAULT_CONTACT_S, FreshWorkers, WorkerHelp
+from flyteplane.scheduler.application.worker_data import WorkerData
+from flyteplane.scheduler.clients.fresh_workers import FreshWorkers, WorkerHelp
 from flyteplane.scheduler.clients.other_services import CacheStub, SecretsStub
 from flyteplane.scheduler.clients.pool_stream import PoolStream
 from flyteplane.scheduler.clients.sweeper import sweep_for_ever
@@ -28,6 +30,7 @@ from flyteplane.scheduler.servicer import SchedulerServicer
 from flyteplane.scheduler.servicer_classes import ResourceClassServicer
 from flyteplane.scheduler.servicer_clusters import ClusterServicer
 from flyteplane.scheduler.servicer_queues import QueueServicer
+from flyteplane.scheduler.servicer_worker_data import WorkerDataServicer
 from flyteplane.scheduler.servicer_workers import WorkerServicer
 from flyteplane.scheduler.store.log_files import LogFiles
 from flyteplane.scheduler.store.sql_administration import SqlAdministration
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 
     from flyteplane.cluster.ports import Cluster
     from flyteplane.foundation.clock import TimerClock
+    from flyteplane.objects import ObjectStore
     from flyteplane.scheduler.application.ports import BundlePath, MintToken
 
 
@@ -50,8 +54,8 @@ class SchedulerSettings:
     """Folder of captured output."""
     data_prefix: str
     """URI under which attempts keep their data."""
-    contact_s: float = DEFAULT_CONTACT_S
-    """How long a pod goes on without hearing of the scheduler."""
+    scratch: Path
+    """Folder of objects that workers are writing."""
 
 
 class SchedulerService:
@@ -63,11 +67,13 @@ class SchedulerService:
         *,
         placements: tuple[FreshWorkers, PoolStream],
         sessions: WorkerSessions,
+        data: WorkerData,
         cluster_list: ClusterList,
     ) -> None:
         self._scheduler = scheduler
         self._placements = placements
         self._sessions = sessions
+        self._data = data
         self._cluster_list = cluster_list
 
     @property
@@ -86,6 +92,7 @@ class SchedulerService:
     def add_workers_to(self, server: Any) -> None:
         """Registers what workers in pods call, on a server that they can reach. Each call is judged by its token."""
         add_WorkerServiceServicer_to_server(WorkerServicer(self._sessions), server)
+        add_WorkerDataServiceServicer_to_server(WorkerDataServicer(self._data), server)
 
     async def close(self) -> None:
         """Stops placing, then writes what is left. Living runs go on after the next start."""
@@ -104,6 +111,7 @@ async def open_scheduler(
     mint_token: MintToken,
     verifier: Verifier,
     bundle_path: BundlePath,
+    objects: ObjectStore,
     clock: TimerClock,
     on_failure: Callable[[BaseException], None],
     epoch: int = 1,
@@ -149,7 +157,6 @@ async def open_scheduler(
             secrets=secrets, mint_token=mint_token, bundle_path=bundle_path, data_prefix=settings.data_prefix
         ),
         background=scheduler.background,
-        contact_s=settings.contact_s,
     )
     pool = PoolStream(
         engine=scheduler.engine,
@@ -161,13 +168,23 @@ async def open_scheduler(
         data_prefix=settings.data_prefix,
     )
     sessions = WorkerSessions(fresh, verifier=verifier, leads=leads)
+    data = WorkerData(
+        objects,
+        verifier=verifier,
+        data_prefix=settings.data_prefix,
+        runs_still=fresh.runs_still,
+        scratch=settings.scratch,
+    )
     cluster_list = ClusterList(clusters, workers=lambda name: scheduler.admission.cluster_figures(name).running)
-    service = SchedulerService(scheduler, placements=(fresh, pool), sessions=sessions, cluster_list=cluster_list)
+    service = SchedulerService(
+        scheduler, placements=(fresh, pool), sessions=sessions, data=data, cluster_list=cluster_list
+    )
     try:
         pool.start()
         await scheduler.start(epoch=epoch, placements={"fresh": fresh, "pool": pool})
     except BaseException:
         await service.close()
         raise
-    scheduler.background.start(sweep_for_ever(fresh, clusters, clock=clock), name="sweep workers")
+    sweeping = sweep_for_ever(fresh, clusters, clock=clock, reachable=scheduler.cluster_reachable)
+    scheduler.background.start(sweeping, name="sweep workers")
     return service

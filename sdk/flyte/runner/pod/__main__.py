@@ -8,7 +8,7 @@ import sys
 import flyte.runner.pod.common  # noqa: F401
 from flyte.runner.contact import Contact
 from flyte.runner.pod.child import fork_worker
-from flyte.runner.pod.exit_codes import MISCONFIGURED
+from flyte.spec.worker_exits import MISCONFIGURED
 from flyte.runner.pod.settings import PodSettings, SettingsError
 
 

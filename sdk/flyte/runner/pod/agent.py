@@ -22,7 +22,7 @@ import grpc
 
 from flyte.runner.contact import Contact
 from flyte.runner.linux import adopt_orphans
-from flyte.runner.pod import exit_codes
+from flyte.spec import worker_exits as exit_codes
 from flyte.runner.pod.attempt import PodAttempt
 from flyte.runner.pod.child import Child
 from flyte.runner.pod.data_client import DataClient

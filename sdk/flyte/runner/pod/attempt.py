@@ -16,7 +16,7 @@ import socket
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from flyte.runner.pod import exit_codes
+from flyte.spec import worker_exits as exit_codes
 from flyte.runner.pod.endings import CannotRun, end_of_worker, exit_code_of
 from flyte.runner.pod.memory_events import MemoryEvents
 from flyte.runner.pod.outbox import Outbox

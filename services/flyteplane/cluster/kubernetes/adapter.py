@@ -104,6 +104,11 @@ class KubernetesCluster:
         """Pods belong to the cluster."""
         return True
 
+    @property
+    def contact_s(self) -> float:
+        """See the port."""
+        return self._settings.contact_s
+
     def capacity(self) -> ClusterCapacity:
         """The cluster's own scheduler knows."""
         return _UNBOUNDED

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
 #: Leases of one epoch: the epoch in the upper 32 bits, a count in the lower.
 LEASE_BITS = 32
+MOST_EPOCH = (1 << 31) - 1
 #: Runs that have ended whose last events stay in memory.
 MOST_ENDED_RUNS = 64
 
@@ -91,7 +92,8 @@ class Engine:
     def start(self, *, epoch: int, placements: Mapping[str, Placement], lasting: Collection[str] = ()) -> None:
         """Takes up work as the leader of `epoch`. Placements are named "fresh" and "pool"; `lasting` names the clusters
         whose workers outlive this process."""
-        self._next_lease = (epoch << LEASE_BITS) + 1
+        # Epochs of a busy coordination store may pass 31 bits; a lease is signed in databases.
+        self._next_lease = ((epoch & MOST_EPOCH) << LEASE_BITS) + 1
         self._placements = placements
         self._lasting = lasting
 
@@ -375,9 +377,14 @@ class Engine:
                 action = attempt.action
                 self.logs.append(action.run.key, action.name, action.state.attempt, report.log.data)
             elif kind == "trace":
-                self.turn.trace(attempt.action, report.trace.SerializeToString())
+                self._trace(attempt.action, report.trace.SerializeToString())
             elif kind == "cancel_call":
                 self._cancel_call(attempt, report.cancel_call.call)
+
+    def _trace(self, action: Action, record: bytes) -> None:
+        """A call was recorded. A worker that came back on a new stream says again what it does not know to be heard."""
+        if record not in action.traces:
+            self.turn.trace(action, record)
 
     def worker_known(self, lease: int, worker: str) -> None:
         """The attempt has a worker with this name, stored with its next change: it is worth no commit of its own."""

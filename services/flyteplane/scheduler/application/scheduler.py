@@ -148,6 +148,12 @@ class Scheduler:
         await self.records.close()
         self.logs.close()
 
+    def cluster_reachable(self, cluster: str, yes: bool) -> None:
+        """Says whether a cluster can be asked: one that cannot gets nothing new."""
+        self.admission.set_reachable(cluster, yes)
+        if yes and self.admission:
+            self.engine.turn.schedule()
+
     def _reconfigured(self) -> None:
         self.placing.forget()
         if self.admission:

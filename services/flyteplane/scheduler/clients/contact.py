@@ -23,28 +23,31 @@ class Contact:
     """Watches the silence of workers.
 
     Args:
-        contact_s: what workers are told.
         lost: called with the worker and its silence in seconds.
     """
 
-    def __init__(self, *, clock: TimerClock, contact_s: float, lost: Callable[[FreshWorker, float], None]) -> None:
+    def __init__(self, *, clock: TimerClock, lost: Callable[[FreshWorker, float], None]) -> None:
         self._clock = clock
-        self._limit_s = contact_s + CONTACT_MARGIN_S
         self._lost = lost
 
     def heard(self, worker: FreshWorker) -> None:
         """The worker is alive. One timer a worker: it looks at the time again when it fires."""
         worker.heard_at = self._clock.monotonic()
         if worker.contact_timer is None:
-            self._arm(worker, self._limit_s)
+            self._arm(worker, _limit_s(worker))
 
     def _arm(self, worker: FreshWorker, delay_s: float) -> None:
         worker.contact_timer = self._clock.call_later(delay_s, lambda: self._due(worker))
 
     def _due(self, worker: FreshWorker) -> None:
         silence = self._clock.monotonic() - worker.heard_at
-        if silence < self._limit_s:
-            self._arm(worker, self._limit_s - silence)
+        limit = _limit_s(worker)
+        if silence < limit:
+            self._arm(worker, limit - silence)
         else:
             worker.contact_timer = None
             self._lost(worker, silence)
+
+
+def _limit_s(worker: FreshWorker) -> float:
+    return worker.cluster.contact_s + CONTACT_MARGIN_S

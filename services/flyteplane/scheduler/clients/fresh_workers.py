@@ -12,9 +12,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from flyte.spec import worker_exits
 from flyte.spec.masking import Mask
 from flyteapi.scheduler.v1.worker_service_pb2 import Cancel, WorkerOrder, WorkerReport
-from flyteplane.cluster.ports import Cluster, WorkerChannel, WorkerExit, WorkerProgress, WorkerSpec, WorkerStage
+from flyteplane.cluster.ports import (
+    Cluster,
+    ExitReason,
+    WorkerChannel,
+    WorkerExit,
+    WorkerProgress,
+    WorkerSpec,
+    WorkerStage,
+)
 from flyteplane.foundation.errors import FailedPrecondition, PlatformError
 from flyteplane.scheduler.application import orders
 from flyteplane.scheduler.clients.contact import Contact
@@ -29,14 +38,19 @@ from flyteplane.scheduler.domain.phases import Phase
 if TYPE_CHECKING:
     from flyteplane.cluster.ports import PodConstraints
     from flyteplane.foundation.tasks import BackgroundTasks
+    from flyteplane.rpc.tokens import Claims
     from flyteplane.scheduler.application.engine import Engine
     from flyteplane.scheduler.application.living import Action
     from flyteplane.scheduler.application.ports import BundlePath, MintToken, SecretsClient
 
 #: Time that a worker has to end after it was told that its attempt is over.
 GRACE_S: Final = 5.0
-#: How long a pod may be silent; what it is told itself is `CONTACT_MARGIN_S` less.
-DEFAULT_CONTACT_S: Final = 30.0
+#: What the exit of a pod's own program stands for, where its task has not chosen the code.
+_AGENT_EXITS: Final = {
+    worker_exits.OUT_OF_CONTACT: ExitReason.CUT_OFF,
+    worker_exits.ATTEMPT_OVER: ExitReason.STOPPED,
+    worker_exits.REFUSED: ExitReason.STOPPED,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +70,6 @@ class FreshWorkers:
     Args:
         clusters: where workers are placed, by name.
         constraints: what a resource class asks of pods, by its name.
-        contact_s: silence after which a worker that opened a stream of its own counts as lost.
     """
 
     def __init__(
@@ -67,7 +80,6 @@ class FreshWorkers:
         constraints: Callable[[str], PodConstraints],
         help: WorkerHelp,
         background: BackgroundTasks,
-        contact_s: float = DEFAULT_CONTACT_S,
     ) -> None:
         self._engine = engine
         self._clusters = clusters
@@ -75,7 +87,7 @@ class FreshWorkers:
         self._help = help
         self._background = background
         self._workers: dict[int, FreshWorker] = {}
-        self._contact = Contact(clock=engine.clock, contact_s=contact_s, lost=self._out_of_contact)
+        self._contact = Contact(clock=engine.clock, lost=self._out_of_contact)
         self._closed = False
 
     # --- the port ---------------------------------------------------------------------------------------------------
@@ -136,6 +148,14 @@ class FreshWorkers:
         """Node of the lease's worker, and what its cluster said last of it; empty where nothing is known."""
         worker = self._workers.get(lease)
         return (worker.node, worker.message) if worker is not None else ("", "")
+
+    def runs_still(self, claims: Claims) -> bool:
+        """Whether the attempt that the claims name is under way, however old its token is."""
+        attempt = self._engine.attempts.get(claims.lease)
+        if attempt is None:
+            return False
+        action = attempt.action
+        return (claims.project, claims.domain, claims.run) == action.run.key and claims.action == action.name
 
     def known_names(self, cluster: str) -> set[str]:
         """Names of the workers that this placement answers for on a cluster."""
@@ -356,13 +376,16 @@ class FreshWorkers:
             worker.masked_log.close()
         if self._closed:
             return
+        reason = exit.reason
+        if reason is ExitReason.ENDED and worker.cluster.outlives_owner:
+            reason = _AGENT_EXITS.get(exit.exit_code, reason)
         failure = worker_failure(
             exit_code=exit.exit_code,
             signal=exit.signal,
             out_of_memory=exit.out_of_memory,
             known=exit.known,
             message=exit.message,
-            reason=exit.reason.value,
+            reason=reason.value,
         )
         self._engine.lost(worker.lease, failure)
 

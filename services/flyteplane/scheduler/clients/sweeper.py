@@ -1,13 +1,15 @@
-"""Workers that nobody answers for: left by a leader that was killed between two steps, found and stopped.
+"""What nobody says: workers that nobody answers for, and clusters that cannot be reached.
 
-A comparison by level: what runs on each cluster against what the placement knows, soon after the start and then from
-time to time. A cluster that cannot be asked is asked again later.
+A comparison by level, soon after the start and then from time to time: what runs on each cluster against what the
+placement knows (left by a leader that was killed between two steps: found and stopped), and the health of each cluster
+against what admission thinks of it. A cluster that cannot be asked is asked again later and gets nothing new till then.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from flyteplane.foundation.errors import PlatformError
@@ -19,15 +21,28 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("flyteplane.scheduler.sweeper")
 
-INTERVAL_S: Final = 30.0
+#: Between two looks at the health of the clusters; workers are compared every `_ROUNDS` looks.
+INTERVAL_S: Final = 5.0
+_ROUNDS: Final = 6
 
 
-async def sweep_for_ever(placement: FreshWorkers, clusters: Iterable[Cluster], *, clock: TimerClock) -> None:
-    """Stops what nobody answers for. Never returns."""
+async def sweep_for_ever(
+    placement: FreshWorkers,
+    clusters: Iterable[Cluster],
+    *,
+    clock: TimerClock,
+    reachable: Callable[[str, bool], None] = lambda cluster, yes: None,
+) -> None:
+    """Stops what nobody answers for, and tells which clusters can be reached. Returns at once if no cluster outlives
+    this process, else never."""
     lasting = [cluster for cluster in clusters if cluster.outlives_owner]
-    while lasting:
+    for round in itertools.count():
+        if not lasting:
+            return
         for cluster in lasting:
-            await _sweep(placement, cluster)
+            reachable(cluster.name, cluster.health().reachable)
+            if round % _ROUNDS == 0:
+                await _sweep(placement, cluster)
         await clock.sleep(INTERVAL_S)
 
 

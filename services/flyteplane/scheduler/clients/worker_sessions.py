@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from flyteapi.scheduler.v1.worker_service_pb2 import HeartbeatAnswer, LeaseRevoked, WorkerOrder, WorkerReport
 from flyteplane.foundation.errors import FailedPrecondition, Unauthenticated
-from flyteplane.rpc.tokens import Claims, TokenKind
+from flyteplane.rpc.tokens import Claims, TokenExpired, TokenKind
 
 if TYPE_CHECKING:
     from flyteapi.scheduler.v1.worker_service_pb2 import Hello
@@ -50,7 +50,7 @@ class WorkerSessions:
             Unauthenticated: the token is not that of an attempt, or too old.
             FailedPrecondition: the attempt is over, or was begun by another.
         """
-        claims = self._verifier.verify(hello.token)
+        claims = self._claims(hello.token)
         if claims.kind is not TokenKind.ATTEMPT:
             raise Unauthenticated("the token is not that of an attempt", reason="TOKEN")
         worker = self._placement.connect(claims.lease, channel, running=claims.lease in hello.running)
@@ -59,6 +59,15 @@ class WorkerSessions:
             self._placement.disconnected(worker, channel)
             raise FailedPrecondition("the attempt is over", reason="ATTEMPT_OVER", mend="Exit.")
         return WorkerSession(self._placement, worker, channel, leads=self._leads)
+
+    def _claims(self, token: str) -> Claims:
+        """A token holds as long as its attempt: a task may run for days."""
+        try:
+            return self._verifier.verify(token)
+        except TokenExpired as expired:
+            if self._placement.runs_still(expired.claims):
+                return expired.claims
+            raise
 
 
 class WorkerSession:

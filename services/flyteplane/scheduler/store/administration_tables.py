@@ -5,7 +5,7 @@ One row each; lists and maps are JSON, because nobody ever asks the database for
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Integer, String, Table
 
-from flyteplane.scheduler.store.tables import metadata
+from flyteplane.scheduler.store.tables import metadata as metadata
 
 queues = Table(
     "queues",

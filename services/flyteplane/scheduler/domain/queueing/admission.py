@@ -7,6 +7,8 @@ admitting costs what is admitted, whatever the number that wait. Guarantees:
 - No limit is passed by an admission; only a parent that goes on, a lowered limit and what was found running may.
 - Work is conserved: nothing waits that could run, but for the room that is reserved (`reservations`).
 - Nothing starves: waiting raises a queue's priority, turns are strict, and room is reserved for large demands.
+- A cycle's cost grows with what it admits. It grows with the number of *different* demands as well that wait in a
+  queue or for a room, of which there are few; not with the number of items, runs, projects or queues.
 - Deterministic: the same calls give the same answers. Time is an argument.
 """
 
@@ -310,14 +312,15 @@ class Admission(Generic[T]):
             lane = self._agenda.front()
             if lane is None:
                 return None
-            if isinstance(self._room_for(lane.shape, now), tuple):
+            own_room = self._room_for(lane.shape, now)
+            if isinstance(own_room, tuple):
                 continue
             # The head of this queue may run, so that it is the queue's turn; whose turn it is in the queue is another
             # question, and of another shape maybe.
             while True:
                 strand = lane.queue.front()
                 assert strand is not None
-                room = self._room_for(strand.lane.shape, now)
+                room = own_room if strand.lane.shape is lane.shape else self._room_for(strand.lane.shape, now)
                 if not isinstance(room, tuple):
                     return strand, room
 

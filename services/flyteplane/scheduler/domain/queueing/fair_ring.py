@@ -118,16 +118,16 @@ class Cell:
         while runs:
             stamp, strand = runs[0]
             seat = strand.seat
+            if strand.listed == stamp == seat.stamp and strand.cell is self and not seat.run.full:
+                return strand
             if strand.cell is not self or strand.listed != stamp:
                 heappop(runs)
             elif seat.run.full:
                 heappop(runs)
                 strand.park()
-            elif seat.stamp != stamp:
+            else:
                 strand.listed = seat.stamp
                 heapreplace(runs, (seat.stamp, strand))
-            else:
-                return strand
         return None
 
     def _is_current(self, entry: tuple[int, Strand]) -> bool:

@@ -216,8 +216,11 @@ class Queue:
         """The strand whose turn it is, over all shapes that are not known to be blocked."""
         best: Strand | None = None
         best_turn: tuple[int, int, int] | None = None
+        if self.full:
+            return None
+        no_newcomers = self.full_of_runs
         for lane in self.lanes.values():
-            if lane.shape.waits_for is not None or lane.closed:
+            if lane.shape.waits_for is not None or (no_newcomers and lane.newcomers):
                 continue
             strand = lane.ring.front()
             if strand is None or strand.first is None:

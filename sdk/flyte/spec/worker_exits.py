@@ -1,4 +1,4 @@
-"""With which codes the agent ends where the task has not chosen one."""
+"""With which codes a worker in a pod ends where its task has not chosen one; the scheduler reads them from the pod."""
 
 from __future__ import annotations
 

@@ -255,7 +255,7 @@ async def test_a_worker_that_was_never_started_cannot_be_adopted(cluster: Cluste
 async def test_the_next_owner_adopts_what_runs_and_finds_the_rest(successors: Bench) -> None:
     assert successors.successor is not None
     for name in ("kept", "left"):
-        await successors.cluster.start(_lasting(name), Owner())
+        await successors.cluster.start(replace(_lasting(name), replica=False), Owner())
     second = await successors.successor()
     owner = Owner()
     assert await second.adopt("kept", owner)
@@ -265,6 +265,16 @@ async def test_the_next_owner_adopts_what_runs_and_finds_the_rest(successors: Be
     assert owner.exits == 1
     assert not await second.adopt("kept", Owner())
     assert list(await second.others([])) == []
+
+
+async def test_replicas_are_not_left_over_for_whoever_compares_attempts(successors: Bench) -> None:
+    assert successors.successor is not None
+    await successors.cluster.start(_lasting("replica"), Owner())
+    await successors.cluster.start(replace(_lasting("attempt"), replica=False), Owner())
+    second = await successors.successor()
+    assert list(await second.others([])) == ["attempt"]
+    assert await second.adopt("replica", Owner())
+    await asyncio.gather(*(second.stop(name, grace_s=2.0) for name in ("replica", "attempt")))
 
 
 async def test_a_cluster_that_answers_is_healthy(cluster: Cluster) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from flyteplane.cluster.kubernetes.settings import KubernetesSettings
+from flyteplane.cluster.pods.surroundings import LimitsPolicy
 from flyteplane.coordination import EtcdSettings
 from flyteplane.foundation.errors import InvalidArgument
 from flyteplane.launcher.clusters import ProcessClusterSettings
@@ -36,6 +37,9 @@ clusters:
     requests_per_second: 50
     burst: 100
     image_pull_secrets: [pull]
+    limits: {cpu: null, memory: 2}
+    default_requests: {cpu: 50m}
+    extra_env: [{name: STORE_KEY, valueFrom: {secretKeyRef: {name: store, key: secret}}}, {name: REGION, value: north}]
     spot: {node_selector: {spot: "true"}, tolerations: [{key: spot, operator: Exists}]}
     accelerators: {GPU: {resource: nvidia.com/gpu, node_label: gpu-kind, label_values: {A100: a100}}}
 resource_classes:
@@ -105,6 +109,12 @@ def test_every_key_of_a_whole_file_is_read(write: Write, tmp_path: Path) -> None
     assert prod.spot_tolerations == ({"key": "spot", "operator": "Exists"},)
     assert prod.devices["GPU"].label_values == {"A100": "a100"}
     assert prod.devices["TPU"].resource == "google.com/tpu"
+    assert prod.limits == LimitsPolicy(cpu=None, memory=2)
+    assert prod.default_requests == {"cpu": "50m", "memory": "256Mi"}
+    assert prod.extra_env == (
+        {"name": "STORE_KEY", "valueFrom": {"secretKeyRef": {"name": "store", "key": "secret"}}},
+        {"name": "REGION", "value": "north"},
+    )
     assert file.services == ServiceAddresses(addresses={"cache": "10.0.0.5:7001"}, lease_s=5)
 
 
@@ -157,6 +167,9 @@ def test_the_example_in_the_documentation_is_right(write: Write, repository: Pat
 
 # --- what a wrong file is told --------------------------------------------------------------------------------------
 
+#: The beginning of a cluster; what closes its brace is still to come.
+KUBERNETES = "{name: a, kind: kubernetes, default_image: i, worker_endpoints: ['a:1']"
+
 WRONG = {
     "unknown key": ("queues:\n  - {name: q, dept: 3}", ["line 2", "queues[0].dept", "did you mean 'depth'"]),
     "unknown section": ("que: []", ["que", "Keys here", "queues"]),
@@ -181,12 +194,38 @@ WRONG = {
     "below zero": ("queues: [{name: q, depth: -1}]", ["queues[0].depth", "-1", "0 to"]),
     "priority": ("queues: [{name: q, priority: high}]", ["queues[0].priority", "'high'", "min"]),
     "priority too great": ("queues: [{name: q, priority: 1001}]", ["queues[0].priority", "1001", "0 to 1000"]),
-    "name": ("queues: [{name: GPU}]", ["queues[0].name", "'GPU'", "a-z"]),
+    "name": ("queues: [{name: GPU}]", ["queues[0].name", "'GPU'", "lower-case letters"]),
     "two of a name": ("queues: [{name: q}, {name: q}]", ["queues[1].name", "'q'", "entry 0"]),
     "two classes of a name": ("resource_classes: [{name: c}, {name: c}]", ["resource_classes[1].name"]),
     "quantity": ("resource_classes: [{name: c, cpu: four}]", ["resource_classes[0].cpu", "'four'", "quantity"]),
     "negative quantity": ("resource_classes: [{name: c, memory: -1Gi}]", ["resource_classes[0].memory", "'-1Gi'"]),
     "quota": ("resource_classes: [{name: c, cpu: 2, quota: {cpu: 1}}]", ["resource_classes[0].quota.cpu"]),
+    "settings of pods without pods": (
+        "resource_classes: [{name: c, node_selector: {pool: gpu}}]",
+        ["resource_classes[0].node_selector", "no effect", "kubernetes"],
+    ),
+    "tolerations without pods": (
+        "clusters: [{name: a, kind: process}, {name: b, kind: process}]\n"
+        "resource_classes: [{name: c, clusters: [b], tolerations: [{key: x, operator: Exists}]}]",
+        ["resource_classes[0].tolerations: ", "no effect"],
+    ),
+    "installation": (
+        f"clusters: [{KUBERNETES}}}, {KUBERNETES.replace('name: a', 'name: b')}, namespace: other}}]",
+        ["clusters[1].installation", "'a'", "'flyteplane'"],
+    ),
+    "limits": (f"clusters: [{KUBERNETES}, limits: {{cpu: 0.5}}}}]", ["clusters[0].limits.cpu", "at least 1"]),
+    "default requests": (
+        f"clusters: [{KUBERNETES}, default_requests: {{cpu: lots}}}}]",
+        ["clusters[0].default_requests.cpu", "'lots'"],
+    ),
+    "variable of the platform": (
+        f"clusters: [{KUBERNETES}, extra_env: [{{name: FLYTE_WORKER_TOKEN, value: x}}]}}]",
+        ["clusters[0].extra_env[0].name", "FLYTE_WORKER_TOKEN"],
+    ),
+    "variable without a value": (
+        f"clusters: [{KUBERNETES}, extra_env: [{{name: A}}]}}]",
+        ["clusters[0].extra_env[0]", "secretKeyRef", "give one"],
+    ),
     "toleration": (
         "resource_classes: [{name: c, tolerations: [{kee: x}]}]",
         ["resource_classes[0].tolerations", "kee"],

@@ -13,7 +13,8 @@ from typing import Literal, get_args
 
 from flyte.client.bundle import CopyStyle, check_copy_style
 from flyte.spec.environment_variables import check_env_vars
-from flyte.spec.names import NameKind, check_labels, check_name
+from flyte.spec.names import NameKind, check_name
+from flyte.spec.pod_metadata import check_pod_annotations, check_pod_labels
 from flyte.spec.problems import InvalidSetting, InvalidSettingType
 
 Mode = Literal["local", "remote", "hybrid"]
@@ -55,8 +56,8 @@ class RunContext:
             raise InvalidSetting("Version must be set when copy_style is none", field="version")
         _check_names(self)
         check_env_vars(self.env_vars)
-        check_labels(dict(self.labels))
-        _check_texts(self.annotations, field="annotations")
+        check_pod_labels(self.labels)
+        check_pod_annotations(self.annotations)
         _check_texts(self.custom_context, field="custom_context")
         _check_concurrency(self.max_action_concurrency)
         if self.cache_lookup_scope not in get_args(CacheLookupScope):

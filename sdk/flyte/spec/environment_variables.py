@@ -29,7 +29,7 @@ PLATFORM_NAMES: Final = frozenset(
 )
 """What the platform tells every worker about itself."""
 
-PLATFORM_PREFIXES: Final = ("FLYTEPLANE_", "_FLYTE_")
+PLATFORM_PREFIXES: Final = ("FLYTEPLANE_", "FLYTE_WORKER_", "_FLYTE_")
 """Beginnings of further names that the platform keeps for itself."""
 
 LOADER_NAMES: Final = frozenset({"LD_AUDIT", "LD_LIBRARY_PATH", "LD_PRELOAD"})

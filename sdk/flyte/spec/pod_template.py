@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final, TypeAlias
 
-from flyte.spec.names import NameKind, check_labels, check_name
+from flyte.spec.names import NameKind, check_name
+from flyte.spec.pod_metadata import check_pod_annotations, check_pod_labels
 from flyte.spec.problems import InvalidSetting, InvalidSettingType
 
 V1PodSpec: TypeAlias = Any
@@ -95,7 +96,7 @@ def check_pod_template_request(request: object) -> None:
 def normalise_pod_template(request: object) -> str | PodTemplate | None:
     """Return the name or the `PodTemplate` that a request means.
 
-    Raises InvalidSetting for a malformed name or labels, or a spec without its primary container.
+    Raises InvalidSetting for a malformed name, labels or annotations, or a spec without its primary container.
     """
     if request is None:
         return None
@@ -103,7 +104,8 @@ def normalise_pod_template(request: object) -> str | PodTemplate | None:
     if isinstance(request, str):
         return check_name(request, kind=NameKind.POD_TEMPLATE, field="pod_template")
     template = request if isinstance(request, PodTemplate) else PodTemplate.from_kubernetes(request)
-    check_labels(template.labels or {}, field="pod_template.labels")
+    check_pod_labels(template.labels or {}, field="pod_template.labels")
+    check_pod_annotations(template.annotations or {}, field="pod_template.annotations")
     names = [container.get("name") for container in template.spec_manifest().get("containers", [])]
     if names and template.primary_container_name not in names:
         raise InvalidSetting(

@@ -193,7 +193,7 @@ class MemoryCluster:
     async def others(self, known: Collection[str]) -> Sequence[str]:
         """See the port."""
         self._ask()
-        return [name for name in self.workers if name not in known]
+        return [name for name, worker in self.workers.items() if not worker.spec.replica and name not in known]
 
     async def start(self, spec: WorkerSpec, sink: WorkerSink) -> None:
         """Starts a worker, which says Hello, or adopts the one of this name."""

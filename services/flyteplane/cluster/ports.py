@@ -119,7 +119,7 @@ class WorkerProgress:
     name: str
     stage: WorkerStage
     reason: str = ""
-    """UPPER_SNAKE or Kubernetes' CamelCase reason, such as "Unschedulable" or "ErrImagePull"; empty if all goes well."""
+    """UPPER_SNAKE, or Kubernetes' CamelCase such as "Unschedulable" or "ErrImagePull"; empty if all goes well."""
     message: str = ""
     node: str = ""
 
@@ -230,8 +230,9 @@ class Cluster(Protocol):
         `Unavailable` if the cluster cannot be asked."""
 
     async def others(self, known: Collection[str]) -> Sequence[str]:
-        """Names of workers of this owner's kind that run and are not among the known ones: left by an owner before, to
-        be stopped. Raises `Unavailable`."""
+        """Names of workers that run one attempt and are not among the known ones: left by an owner before, to be
+        stopped. Replicas are never among them: the scheduler compares, and the reuse pool, which may use the same
+        cluster, keeps a register of its own. Raises `Unavailable`."""
 
     async def stop(self, name: str, *, grace_s: float) -> None:
         """Asks the worker and all its processes to end (SIGTERM), kills them after `grace_s` seconds. Idempotent."""

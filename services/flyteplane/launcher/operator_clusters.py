@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def kubernetes_settings(given: schema.KubernetesCluster, *, kubeconfig: Path | None) -> KubernetesSettings:
     """The settings of a Kubernetes cluster. Raises InvalidArgument."""
     from flyteplane.cluster.kubernetes.settings import KubernetesSettings
-    from flyteplane.cluster.pods.surroundings import ACCELERATOR_LABEL, DEFAULT_DEVICES, DeviceRule
+    from flyteplane.cluster.pods.surroundings import ACCELERATOR_LABEL, DEFAULT_DEVICES, DeviceRule, LimitsPolicy
 
     for endpoint in given.worker_endpoints:
         _check_host_and_port(endpoint)
@@ -46,6 +46,9 @@ def kubernetes_settings(given: schema.KubernetesCluster, *, kubeconfig: Path | N
         installation=given.installation,
         image_pull_policy=given.image_pull_policy,
         image_pull_secrets=tuple(given.image_pull_secrets),
+        limits=LimitsPolicy(cpu=given.limits.cpu, memory=given.limits.memory),
+        default_requests={"cpu": given.default_requests.cpu, "memory": given.default_requests.memory},
+        extra_env=tuple(variable.model_dump(exclude_unset=True) for variable in given.extra_env),
         spot_node_selector=given.spot.node_selector,
         spot_tolerations=tuple(given.spot.tolerations),
         devices={**DEFAULT_DEVICES, **devices},

@@ -17,6 +17,7 @@ from flyteplane.launcher.operator_file import OperatorFile
 from flyteplane.launcher.service_addresses import ServiceAddresses
 from flyteplane.scheduler.domain.queueing.checks import ANY_CLUSTER
 from flyteplane.scheduler.domain.queueing.classes import ResourceClass
+from flyteplane.scheduler.domain.queueing.pod_settings import refuse_settings_of_pods
 from flyteplane.scheduler.domain.queueing.settings import QueueSettings, parse_priority
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class _Reader:
     def __init__(self, path: Path, problems: Problems) -> None:
         self._path = path
         self._problems = problems
+        self._has_nodes: dict[str, bool] = {}
 
     def values(self, file: schema.File) -> OperatorFile:
         clusters: list[ProcessClusterSettings | KubernetesSettings] = [ProcessClusterSettings()]
@@ -95,6 +97,8 @@ class _Reader:
         names = [cluster.name for cluster in file.clusters] if file.clusters is not None else [clusters[0].name]
         for section in ("clusters", "resource_classes", "queues"):
             self._refuse_same_names(section, getattr(file, section) or [])
+        self._has_nodes = {one.name: one.kind != "process" for one in file.clusters or ()} or {clusters[0].name: False}
+        self._refuse_same_installations(file.clusters or ())
         self._refuse_unknown_clusters("resource_classes", file.resource_classes, known=names)
         self._refuse_unknown_clusters("queues", file.queues, known=names)
         return OperatorFile(
@@ -133,7 +137,7 @@ class _Reader:
             )
         elif given.gpu:
             accelerators["GPU"] = given.gpu
-        return ResourceClass(
+        shape = ResourceClass(
             name=given.name,
             max_cpu_millis=given.cpu,
             max_memory_bytes=given.memory,
@@ -149,6 +153,8 @@ class _Reader:
             allow_service_account_token=given.allow.service_account_token,
             service_accounts=tuple(given.allow.service_accounts),
         )
+        refuse_settings_of_pods(shape, has_nodes=self._has_nodes)
+        return shape
 
     def _cluster(self, place: Place, given: schema.AnyCluster) -> ProcessClusterSettings | KubernetesSettings | None:
         from flyteplane.launcher.operator_clusters import kubernetes_settings
@@ -208,6 +214,20 @@ class _Reader:
                 self._problems.add(
                     (section, number, "name"), f"{one.name!r} is the name of entry {first[one.name]} too"
                 )
+
+    def _refuse_same_installations(self, given: Sequence[schema.AnyCluster]) -> None:
+        """Pods are told apart by this label: two owners of the same pods would stop each other's."""
+        first: dict[tuple[str | None, str, str], str] = {}
+        for number, one in enumerate(given):
+            if one.kind == "process":
+                continue
+            other = first.setdefault((one.kubeconfig, one.context, one.installation), one.name)
+            if other != one.name:
+                words = (
+                    f"cluster {other!r} reaches the same Kubernetes by the same kubeconfig and context and marks its pods "
+                    f"with {one.installation!r} too: give one of them another installation"
+                )
+                self._problems.add(("clusters", number, "installation"), words)
 
     def _refuse_unknown_clusters(self, section: str, given: Sequence[Any], *, known: Sequence[str]) -> None:
         for number, one in enumerate(given):

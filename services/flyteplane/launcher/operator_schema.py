@@ -6,14 +6,38 @@ its type is for the values themselves to say.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
+from flyte.spec.environment_variables import reserved_for_platform
+from flyte.spec.names import NameKind, check_name
 from flyte.spec.quantities import parse_bytes, parse_cpu_millis
 
 Cpu = Annotated[int, PlainValidator(lambda value: parse_cpu_millis(value, field="cpu"))]
 Memory = Annotated[int, PlainValidator(lambda value: parse_bytes(value, field="memory"))]
+
+
+def _as_written(read: Callable[[object], object]) -> PlainValidator:
+    """A quantity that is checked here and goes on as it was written."""
+
+    def check(value: object) -> str:
+        read(value)
+        return str(value)
+
+    return PlainValidator(check)
+
+
+CpuText = Annotated[str, _as_written(lambda value: parse_cpu_millis(value, field="cpu"))]
+MemoryText = Annotated[str, _as_written(lambda value: parse_bytes(value, field="memory"))]
+
+
+def _variable_name(name: str) -> str:
+    check_name(name, kind=NameKind.ENV_VAR, field="name")
+    if reserved_for_platform(name):
+        raise ValueError(f"{name} is set by the platform itself")
+    return name
 
 
 def _priority(value: object) -> int | str:
@@ -75,6 +99,50 @@ class Accelerator(Section):
     topology_label: str = ""
 
 
+class Limits(Section):
+    """`limits` of a cluster: times the request, for limits that nobody gave; null: no limit."""
+
+    cpu: float | None = 1.0
+    memory: float | None = 1.0
+
+
+class Requests(Section):
+    """`default_requests` of a cluster: what a worker requests for which nobody asked anything."""
+
+    cpu: CpuText = "100m"
+    memory: MemoryText = "256Mi"
+
+
+class KeyReference(Section):
+    """A key of a Secret or ConfigMap in the namespace of the pods."""
+
+    name: str
+    key: str
+    optional: bool = False
+
+
+class Source(Section):
+    """`valueFrom` of a variable."""
+
+    secretKeyRef: KeyReference | None = None  # noqa: N815 -- spelled as in a pod
+    configMapKeyRef: KeyReference | None = None  # noqa: N815
+
+
+class Variable(Section):
+    """An entry of `extra_env`, spelled as in a pod."""
+
+    name: Annotated[str, AfterValidator(_variable_name)]
+    value: str | None = None
+    valueFrom: Source | None = None  # noqa: N815
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        sources = (self.value, *((self.valueFrom.secretKeyRef, self.valueFrom.configMapKeyRef) if self.valueFrom else ()))
+        if sum(source is not None for source in sources) != 1:
+            raise ValueError("a variable has a value, a valueFrom.secretKeyRef or a valueFrom.configMapKeyRef: give one")
+        return self
+
+
 class KubernetesCluster(Section):
     """A cluster of the kind `kubernetes`."""
 
@@ -93,6 +161,9 @@ class KubernetesCluster(Section):
     requests_per_second: float = 100.0
     burst: int = 200
     require_non_root: bool = False
+    limits: Limits = Limits()
+    default_requests: Requests = Requests()
+    extra_env: list[Variable] = []
     spot: Spot = Spot()
     accelerators: dict[str, Accelerator] = {}
 

@@ -25,11 +25,17 @@ def _resources(asked: ResourceRequest, template: dict[str, Any] | None = None, *
 
 
 def test_a_request_without_a_limit_gets_the_request_as_limit() -> None:
-    resources = _resources(ResourceRequest(cpu="500m", memory="1Gi"))
+    resources = _resources(ResourceRequest(cpu="2500m", memory="1Gi"))
     assert resources == {
-        "requests": {"cpu": "500m", "memory": "1Gi"},
-        "limits": {"cpu": "500m", "memory": "1Gi"},
+        "requests": {"cpu": "2500m", "memory": "1Gi"},
+        "limits": {"cpu": "2500m", "memory": "1Gi"},
     }
+
+
+def test_the_limit_of_a_small_request_of_cpu_is_a_whole_core() -> None:
+    resources = _resources(ResourceRequest(cpu="50m"))
+    assert resources["requests"]["cpu"] == "50m"
+    assert resources["limits"]["cpu"] == "1"
 
 
 def test_the_operator_decides_how_limits_follow_from_requests() -> None:
@@ -55,7 +61,7 @@ def test_the_tasks_word_replaces_request_and_limit_of_the_template() -> None:
     template = {"requests": {"cpu": "8", "memory": "4Gi"}, "limits": {"cpu": "8", "memory": "4Gi"}}
     resources = _resources(ResourceRequest(cpu="500m"), template)
     assert resources["requests"] == {"cpu": "500m", "memory": "4Gi"}
-    assert resources["limits"] == {"cpu": "500m", "memory": "4Gi"}
+    assert resources["limits"] == {"cpu": "1", "memory": "4Gi"}
 
 
 def test_a_limit_alone_is_also_the_request() -> None:

@@ -6,7 +6,8 @@ from typing import Final
 
 from flyte.spec.environment_variables import check_env_vars
 from flyte.spec.limits import MIN_ACTION_CONCURRENCY
-from flyte.spec.names import NameKind, check_labels, check_name
+from flyte.spec.names import NameKind, check_name
+from flyte.spec.pod_metadata import check_pod_annotations, check_pod_labels
 from flyte.spec.problems import InvalidSetting, InvalidSettingType
 from flyte.spec.task_rules import refuse_invalid_task
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
@@ -76,7 +77,8 @@ def check_settings(settings: RunSettings) -> None:
     _check_size(settings.ByteSize(), most=MOST_SETTINGS_BYTES, field="settings")
     with spec_rules("settings"):
         check_env_vars(settings.env, field="settings.env")
-        check_labels(dict(settings.labels), field="settings.labels")
+        check_pod_labels(settings.labels, field="settings.labels")
+        check_pod_annotations(settings.annotations, field="settings.annotations")
         if settings.queue:
             check_name(settings.queue, kind=NameKind.QUEUE, field="settings.queue")
         if settings.service_account:

@@ -27,7 +27,7 @@ from flyteplane.cluster.kubernetes.trouble import ApiFailure, KubernetesTrouble
 from flyteplane.cluster.kubernetes.worker_pod import WorkerPod
 from flyteplane.cluster.pods.builder import build_pod
 from flyteplane.cluster.pods.fitness import refuse_unfit_pod
-from flyteplane.cluster.pods.labels import INSTALLATION_LABEL, worker_name_of
+from flyteplane.cluster.pods.labels import INSTALLATION_LABEL, is_replica, worker_name_of
 from flyteplane.cluster.pods.names import label_value, pod_name
 from flyteplane.cluster.pods.surroundings import PodSurroundings
 from flyteplane.cluster.ports import ClusterCapacity, ClusterHealth, PodConstraints, WorkerSink, WorkerSpec
@@ -234,14 +234,15 @@ class KubernetesCluster:
         return pod if ours and pod is not None and worker_name_of(pod) == name else None
 
     async def others(self, known: Collection[str]) -> Sequence[str]:
-        """See the port. Pods that have ended are among them, so that nothing is left behind."""
+        """See the port. Pods that have ended are among them, so that nothing is left behind; replicas are not."""
         self._refuse_closed()
         if not self._pods.synced.is_set():
             await self._first_list()
         if not (health := self.health()).reachable:
             raise Unavailable(health.message, reason="CLUSTER_UNREACHABLE")
         expected = frozenset(known)
-        names = (worker_name_of(pod) for pod in self._keeper.pods.values() if not self._keeper.is_leaving(pod))
+        staying = (pod for pod in self._keeper.pods.values() if not self._keeper.is_leaving(pod))
+        names = (worker_name_of(pod) for pod in staying if not is_replica(pod))
         return [name for name in names if name and name not in expected]
 
     async def _first_list(self) -> None:

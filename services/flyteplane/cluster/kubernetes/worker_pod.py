@@ -8,11 +8,12 @@ from typing import Any
 
 from flyteplane.cluster.kubernetes.history import PodHistory
 from flyteplane.cluster.kubernetes.marks import Pod, PodKey, key_of, uid_of
-from flyteplane.cluster.pods.labels import INSTALLATION_LABEL, PRIMARY_ANNOTATION, WORKER_LABEL
+from flyteplane.cluster.pods.labels import COMPONENT_LABEL, INSTALLATION_LABEL, PRIMARY_ANNOTATION, WORKER_LABEL
 from flyteplane.cluster.ports import WorkerProgress, WorkerSink
 from flyteplane.foundation.clock import Timer
 
 _METADATA = ("namespace", "name", "uid", "deletionTimestamp", "deletionGracePeriodSeconds")
+_LABELS = (INSTALLATION_LABEL, COMPONENT_LABEL)
 _ANNOTATIONS = (WORKER_LABEL, PRIMARY_ANNOTATION)
 
 
@@ -77,7 +78,7 @@ def trimmed(pod: Mapping[str, Any]) -> dict[str, Any]:
     metadata, spec = pod["metadata"], pod.get("spec") or {}
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     kept: dict[str, Any] = {key: metadata[key] for key in _METADATA if key in metadata}
-    kept["labels"] = {INSTALLATION_LABEL: labels.get(INSTALLATION_LABEL, "")}
+    kept["labels"] = {key: labels[key] for key in _LABELS if key in labels}
     kept["annotations"] = {key: annotations[key] for key in _ANNOTATIONS if key in annotations}
     return {
         "metadata": kept,

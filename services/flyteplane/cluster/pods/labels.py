@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from flyte.spec.names import NameKind, check_name
+from flyte.spec.pod_metadata import MAX_ANNOTATIONS_BYTES, is_platform_key
+from flyte.spec.pod_metadata import PLATFORM_DOMAIN as DOMAIN
 from flyteplane.cluster.pods.names import digest_of, label_value
 from flyteplane.cluster.pods.refusals import forbidden, refusal, refusing
 
 if TYPE_CHECKING:
     from flyteplane.cluster.ports import WorkerSpec
 
-DOMAIN: Final = "flyteplane.dev"
 INSTALLATION_LABEL: Final = f"{DOMAIN}/installation"
 WORKER_LABEL: Final = f"{DOMAIN}/worker"
 """Digest of the worker's name; its annotation of the same key holds the name itself."""
@@ -24,9 +25,7 @@ PRIMARY_ANNOTATION: Final = f"{DOMAIN}/primary-container"
 
 COMPONENT_LABEL: Final = f"{DOMAIN}/component"
 """`worker` or `replica`."""
-
-MAX_ANNOTATION_BYTES: Final = 256 * 1024
-"""What Kubernetes takes as keys and values of all annotations of one object."""
+REPLICA: Final = "replica"
 
 _STAY_PUT: Final = {
     "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
@@ -36,7 +35,7 @@ _STAY_PUT: Final = {
 
 def worker_labels(spec: WorkerSpec, installation: str) -> dict[str, str]:
     """The platform's labels of a worker's pod. Values that Kubernetes would refuse are shortened and made unique."""
-    component = "replica" if spec.replica else "worker"
+    component = REPLICA if spec.replica else "worker"
     own = {f"{DOMAIN}/{key}": label_value(value) for key, value in spec.labels.items()}
     return {
         "app.kubernetes.io/name": f"flyteplane-{component}",
@@ -68,6 +67,12 @@ def worker_name_of(pod: Mapping[str, Any]) -> str:
     return str(annotations.get(WORKER_LABEL, ""))
 
 
+def is_replica(pod: Mapping[str, Any]) -> bool:
+    """Whether a pod was made for a replica of a pool, which the reuse pool answers for, and not the scheduler."""
+    labels = (pod.get("metadata") or {}).get("labels") or {}
+    return labels.get(COMPONENT_LABEL) == REPLICA
+
+
 def refuse_labels(labels: Mapping[str, Any], *, field: str) -> None:
     """Raises InvalidArgument for labels that Kubernetes refuses or that only the platform sets."""
     for key, value in labels.items():
@@ -83,11 +88,11 @@ def refuse_annotations(annotations: Mapping[str, Any], *, field: str) -> None:
         if not isinstance(value, str):
             raise refusal(f"{field}[{key}] is {value!r}, no text", field=field, mend="Put the value in quotes.")
     size = sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items())
-    if size > MAX_ANNOTATION_BYTES:
+    if size > MAX_ANNOTATIONS_BYTES:
         raise refusal(
             f"{field} weigh {size} bytes",
             field=field,
-            limit=f"{MAX_ANNOTATION_BYTES} bytes",
+            limit=f"{MAX_ANNOTATIONS_BYTES} bytes",
             mend="Keep large values in a file of the code bundle.",
         )
 
@@ -95,8 +100,7 @@ def refuse_annotations(annotations: Mapping[str, Any], *, field: str) -> None:
 def _refuse_key(key: object, *, field: str) -> None:
     with refusing(field=field, mend="Write it as 'name' or 'example.com/name'."):
         text = check_name(key, kind=NameKind.LABEL_KEY, field=f"{field} key")
-    prefix = text.rpartition("/")[0]
-    if prefix == DOMAIN or prefix.endswith(f".{DOMAIN}"):
+    if is_platform_key(text):
         raise forbidden(
             f"{field}: {text} is set by the platform only", field=field, mend=f"Use a key outside of {DOMAIN}/."
         )

@@ -83,7 +83,9 @@ def _replace(amounts: dict[str, Any], name: str, amount: str) -> None:
 
 def _add_policy_limits(requests: Mapping[str, Any], limits: dict[str, Any], *, policy: LimitsPolicy) -> None:
     if "cpu" in requests and "cpu" not in limits and policy.cpu is not None:
-        limits["cpu"] = _times(requests["cpu"], policy.cpu, parse=parse_cpu_millis, show=format_cpu_millis)
+        limit = _times(requests["cpu"], policy.cpu, parse=parse_cpu_millis, show=format_cpu_millis)
+        least = policy.least_cpu_millis
+        limits["cpu"] = limit if parse_cpu_millis(limit) >= least else format_cpu_millis(least)
     if "memory" in requests and "memory" not in limits and policy.memory is not None:
         limits["memory"] = _times(requests["memory"], policy.memory, parse=parse_bytes, show=format_bytes)
 

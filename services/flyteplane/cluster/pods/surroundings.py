@@ -25,6 +25,9 @@ class LimitsPolicy:
 
     cpu: float | None = 1.0
     memory: float | None = 1.0
+    least_cpu_millis: int = 1_000
+    """A limit of cpu is never less than this: a worker that asks for a twentieth of a core would otherwise take twenty
+    times as long to start, and cpu that nobody else wants costs nothing."""
 
     def __post_init__(self) -> None:
         for name, factor in (("cpu", self.cpu), ("memory", self.memory)):

@@ -16,6 +16,7 @@ from flyteplane.scheduler.application.administration import (
 )
 from flyteplane.scheduler.domain.definitions import ClassEntry, Definitions, Origin
 from flyteplane.scheduler.domain.queueing.classes import ResourceClass
+from flyteplane.scheduler.domain.queueing.pod_settings import refuse_settings_of_pods
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +48,12 @@ class ClassAdministration:
     async def put(self, shape: ResourceClass, *, must_be_new: bool = False, must_exist: bool = False) -> ClassView:
         """Creates or replaces a class; durable on return.
 
-        Raises InvalidArgument (unknown cluster), AlreadyExists (`must_be_new`), NotFound (`must_exist`),
+        Raises InvalidArgument (unknown cluster, settings of pods without a cluster that has any), AlreadyExists (`must_be_new`), NotFound (`must_exist`),
         FailedPrecondition (it stands in the operator's file).
         """
         given = self._administration
         refuse_unknown_clusters(shape.clusters, clusters=given.clusters)
+        refuse_settings_of_pods(shape, has_nodes={room.name: room.has_nodes for room in given.clusters})
 
         async def decide(definitions: Definitions) -> None:
             entry = _defined(definitions, shape.name)

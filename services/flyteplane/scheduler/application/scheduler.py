@@ -167,4 +167,9 @@ class Scheduler:
 
 def _room_of(cluster: Cluster) -> ClusterRoom:
     capacity = cluster.capacity()
-    return ClusterRoom(name=cluster.name, cpu_millis=capacity.cpu_millis, memory_bytes=capacity.memory_bytes)
+    return ClusterRoom(
+        name=cluster.name,
+        cpu_millis=capacity.cpu_millis,
+        memory_bytes=capacity.memory_bytes,
+        has_nodes=cluster.kind != "process",
+    )

@@ -8,24 +8,24 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from flyte.spec.names import RULES, NameKind, is_name
 from flyteplane.foundation.errors import InvalidArgument
 
 #: All clusters there are.
 ANY_CLUSTER: Final = "*"
 MOST_CLUSTERS: Final = 100
 
-_NAME = re.compile(r"[a-z0-9-]{1,63}")
 _CLUSTER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 
 
 def check_name(name: str, *, what: str) -> None:
-    """Refuses whatever is not 1 to 63 characters of [a-z0-9-]. `what` names the thing, such as "queue"."""
-    if _NAME.fullmatch(name) is None:
+    """Refuses whatever tasks could not name as a queue. `what` names the thing, such as "queue"."""
+    if not is_name(name, kind=NameKind.QUEUE):
         raise InvalidArgument(
             f"{name!r} is not the name of a {what}",
             reason="INVALID_NAME",
             field="name",
-            limit="1 to 63 characters of a-z, 0-9 and -",
+            limit=f"1 to {RULES[NameKind.QUEUE].max_length} {RULES[NameKind.QUEUE].words}",
             mend="Choose another name.",
         )
 

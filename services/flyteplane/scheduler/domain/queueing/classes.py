@@ -55,6 +55,8 @@ class ClusterRoom:
     cpu_millis: int = 0
     memory_bytes: int = 0
     accelerators: Accelerators = field(default_factory=dict)
+    has_nodes: bool = True
+    """Whether it chooses among nodes by what a class says of pods; processes of one machine do not."""
 
     def never_fits(self, demand: Demand) -> bool:
         """True for a demand that even an empty cluster cannot meet. Cpu can be shared, so that an attempt that asks for

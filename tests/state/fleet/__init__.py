@@ -1,0 +1,1 @@
+"""Several scheduler processes, pods that outlive them, and everything between that can fail; in virtual time."""

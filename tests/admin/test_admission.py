@@ -51,7 +51,10 @@ REFUSALS: dict[str, tuple[Change, str]] = {
     "too many variables": (with_settings(env={f"A{i}": "x" for i in range(1001)}), "settings.env"),
     "bad label": (with_settings(labels={"team": "not a label"}), "settings.labels[team]"),
     "label of the platform": (with_settings(labels={"flyteplane.dev/run": "other"}), "settings.labels"),
-    "annotation of the platform": (with_settings(annotations={"flyteplane.dev/worker": "other"}), "settings.annotations"),
+    "annotation of the platform": (
+        with_settings(annotations={"flyteplane.dev/worker": "other"}),
+        "settings.annotations",
+    ),
     "bad annotation key": (with_settings(annotations={"a b": "c"}), "settings.annotations key"),
     "annotations of a megabyte": (with_settings(annotations={"a": "x" * 300_000}), "settings.annotations"),
     "bad queue": (with_settings(queue="no spaces"), "settings.queue"),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, inspect, text
+from tests.support.postgres import database_url
 
 from flyteplane.admin.application.ports import PhaseBatch, PhaseChange
 from flyteplane.admin.domain.project import Project
@@ -20,7 +21,6 @@ from flyteplane.admin.store.runs import SqlRunStore
 from flyteplane.foundation.errors import AlreadyExists, FailedPrecondition, NotFound
 from flyteplane.records import Database, migrate, open_database
 from flyteplane.records.migrate import run_revisions
-from tests.support.postgres import database_url
 
 PACKAGE = "flyteplane.admin.store.migrations"
 

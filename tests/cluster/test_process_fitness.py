@@ -4,8 +4,8 @@ import pytest
 from tests.scheduler.harness import task
 
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
-from flyteplane.foundation.errors import InvalidArgument
 from flyteplane.cluster.process_fitness import process_fitness
+from flyteplane.foundation.errors import InvalidArgument
 
 
 def _with_gpu(spec: TaskSpec) -> None:

@@ -14,7 +14,7 @@ from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder, WorkerReport
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteapi.task.v1.value_pb2 import Payload
 from flyteplane.cluster.memory import MemoryCluster
-from flyteplane.cluster.ports import ClusterCapacity, PodConstraints
+from flyteplane.cluster.ports import Cluster, ClusterCapacity, PodConstraints
 from flyteplane.cluster.process_fitness import process_fitness
 from flyteplane.foundation.clock import ManualClock
 from flyteplane.scheduler.application.intake import NewRun
@@ -53,8 +53,9 @@ NO_LIMIT = ClusterCapacity(cpu_millis=0, memory_bytes=0)
 class LikeProcesses(MemoryCluster):
     """A cluster in memory that refuses what processes refuse."""
 
-    def __init__(self, *, name: str = "local", capacity: ClusterCapacity = NO_LIMIT) -> None:
-        super().__init__(name=name, capacity=capacity)
+    def __init__(self, *, name: str = "local", capacity: ClusterCapacity = NO_LIMIT, cpu_millis: int = 0) -> None:
+        room = ClusterCapacity(cpu_millis=cpu_millis, memory_bytes=0) if cpu_millis else capacity
+        super().__init__(name=name, capacity=room)
 
     def refuse_unfit(self, task: TaskSpec, constraints: PodConstraints) -> None:
         """See the port."""
@@ -137,6 +138,8 @@ class Bench:
         self.cache = MemoryCache()
         self.administration = MemoryAdministration(self.records)
         self.room = room
+        self.clusters: Sequence[Cluster] = ()
+        """Set before a start: other clusters than one like processes with the room."""
         self.failures: list[BaseException] = []
         self.workers = ScriptedWorkers()
         self.scheduler: Scheduler
@@ -152,7 +155,7 @@ class Bench:
             cache=self.cache,
             clock=self.clock,
             administration=self.administration.open(),
-            clusters=[LikeProcesses(capacity=self.room)],
+            clusters=self.clusters or [LikeProcesses(capacity=self.room)],
             pool_clusters=["local"],
         )
         self.scheduler = Scheduler(parts, on_failure=self.failures.append)

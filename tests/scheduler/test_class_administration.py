@@ -57,6 +57,23 @@ async def test_a_class_that_must_be_new_or_must_exist_is_checked(world: World) -
         await world.classes.put(SMALL, must_be_new=True)
 
 
+async def test_what_acts_on_pods_only_is_refused_where_no_cluster_has_pods() -> None:
+    machine = ClusterRoom(name="machine", cpu_millis=4000, has_nodes=False)
+    world = World(clusters=(machine, PROD))
+    await world.lead()
+    for given in (
+        {"node_selector": {"pool": "gpu"}},
+        {"tolerations_json": '[{"key": "gpu", "operator": "Exists"}]'},
+        {"priority_class": "high"},
+    ):
+        with pytest.raises(InvalidArgument, match="no effect") as refused:
+            await world.classes.put(ResourceClass(name="c", clusters=("machine",), **given))
+        assert refused.value.field in given
+        for clusters in (("prod",), ("machine", "prod"), ()):
+            await world.classes.put(ResourceClass(name="c", clusters=clusters, **given))
+    await world.classes.put(ResourceClass(name="plain", clusters=("machine",)))
+
+
 async def test_a_class_of_an_unknown_cluster_is_refused(world: World) -> None:
     with pytest.raises(InvalidArgument, match="mars"):
         await world.classes.put(ResourceClass(name="c", clusters=("mars",)))

@@ -23,6 +23,8 @@ from flyteapi.scheduler.v1.scheduler_service_pb2_grpc import (
 from flyteapi.task.v1.value_pb2 import Payload
 from flyteplane.rpc.inprocess import InProcessServer
 from flyteplane.scheduler.application.cluster_list import ClusterList
+from flyteplane.scheduler.application.queue_admin import QueueAdministration
+from flyteplane.scheduler.domain.queueing.settings import QueueSettings
 from flyteplane.scheduler.servicer import SchedulerServicer
 from flyteplane.scheduler.servicer_clusters import ClusterServicer
 
@@ -139,6 +141,22 @@ async def test_an_action_is_told_with_its_task_and_attempts(face: Face) -> None:
     assert not got.action.HasField("error")
     data = await face.runs.GetActionData(api.GetActionDataRequest(action=_root()))
     assert (data.inputs.inline, data.outputs.inline) == (b"in", b"out")
+
+
+async def test_an_action_is_told_with_the_queue_that_it_is_in(face: Face) -> None:
+    queues = QueueAdministration(face.bench.scheduler.administration)
+    await queues.put(QueueSettings(name="of-run"))
+    await queues.put(QueueSettings(name="of-task"))
+    await face.submit(queue="of-run")
+    await face.bench.started("a0")
+    child = task("env.child")
+    child.queue = "of-task"
+    await face.bench.call("a0", "c1", child)
+    page = await face.runs.ListActions(api.ListActionsRequest(run=RUN))
+    assert [action.header.queue for action in page.actions] == ["of-run", "of-task"]
+    await face.bench.succeed("a0")
+    ended = await face.runs.GetAction(api.GetActionRequest(action=_root()))
+    assert ended.action.header.queue == "of-run"
 
 
 def _reads(face: Face) -> dict[str, Callable[[ActionId], Awaitable[object]]]:

@@ -18,7 +18,7 @@ from flyteplane.scheduler.domain.state import Aborted, Change, Failed
 from flyteplane.scheduler.store.memory_records import MemoryOwner, MemoryRecords
 
 if TYPE_CHECKING:
-    from flyteplane.scheduler.application.living import Action, Attempt, Run
+    from flyteplane.scheduler.application.living import Action, Attempt
     from flyteplane.scheduler.application.ports import Placement
     from flyteplane.scheduler.domain.queueing.slots import Slot
 

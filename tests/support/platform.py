@@ -19,7 +19,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -37,14 +37,21 @@ DIE_WITH_PARENT: Final = (
 
 
 class PlatformUnderTest:
-    """A platform on a folder; not started yet."""
+    """A platform on a folder; not started yet. `options` are further words for the launcher's command line."""
 
     def __init__(
-        self, data: Path, *, endpoint: str = "", env: Mapping[str, str] | None = None, said: Path | None = None
+        self,
+        data: Path,
+        *,
+        endpoint: str = "",
+        env: Mapping[str, str] | None = None,
+        said: Path | None = None,
+        options: Sequence[str] = (),
     ) -> None:
         self.data = data
         self.endpoint = ""
         self._asked_endpoint = endpoint
+        self._options = options
         self._said = said or data.with_name(f"{data.name}-said.txt")
         self._process: subprocess.Popen[bytes] | None = None
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("FLYTE_", "LC_"))}
@@ -69,6 +76,7 @@ class PlatformUnderTest:
         command = [sys.executable, "-m", "flyteplane.launcher", "--data", str(self.data), "--ready-fd", str(writing)]
         if self._asked_endpoint:
             command += ["--endpoint", self._asked_endpoint]
+        command += self._options
         try:
             with self._said.open("ab") as said:
                 self._process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Labels and annotations that users give to what becomes a pod: the rules of Kubernetes, and the keys that nobody may set.
+"""Labels and annotations of what becomes a pod: the rules of Kubernetes, and the keys that users may not set.
 
 The platform finds and adopts its pods by labels and annotations below its own domain. Whoever could set one of these
 could have a pod taken for another attempt's, so they are refused wherever users write labels.

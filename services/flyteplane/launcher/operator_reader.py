@@ -224,8 +224,8 @@ class _Reader:
             other = first.setdefault((one.kubeconfig, one.context, one.installation), one.name)
             if other != one.name:
                 words = (
-                    f"cluster {other!r} reaches the same Kubernetes by the same kubeconfig and context and marks its pods "
-                    f"with {one.installation!r} too: give one of them another installation"
+                    f"cluster {other!r} has the same kubeconfig and context, and marks its pods with "
+                    f"{one.installation!r} too: give one of them another installation"
                 )
                 self._problems.add(("clusters", number, "installation"), words)
 

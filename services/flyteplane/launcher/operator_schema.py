@@ -124,8 +124,8 @@ class KeyReference(Section):
 class Source(Section):
     """`valueFrom` of a variable."""
 
-    secretKeyRef: KeyReference | None = None  # noqa: N815 -- spelled as in a pod
-    configMapKeyRef: KeyReference | None = None  # noqa: N815
+    secretKeyRef: KeyReference | None = None
+    configMapKeyRef: KeyReference | None = None
 
 
 class Variable(Section):
@@ -133,13 +133,18 @@ class Variable(Section):
 
     name: Annotated[str, AfterValidator(_variable_name)]
     value: str | None = None
-    valueFrom: Source | None = None  # noqa: N815
+    valueFrom: Source | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        sources = (self.value, *((self.valueFrom.secretKeyRef, self.valueFrom.configMapKeyRef) if self.valueFrom else ()))
+        sources = (
+            self.value,
+            *((self.valueFrom.secretKeyRef, self.valueFrom.configMapKeyRef) if self.valueFrom else ()),
+        )
         if sum(source is not None for source in sources) != 1:
-            raise ValueError("a variable has a value, a valueFrom.secretKeyRef or a valueFrom.configMapKeyRef: give one")
+            raise ValueError(
+                "a variable has a value, a valueFrom.secretKeyRef or a valueFrom.configMapKeyRef: give one"
+            )
         return self
 
 

@@ -1,4 +1,4 @@
-"""Labels and annotations of pods: what Kubernetes refuses, and what is the platform's, is refused before a run is sent."""
+"""Labels and annotations that Kubernetes refuses, or that are the platform's, are refused before a run is sent."""
 
 from __future__ import annotations
 

@@ -9,13 +9,13 @@ from random import Random
 from types import TracebackType
 from typing import Any, Self
 
+from tests.state.fleet.life import Life, LifeClock
 from tests.state.held_records import HeldRecords
 
 from flyteplane.coordination import Change, Compare, Coordination, KeyValue, MemoryCoordination, Mirror, TxnResult
 from flyteplane.foundation.clock import ManualClock
 from flyteplane.foundation.errors import Aborted, Unavailable
 from flyteplane.scheduler.application.ports import ActionRow, Changes, Records, RunRow
-from tests.state.fleet.life import Life, LifeClock
 
 
 class StoreLine(HeldRecords):

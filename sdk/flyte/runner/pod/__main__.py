@@ -8,8 +8,8 @@ import sys
 import flyte.runner.pod.common  # noqa: F401
 from flyte.runner.contact import Contact
 from flyte.runner.pod.child import fork_worker
-from flyte.spec.worker_exits import MISCONFIGURED
 from flyte.runner.pod.settings import PodSettings, SettingsError
+from flyte.spec.worker_exits import MISCONFIGURED
 
 
 def main() -> int:

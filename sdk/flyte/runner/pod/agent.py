@@ -22,7 +22,6 @@ import grpc
 
 from flyte.runner.contact import Contact
 from flyte.runner.linux import adopt_orphans
-from flyte.spec import worker_exits as exit_codes
 from flyte.runner.pod.attempt import PodAttempt
 from flyte.runner.pod.child import Child
 from flyte.runner.pod.data_client import DataClient
@@ -37,6 +36,7 @@ from flyte.runner.pod.settings import PodSettings
 from flyte.runner.pod.startup_frame import startup_frame
 from flyte.runner.pod.tee import Tee
 from flyte.runner.pod.worker_link import OutputPipe, WorkerLink
+from flyte.spec import worker_exits as exit_codes
 from flyteapi.scheduler.v1.worker_service_pb2 import WorkerReport
 
 FIRST_CONTACT_S: Final = 600.0

@@ -16,7 +16,6 @@ import socket
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from flyte.spec import worker_exits as exit_codes
 from flyte.runner.pod.endings import CannotRun, end_of_worker, exit_code_of
 from flyte.runner.pod.memory_events import MemoryEvents
 from flyte.runner.pod.outbox import Outbox
@@ -24,6 +23,7 @@ from flyte.runner.pod.preparation import Preparation
 from flyte.runner.pod.raw_output import RawOutput
 from flyte.runner.pod.tee import Tee
 from flyte.runner.startup import PROTOCOL
+from flyte.spec import worker_exits as exit_codes
 from flyte.spec.masking import Mask
 from flyte.spec.version import __version__
 from flyteapi.scheduler.v1.worker_service_pb2 import (

@@ -48,8 +48,8 @@ class ClassAdministration:
     async def put(self, shape: ResourceClass, *, must_be_new: bool = False, must_exist: bool = False) -> ClassView:
         """Creates or replaces a class; durable on return.
 
-        Raises InvalidArgument (unknown cluster, settings of pods without a cluster that has any), AlreadyExists (`must_be_new`), NotFound (`must_exist`),
-        FailedPrecondition (it stands in the operator's file).
+        Raises InvalidArgument (unknown cluster, settings of pods where no cluster has pods), AlreadyExists
+        (`must_be_new`), NotFound (`must_exist`), FailedPrecondition (it stands in the operator's file).
         """
         given = self._administration
         refuse_unknown_clusters(shape.clusters, clusters=given.clusters)

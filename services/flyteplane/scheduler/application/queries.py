@@ -18,16 +18,18 @@ from flyteapi.scheduler.v1.scheduler_service_pb2 import (
     GetActionDataResponse,
     GetActionResponse,
     ListActionsResponse,
+    RunSettings,
 )
 from flyteplane.foundation.errors import InvalidArgument, NotFound
 from flyteplane.scheduler.application import wire
 from flyteplane.scheduler.application.explaining import explain_ended, explain_living
+from flyteplane.scheduler.application.intake import queue_of
 from flyteplane.scheduler.domain.phases import Phase
 from flyteplane.scheduler.domain.state import Aborted, ActionState, AttemptRecord
 
 if TYPE_CHECKING:
     from flyteplane.scheduler.application.engine import Engine
-    from flyteplane.scheduler.application.ports import ActionRow, Records, RunKey
+    from flyteplane.scheduler.application.ports import ActionRow, Records, RunKey, RunRow
     from flyteplane.scheduler.application.tasks import Tasks
 
 DEFAULT_PAGE = 100
@@ -44,13 +46,15 @@ class Queries:
 
     async def get(self, key: RunKey, name: str) -> GetActionResponse:
         """One action with its task and attempts. Raises NotFound."""
-        row = await self._row(key, name)
+        run = await self._run(key)
+        row = await self._action(run, name)
         state = wire.state_of(row)
         task = await self._tasks.load(row.task_digest)
         attempts = [wire.attempt_message(record) for record in state.history]
         if state.attempt and state.attempt > len(state.history):
             attempts.append(wire.attempt_message(_present(state)))
-        return GetActionResponse(action=await self._message(key, row), task=task.spec, attempts=attempts)
+        action = await self._message(run, row, settings=self._settings(run))
+        return GetActionResponse(action=action, task=task.spec, attempts=attempts)
 
     async def data(self, key: RunKey, name: str) -> GetActionDataResponse:
         """Inputs and outputs of an action. Raises NotFound."""
@@ -61,11 +65,12 @@ class Queries:
         self, key: RunKey, *, parent: str, phases: Sequence[int], page_size: int, page_token: str
     ) -> ListActionsResponse:
         """Actions in order of acceptance. Raises NotFound, InvalidArgument."""
-        run_id = await self._run_id(key)
+        run = await self._run(key)
+        settings = self._settings(run)
         limit = min(page_size or DEFAULT_PAGE, LARGEST_PAGE)
         after = _position(page_token)
-        rows = await self._records.actions(run_id, after=after, limit=limit + 1, parent=parent, phases=phases)
-        messages = [await self._message(key, row) for row in rows[:limit]]
+        rows = await self._records.actions(run.id, after=after, limit=limit + 1, parent=parent, phases=phases)
+        messages = [await self._message(run, row, settings=settings) for row in rows[:limit]]
         token = _token(rows[limit - 1].ordinal) if len(rows) > limit else ""
         return ListActionsResponse(actions=messages, next_page_token=token)
 
@@ -95,21 +100,28 @@ class Queries:
         row = await self._row(key, name)
         return row.attempt, Phase(row.phase).terminal
 
-    async def _run_id(self, key: RunKey) -> int:
+    async def _run(self, key: RunKey) -> RunRow:
         run = self._engine.runs.get(key)
         row = run.row if run is not None else await self._records.run(key)
         if row is None:
             raise NotFound(f"run {key} does not exist", field="run")
-        return row.id
-
-    async def _row(self, key: RunKey, name: str) -> ActionRow:
-        row = await self._records.action(await self._run_id(key), name)
-        if row is None:
-            raise NotFound(f"action {name} of run {key} does not exist", field="action.name")
         return row
 
-    async def _message(self, key: RunKey, row: ActionRow) -> ActionStateMessage:
-        task = await self._tasks.load(row.task_digest)
+    def _settings(self, run: RunRow) -> RunSettings:
+        living = self._engine.runs.get(run.key)
+        return living.settings if living is not None else RunSettings.FromString(run.settings)
+
+    async def _row(self, key: RunKey, name: str) -> ActionRow:
+        return await self._action(await self._run(key), name)
+
+    async def _action(self, run: RunRow, name: str) -> ActionRow:
+        row = await self._records.action(run.id, name)
+        if row is None:
+            raise NotFound(f"action {name} of run {run.key} does not exist", field="action.name")
+        return row
+
+    async def _message(self, run: RunRow, row: ActionRow, *, settings: RunSettings) -> ActionStateMessage:
+        key, task = run.key, await self._tasks.load(row.task_digest)
         state = wire.state_of(row)
         message = ActionStateMessage(
             id=ActionId(run=RunId(project=key.project, domain=key.domain, name=key.name), name=row.name),
@@ -119,7 +131,7 @@ class Queries:
                 short_name=task.spec.short_name,
                 task_digest=row.task_digest,
                 group=row.group_label,
-                queue=task.spec.queue or "default",
+                queue=queue_of(task, settings),
             ),
             phase=wire.phase_of(state.phase),
             attempt=state.attempt,

@@ -97,11 +97,30 @@ def _demand(spec: TaskSpec) -> Demand:
     """What an attempt occupies. Quantities that cannot be read count as none; the check refuses them."""
     resources = spec.resources
     try:
+        if spec.HasField("pod_template") and spec.pod_template.pod_template_json:
+            return _demand_of_pod(spec)
         cpu = parse_cpu_millis(resources.cpu) if resources.cpu else DEFAULT_CPU_MILLIS
         memory = parse_bytes(resources.memory) if resources.memory else 0
-    except ValueError:
+    except (ValueError, PlatformError):
         return Demand(cpu_millis=DEFAULT_CPU_MILLIS)
     return Demand(cpu_millis=cpu, memory_bytes=memory, accelerators=_accelerators(resources.accelerator))
+
+
+def _demand_of_pod(spec: TaskSpec) -> Demand:
+    """The whole pod counts: its sidecars, and what the template gives the task where the task asks for nothing."""
+    # Few tasks have a template, and what judges them takes its time to load.
+    from flyteplane.cluster.pods import DEFAULT_DEVICES, pod_demand
+
+    whole = pod_demand(spec.resources, spec.pod_template)
+    asked = dict(_accelerators(spec.resources.accelerator))
+    if not asked:
+        classes = {rule.resource: device_class for device_class, rule in DEFAULT_DEVICES.items()}
+        asked = {classes[name]: count for name, count in whole.devices.items() if name in classes}
+    return Demand(
+        cpu_millis=whole.cpu_millis or DEFAULT_CPU_MILLIS,
+        memory_bytes=whole.memory_bytes,
+        accelerators=tuple(sorted(asked.items())),
+    )
 
 
 def _accelerators(asked: Accelerator) -> tuple[tuple[str, int], ...]:

@@ -17,6 +17,8 @@ import pytest
 
 from flyteapi.admin.v1.identity_service_pb2 import WhoAmIRequest
 from flyteapi.admin.v1.identity_service_pb2_grpc import IdentityServiceStub
+from flyteapi.scheduler.v1.queue_service_pb2 import ListQueuesRequest
+from flyteapi.scheduler.v1.queue_service_pb2_grpc import QueueServiceStub
 from flyteplane.rpc.client import open_channel
 
 START_WITHIN_S = 60
@@ -132,6 +134,44 @@ def test_an_address_that_others_could_reach_is_refused_in_one_line(folder: Path)
     assert code == 2
     assert "other machines" in one_line(said)
     assert not folder.exists()
+
+
+async def queue_names(launched: Launched) -> list[str]:
+    async with open_channel(launched.endpoint) as channel:
+        listed = await QueueServiceStub(channel).ListQueues(ListQueuesRequest())
+    return [queue.name for queue in listed.queues]
+
+
+def await_logged(folder: Path, words: str) -> None:
+    """Returns once the log has the words."""
+    deadline = time.monotonic() + 20
+    while words not in (log := (folder / "platform.log").read_text()):
+        assert time.monotonic() < deadline, log
+        time.sleep(0.02)
+
+
+async def test_sighup_takes_a_new_operator_file_and_a_wrong_one_changes_nothing(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "flyteplane.yaml"
+    file.write_text("queues: [{name: one}]")
+    launched = Launched(folder, "--config", str(file))
+    assert await queue_names(launched) == ["default", "one"]
+    file.write_text("queues: [{name: two}]")
+    launched.process.send_signal(signal.SIGHUP)
+    await_logged(folder, "operator_file_taken")
+    assert await queue_names(launched) == ["default", "two"]
+    file.write_text("queues: [{name: THREE}]")
+    launched.process.send_signal(signal.SIGHUP)
+    await_logged(folder, "queues[0].name: 'THREE'")
+    assert await queue_names(launched) == ["default", "two"]
+    assert launched.end() == (0, "")
+
+
+async def test_sighup_without_an_operator_file_only_says_so(folder: Path) -> None:
+    launched = Launched(folder)
+    launched.process.send_signal(signal.SIGHUP)
+    await_logged(folder, "started without --config")
+    assert await queue_names(launched) == ["default"]
+    assert launched.end() == (0, "")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")

@@ -431,3 +431,13 @@ async def test_the_last_retry_of_an_interruptible_task_is_not_interruptible(pods
     await settle()
     assert pods.pod.spec.pod is not None
     assert not pods.pod.spec.pod.interruptible
+
+
+async def test_a_leader_that_steps_down_hears_nothing_more_of_its_pods(pods: Pods) -> None:
+    await pods.stage.submit(task())
+    await pods.run()
+    pod, engine = pods.pod, pods.stage.scheduler.engine
+    await pods.fresh.close()
+    pod.exit(code=3)
+    await settle()
+    assert list(engine.attempts) == [pods.lease], "its end is for the next leader to judge"

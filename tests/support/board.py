@@ -1,11 +1,11 @@
-"""What pods tell the test while they run: lines of JSON over a connection, so that nothing is polled and no disk shared.
+"""What pods tell the test while they run: lines of JSON over a connection, nothing is polled.
 
     with Board() as board:
         run = flyte.run(task, board.address)
         board.await_entries(10)         # returns when ten lines have come
 
-A line is acknowledged once it is in the book, so a task that goes on knows that the test knows. The end of a connection is
-news as well: a task that keeps one open shows by it that it lives.
+A line is acknowledged once it is in the book, so a task that goes on knows that the test knows. The end of a connection
+is news as well: a task that keeps one open shows by it that it lives.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ class Board:
             return list(self._entries)
 
     def starts(self) -> Counter[str]:
-        """How many lines each action has written."""
-        return Counter(entry.action for entry in self.entries())
+        """How often each action has said that it begins: lines with another word are left out."""
+        return Counter(entry.action for entry in self.entries() if "word" not in entry.said)
 
     def await_entries(
         self, count: int, *, where: Callable[[Entry], bool] = lambda entry: True, within_s: float = 60.0
@@ -105,6 +105,10 @@ class Board:
         assert came, f"{len(found)} of {count} lines came within {within_s:g} s"
         return found
 
+    def await_said(self, word: str, *, count: int = 1, within_s: float = 60.0) -> list[Entry]:
+        """The same for lines that say this word."""
+        return self.await_entries(count, where=lambda entry: entry.said.get("word") == word, within_s=within_s)
+
     def await_end_of(self, peer: str, *, within_s: float) -> float:
         """Returns once a connection from this address has ended, and when that was. Fails when it stays open."""
         with self._news:
@@ -113,7 +117,7 @@ class Board:
             return dict(self._ended)[peer]
 
     def assert_ran_once(self, actions: Set[str]) -> None:
-        """Fails unless each of the actions wrote exactly one line."""
+        """Fails unless each of the actions began exactly once."""
         starts = self.starts()
         wrong = {action: starts[action] for action in actions if starts[action] != 1}
         assert not wrong, f"actions that did not run exactly once: {wrong}"

@@ -20,7 +20,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -166,10 +166,18 @@ class Deployment:
     Args:
         config: text of the operator's file.
         options: further words for the command line of every process.
+        options_of: and of single processes, by name.
     """
 
     def __init__(
-        self, data: Path, etcd: EtcdServer, *, schedulers: int = 2, config: str = "", options: Sequence[str] = ()
+        self,
+        data: Path,
+        etcd: EtcdServer,
+        *,
+        schedulers: int = 2,
+        config: str = "",
+        options: Sequence[str] = (),
+        options_of: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.data = data
         self._etcd = etcd
@@ -179,8 +187,11 @@ class Deployment:
             options = [*options, "--config", str(file)]
         carried = {SERVICES: CARRIED}
         carried.update({f"s{number}": "scheduler" for number in range(1, schedulers + 1)})
+        own = options_of or {}
         self._processes = {
-            name: ServiceUnderTest(data, name, services=services, etcd=etcd.endpoint, options=options)
+            name: ServiceUnderTest(
+                data, name, services=services, etcd=etcd.endpoint, options=[*options, *own.get(name, ())]
+            )
             for name, services in carried.items()
         }
 

@@ -18,8 +18,9 @@ from typing import Any, Final
 from uuid import uuid4
 
 import pytest
-from kubernetes import client, config, watch
+from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
+from kubernetes.watch import Watch
 
 #: Where a run of the tests' own project lives, behind the name.
 SCOPE: Final = "flytesnacks-development"
@@ -45,9 +46,11 @@ class KubernetesUnderTest:
         self.namespace = f"{self.name}-{SCOPE}"
         self.image = os.environ[IMAGE_VARIABLE]
         self.kubeconfig = Path(os.environ["KUBECONFIG"])
-        self._api = config.new_client_from_config(str(self.kubeconfig))
-        self.core = client.CoreV1Api(self._api)
-        self.admission = client.AdmissionregistrationV1Api(self._api)
+        # What is typed of the client is generated, with every field optional: of no help here.
+        connect: Any = config.new_client_from_config
+        self._api = connect(str(self.kubeconfig))
+        self.core: Any = client.CoreV1Api(self._api)
+        self.admission: Any = client.AdmissionregistrationV1Api(self._api)
         self.host = os.environ.get(HOST_VARIABLE) or self._own_address()
 
     def _own_address(self) -> str:
@@ -108,8 +111,7 @@ class KubernetesUnderTest:
         within_s: float,
     ) -> bool:
         """Keeps the table up to date until it is as wanted; False if the watch ended before."""
-        watching = watch.Watch()
-        for event in watching.stream(
+        for event in _stream(
             self.core.list_pod_for_all_namespaces,
             label_selector=self._selector(run),
             resource_version=version,
@@ -121,7 +123,6 @@ class KubernetesUnderTest:
             else:
                 pods[pod.metadata.uid] = pod
             if wanted(list(pods.values())):
-                watching.stop()
                 return True
         return False
 
@@ -147,35 +148,21 @@ class KubernetesUnderTest:
         """Deletes a pod as somebody at a terminal would who is in a hurry."""
         self.core.delete_namespaced_pod(pod.metadata.name, pod.metadata.namespace, grace_period_seconds=1)
 
-    def text_of(self, kinds: Sequence[str]) -> str:
-        """Everything of some kinds that the API server shows in the platform's namespace, as text."""
-        found = []
-        for kind in kinds:
-            path = f"/api/v1/namespaces/{self.namespace}/{kind}"
-            answer = self._api.call_api(
-                "GET",
-                path,
-                header_params={"Accept": "application/json"},
-                auth_settings=["BearerToken"],
-                response_type="object",
-                _return_http_data_only=True,
-            )
-            found.append(json.dumps(answer))
-        return "\n".join(found)
+    def text_of(self, *kinds: str) -> str:
+        """Everything of some kinds that lies in the platform's namespace, as the API server shows it."""
+        listings = (getattr(self.core, f"list_namespaced_{kind}") for kind in kinds)
+        return "\n".join(str(listing(self.namespace, _preload_content=False).data) for listing in listings)
 
     def make_namespace(self) -> None:
-        """Makes the platform's namespace ahead of it, for what has to lie in it; returns once pods can be made there."""
+        """Makes the platform's namespace ahead of it, for what has to lie in it; returns once it can have pods."""
         body = {"metadata": {"name": self.namespace}}
         try:
             self.core.create_namespace(body)
         except ApiException as error:
             if error.status != 409:
                 raise
-        watching = watch.Watch()
-        chosen = "metadata.name=default"
-        for _ in watching.stream(
-            self.core.list_namespaced_service_account, self.namespace, field_selector=chosen, timeout_seconds=30
-        ):
+        listing = self.core.list_namespaced_service_account
+        for _ in _stream(listing, self.namespace, field_selector="metadata.name=default", timeout_seconds=30):
             return
         raise AssertionError(f"{self.namespace} has no service account after 30 s")
 
@@ -189,6 +176,16 @@ class KubernetesUnderTest:
         """Leaves nothing behind."""
         self.remove_namespaces()
         self._api.close()
+
+
+def _stream(listing: Any, *arguments: Any, **parameters: Any) -> Iterator[Any]:
+    """The changes that a watch tells, until its time is over."""
+    watch: Any = Watch
+    watching = watch()
+    try:
+        yield from watching.stream(listing, *arguments, **parameters)
+    finally:
+        watching.stop()
 
 
 @contextmanager

@@ -71,3 +71,13 @@ async def events_of(run: Run, from_sequence: int = 1) -> AsyncIterator[Event]:
 def whole_log(run: Run) -> RunLog:
     """The log of a run that has ended, or will end."""
     return RunLog(events_of(run))
+
+
+def follow_until_done(run: Run, count: int) -> RunLog:
+    """The log of a run up to the moment when so many children have succeeded."""
+    log = RunLog()
+    for event in events_of(run):
+        log.add(event)
+        if len(log.succeeded()) >= count:
+            return log
+    raise AssertionError("the run ended before the moment came")

@@ -14,7 +14,7 @@ from tests.support import processes
 from tests.support.deployment import CARRIED, SERVICES, Deployment, ServiceUnderTest
 from tests.support.etcd import EtcdServer, free_ports, require_etcd
 from tests.support.ledger import Ledger
-from tests.support.run_log import RunLog, events_of, whole_log
+from tests.support.run_log import RunLog, follow_until_done, whole_log
 from tests.system.conftest import PROGRAMS
 from tests.system.programs import fan_outs
 
@@ -76,16 +76,6 @@ def three(tmp_path: Path, etcd: EtcdServer) -> Iterator[Deployment]:
 
 def connect(deployment: Deployment) -> None:
     flyte.init(endpoint=deployment.endpoint, root_dir=PROGRAMS)
-
-
-def follow_until_done(run: Run, count: int) -> RunLog:
-    """The log of a run up to the moment when so many children have succeeded."""
-    log = RunLog()
-    for event in events_of(run):
-        log.add(event)
-        if len(log.succeeded()) >= count:
-            return log
-    raise AssertionError("the run ended before the moment came")
 
 
 def assert_right(run: Run, count: int, ledger: Ledger, before: RunLog, *, most_starts: int = 2) -> None:

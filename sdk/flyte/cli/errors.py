@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import sys
+import os
+import select
 import traceback
 
 import rich_click as click
@@ -16,16 +17,31 @@ def report(error: BaseException, *, verbose: bool = False) -> int:
     if isinstance(error, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         return 130
-    if isinstance(error, BrokenPipeError):
-        # Whoever read the output has seen enough.
-        sys.stderr.close()
+    if isinstance(error, BrokenPipeError | SystemExit) and _reader_left():
+        _write_no_more()
         return 0
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 0
     if verbose or not _is_expected(error):
         traceback.print_exception(error)
         return 1
     lines = [str(error) or type(error).__name__, *getattr(error, "__notes__", ())]
     click.echo("Error: " + "\n  ".join(lines), err=True)
     return 1
+
+
+def _reader_left() -> bool:
+    """Tell whether whoever read the output has seen enough, as `head` has; other pipes may break as well."""
+    output = select.poll()
+    output.register(1, 0)
+    return any(event & select.POLLERR for _, event in output.poll(0))
+
+
+def _write_no_more() -> None:
+    """Send what is still to be written nowhere, so that the interpreter does not stumble over it when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
 def _is_expected(error: BaseException) -> bool:

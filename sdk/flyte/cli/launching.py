@@ -10,6 +10,7 @@ import os
 import select
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,17 +30,23 @@ class StartedPlatform:
 
 
 def start_platform(
-    folder: Path, *, detached: bool, timeout_s: float = START_TIMEOUT_S, launcher: str = LAUNCHER
+    folder: Path,
+    *,
+    detached: bool,
+    options: Sequence[str] = (),
+    timeout_s: float = START_TIMEOUT_S,
+    launcher: str = LAUNCHER,
 ) -> StartedPlatform:
     """Start a platform on a folder and return when it is ready.
 
-    `detached` gives it a session of its own, so that it outlives the terminal. Raises PlatformDidNotStart.
+    `detached` gives it a session of its own, so that it outlives the terminal. `options` are for the launcher; paths
+    among them are absolute, because it works in another folder. Raises PlatformDidNotStart.
     """
     said = os.memfd_create("flyte-up-stderr", os.MFD_CLOEXEC)
     ready, writing = os.pipe2(os.O_CLOEXEC)
     try:
         process = subprocess.Popen(
-            [sys.executable, "-m", launcher, "--data", str(folder), "--ready-fd", str(writing)],
+            [sys.executable, "-m", launcher, "--data", str(folder), "--ready-fd", str(writing), *options],
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,

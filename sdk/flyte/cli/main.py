@@ -80,6 +80,7 @@ def main(args: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if args is None else args
     try:
         code = cli.main(args=arguments, prog_name="flyte", standalone_mode=False)
+        sys.stdout.flush()
     except Exit as stop:
         code = stop.exit_code
     except click.Abort:

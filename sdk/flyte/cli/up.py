@@ -20,8 +20,19 @@ data_option = click.option(
 
 @click.command()
 @data_option
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, readable=True, resolve_path=True, path_type=Path),
+    help="The operator's file, flyteplane.yaml: clusters, resource classes, queues. SIGHUP has it read again.",
+)
+@click.option(
+    "--worker-listen",
+    metavar="HOST:PORT",
+    help="Where workers in pods connect, for example 0.0.0.0:7100. Needed for clusters of the kind kubernetes; each "
+    "worker proves itself by a token. Default: services.worker_listen of the operator's file, else nowhere.",
+)
 @click.option("--foreground", is_flag=True, help="Stay in this terminal; Ctrl-C stops the platform.")
-def up(*, data: Path | None, foreground: bool) -> None:
+def up(*, data: Path | None, config: Path | None, worker_listen: str | None, foreground: bool) -> None:
     """Start the platform on this machine.
 
     It keeps everything in one folder, survives the end of this terminal, and carries on with its runs when it is
@@ -29,7 +40,7 @@ def up(*, data: Path | None, foreground: bool) -> None:
     """
     folder = platform_folder(data)
     try:
-        started = start_platform(folder, detached=not foreground)
+        started = start_platform(folder, detached=not foreground, options=_options(config, worker_listen))
     except PlatformDidNotStart as error:
         raise click.ClickException(str(error)) from None
     running = read_platform(folder)
@@ -38,6 +49,11 @@ def up(*, data: Path | None, foreground: bool) -> None:
     _show(running, foreground=foreground, default_folder=data is None)
     if foreground:
         raise SystemExit(_stay(started))
+
+
+def _options(config: Path | None, worker_listen: str | None) -> list[str]:
+    given = {"--config": str(config) if config else "", "--worker-listen": worker_listen or ""}
+    return [word for option, value in given.items() if value for word in (option, value)]
 
 
 def _show(running: RunningPlatform, *, foreground: bool, default_folder: bool) -> None:
@@ -50,11 +66,11 @@ def _show(running: RunningPlatform, *, foreground: bool, default_folder: bool) -
 
 
 def _stay(started: StartedPlatform) -> int:
-    """Wait for the platform; SIGINT and SIGTERM are passed on to it as SIGTERM."""
+    """Wait for the platform; SIGINT, SIGTERM and the end of the terminal (SIGHUP) are passed on to it as SIGTERM."""
 
     def pass_on(_number: int, _frame: FrameType | None) -> None:
         started.process.terminate()
 
-    signal.signal(signal.SIGINT, pass_on)
-    signal.signal(signal.SIGTERM, pass_on)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, pass_on)
     return abs(started.process.wait())

@@ -19,6 +19,7 @@ from flyteplane.cluster.ports import (
     ClusterHealth,
     ExitReason,
     PodConstraints,
+    WorkerChannel,
     WorkerExit,
     WorkerProgress,
     WorkerSink,
@@ -112,6 +113,28 @@ class MemoryWorker:
                 self.say(*self.script(self, order))
 
 
+class _Deaf:
+    """Listens to nothing. Implements `WorkerSink`."""
+
+    def opened(self, name: str, channel: WorkerChannel) -> None:
+        """See the port."""
+
+    def received(self, name: str, reports: Sequence[WorkerReport]) -> None:
+        """See the port."""
+
+    def output(self, name: str, data: bytes) -> None:
+        """See the port."""
+
+    def progress(self, progress: WorkerProgress) -> None:
+        """See the port."""
+
+    def exited(self, exit: WorkerExit) -> None:
+        """See the port."""
+
+
+_DEAF: Final = _Deaf()
+
+
 class MemoryCluster:
     """Implements `Cluster` without processes.
 
@@ -189,6 +212,12 @@ class MemoryCluster:
             return False
         worker.sink = sink
         return True
+
+    def let_go(self) -> None:
+        """See the port."""
+        if self._outlives_owner:
+            for worker in self.workers.values():
+                worker.sink = _DEAF
 
     async def others(self, known: Collection[str]) -> Sequence[str]:
         """See the port."""

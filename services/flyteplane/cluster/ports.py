@@ -237,5 +237,9 @@ class Cluster(Protocol):
     async def stop(self, name: str, *, grace_s: float) -> None:
         """Asks the worker and all its processes to end (SIGTERM), kills them after `grace_s` seconds. Idempotent."""
 
+    def let_go(self) -> None:
+        """Forgets all workers that outlive this process: another owner answers for them from now on. None is stopped or
+        removed, and nothing more is said of any."""
+
     async def close(self) -> None:
-        """Stops all workers and whatever serves them."""
+        """Stops all workers but those that outlive this process, and whatever serves them."""

@@ -7,17 +7,24 @@ has its queues and classes taken, and the rest of it waits for the next start.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from flyteplane.foundation.errors import InvalidArgument
 from flyteplane.launcher.operator_file import OperatorFile
 from flyteplane.observe.logs import get_logger
 from flyteplane.scheduler.domain.queueing.checks import names_any
 
+if TYPE_CHECKING:
+    from flyteplane.scheduler.domain.definitions import Entries
+
 _log = get_logger("launcher.operator_file")
 _AT_START: Final = ("clusters", "coordination", "services")
+
+Take: TypeAlias = "Callable[[Entries], Awaitable[None]]"
+"""Whoever acts on queues and resource classes: the administration of the scheduler that leads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,14 +40,39 @@ class Reread:
 
 
 class OperatorFileKeeper:
-    """Keeps the values of one file. Raises InvalidArgument if the file is wrong at the beginning."""
+    """Keeps the values of one file, beginning with those that the platform was started with."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.current = OperatorFile.read(path)
+    def __init__(self, started_with: OperatorFile) -> None:
+        self.current = started_with
+        self._path = started_with.path
+        self._take: Take | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    async def follow(self, take: Take) -> None:
+        """Tells `take` what holds now and, until somebody else follows, of every change."""
+        async with self._one_at_a_time:
+            self._take = take
+            await take(self.current.entries)
+
+    def unfollow(self) -> None:
+        """Whoever follows no longer acts; a later one is told what holds by then."""
+        self._take = None
+
+    async def take_again(self) -> Reread:
+        """Reads the file again, and tells whoever follows what has changed."""
+        async with self._one_at_a_time:
+            outcome = await asyncio.to_thread(self.reread)
+            if outcome.changed and self._take is not None:
+                await self._take(self.current.entries)
+            if not outcome.problem:
+                _log.info("operator_file_taken", path=str(self._path), changed=outcome.changed)
+            return outcome
 
     def reread(self) -> Reread:
         """Reads the file again and takes over what can change under way. Never raises for what stands in the file."""
+        if self._path is None:
+            _log.warning("operator_file_missing", problem="the platform was started without --config")
+            return Reread(problem="the platform was started without an operator's file")
         try:
             found = OperatorFile.read(self._path)
             waiting = tuple(name for name in _AT_START if getattr(found, name) != getattr(self.current, name))

@@ -21,6 +21,7 @@ from flyteplane.foundation.clock import SystemClock
 from flyteplane.launcher.clusters import open_clusters
 from flyteplane.launcher.endpoint import address_to_listen_on
 from flyteplane.launcher.folder import PlatformFolder
+from flyteplane.launcher.operator_keeper import OperatorFileKeeper
 from flyteplane.launcher.services import (
     SERVICE_NAMES,
     SERVICES,
@@ -46,10 +47,11 @@ STOP_GRACE_S: Final = 0.5
 class Platform:
     """A running platform. Made by `open`."""
 
-    def __init__(self, stack: AsyncExitStack, folder: PlatformFolder, failure: asyncio.Future[None]) -> None:
+    def __init__(self, stack: AsyncExitStack, folder: PlatformFolder, operator: OperatorFile) -> None:
         self._stack = stack
         self._folder = folder
-        self._failure = failure
+        self._operator_file = OperatorFileKeeper(operator)
+        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._endpoint = ""
         self._worker_address = ""
 
@@ -78,7 +80,7 @@ class Platform:
             if on_locked is not None:
                 on_locked(folder)
             address = address_to_listen_on(settings.endpoint, data=folder.path)
-            platform = cls(stack, folder, asyncio.get_running_loop().create_future())
+            platform = cls(stack, folder, settings.operator)
             await platform._start(address, settings, services)
             platform._stack = stack.pop_all()
             return platform
@@ -97,6 +99,10 @@ class Platform:
         """Return never, or raise the error of the service that cannot go on."""
         await asyncio.shield(self._failure)
 
+    async def take_operator_file(self) -> None:
+        """Read the operator's file again; a wrong one changes nothing, and the log says why."""
+        await self._operator_file.take_again()
+
     async def close(self) -> None:
         """Refuse new calls, end those under way, stop the workers, make everything durable. May be called again."""
         self._folder.withdraw()
@@ -108,9 +114,7 @@ class Platform:
         from flyteplane.rpc.server import RpcServer
 
         servers = {name: InProcessServer() for name in SERVICE_NAMES}
-        given = await self._surroundings(
-            settings.operator, {name: server.channel() for name, server in servers.items()}
-        )
+        given = await self._surroundings({name: server.channel() for name, server in servers.items()})
         public = RpcServer(address)
         workers = worker_server(settings.worker_listen) if settings.worker_listen else None
         for entry in services:
@@ -128,15 +132,15 @@ class Platform:
         self._endpoint = await public.start()
         self._folder.announce(endpoint=self._endpoint, version=version())
 
-    async def _surroundings(self, operator: OperatorFile, channels: Mapping[str, grpc.aio.Channel]) -> Surroundings:
+    async def _surroundings(self, channels: Mapping[str, grpc.aio.Channel]) -> Surroundings:
         from flyteplane.coordination.memory import MemoryCoordination
 
-        folder, clock = self._folder, SystemClock()
+        folder, clock, clusters = self._folder, SystemClock(), self._operator_file.current.clusters
         given = surround(
             folder,
             mode="embedded",
-            operator=operator,
-            clusters=await open_clusters(operator.clusters, folder=folder.path, clock=clock, stack=self._stack),
+            operator_file=self._operator_file,
+            clusters=await open_clusters(clusters, folder=folder.path, clock=clock, stack=self._stack),
             # Fencing tokens come from the revision, so a new process begins above those of the one before it.
             coordination=MemoryCoordination(clock=clock, initial_revision=int(clock.now() * 1000)),
             channels=channels,

@@ -5,12 +5,14 @@
     2   could not start; one line on standard error says why
 
 The first SIGTERM or SIGINT stops in order, the second at once: everything acknowledged is durable at any moment.
+SIGHUP has the operator's file read again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import sys
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from flyteplane.launcher.platform import Platform
     from flyteplane.launcher.process_settings import ProcessSettings
     from flyteplane.launcher.service_process import ServiceProcess
+
+_log = logging.getLogger("flyteplane.launcher")
 
 #: After this the process ends whatever still hangs; nothing is lost by that.
 CLOSE_WITHIN_S: Final = 8.0
@@ -51,7 +55,7 @@ def run(settings: PlatformSettings | ProcessSettings, *, ready_fd: int | None = 
 
 
 async def _serve(settings: PlatformSettings | ProcessSettings, ready_fd: int | None) -> int:
-    asked_to_stop = _stop_signals()
+    asked_to_stop, asked_to_read = _stop_signals(), _reading_signal()
     platform = await _open(settings)
     _tell_ready(ready_fd, platform.endpoint)
     # What is here now stays until the end; the collector need not look at it again and again.
@@ -59,9 +63,10 @@ async def _serve(settings: PlatformSettings | ProcessSettings, ready_fd: int | N
     gc.enable()
     failed = asyncio.ensure_future(platform.wait_failed())
     stopped = asyncio.ensure_future(asked_to_stop.wait())
+    reading = asyncio.ensure_future(_read_when_asked(platform, asked_to_read))
     await asyncio.wait([failed, stopped], return_when=asyncio.FIRST_COMPLETED)
     failure = failed.exception() if failed.done() and not failed.cancelled() else None
-    for waiter in (failed, stopped):
+    for waiter in (failed, stopped, reading):
         waiter.cancel()
     await _close(platform.close())
     if failure is None:
@@ -103,6 +108,23 @@ def _stop_signals() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number)
     return asked
+
+
+def _reading_signal() -> asyncio.Event:
+    """An event that SIGHUP sets."""
+    asked = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, asked.set)
+    return asked
+
+
+async def _read_when_asked(platform: Platform | ServiceProcess, asked: asyncio.Event) -> None:
+    while True:
+        await asked.wait()
+        asked.clear()
+        try:
+            await platform.take_operator_file()
+        except Exception:  # A file that cannot be taken must not be the end of a platform that runs.
+            _log.exception("the operator's file could not be taken")
 
 
 def _tell_ready(ready_fd: int | None, endpoint: str) -> None:

@@ -54,6 +54,11 @@ class SchedulerListeners:
         # Elected, it should only have to open its store: what it is made of is loaded now.
         import flyteplane.scheduler.main  # noqa: F401
 
+        async def changed(serving: bool) -> None:
+            if not serving:
+                given.operator_file.unfollow()
+            await self._say_health(serving)
+
         async def open_service(term: Term) -> SchedulerService:
             return await open_scheduler_service(given, epoch=term.epoch, leads=term.leads, fail=term.fail)
 
@@ -64,7 +69,7 @@ class SchedulerListeners:
             open_service=open_service,
             services=self._services,
             workers=self._workers,
-            on_change=self._say_health,
+            on_change=changed,
             on_failure=on_failure,
             lease_ttl_s=lease_ttl_s,
         )

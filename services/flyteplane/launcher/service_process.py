@@ -23,6 +23,7 @@ from flyteplane.foundation.tasks import BackgroundTasks
 from flyteplane.launcher.clusters import ClusterSettings, open_clusters, pool_cluster
 from flyteplane.launcher.coordination import open_etcd
 from flyteplane.launcher.endpoint import address_to_listen_on
+from flyteplane.launcher.operator_keeper import OperatorFileKeeper
 from flyteplane.launcher.others import Others
 from flyteplane.launcher.platform import STOP_GRACE_S, close_service
 from flyteplane.launcher.process_settings import ProcessSettings
@@ -52,6 +53,7 @@ class ServiceProcess:
         self._settings = settings
         self._folder = folder
         self._stack = stack
+        self._operator_file = OperatorFileKeeper(settings.operator)
         self._clock = SystemClock()
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._endpoint = ""
@@ -85,6 +87,10 @@ class ServiceProcess:
     async def wait_failed(self) -> None:
         """Return never, or raise the error of the service that cannot go on."""
         await asyncio.shield(self._failure)
+
+    async def take_operator_file(self) -> None:
+        """Read the operator's file again; a wrong one changes nothing, and the log says why."""
+        await self._operator_file.take_again()
 
     async def close(self) -> None:
         """Give the lead away, refuse new calls, make everything durable. May be called again."""
@@ -135,7 +141,7 @@ class ServiceProcess:
         given = surround(
             self._folder,
             mode="services",
-            operator=self._settings.operator,
+            operator_file=self._operator_file,
             clusters=await self._open_clusters(),
             coordination=coordination,
             channels=channels,

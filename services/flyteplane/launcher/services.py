@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from flyteplane.foundation.ids import IdSource
     from flyteplane.launcher.folder import PlatformFolder
     from flyteplane.launcher.operator_file import OperatorFile
+    from flyteplane.launcher.operator_keeper import OperatorFileKeeper
     from flyteplane.objects import FolderObjectStore
     from flyteplane.objects.bundles import BundleStore
     from flyteplane.rpc.tokens import TokenMinter, TokenVerifier
@@ -54,8 +55,8 @@ class Surroundings:
     version: str
     mode: str
     """How the platform runs, as clients are told: "embedded", or "services" when it is several processes."""
-    operator: OperatorFile
-    """What the operator's file says; the defaults without one."""
+    operator_file: OperatorFileKeeper
+    """Holds what the operator's file says, and reads it again."""
     clock: TimerClock
     ids: IdSource
     objects: FolderObjectStore
@@ -70,6 +71,11 @@ class Surroundings:
     """Make and read the tokens with which attempts and replicas prove who they are."""
     fail: Callable[[BaseException], None]
     """Called by a service that cannot go on; the whole platform then ends."""
+
+    @property
+    def operator(self) -> OperatorFile:
+        """What the operator's file says now; the defaults without one."""
+        return self.operator_file.current
 
     def database_url(self, service: str) -> str:
         """Where a service keeps its records: in the operator's database, or in a file of the folder."""
@@ -117,7 +123,7 @@ async def open_scheduler_service(
     from flyteplane.rpc.tokens import attempt_token_mint
     from flyteplane.scheduler.main import SchedulerSettings, open_scheduler
 
-    return await open_scheduler(
+    service = await open_scheduler(
         settings=SchedulerSettings(
             database_url=given.database_url("scheduler"),
             logs=given.folder.logs,
@@ -139,6 +145,8 @@ async def open_scheduler_service(
         file=given.operator.entries,
         on_failure=fail,
     )
+    await given.operator_file.follow(service.scheduler.administration.take_file)
+    return service
 
 
 async def _open_cache(given: Surroundings) -> OpenService:

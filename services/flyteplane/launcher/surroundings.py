@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from flyteplane.coordination.port import Coordination
     from flyteplane.foundation.clock import TimerClock
     from flyteplane.launcher.folder import PlatformFolder
-    from flyteplane.launcher.operator_file import OperatorFile
+    from flyteplane.launcher.operator_keeper import OperatorFileKeeper
 
 
 def surround(
     folder: PlatformFolder,
     *,
     mode: str,
-    operator: OperatorFile,
+    operator_file: OperatorFileKeeper,
     clusters: Sequence[Cluster],
     coordination: Coordination,
     channels: Mapping[str, grpc.aio.Channel],
@@ -41,7 +41,7 @@ def surround(
         folder=folder,
         version=version(),
         mode=mode,
-        operator=operator,
+        operator_file=operator_file,
         clock=clock,
         ids=ids,
         objects=objects,

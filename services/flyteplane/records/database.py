@@ -88,7 +88,7 @@ async def open_database(
             raise FailedPrecondition(
                 f"{address.name} needs the package asyncpg",
                 reason="STORE_DRIVER_MISSING",
-                mend="Install flyteplane[postgres].",
+                mend="Install it: pip install 'flyteplane[postgres]'.",
             ) from error
         return await open_postgres(address, readers=readers, busy_timeout_s=busy_timeout_s, patience_s=patience_s)
     raise InvalidArgument(

@@ -14,6 +14,33 @@ from tests.support.fake_kubernetes import FakeKubernetes, until
 from flyteplane.cluster.kubernetes.settings import KubernetesSettings
 from flyteplane.foundation.errors import InvalidArgument, PermissionDenied, Unavailable
 
+_WITHOUT_CLIENT = """
+import asyncio, sys
+sys.modules[sys.argv[1]] = None
+from flyteplane.cluster.kubernetes.adapter import KubernetesCluster
+from flyteplane.cluster.kubernetes.settings import KubernetesSettings
+from flyteplane.foundation.errors import FailedPrecondition
+
+async def main():
+    settings = KubernetesSettings(name="prod", default_image="i", worker_endpoints=("a:1",), kubeconfig=__file__)
+    try:
+        await KubernetesCluster(settings).open(must_answer=False)
+    except FailedPrecondition as error:
+        print(error)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("package", ["kubernetes", "aiohttp"])
+def test_without_the_client_the_command_that_installs_it_is_named(package: str, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(_WITHOUT_CLIENT)
+    done = subprocess.run(
+        [sys.executable, str(program), package], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "pip install 'flyteplane[kubernetes]'" in done.stdout
+
 
 async def test_a_missing_kubeconfig_is_named(open_cluster: OpenCluster) -> None:
     with pytest.raises(InvalidArgument, match="there is no kubeconfig /nowhere/config") as refused:

@@ -52,6 +52,46 @@ def test_starting_returns_when_the_platform_says_that_it_is_ready(tmp_path: Path
         started.process.wait()
 
 
+def test_options_reach_the_launcher(tmp_path: Path, launcher: Launcher) -> None:
+    program = READY + f"open({str(tmp_path / 'given')!r}, 'w').write(' '.join(sys.argv[5:]))\n"
+    started = start_platform(tmp_path, detached=True, launcher=launcher(program), options=["--config", "/a.yaml"])
+    started.process.wait()
+    assert (tmp_path / "given").read_text() == "--config /a.yaml"
+
+
+def test_a_config_that_is_not_there_is_refused_before_anything_starts(flyte: Flyte, here: Path) -> None:
+    finished = flyte("up", "--config", "none.yaml")
+    assert finished.code == 2
+    assert "none.yaml" in finished.err
+    assert not (here / "platform").exists()
+
+
+def test_a_wrong_config_is_told_by_line_and_place(flyte: Flyte, here: Path) -> None:
+    (here / "flyteplane.yaml").write_text("queues:\n  - {name: q, dept: 3}\n")
+    finished = flyte("up", "--config", "flyteplane.yaml")
+    assert finished.code == 1
+    assert "line 2: queues[0].dept" in " ".join(finished.err.split())
+    assert not (here / "platform").exists()
+
+
+def test_a_worker_address_that_cannot_be_read_is_refused(flyte: Flyte, here: Path) -> None:
+    finished = flyte("up", "--worker-listen", "7100")
+    assert finished.code == 1
+    assert "0.0.0.0:7100" in finished.err
+    assert not (here / "platform").exists()
+
+
+def test_a_reader_that_left_ends_a_command_without_a_word(here: Path) -> None:
+    command = subprocess.Popen(
+        [sys.executable, "-m", "flyte.cli.main", "up", "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert command.stdout is not None
+    command.stdout.close()
+    assert command.stderr is not None
+    assert (command.stderr.read(), command.wait()) == (b"", 0)
+    command.stderr.close()
+
+
 def test_what_the_platform_said_before_it_ended_is_shown(tmp_path: Path, launcher: Launcher) -> None:
     text = "import sys\nprint('flyte up: the folder is read-only', file=sys.stderr)\nsys.exit(2)\n"
     with pytest.raises(PlatformDidNotStart, match=r"^the folder is read-only$"):

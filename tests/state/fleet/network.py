@@ -48,8 +48,8 @@ class Stream:
     """One stream."""
 
     def __init__(self, listener: Listener, server: Server, *, clock: ManualClock, random: Random, life: Life) -> None:
-        self._listener = listener
-        self._server = server
+        self.listener = listener
+        self.server = server
         self._clock = clock
         self._random = random
         self._life = life
@@ -80,9 +80,9 @@ class Stream:
     # --- the server's side ------------------------------------------------------------------------------------------
 
     def _opened(self, hello: Hello) -> None:
-        if not self._server.life.dead:
+        if not self.server.life.dead:
             try:
-                self._session = self._server.open(hello, self._channel)
+                self._session = self.server.open(hello, self._channel)
             except PlatformError as error:
                 self._end_for_pod(error)
 
@@ -94,17 +94,17 @@ class Stream:
         self.heard_by_server = False
         session, self._session = self._session, None
         if session is not None:
-            self._server.life.do(session.closed)
+            self.server.life.do(session.closed)
 
     def send(self, orders: Sequence[WorkerOrder]) -> None:
         """The server says something, if the gate lets it."""
-        if self.closed_by_server or self._server.life.dead:
+        if self.closed_by_server or self.server.life.dead:
             return
-        if not self._server.may_speak():
+        if not self.server.may_speak():
             self.close()
             return
-        self._server.said(orders)
-        self._later("down", lambda: self._listener.heard(self, orders))
+        self.server.said(orders)
+        self._later("down", lambda: self.listener.heard(self, orders))
 
     def close(self) -> None:
         """The server ends the stream."""
@@ -135,7 +135,7 @@ class Stream:
         def end() -> None:
             if not self._over_for_pod:
                 self._over_for_pod = True
-                self._listener.ended(self, error)
+                self.listener.ended(self, error)
 
         self._later("down", end)
 
@@ -143,7 +143,7 @@ class Stream:
         """Delivers in order, some time from now, unless the way is cut by then."""
         delay = self._random.choice([0.001, 0.001, 0.002, 0.01, 0.2])
         at = self._due[way] = max(self._due[way], self._clock.monotonic() + delay)
-        life = self._server.life if way == "up" else self._life
+        life = self.server.life if way == "up" else self._life
 
         def arrive() -> None:
             open_way = self.heard_by_server if way == "up" else self.heard_by_pod and not self._gone()

@@ -61,6 +61,7 @@ class PodCluster:
     """What is true of one cluster.
 
     Args:
+        contact_s: how long pods go on without an answer, as schedulers are told.
         on_create: judges a new pod.
         on_run: begins a pod's own side once it has a node.
     """
@@ -72,6 +73,7 @@ class PodCluster:
         clock: ManualClock,
         random: Random,
         capacity: ClusterCapacity,
+        contact_s: float,
         on_create: Callable[[Pod], None],
         on_run: Callable[[Pod], None],
         trace: Callable[[str], None],
@@ -80,6 +82,7 @@ class PodCluster:
         self.clock = clock
         self.random = random
         self.capacity = capacity
+        self.contact_s = contact_s
         self.trace = trace
         self.pods: dict[str, Pod] = {}
         self.links: list[PodLink] = []
@@ -169,6 +172,7 @@ class PodLink:
         self._life = life
         self._clock = clock
         self._sinks: dict[str, WorkerSink] = {}
+        self.contact_s = cluster.contact_s
         cluster.links.append(self)
 
     @property
@@ -254,6 +258,10 @@ class PodLink:
         pod = await self._life.effect(delete)
         if pod is not None:
             await self._life.effect(pod.gone.wait)
+
+    def let_go(self) -> None:
+        """See the port."""
+        self._sinks.clear()
 
     async def close(self) -> None:
         """See the port. Pods stay."""

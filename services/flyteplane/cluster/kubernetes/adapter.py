@@ -233,6 +233,10 @@ class KubernetesCluster:
         ours = pod is not None and belongs_to(pod, installation=self._settings.installation)
         return pod if ours and pod is not None and worker_name_of(pod) == name else None
 
+    def let_go(self) -> None:
+        """See the port."""
+        self._keeper.let_go()
+
     async def others(self, known: Collection[str]) -> Sequence[str]:
         """See the port. Pods that have ended are among them, so that nothing is left behind; replicas are not."""
         self._refuse_closed()

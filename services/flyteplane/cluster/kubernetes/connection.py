@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flyteplane.foundation.errors import InvalidArgument
+from flyteplane.foundation.errors import FailedPrecondition, InvalidArgument
 
 if TYPE_CHECKING:
     import aiohttp
@@ -50,8 +50,20 @@ class Connection:
         return f"kubeconfig {self._kubeconfig}" if self._kubeconfig else "the pod's service account"
 
     async def open(self) -> None:
-        """Reads address and credentials; connects to nothing yet. Raises InvalidArgument."""
-        from kubernetes.aio.client.rest import RESTClientObject
+        """Reads address and credentials; connects to nothing yet.
+
+        Raises:
+            InvalidArgument: the kubeconfig is missing or cannot be used.
+            FailedPrecondition: the Kubernetes client is not installed.
+        """
+        try:
+            from kubernetes.aio.client.rest import RESTClientObject
+        except ImportError as error:
+            raise FailedPrecondition(
+                "clusters of the kind kubernetes need the packages kubernetes and aiohttp, which are not installed",
+                reason="KUBERNETES_CLIENT_MISSING",
+                mend="Install them: pip install 'flyteplane[kubernetes]'.",
+            ) from error
 
         async with self._opening:
             configuration = await self._load()

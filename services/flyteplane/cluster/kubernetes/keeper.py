@@ -96,6 +96,14 @@ class PodKeeper:
         worker.sink, worker.progress = sink, None
         self.review(worker)
 
+    def let_go(self) -> None:
+        """Nobody here answers for any worker any more. Removals that have begun go on."""
+        for worker in self._by_uid.values():
+            worker.cancel_timer()
+            worker.sink = None
+        self._by_uid.clear()
+        self.workers.clear()
+
     def listed(self, objects: Sequence[Mapping[str, Any]], *, began: float) -> None:
         """See `Listener`."""
         self.pods = {each["metadata"]["name"]: trimmed(each) for each in objects}

@@ -143,6 +143,8 @@ class FreshWorkers:
         ending = [worker for worker in self._workers.values() if not worker.cluster.outlives_owner]
         stops = (worker.cluster.stop(worker.name, grace_s=0.2) for worker in ending)
         await asyncio.gather(*stops, return_exceptions=True)
+        for cluster in self._clusters.values():
+            cluster.let_go()
 
     def whereabouts(self, lease: int) -> tuple[str, str]:
         """Node of the lease's worker, and what its cluster said last of it; empty where nothing is known."""

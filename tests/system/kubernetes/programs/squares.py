@@ -15,6 +15,7 @@ async def square(number: int, board: str, seconds: float) -> int:
     """One child."""
     tell(board, number=number)
     await asyncio.sleep(seconds)
+    tell(board, word="done")
     return number * number
 
 

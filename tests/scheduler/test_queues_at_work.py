@@ -228,3 +228,15 @@ async def test_the_queue_of_the_task_goes_before_that_of_the_run(bench: Bench) -
     await bench.submit(task(), name="r2", settings=RunSettings(queue="runs"))
     by_run = {action.run.key.name: action.queue for _, action in bench.workers.placed}
     assert by_run == {"r1": "own", "r2": "runs"}
+
+
+async def test_a_reusable_task_is_refused_where_there_are_no_replicas(bench: Bench) -> None:
+    await queues(bench).put(QueueSettings(name="pods", clusters=("prod",)))
+    spec = task(reuse=True)
+    spec.queue = "pods"
+    with pytest.raises(InvalidArgument) as refused:
+        await bench.submit(spec)
+    assert refused.value.reason == "NO_REPLICAS_THERE"
+    spec.queue = "default"
+    await bench.submit(spec)
+    assert placed(bench) == ["r1/a0"]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _FIRST_MUTABLE = ActionRow._fields.index("phase")
 #: Written down here once more, so that a change of the promise is noticed.
 KILLED_BUDGET, SYSTEM_BUDGET = 3, 20
+_BEFORE_RUNNING = (Phase.WAITING_FOR_RESOURCES, Phase.INITIALIZING)
 _SYSTEM = FailureKind.SYSTEM.value
 _CHARGED = (FailureKind.USER.value, FailureKind.TIMEOUT.value)
 
@@ -153,10 +154,12 @@ class Checker:
         step = f"{event.action}: {told.phase.name} of attempt {told.attempt} to {phase.name} of {event.attempt}"
         self.expect(not told.phase.terminal, f"{step}: it had ended")
         self.expect(not event.HasField("header"), f"{step}: introduced twice")
-        if phase is Phase.INITIALIZING:
-            self.expect(not told.phase.placed and event.attempt == told.attempt + 1, step)
+        if phase in _BEFORE_RUNNING:
+            placed = not told.phase.placed and event.attempt == told.attempt + 1
+            on_its_way = told.phase in _BEFORE_RUNNING and event.attempt == told.attempt and phase >= told.phase
+            self.expect(placed or on_its_way, step)
         elif phase is Phase.RUNNING:
-            self.expect(told.phase is Phase.INITIALIZING and event.attempt == told.attempt, step)
+            self.expect(told.phase in _BEFORE_RUNNING and event.attempt == told.attempt, step)
         else:
             self.expect(event.attempt == told.attempt, step)
         if phase is Phase.QUEUED:

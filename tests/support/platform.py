@@ -182,3 +182,7 @@ class PlatformUnderTest:
     def freeze(self) -> None:
         """Stops the process of the services where it is, so that it sees nothing of what happens next."""
         os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Lets it go on as if no time had passed."""
+        os.kill(self.pid, signal.SIGCONT)

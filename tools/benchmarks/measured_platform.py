@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,9 +20,14 @@ _FLYTE = Path(sys.executable).with_name("flyte")
 
 
 class MeasuredPlatform:
-    """Starts a platform with `flyte up` and stops it with `flyte down`."""
+    """Starts a platform with `flyte up` and stops it with `flyte down`.
 
-    def __init__(self) -> None:
+    Args:
+        options: further ones of `flyte up`.
+    """
+
+    def __init__(self, *, options: Sequence[str] = ()) -> None:
+        self._options = options
         self.folder = Path(tempfile.mkdtemp(prefix="flyteplane-bench-"))
         self.data = self.folder / "platform"
         self._environment = {**os.environ, "FLYTE_PLATFORM_DATA": str(self.data)}
@@ -29,7 +35,7 @@ class MeasuredPlatform:
 
     def __enter__(self) -> Self:
         self.started_at = time.perf_counter()
-        self._flyte("up")
+        self._flyte("up", *self._options)
         os.environ["FLYTE_PLATFORM_DATA"] = str(self.data)
         return self
 
@@ -79,6 +85,11 @@ class MeasuredPlatform:
                 continue
             total += times.user + times.system
         return total
+
+    def services_cpu_seconds(self) -> float:
+        """Cpu time of the process that carries the services."""
+        times = self.processes()[0].cpu_times()
+        return float(times.user + times.system)
 
     def _flyte(self, *arguments: str) -> None:
         command = [str(_FLYTE), *arguments]

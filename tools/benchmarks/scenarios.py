@@ -102,6 +102,20 @@ def fan_out_10000(platform: MeasuredPlatform) -> Figures:
     return fan_out(platform, count=10_000)
 
 
+def pods_first_line() -> Figures:
+    """A pod through the platform against a bare one."""
+    from benchmarks import pods
+
+    return pods.first_line()
+
+
+def pods_rate() -> Figures:
+    """Many pods through the platform against as many bare ones."""
+    from benchmarks import pods
+
+    return pods.rate()
+
+
 def nested(platform: MeasuredPlatform) -> Figures:
     """1,000 warm children below 10 warm parents."""
     seconds = platform.run(programs.nested, number_of_parents=10, children=100)
@@ -113,6 +127,8 @@ ALONE: dict[str, Callable[[], Figures]] = {
     "import": import_flyte,
     "admission": admission,
     "cold-start": cold_start,
+    "pods": pods_first_line,
+    "pod-rate": pods_rate,
 }
 #: Scenarios on a running platform, in this order.
 ON_PLATFORM: dict[str, Callable[[MeasuredPlatform], Figures]] = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from flyte.config.files import ConfigFile, get_config_file, search_order
 from flyte.config.reading import auto
-from flyte.config.values import Config, ImageConfig, LocalConfig, PlatformConfig, TaskConfig
+from flyte.config.values import Config, ImageConfig, LocalConfig, PlatformConfig, TaskConfig, set_if_exists
 
 __all__ = [
     "Config",
@@ -19,4 +19,5 @@ __all__ = [
     "auto",
     "get_config_file",
     "search_order",
+    "set_if_exists",
 ]

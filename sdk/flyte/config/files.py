@@ -50,17 +50,17 @@ class ConfigFile:
         return self.sections.get(section, {}).get(option)
 
 
-def get_config_file(path: str | Path | ConfigFile | None = None) -> ConfigFile | None:
+def get_config_file(c: str | Path | ConfigFile | None = None) -> ConfigFile | None:
     """Return the named file, or else the first of the search order that exists; None if there is none.
 
     Raises ValueError if the named file does not exist or a file cannot be read.
     """
-    if isinstance(path, ConfigFile):
-        return path
-    if path is not None:
-        if not Path(path).is_file():
-            raise ValueError(f"Configuration file {path} does not exist")
-        return ConfigFile.read(Path(path))
+    if isinstance(c, ConfigFile):
+        return c
+    if c is not None:
+        if not Path(c).is_file():
+            raise ValueError(f"Configuration file {c} does not exist")
+        return ConfigFile.read(Path(c))
     found = next((candidate for candidate in search_order() if candidate.is_file()), None)
     return None if found is None else ConfigFile.read(found)
 

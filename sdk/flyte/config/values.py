@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,7 @@ class LocalConfig:
     persistence: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Config:
     """A whole configuration."""
 
@@ -58,7 +59,6 @@ class Config:
 
     def with_params(
         self,
-        *,
         platform: PlatformConfig | None = None,
         task: TaskConfig | None = None,
         image: ImageConfig | None = None,
@@ -72,3 +72,10 @@ class Config:
         from flyte.config.reading import auto
 
         return auto(config_file)
+
+
+def set_if_exists(d: dict[str, Any], k: str, val: Any) -> dict[str, Any]:
+    """Set a key of a mapping unless the value is None or a string of nothing, and return the mapping."""
+    if val is not None and val != "":
+        d[k] = val
+    return d

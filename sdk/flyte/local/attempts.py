@@ -3,6 +3,8 @@
 An async task runs on the loop of the local run; one that is out of time is cancelled. A synchronous task runs on a
 thread of its own, so that it may block and call children; a thread cannot be killed, so one that is out of time is
 given up at once and asked to stop: an exception is raised in it as soon as it runs Python code again.
+
+Whatever user code raises comes out as an Exception: a SystemExit that got through would end the loop of all runs.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ import ctypes
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
+
+from flyte.errors import RuntimeUserError
 
 T = TypeVar("T")
 
@@ -30,7 +34,9 @@ class StopThread(BaseException):
 
 async def run_async(attempt: Coroutine[Any, Any, T], *, limit_s: float | None) -> T:
     """Return the result of a coroutine. Raises OutOfTime when it takes longer than the limit."""
-    task = asyncio.ensure_future(attempt)
+    task = asyncio.ensure_future(_contained(attempt))
+    if limit_s is None:
+        return await task
     try:
         done, _ = await asyncio.wait({task}, timeout=limit_s)
     except asyncio.CancelledError:
@@ -40,6 +46,20 @@ async def run_async(attempt: Coroutine[Any, Any, T], *, limit_s: float | None) -
         return task.result()
     await _cancel(task)
     raise OutOfTime
+
+
+async def _contained(attempt: Coroutine[Any, Any, T]) -> T:
+    try:
+        return await attempt
+    except Exception:
+        raise
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise as_exception(error) from error
+    except BaseException as error:
+        raise as_exception(error) from error
 
 
 async def _cancel(task: asyncio.Future[Any]) -> None:
@@ -58,7 +78,7 @@ async def run_in_thread(function: Callable[[], T], *, limit_s: float | None) -> 
     outcome: asyncio.Future[T] = loop.create_future()
     context = contextvars.copy_context()
 
-    def settle(result: Any, error: BaseException | None) -> None:
+    def settle(result: Any, error: Exception | None) -> None:
         if outcome.done():
             return
         if error is None:
@@ -72,13 +92,15 @@ async def run_in_thread(function: Callable[[], T], *, limit_s: float | None) -> 
         except StopThread:
             return
         except BaseException as error:
-            _tell(loop, settle, None, _as_carried(error))
+            _tell(loop, settle, None, as_exception(error))
         else:
             _tell(loop, settle, result, None)
 
     thread = threading.Thread(target=body, name="flyte-local-task", daemon=True)
     thread.start()
     try:
+        if limit_s is None:
+            return await outcome
         return await asyncio.wait_for(outcome, limit_s)
     except TimeoutError:
         if outcome.done() and not outcome.cancelled():
@@ -90,13 +112,19 @@ async def run_in_thread(function: Callable[[], T], *, limit_s: float | None) -> 
         raise
 
 
-def _as_carried(error: BaseException) -> BaseException:
-    # A future refuses StopIteration; a generator that leaks one is the user's error like any other.
-    if isinstance(error, StopIteration):
-        carried = RuntimeError("the task raised StopIteration")
-        carried.__cause__ = error
-        return carried
-    return error
+def as_exception(error: BaseException) -> Exception:
+    """Return what user code raised as an error that can pass through futures and loops.
+
+    One that ends programs, loops or generators becomes a RuntimeUserError under its own name, as on a platform.
+    """
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    message = str(error)
+    if isinstance(error, SystemExit):
+        message = f"The task called sys.exit({'' if error.code is None else repr(error.code)})."
+    carried = RuntimeUserError(type(error).__name__, message)
+    carried.__cause__ = error
+    return carried
 
 
 def _tell(loop: asyncio.AbstractEventLoop, settle: Callable[..., None], *outcome: Any) -> None:

@@ -4,126 +4,133 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol
 
-from flyte.authoring.bundles import RawDataPath
-from flyte.authoring.context import TaskContextData, activate
-from flyte.authoring.identity import ActionID
-from flyte.authoring.task_context import TaskContext
-from flyte.errors import DeadlineExceededError, MaxRuntimeExceededError, NonRecoverableError
-from flyte.local.attempts import OutOfTime, run_async, run_in_thread
-from flyte.local.cache import ResultCache
-from flyte.local.variables import VariableLayers
-from flyte.report.document import Report
-from flyte.spec.digests import cache_key, interface_digest
+from flyte.errors import (
+    DeadlineExceededError,
+    MaxQueuedTimeExceededError,
+    MaxRuntimeExceededError,
+    NonRecoverableError,
+)
+from flyte.local.attempts import OutOfTime
+from flyte.local.described import DescribedTask
+from flyte.local.memory import ActionMemory
+from flyte.local.settings import LocalRunSettings
+from flyte.spec.digests import cache_key
 from flyte.spec.retries import RetryStrategy
-from flyte.spec.timeouts import TimeoutBounds, timeout_bounds
-from flyte.types.interface import InterfaceCodec, check_inline_size, interface_codec
-
-if TYPE_CHECKING:
-    from flyte.authoring.controller import Controller
-    from flyte.authoring.task import TaskTemplate
+from flyte.spec.timeouts import TimeoutBounds
+from flyte.types.interface import check_inline_size
 
 DEFAULT_PAUSE_S = 0.5
 LONGEST_DEFAULT_PAUSE_S = 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalRunSettings:
-    """What holds for all actions of a local run."""
-
-    name: str
-    project: str
-    domain: str
-    folder: Path
-    """Where the run keeps its data, an own folder for each action."""
-
-    start_time: datetime
-    cache: ResultCache
-    variables: VariableLayers
-    env_vars: Mapping[str, str] = field(default_factory=dict)
-    raw_data_path: str | None = None
-    overwrite_cache: bool = False
-    disable_cache: bool = False
-    cache_scope: str = ""
+NO_BOUNDS = TimeoutBounds()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalCall:
     """One action: which task with which inputs, under which name."""
 
-    task: TaskTemplate[Any, Any, Any]
+    task: DescribedTask
     inputs: bytes
+    digest: bytes
+    """Of the inputs that count."""
     action: str
     custom_context: Mapping[str, str]
+    group: str | None = None
 
 
-async def carry_out(call: LocalCall, *, run: LocalRunSettings, controller: Controller, locks: KeyLocks) -> bytes:
-    """Return the serialised outputs of an action, from the cache or from as many attempts as it takes."""
-    codec = interface_codec(call.task.interface)
-    check_inline_size(call.inputs, call.task.max_inline_io_bytes, "inputs")
-    cache = call.task.cache
-    if run.disable_cache or not cache.is_enabled():
-        return await _attempts(call, codec, run=run, controller=controller)
-    key = _key(call, codec)
-    if not cache.serialize:
-        return await _cached(call, codec, key, run=run, controller=controller)
-    async with locks.of(key):
-        return await _cached(call, codec, key, run=run, controller=controller)
+class Attempts(Protocol):
+    """Who makes attempts."""
+
+    async def attempt(
+        self, call: LocalCall, number: int, *, limit_s: float | None, memory: ActionMemory | None
+    ) -> bytes:
+        """Return the serialised outputs of one attempt, or raise its error, or OutOfTime."""
+        ...
 
 
 class KeyLocks:
     """One lock for each cache key, so that of equal serialised calls one computes and the others wait."""
 
     def __init__(self) -> None:
-        self._locks: dict[bytes, asyncio.Lock] = {}
+        self._locks: dict[bytes, tuple[asyncio.Lock, int]] = {}
 
-    def of(self, key: bytes) -> asyncio.Lock:
-        """Return the lock of a key."""
-        return self._locks.setdefault(key, asyncio.Lock())
-
-
-def _key(call: LocalCall, codec: InterfaceCodec) -> bytes:
-    task = call.task
-    version_of = getattr(task, "cache_version", None)
-    version: str = version_of() if version_of is not None else task.cache.get_version()
-    digest = codec.inputs_digest(call.inputs, ignored=task.cache.get_ignored_inputs())
-    return cache_key(task.name, interface_digest(codec.to_proto()), version, digest)
-
-
-async def _cached(
-    call: LocalCall, codec: InterfaceCodec, key: bytes, *, run: LocalRunSettings, controller: Controller
-) -> bytes:
-    if not run.overwrite_cache:
-        found = run.cache.get(key, scope=run.cache_scope, max_age_s=call.task.cache.max_age_s)
-        if found is not None:
-            return found
-    outputs = await _attempts(call, codec, run=run, controller=controller)
-    run.cache.put(key, outputs, scope=run.cache_scope, task_name=call.task.name)
-    return outputs
-
-
-async def _attempts(call: LocalCall, codec: InterfaceCodec, *, run: LocalRunSettings, controller: Controller) -> bytes:
-    bounds = timeout_bounds(call.task.timeout)
-    ends_at = None if bounds.deadline_s is None else time.monotonic() + bounds.deadline_s
-    strategy = call.task.retries
-    attempt = 0
-    while True:
-        limit_s, is_deadline = _limit(bounds, ends_at)
+    @asynccontextmanager
+    async def held(self, key: bytes, *, within_s: float | None) -> AsyncIterator[None]:
+        """Hold the lock of a key inside the block. Raises OutOfTime if it is not free in time."""
+        lock, users = self._locks.get(key) or (asyncio.Lock(), 0)
+        self._locks[key] = (lock, users + 1)
         try:
-            return await _attempt(call, codec, attempt, limit_s=limit_s, run=run, controller=controller)
-        except OutOfTime:
-            failure: Exception = _timeout_error(call, bounds, is_deadline=is_deadline)
-        except Exception as error:
-            failure = error
-        if attempt >= strategy.count or isinstance(failure, NonRecoverableError | DeadlineExceededError):
-            raise failure
-        await _pause(pause_s(strategy, attempt), call, bounds, ends_at)
-        attempt += 1
+            try:
+                await asyncio.wait_for(lock.acquire(), within_s)
+            except TimeoutError:
+                raise OutOfTime from None
+            try:
+                yield
+            finally:
+                lock.release()
+        finally:
+            users = self._locks[key][1] - 1
+            if users:
+                self._locks[key] = (lock, users)
+            else:
+                del self._locks[key]
+
+
+@dataclass(frozen=True, slots=True)
+class Clocked:
+    """One action in time: when it has to be over at the latest, on the monotonic clock."""
+
+    call: LocalCall
+    ends_at: float | None
+
+    @classmethod
+    def begin(cls, call: LocalCall) -> Clocked:
+        """Start the clock of an action."""
+        deadline_s = call.task.bounds.deadline_s
+        return cls(call, None if deadline_s is None else time.monotonic() + deadline_s)
+
+    def bounded(self, seconds: float | None) -> tuple[float | None, bool]:
+        """Return how long something that has a limit of its own may take, and whether it is the deadline that says
+        so.
+        """
+        if self.ends_at is None:
+            return seconds, False
+        left = max(self.ends_at - time.monotonic(), 0.0)
+        return (left, True) if seconds is None or left < seconds else (seconds, False)
+
+    def deadline_exceeded(self) -> DeadlineExceededError:
+        """Return the error of an action that is out of time."""
+        task = self.call.task
+        return DeadlineExceededError(f"{task.name} did not end within its deadline of {task.bounds.deadline_s:g} s.")
+
+
+async def carry_out(call: LocalCall, *, run: LocalRunSettings, attempts: Attempts, locks: KeyLocks) -> bytes:
+    """Return the serialised outputs of an action, from the cache or from as many attempts as it takes."""
+    task = call.task
+    if len(call.inputs) > task.max_inline_io_bytes:
+        check_inline_size(call.inputs, task.max_inline_io_bytes, "inputs")
+    if run.disable_cache or task.cache is None:
+        if not task.retries.count and task.bounds == NO_BOUNDS:
+            return await attempts.attempt(call, 0, limit_s=None, memory=None)
+        return await _all_attempts(Clocked.begin(call), attempts=attempts)
+    clocked = Clocked.begin(call)
+    key = cache_key(task.name, task.interface_digest, task.cache_version, call.digest)
+    if not task.cache.serialize:
+        return await _cached(clocked, key, run=run, attempts=attempts)
+    wait_s, is_deadline = clocked.bounded(task.bounds.max_queued_time_s)
+    try:
+        async with locks.held(key, within_s=wait_s):
+            return await _cached(clocked, key, run=run, attempts=attempts)
+    except OutOfTime:
+        if is_deadline:
+            raise clocked.deadline_exceeded() from None
+        raise MaxQueuedTimeExceededError(
+            f"{task.name} waited longer than its max_queued_time of {wait_s:g} s for an equal call to end."
+        ) from None
 
 
 def pause_s(strategy: RetryStrategy, retry: int) -> float:
@@ -133,72 +140,47 @@ def pause_s(strategy: RetryStrategy, retry: int) -> float:
     return min(DEFAULT_PAUSE_S * 2.0**retry, LONGEST_DEFAULT_PAUSE_S)
 
 
-def _limit(bounds: TimeoutBounds, ends_at: float | None) -> tuple[float | None, bool]:
-    """Return how long an attempt may run, and whether it is the deadline that says so."""
-    left = None if ends_at is None else max(ends_at - time.monotonic(), 0.0)
-    if left is not None and (bounds.max_runtime_s is None or left < bounds.max_runtime_s):
-        return left, True
-    return bounds.max_runtime_s, False
-
-
-async def _pause(seconds: float, call: LocalCall, bounds: TimeoutBounds, ends_at: float | None) -> None:
-    left = None if ends_at is None else ends_at - time.monotonic()
-    if left is not None and left <= seconds:
-        await asyncio.sleep(max(left, 0.0))
-        raise _timeout_error(call, bounds, is_deadline=True)
-    await asyncio.sleep(seconds)
-
-
-def _timeout_error(call: LocalCall, bounds: TimeoutBounds, *, is_deadline: bool) -> Exception:
-    if is_deadline:
-        return DeadlineExceededError(f"{call.task.name} did not end within its deadline of {bounds.deadline_s:g} s")
-    return MaxRuntimeExceededError(f"{call.task.name} ran longer than its timeout of {bounds.max_runtime_s:g} s")
-
-
-async def _attempt(
-    call: LocalCall,
-    codec: InterfaceCodec,
-    attempt: int,
-    *,
-    limit_s: float | None,
-    run: LocalRunSettings,
-    controller: Controller,
-) -> bytes:
-    inputs = codec.decode_inputs(call.inputs)
-    context = _context(call, attempt, run=run)
-    variables = {**run.env_vars, **(call.task.env_vars or {})}
-    with activate(TaskContextData(task_context=context, controller=controller)), run.variables.applied(variables):
-        if call.task.is_async:
-            result = await run_async(call.task.execute(**inputs), limit_s=limit_s)
-        else:
-            result = await run_in_thread(lambda: run_to_end(call.task.execute(**inputs)), limit_s=limit_s)
-    outputs = codec.encode_outputs(result)
-    check_inline_size(outputs, call.task.max_inline_io_bytes, "outputs")
-    if call.task.report:
-        context.report.flush()
+async def _cached(clocked: Clocked, key: bytes, *, run: LocalRunSettings, attempts: Attempts) -> bytes:
+    task = clocked.call.task
+    if not run.overwrite_cache:
+        found = run.cache.get(key, scope=run.cache_scope, max_age_s=task.max_age_s)
+        if found is not None:
+            return found
+    outputs = await _all_attempts(clocked, attempts=attempts)
+    run.cache.put(key, outputs, scope=run.cache_scope, task_name=task.name)
     return outputs
 
 
-def run_to_end(coroutine: Any) -> Any:
-    """Run a coroutine that awaits nothing, such as `execute` of a synchronous task, and return its result."""
+async def _all_attempts(clocked: Clocked, *, attempts: Attempts) -> bytes:
+    task = clocked.call.task
+    memory = ActionMemory() if task.retries.count else None
+    number = 0
     try:
-        coroutine.send(None)
-    except StopIteration as end:
-        return end.value
-    coroutine.close()
-    raise RuntimeError("a synchronous task awaited something before or after its function")
+        while True:
+            limit_s, is_deadline = clocked.bounded(task.bounds.max_runtime_s)
+            try:
+                return await attempts.attempt(clocked.call, number, limit_s=limit_s, memory=memory)
+            except OutOfTime:
+                failure: Exception = clocked.deadline_exceeded() if is_deadline else _ran_too_long(task)
+            except Exception as error:
+                failure = error
+            if number >= task.retries.count or isinstance(failure, NonRecoverableError | DeadlineExceededError):
+                raise failure
+            await _pause(pause_s(task.retries, number), clocked)
+            number += 1
+    finally:
+        if memory is not None:
+            memory.close()
 
 
-def _context(call: LocalCall, attempt: int, *, run: LocalRunSettings) -> TaskContext:
-    folder = run.folder / call.action
-    return TaskContext(
-        action=ActionID(name=call.action, run_name=run.name, project=run.project, domain=run.domain),
-        raw_data_path=RawDataPath(path=run.raw_data_path or str(folder / "data")),
-        output_path=str(folder),
-        run_base_dir=str(run.folder),
-        report=Report(folder / "report.html"),
-        mode="local",
-        custom_context=call.custom_context,
-        run_start_time=run.start_time,
-        attempt_number=attempt,
+async def _pause(seconds: float, clocked: Clocked) -> None:
+    bounded, is_deadline = clocked.bounded(seconds)
+    await asyncio.sleep(bounded or 0.0)
+    if is_deadline:
+        raise clocked.deadline_exceeded()
+
+
+def _ran_too_long(task: DescribedTask) -> MaxRuntimeExceededError:
+    return MaxRuntimeExceededError(
+        f"An attempt of {task.name} ran longer than its timeout of {task.bounds.max_runtime_s:g} s."
     )

@@ -6,9 +6,11 @@ from flyte.errors import BaseRuntimeError
 
 
 def as_seen_by_parent(error: Exception) -> BaseRuntimeError:
-    """Return the error that a parent catches: errors of `flyte.errors` as they are, any other by its class name."""
+    """Return the error that a parent catches: the one that a platform makes of code, kind and message."""
     from flyte.wire.errors import error_from_proto, error_to_proto
 
-    if isinstance(error, BaseRuntimeError):
-        return error
-    return error_from_proto(error_to_proto(error))
+    message = error_to_proto(error)
+    seen = error_from_proto(message)
+    if isinstance(error, BaseRuntimeError) and error.kind != "user":
+        seen.kind = error.kind
+    return seen

@@ -8,5 +8,17 @@ from __future__ import annotations
 
 from flyte.report.document import Report, Tab
 from flyte.report.functions import current_report, flush, get_tab, log, replace
+from flyte.report.timeline import Timeline, abbreviate, duration_ms
 
-__all__ = ["Report", "Tab", "current_report", "flush", "get_tab", "log", "replace"]
+__all__ = [
+    "Report",
+    "Tab",
+    "Timeline",
+    "abbreviate",
+    "current_report",
+    "duration_ms",
+    "flush",
+    "get_tab",
+    "log",
+    "replace",
+]

@@ -69,6 +69,10 @@ class Report:
         """Tell whether nothing was logged."""
         return not any(tab.content for tab in self.tabs.values())
 
+    def has_content(self) -> bool:
+        """Tell whether anything was logged."""
+        return not self.is_empty()
+
     def get_final_report(self) -> str:
         """Return the page."""
         tabs = [tab for tab in self.tabs.values() if tab.content or tab.name == MAIN_TAB]

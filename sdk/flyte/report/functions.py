@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Generic, ParamSpec
 
@@ -15,7 +16,7 @@ class ReportFunction(Generic[P]):
 
     def __init__(self, function: Callable[P, None]) -> None:
         self._function = function
-        self.__doc__ = function.__doc__
+        functools.update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> None:
         """Do it."""
@@ -35,7 +36,7 @@ def current_report() -> Report:
     return report if isinstance(report, Report) else Report()
 
 
-def get_tab(name: str, create_if_missing: bool = True) -> Tab:
+def get_tab(name: str, /, create_if_missing: bool = True) -> Tab:
     """Return a tab of the current report. Raises ValueError if it is missing and may not be made."""
     return current_report().get_tab(name, create_if_missing)
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, wait
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 T = TypeVar("T")
+TaskFactory: TypeAlias = Callable[..., asyncio.Task[Any]]
 
 CANCEL_GRACE_S: Final = 5.0
 """How long an interrupted call may take to clean up before its caller goes on."""
@@ -26,8 +27,9 @@ class BlockingCallOnServingLoop(AssertionError):
 class BackgroundLoop:
     """An event loop in a thread of its own."""
 
-    def __init__(self, *, name: str = "flyte-syncify") -> None:
+    def __init__(self, *, name: str = "flyte-syncify", task_factory: TaskFactory | None = None) -> None:
         self._name = name
+        self._task_factory = task_factory
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._owner_pid = 0
@@ -42,6 +44,7 @@ class BackgroundLoop:
 
     def _start(self) -> asyncio.AbstractEventLoop:
         loop = asyncio.new_event_loop()
+        loop.set_task_factory(self._task_factory)
         threading.Thread(target=_run_forever, args=(loop,), name=self._name, daemon=True).start()
         return loop
 
@@ -71,10 +74,22 @@ class BackgroundLoop:
             raise
 
     async def await_from_anywhere(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Await a coroutine on this loop, from whatever loop the caller runs on. Cancelling the caller cancels it."""
+        """Await a coroutine on this loop, from whatever loop the caller runs on.
+
+        Cancelling the caller cancels it, and waits until it has ended.
+        """
         if self.is_current():
             return await coroutine
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self.loop()))
+        call = _Call(coroutine, self.loop())
+        call.begin()
+        ended = asyncio.wrap_future(call.outcome)
+        try:
+            return await asyncio.shield(ended)
+        except asyncio.CancelledError:
+            if not ended.done():
+                call.cancel()
+                await asyncio.wait({ended}, timeout=CANCEL_GRACE_S)
+            raise
 
 
 def _run_forever(loop: asyncio.AbstractEventLoop) -> None:
@@ -110,8 +125,12 @@ class _Call(Generic[T]):
     def end(self) -> None:
         """Cancel the coroutine if it has not ended, and wait until it has, so that nothing of it runs on unseen."""
         if not self.outcome.done():
-            self._loop.call_soon_threadsafe(self._cancel)
+            self.cancel()
             wait([self.outcome], timeout=CANCEL_GRACE_S)
+
+    def cancel(self) -> None:
+        """Cancel the coroutine; it may take a while to end."""
+        self._loop.call_soon_threadsafe(self._cancel)
 
     def _cancel(self) -> None:
         if self._task is not None:

@@ -162,23 +162,36 @@ class SyncIteratorClassMethod(Generic[P, T]):
 class Syncify:
     """Makes dual faces over one background loop. An instance is a decorator."""
 
-    def __init__(self, name: str = "flyte-syncify", *, background: BackgroundLoop | None = None) -> None:
+    def __init__(self, name: str = "flyte_syncify", *, background: BackgroundLoop | None = None) -> None:
         self.background = background or BackgroundLoop(name=name)
 
     @overload
-    def __call__(self, function: Callable[P, Coroutine[Any, Any, T]]) -> SyncFunction[P, T]: ...
+    def __call__(self, obj: Callable[P, Coroutine[Any, Any, T]]) -> SyncFunction[P, T]: ...
     @overload
-    def __call__(self, function: Callable[P, AsyncIterator[T]]) -> SyncGenerator[P, T]: ...
-    def __call__(self, function: Callable[P, Any]) -> Any:
-        """Wrap a coroutine function or an async generator function; a method too, with looser types.
+    def __call__(self, obj: Callable[P, AsyncIterator[T]]) -> SyncGenerator[P, T]: ...
+    def __call__(self, obj: Any) -> Any:
+        """Wrap a coroutine function or an async generator function; a method, class method or static method too.
 
         Raises TypeError for anything else.
         """
+        if isinstance(obj, classmethod):
+            return self._class_method(obj.__func__)
+        function = obj.__func__ if isinstance(obj, staticmethod) else obj
+        face = self._face(function)
+        return staticmethod(face) if isinstance(obj, staticmethod) else face
+
+    def _face(self, function: Callable[..., Any]) -> Any:
         if inspect.isasyncgenfunction(function):
             return SyncGenerator(function, background=self.background)
         if inspect.iscoroutinefunction(function):
             return SyncFunction(function, background=self.background)
         raise TypeError(f"syncify takes an async function or an async generator function, got {function!r}")
+
+    def _class_method(self, function: Callable[..., Any]) -> Any:
+        if inspect.isasyncgenfunction(function):
+            return SyncIteratorClassMethod(function, background=self.background)
+        self._face(function)
+        return SyncClassMethod(function, background=self.background)
 
     def method(self, function: Callable[Concatenate[Owner, P], Coroutine[Any, Any, T]]) -> SyncMethod[Owner, P, T]:
         """Wrap a coroutine method and keep its types."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from flyte.types.codec import Codec, Definitions, JsonSchema, Read, Value, Write
 from flyte.types.mismatch import TypeTransformerFailedError
+from flyteapi.task.v1 import value_pb2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,23 +83,39 @@ def fields_reader(
 
     def read(message: Value) -> dict[str, Any]:
         values: dict[str, Any] = {}
-        for name, part in _parts(message):
-            read_field = readers.get(name, read_unknown)
-            if read_field is None:
-                continue
-            try:
-                values[name] = read_field(part)
-            except TypeTransformerFailedError as failure:
-                if part.WhichOneof("kind") != "none":
-                    raise failure.inside(f".{name}") from None
-                values[name] = None
+        try:
+            for part in message.struct.fields or _parts(message):
+                name = part.name
+                read_field = readers.get(name, read_unknown)
+                if read_field is not None:
+                    values[name] = read_field(part.value)
+        except TypeTransformerFailedError:
+            return _read_forgivingly(message, readers, read_unknown)
         return values
 
     return read
 
 
+def _read_forgivingly(message: Value, readers: Mapping[str, Read], read_unknown: Read | None) -> dict[str, Any]:
+    """Read a record again of which a field could not be read: None stands, anything else is named and refused."""
+    values: dict[str, Any] = {}
+    for part in _parts(message):
+        read_field = readers.get(part.name, read_unknown)
+        if read_field is None:
+            continue
+        try:
+            values[part.name] = read_field(part.value)
+        except TypeTransformerFailedError as failure:
+            if part.value.WhichOneof("kind") != "none":
+                raise failure.inside(f".{part.name}") from None
+            values[part.name] = None
+    return values
+
+
 def holds_record(message: Value) -> bool:
     """Tell whether a message can be read as a record."""
+    if message.struct.fields:
+        return True
     kind = message.WhichOneof("kind")
     return kind == "struct" or (
         kind == "map" and all(entry.key.WhichOneof("kind") == "string" for entry in message.map.entries)
@@ -124,10 +141,10 @@ def _field_schema(field: RecordField, definitions: Definitions) -> JsonSchema:
     return {**schema, "default": field.default}
 
 
-def _parts(message: Value) -> Iterable[tuple[str, Value]]:
+def _parts(message: Value) -> Iterable[value_pb2.NamedValue]:
     if message.WhichOneof("kind") == "struct":
-        return [(part.name, part.value) for part in message.struct.fields]
-    return [(entry.key.string, entry.value) for entry in message.map.entries]
+        return message.struct.fields
+    return [value_pb2.NamedValue(name=entry.key.string, value=entry.value) for entry in message.map.entries]
 
 
 def _tolerant(codec: Codec) -> Write:

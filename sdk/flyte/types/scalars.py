@@ -114,6 +114,9 @@ def write_timedelta(message: Value, value: Any) -> None:
 
 def read_int(message: Value) -> int:
     """Read an int."""
+    value = message.int
+    if value:  # only a message of the kind has anything but the default, so most reads need not ask for the kind
+        return value
     kind = message.WhichOneof("kind")
     if kind == "int":
         return message.int
@@ -124,12 +127,31 @@ def read_int(message: Value) -> int:
 
 def read_float(message: Value) -> float:
     """Read a float; an int that a form or another language wrote is one too."""
+    value = message.float
+    if value:
+        return value
     kind = message.WhichOneof("kind")
     if kind == "float":
         return message.float
     if kind == "int":
         return float(message.int)
     return cast(float, read_other(float, message, read_float))
+
+
+def read_str(message: Value) -> str:
+    """Read a str."""
+    value = message.string
+    if value or message.WhichOneof("kind") == "string":
+        return value
+    return cast(str, read_other(str, message, read_str))
+
+
+def read_bool(message: Value) -> bool:
+    """Read a bool."""
+    value = message.bool
+    if value or message.WhichOneof("kind") == "bool":
+        return value
+    return cast(bool, read_other(bool, message, read_bool))
 
 
 def _write_big_int(message: Value, value: int) -> None:
@@ -193,10 +215,10 @@ SCALARS: Final[dict[Any, Codec]] = {
     codec.annotation: codec
     for codec in (
         _scalar(NoneType, write_none, _reader(NoneType, "none", lambda message: None), type="null"),
-        _scalar(bool, write_bool, _reader(bool, "bool", lambda message: message.bool), type="boolean"),
+        _scalar(bool, write_bool, read_bool, type="boolean"),
         _scalar(int, write_int, read_int, type="integer"),
         _scalar(float, write_float, read_float, plain=False, type="number"),
-        _scalar(str, write_str, _reader(str, "string", lambda message: message.string), type="string"),
+        _scalar(str, write_str, read_str, type="string"),
         _scalar(
             bytes,
             write_bytes,

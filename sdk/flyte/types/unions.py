@@ -82,11 +82,11 @@ def _reader(annotation: Any, named: list[tuple[str, Codec]]) -> Read:
     in_order = [codec.read for _, codec in sorted(named, key=lambda alternative: alternative[1].accepts_all)]
 
     def read(message: Value) -> Any:
+        union = message.union  # empty, and so without an alternative, in a message of another kind
+        read_alternative = readers.get(union.alternative)
+        if read_alternative is not None:
+            return read_alternative(union.value)
         if message.WhichOneof("kind") == "union":
-            union = message.union
-            read_alternative = readers.get(union.alternative)
-            if read_alternative is not None:
-                return read_alternative(union.value)
             message = union.value
         return _read_first_fit(annotation, in_order, message)
 

@@ -39,6 +39,12 @@ def pool_cluster(wanted: Sequence[ClusterSettings]) -> ClusterSettings:
     return next(processes, wanted[0] if wanted else ProcessClusterSettings())
 
 
+def replica_clusters(wanted: Sequence[ClusterSettings]) -> list[str]:
+    """Names of clusters on which tasks may run on warm replicas: processes, as a pod carries one attempt."""
+    chosen = pool_cluster(wanted)
+    return [chosen.name] if isinstance(chosen, ProcessClusterSettings) else []
+
+
 async def open_clusters(
     wanted: Sequence[ClusterSettings],
     *,

@@ -44,6 +44,7 @@ def kubernetes_settings(given: schema.KubernetesCluster, *, kubeconfig: Path | N
         create_namespaces=given.create_namespaces,
         contact_s=given.contact_s,
         installation=given.installation,
+        image_patience_s=given.image_patience_s,
         image_pull_policy=given.image_pull_policy,
         image_pull_secrets=tuple(given.image_pull_secrets),
         limits=LimitsPolicy(cpu=given.limits.cpu, memory=given.limits.memory),

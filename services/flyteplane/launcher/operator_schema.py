@@ -161,6 +161,7 @@ class KubernetesCluster(Section):
     create_namespaces: bool = False
     contact_s: float = 15.0
     installation: str = "flyteplane"
+    image_patience_s: float = Field(default=300.0, ge=0)
     image_pull_policy: Literal["", "Always", "IfNotPresent", "Never"] = ""
     image_pull_secrets: list[str] = []
     requests_per_second: float = 100.0

@@ -10,7 +10,6 @@ later is told by `wait_failed`; the owner then closes the platform.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -20,6 +19,7 @@ from flyte.spec.version import version
 from flyteplane.foundation.clock import SystemClock
 from flyteplane.launcher.clusters import open_clusters
 from flyteplane.launcher.endpoint import address_to_listen_on
+from flyteplane.launcher.failure import FirstFailure
 from flyteplane.launcher.folder import PlatformFolder
 from flyteplane.launcher.operator_keeper import OperatorFileKeeper
 from flyteplane.launcher.services import (
@@ -51,7 +51,7 @@ class Platform:
         self._stack = stack
         self._folder = folder
         self._operator_file = OperatorFileKeeper(operator)
-        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._failure = FirstFailure()
         self._endpoint = ""
         self._worker_address = ""
 
@@ -97,7 +97,7 @@ class Platform:
 
     async def wait_failed(self) -> None:
         """Return never, or raise the error of the service that cannot go on."""
-        await asyncio.shield(self._failure)
+        await self._failure.wait()
 
     async def take_operator_file(self) -> None:
         """Read the operator's file again; a wrong one changes nothing, and the log says why."""
@@ -145,16 +145,10 @@ class Platform:
             coordination=MemoryCoordination(clock=clock, initial_revision=int(clock.now() * 1000)),
             channels=channels,
             clock=clock,
-            fail=self._fail,
+            fail=self._failure.note,
         )
         given.bundles.remove_abandoned()
         return given
-
-    def _fail(self, error: BaseException) -> None:
-        if not self._failure.done():
-            self._failure.set_exception(error)
-            # Whoever asks hears of it; nobody having asked yet is no reason for a warning.
-            self._failure.exception()
 
 
 async def close_service(name: str, service: OpenService) -> None:

@@ -11,7 +11,6 @@ Like the embedded platform it opens wholly or not at all, and a service that fai
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -23,6 +22,7 @@ from flyteplane.foundation.tasks import BackgroundTasks
 from flyteplane.launcher.clusters import ClusterSettings, open_clusters, pool_cluster
 from flyteplane.launcher.coordination import open_etcd
 from flyteplane.launcher.endpoint import address_to_listen_on
+from flyteplane.launcher.failure import FirstFailure
 from flyteplane.launcher.operator_keeper import OperatorFileKeeper
 from flyteplane.launcher.others import Others
 from flyteplane.launcher.platform import STOP_GRACE_S, close_service
@@ -55,7 +55,7 @@ class ServiceProcess:
         self._stack = stack
         self._operator_file = OperatorFileKeeper(settings.operator)
         self._clock = SystemClock()
-        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._failure = FirstFailure()
         self._endpoint = ""
 
     @classmethod
@@ -86,7 +86,7 @@ class ServiceProcess:
 
     async def wait_failed(self) -> None:
         """Return never, or raise the error of the service that cannot go on."""
-        await asyncio.shield(self._failure)
+        await self._failure.wait()
 
     async def take_operator_file(self) -> None:
         """Read the operator's file again; a wrong one changes nothing, and the log says why."""
@@ -146,7 +146,7 @@ class ServiceProcess:
             coordination=coordination,
             channels=channels,
             clock=self._clock,
-            fail=self._fail,
+            fail=self._failure.note,
         )
         opened: dict[str, OpenService] = {}
         for entry in carried:
@@ -184,16 +184,12 @@ class ServiceProcess:
         listeners = SchedulerListeners(internal, worker_address=self._settings.worker_listen)
         self._stack.push_async_callback(listeners.close)
         self._endpoint = await listeners.start()
-        node = listeners.node(given, lease_ttl_s=self._settings.operator.services.lease_s, on_failure=self._fail)
+        node = listeners.node(
+            given, lease_ttl_s=self._settings.operator.services.lease_s, on_failure=self._failure.note
+        )
         node.start()
         # Closed first of all, so that the next leader need not wait for anything else.
         self._stack.push_async_callback(node.stop)
 
     def _fail_of(self, _: str, error: BaseException) -> None:
-        self._fail(error)
-
-    def _fail(self, error: BaseException) -> None:
-        if not self._failure.done():
-            self._failure.set_exception(error)
-            # Whoever asks hears of it; nobody having asked yet is no reason for a warning.
-            self._failure.exception()
+        self._failure.note(error)

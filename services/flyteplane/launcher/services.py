@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
-from flyteplane.launcher.clusters import pool_cluster
+from flyteplane.launcher.clusters import pool_cluster, replica_clusters
 
 if TYPE_CHECKING:
     import grpc
@@ -141,7 +141,7 @@ async def open_scheduler_service(
         clock=given.clock,
         epoch=epoch,
         leads=leads,
-        pool_clusters=[pool_cluster(given.operator.clusters).name],
+        pool_clusters=replica_clusters(given.operator.clusters),
         file=given.operator.entries,
         on_failure=fail,
     )

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _KILLED: Final = 9
 _PASSES: Final = ("QUEUE_FULL", "QUEUE_DRAINING")
+#: Tries of a call that is refused for now. A queue that is full of parents stays full.
+_MOST_TRIES: Final = 120
 
 
 class Host(Protocol):
@@ -49,6 +51,7 @@ class Actor:
         self._uncalled = list(self.node.children)
         self._open: dict[int, Node] = {}
         self._next_call = 1
+        self._tries = 0
         self._total = self.node.value
         self._later(self._begin)
 
@@ -110,16 +113,24 @@ class Actor:
         if child.name in self.node.impatient:
             self._add(result.call, IMPATIENT)
         elif not result.phase and result.error.code in _PASSES:
+            self._refused(result, child)
+        elif Phase(result.phase) is Phase.SUCCEEDED:
+            self._add(result.call, int(result.outputs.inline))
+        else:
+            self._add(result.call, FAILED)
+
+    def _refused(self, result: ActionResult, child: Node) -> None:
+        self._tries += 1
+        if self._tries > _MOST_TRIES:
+            self.world.programs_refused.add(self.run)
+            self._add(result.call, FAILED)
+        else:
             del self._open[result.call]
             waits = result.retry_after.ToNanoseconds() / 1e9
             self.world.judge.refused_for_now(result)
             self._later(partial(self._submit_again, child), delay_s=max(waits, 1.0))
             # It is still owed: nothing is returned before.
             self._open[-result.call] = child
-        elif Phase(result.phase) is Phase.SUCCEEDED:
-            self._add(result.call, int(result.outputs.inline))
-        else:
-            self._add(result.call, FAILED)
 
     def _submit_again(self, child: Node) -> None:
         for call in [call for call, owed in self._open.items() if call < 0 and owed is child]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flyte.runner.contact import Contact
 from flyte.runner.pod.outbox import Outbox
+from flyte.spec import worker_exits
 from flyteapi.scheduler.v1.worker_service_pb2 import Heartbeat, Hello, WorkerOrder, WorkerReport
 from flyteplane.cluster.ports import ExitReason
 from flyteplane.foundation.errors import FailedPrecondition, PlatformError, Unauthenticated
@@ -153,7 +154,7 @@ class Agent:
         if isinstance(error, FailedPrecondition | Unauthenticated):
             self.world.trace(f"pod {self.label} is refused: {error.reason}")
             self.stopped_by_scheduler = True
-            self.leave(code=70)
+            self.leave(code=worker_exits.ATTEMPT_OVER)
         else:
             self._give_stream_up()
 
@@ -174,7 +175,7 @@ class Agent:
                 self.actor.told(order.result)
         elif kind == "cancel" or (kind == "lease_revoked" and order.lease == self.lease):
             self.stopped_by_scheduler = True
-            self._stop_within(self.world.random.choice([0.0, 0.5, 3.0]))
+            self._stop_within(self.world.random.choice([0.0, 0.5, 3.0]), ExitReason.ENDED)
 
     def _answered(self, sequence: int) -> None:
         sent_at = self._unanswered.get(sequence)
@@ -223,14 +224,14 @@ class Agent:
         """SIGTERM, and SIGKILL after the grace period. A node that is cut off does not hear of it."""
         if self.cut_off:
             return
-        self._stop_within(min(grace_s, self.world.random.choice([0.0, 1.0, 100.0])))
+        self._stop_within(min(grace_s, self.world.random.choice([0.0, 1.0, 100.0])), ExitReason.STOPPED)
         self.world.clock.call_later(grace_s, lambda: self.kill(ExitReason.STOPPED, signal=_KILLED))
 
-    def _stop_within(self, seconds: float) -> None:
+    def _stop_within(self, seconds: float, reason: ExitReason) -> None:
         self.stopping = True
         if not self._end_told and self.actor is not None:
             self.actor.over = True
-        self.clock.call_later(seconds, partial(self.leave, reason=ExitReason.STOPPED))
+        self.clock.call_later(seconds, partial(self.leave, reason=reason))
 
     def leave(self, *, code: int = 0, reason: ExitReason = ExitReason.ENDED) -> None:
         """The agent exits, and its container with it."""
@@ -259,9 +260,9 @@ class Agent:
         """Looked at before anything is done: out of contact, it ends itself."""
         if self.contact.lapsed and not self.life.dead:
             self.world.trace(f"pod {self.label} is out of contact")
-            self._end(code=0, signal=0, reason=ExitReason.CUT_OFF)
+            self.leave(code=worker_exits.OUT_OF_CONTACT)
         return self.contact.lapsed
 
     def _give_up(self) -> None:
         if not self.contact.begun:
-            self._end(code=0, signal=0, reason=ExitReason.CUT_OFF)
+            self.leave(code=worker_exits.OUT_OF_CONTACT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from flyteplane.foundation.errors import PlatformError
@@ -39,14 +39,12 @@ class Follower:
 
     async def _read(self, process: Process, service: Service) -> None:
         stream = service.scheduler.watching.watch(self._key, from_sequence=self.next)
-        try:
+        with suppress(PlatformError):
             async with aclosing(cast("Any", stream)) as messages:
                 async for message in cast("AsyncIterator[WatchRunResponse]", messages):
                     if process.serving is not service:
                         return
                     self._take(message)
-        except PlatformError:
-            return
 
     def _take(self, message: WatchRunResponse) -> None:
         checker = self._world.checker

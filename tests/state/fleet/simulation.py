@@ -53,7 +53,7 @@ class _Simulation:
             self.clock.call_later(random.uniform(0, _TROUBLE_S), self._strike(trouble))
         self.clock.call_later(_TROUBLE_S, self._heal)
         await self._until(lambda: world.healed and world.runs_ended, within_s=_TROUBLE_S + _ENDS_WITHIN_S, what="end")
-        await self._until(lambda: world.is_empty and world.leader() is not None, within_s=_EMPTY_WITHIN_S, what="go")
+        await self._until(lambda: world.is_empty, within_s=_EMPTY_WITHIN_S, what="go")
         if not self.mistakes:
             world.judge.nothing_is_left()
             for program in world.programs:
@@ -103,7 +103,7 @@ class _Simulation:
     def _compare(self, program: Program) -> None:
         row, due = self.world.checker.row(program.key, ROOT), program.root.result
         assert row is not None
-        if program.aborted or self._was_held_up(program):
+        if program.aborted or program.key in self.world.programs_refused or self._was_held_up(program):
             return
         succeeded = row.phase == Phase.SUCCEEDED
         found = int(Payload.FromString(row.outputs or b"").inline) if succeeded else None

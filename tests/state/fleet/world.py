@@ -29,6 +29,7 @@ from tests.state.fleet.programs import Program, random_fleet_program, spec_of
 from tests.state.fleet.trace import Trace
 
 if TYPE_CHECKING:
+    from flyteplane.scheduler.application.ports import RunKey
     from tests.state.fleet.network import Stream
 
 #: How long somebody waits for the answer to a call.
@@ -66,6 +67,8 @@ class FleetWorld:
         self.streams: list[Stream] = []
         self.slow_store_s = 0.0
         self.healed = False
+        self.programs_refused: set[RunKey] = set()
+        """Programs that gave up calling into a full queue."""
         self._define_queues()
         self.programs = [self._program(number) for number in range(random.randint(1, 3))]
         self.nodes = {(program.key, node.name): node for program in self.programs for node in program.root.all()}
@@ -83,7 +86,7 @@ class FleetWorld:
                 clusters=clusters,
                 action_concurrency=random.choice([0, 0, 1, 2]),
                 run_concurrency=random.choice([0, 0, 0, 1, 2]) if name == "pods" else 0,
-                depth=random.choice([0, 0, 4]),
+                depth=random.choice([0, 0, 0, 6]),
                 priority=random.choice([0, 500, 1000]),
             )
         if random.random() < 0.5:
@@ -247,7 +250,12 @@ class FleetWorld:
 
     @property
     def is_empty(self) -> bool:
-        """No worker is left anywhere."""
+        """No worker is left anywhere, and none is remembered."""
+        process = self.leader()
+        if process is None or process.service is None:
+            return False
+        if any(process.service.fresh.known_names(cluster.name) for cluster in process.clusters):
+            return False
         return not any(pods.pods for pods in self.clusters) and not any(one.local.workers for one in self.processes)
 
     def heal(self) -> None:

@@ -29,7 +29,12 @@ def connect(endpoint: str) -> None:
 
 @contextmanager
 def platform_in(
-    folder: Path, cluster: KubernetesUnderTest, *, file: Mapping[str, Any] | None = None, **section: Any
+    folder: Path,
+    cluster: KubernetesUnderTest,
+    *,
+    file: Mapping[str, Any] | None = None,
+    worker_port: int = 0,
+    **section: Any,
 ) -> Iterator[PlatformUnderTest]:
     """An embedded platform that places its workers on the cluster, with this process as its client.
 
@@ -37,9 +42,10 @@ def platform_in(
         folder: for the platform's data.
         cluster: where workers are placed.
         file: further sections of the operator's file; further clusters come behind the cluster.
+        worker_port: where it listens for workers; 0: anywhere.
         section: changes of the cluster's section.
     """
-    (port,) = free_ports(1)
+    port = worker_port or free_ports(1)[0]
     given = dict(file or {})
     clusters = [cluster.section(worker_port=port, **section), *given.pop("clusters", ())]
     config = operator_file(folder, {"clusters": clusters, **given})

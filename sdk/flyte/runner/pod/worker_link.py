@@ -5,12 +5,12 @@ Reading can be paused, so that a task that writes faster than the scheduler take
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from flyte.runner.pod.pausable import PausableReader
 from flyte.wire.frames import FrameDecoder, encode_frame
 from flyteapi.scheduler.v1.worker_service_pb2 import SessionRequest, SessionResponse, WorkerOrder, WorkerReport
 
@@ -18,7 +18,7 @@ _READ_BYTES: Final = 1 << 18
 _BUFFER_BYTES: Final = 1 << 20
 
 
-class WorkerLink:
+class WorkerLink(PausableReader):
     """Frames to and from the worker.
 
     Args:
@@ -35,29 +35,12 @@ class WorkerLink:
     ) -> None:
         connection.setblocking(False)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
+        super().__init__(connection)
         self._connection = connection
-        self._loop = asyncio.get_running_loop()
         self._received = received
         self._ended = ended
         self._decoder = FrameDecoder()
         self._unsent = bytearray()
-        self._reading = False
-        self.open = True
-        """Whether the worker can be heard."""
-
-    def start(self) -> None:
-        """Begins to read."""
-        self.set_reading(True)
-
-    def set_reading(self, reading: bool) -> None:
-        """Reads on, or lets the worker wait."""
-        if not self.open or reading == self._reading:
-            return
-        self._reading = reading
-        if reading:
-            self._loop.add_reader(self._connection, self._readable)
-        else:
-            self._loop.remove_reader(self._connection)
 
     def send_frame(self, content: bytes) -> None:
         """Sends anything as one frame."""
@@ -96,13 +79,12 @@ class WorkerLink:
             self._ended()
 
     def _close(self) -> None:
-        self._loop.remove_reader(self._connection)
+        self._read_no_more()
         self._loop.remove_writer(self._connection)
         self._connection.close()
-        self.open = False
 
 
-class OutputPipe:
+class OutputPipe(PausableReader):
     """What the worker and its processes write to the descriptors themselves.
 
     Args:
@@ -112,27 +94,10 @@ class OutputPipe:
 
     def __init__(self, descriptor: int, *, received: Callable[[bytes], None], ended: Callable[[], None]) -> None:
         os.set_blocking(descriptor, False)
+        super().__init__(descriptor)
         self._descriptor = descriptor
-        self._loop = asyncio.get_running_loop()
         self._received = received
         self._ended = ended
-        self._reading = False
-        self.open = True
-        """Whether more may come."""
-
-    def start(self) -> None:
-        """Begins to read."""
-        self.set_reading(True)
-
-    def set_reading(self, reading: bool) -> None:
-        """Reads on, or lets writers wait."""
-        if not self.open or reading == self._reading:
-            return
-        self._reading = reading
-        if reading:
-            self._loop.add_reader(self._descriptor, self._readable)
-        else:
-            self._loop.remove_reader(self._descriptor)
 
     def _readable(self) -> None:
         try:
@@ -142,7 +107,6 @@ class OutputPipe:
         if data:
             self._received(data)
             return
-        self._loop.remove_reader(self._descriptor)
+        self._read_no_more()
         os.close(self._descriptor)
-        self.open = False
         self._ended()

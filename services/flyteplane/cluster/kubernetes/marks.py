@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
+from flyte.spec.pod_template import PRIMARY_CONTAINER_DEFAULT_NAME
 from flyteplane.cluster.pods.labels import INSTALLATION_LABEL, PRIMARY_ANNOTATION
 from flyteplane.cluster.pods.names import label_value
 
@@ -13,9 +14,6 @@ Pod: TypeAlias = Mapping[str, Any]
 
 PodKey: TypeAlias = tuple[str, str]
 """Namespace and name of a pod."""
-
-#: Name of the primary container where nothing else was said.
-DEFAULT_PRIMARY: Final = "primary"
 
 
 def belongs_to(pod: Pod, *, installation: str) -> bool:
@@ -27,7 +25,7 @@ def primary_of(pod: Pod) -> str:
     """The name of the container that is the worker."""
     annotations = pod["metadata"].get("annotations") or {}
     names = [container["name"] for container in pod.get("spec", {}).get("containers", ())]
-    wanted = str(annotations.get(PRIMARY_ANNOTATION, DEFAULT_PRIMARY))
+    wanted = str(annotations.get(PRIMARY_ANNOTATION, PRIMARY_CONTAINER_DEFAULT_NAME))
     return wanted if wanted in names or not names else str(names[0])
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 
 from flyteplane.cluster.pods.names import is_label_value, namespace_of, shares_namespaces
-from flyteplane.cluster.pods.surroundings import DEFAULT_DEVICES, DeviceRule, LimitsPolicy, PodSurroundings
+from flyteplane.cluster.pods.surroundings import PodDefaults, PodSurroundings
 from flyteplane.foundation.errors import InvalidArgument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KubernetesSettings:
+class KubernetesSettings(PodDefaults):
     """One cluster. Times in seconds.
 
     Raises:
@@ -21,10 +20,6 @@ class KubernetesSettings:
 
     name: str
     """In the operator's configuration."""
-    default_image: str
-    """Of workers whose image says nothing."""
-    worker_endpoints: tuple[str, ...]
-    """host:port of the listeners that workers may reach."""
     kubeconfig: str = ""
     """Path of a kubeconfig; empty: this process runs in the cluster and uses its service account."""
     context: str = ""
@@ -37,16 +32,6 @@ class KubernetesSettings:
     """How long a worker goes on without an answer of its owner; it ends itself then."""
     installation: str = "flyteplane"
     """Value of the label that marks the pods of this owner; no two owners in one cluster share it."""
-    image_pull_policy: str = ""
-    """This and what follows up to `require_non_root`: see `PodSurroundings`."""
-    image_pull_secrets: Sequence[str] = ()
-    limits: LimitsPolicy = field(default_factory=LimitsPolicy)
-    default_requests: Mapping[str, str] = field(default_factory=lambda: {"cpu": "100m", "memory": "256Mi"})
-    spot_node_selector: Mapping[str, str] = field(default_factory=dict)
-    spot_tolerations: Sequence[Mapping[str, Any]] = ()
-    devices: Mapping[str, DeviceRule] = field(default_factory=lambda: DEFAULT_DEVICES)
-    extra_env: Sequence[Mapping[str, Any]] = ()
-    require_non_root: bool = False
     requests_per_second: float = 100.0
     """Limit on requests to the API server."""
     burst: int = 200
@@ -103,17 +88,7 @@ class KubernetesSettings:
             namespace=namespace,
             installation=self.installation,
             cluster=self.name,
-            default_image=self.default_image,
-            worker_endpoints=self.worker_endpoints,
             contact_s=self.contact_s,
-            image_pull_policy=self.image_pull_policy,
-            image_pull_secrets=self.image_pull_secrets,
-            limits=self.limits,
-            default_requests=self.default_requests,
-            spot_node_selector=self.spot_node_selector,
-            spot_tolerations=self.spot_tolerations,
-            devices=self.devices,
-            extra_env=self.extra_env,
             shared_namespace=shares_namespaces(self.namespace),
-            require_non_root=self.require_non_root,
+            **{one.name: getattr(self, one.name) for one in fields(PodDefaults)},
         )

@@ -70,20 +70,13 @@ DEFAULT_DEVICES: Final[Mapping[str, DeviceRule]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PodSurroundings:
-    """Where a worker's pod is placed, and what the operator adds to every pod there."""
+class PodDefaults:
+    """What the operator adds to every pod of a cluster."""
 
-    pod_name: str
-    namespace: str
-    installation: str
-    """Tells pods of several installations on one cluster apart."""
-    cluster: str
-    """Name of the cluster in the operator's configuration."""
     default_image: str
+    """Of workers whose image says nothing."""
     worker_endpoints: Sequence[str]
     """`host:port` of every scheduler or pool that listens for workers."""
-    contact_s: float
-    """Seconds without an answer after which the worker ends itself."""
     image_pull_policy: str = ""
     """Of the primary container; empty: the template's, else what Kubernetes makes of the image's tag."""
     image_pull_secrets: Sequence[str] = ()
@@ -96,7 +89,21 @@ class PodSurroundings:
     devices: Mapping[str, DeviceRule] = field(default_factory=lambda: DEFAULT_DEVICES)
     extra_env: Sequence[Mapping[str, Any]] = ()
     """Further variables of the primary container, as in a pod's spec: references to the operator's Secrets."""
-    shared_namespace: bool = False
-    """Projects share the namespace, so that a template by value may not refer to Secrets."""
     require_non_root: bool = False
     """Every pod says `runAsNonRoot`; images that run as root do not start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodSurroundings(PodDefaults):
+    """Where a worker's pod is placed, with what the operator adds there."""
+
+    pod_name: str
+    namespace: str
+    installation: str
+    """Tells pods of several installations on one cluster apart."""
+    cluster: str
+    """Name of the cluster in the operator's configuration."""
+    contact_s: float
+    """Seconds without an answer after which the worker ends itself."""
+    shared_namespace: bool = False
+    """Projects share the namespace, so that a template by value may not refer to Secrets."""

@@ -117,11 +117,11 @@ class Placing:
         allowed = [name for name in self._pool_clusters if _allowed(name, queue.clusters)]
         if not allowed:
             return InvalidArgument(
-                f"queue {queue.name!r} uses {', '.join(queue.clusters)} only, where there are no replicas",
+                f"no cluster that queue {queue.name!r} may use has warm replicas",
                 reason="NO_REPLICAS_THERE",
                 field="queue",
                 limit=f"clusters with replicas: {', '.join(self._pool_clusters) or 'none'}",
-                mend='Use another queue, or override the task with reusable="off".',
+                mend='Use another queue, or call the task with override(reusable="off").',
             )
         fit, refusals = self._fit(task, None, [name for name in allowed if name in self._clusters])
         return refusals[0] if refusals and not fit else None

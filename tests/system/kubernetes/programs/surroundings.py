@@ -6,9 +6,8 @@ import socket
 import tempfile
 from pathlib import Path
 
-from flyte.io import Dir, File
-
 import flyte
+from flyte.io import Dir, File
 
 SMALL = flyte.Resources(cpu=("20m", "1"), memory=("60Mi", "250Mi"))
 env = flyte.TaskEnvironment(name="surroundings", resources=SMALL, env_vars={"COLOUR": "green", "TZ": "Europe/Oslo"})

@@ -1,0 +1,103 @@
+"""Pods without a platform: what the cluster itself takes, as a client by hand would use it.
+
+They have the image, the resources and the safety settings of the platform's pods, and do less: no token is mounted, and
+the interpreter loads nothing that it does not always load.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from benchmarks.pod_cluster import RESOURCES, PodCluster
+
+_PROGRAM = "import time; print(time.time())"
+
+
+class BarePods:
+    """A client of one cluster; `opened` makes one."""
+
+    def __init__(self, cluster: PodCluster, core: Any) -> None:
+        self._cluster = cluster
+        self._core = core
+        self._ended: dict[str, asyncio.Future[None]] = {}
+        self._made = 0
+
+    async def first_line(self) -> float:
+        """Seconds from the request for a pod to the line that it prints."""
+        name = self._next_name()
+        began = time.time()
+        await self._run(name)
+        printed = float(await self._core.read_namespaced_pod_log(name, self._cluster.name))
+        await self._delete(name)
+        return printed - began
+
+    async def rate(self, count: int, *, at_a_time: int) -> float:
+        """Pods per second, `at_a_time` of them at once; each is deleted when it has ended."""
+        slots = asyncio.Semaphore(at_a_time)
+        began = time.perf_counter()
+        async with asyncio.TaskGroup() as deletions:
+
+            async def one() -> None:
+                name = self._next_name()
+                async with slots:
+                    await self._run(name)
+                deletions.create_task(self._delete(name))
+
+            await asyncio.gather(*(one() for _ in range(count)))
+            seconds = time.perf_counter() - began
+        return count / seconds
+
+    def _next_name(self) -> str:
+        self._made += 1
+        return f"bare-{self._made}"
+
+    async def _run(self, name: str) -> None:
+        ended = self._ended[name] = asyncio.get_running_loop().create_future()
+        await self._core.create_namespaced_pod(self._cluster.name, self._pod(name))
+        await ended
+
+    async def _delete(self, name: str) -> None:
+        await self._core.delete_namespaced_pod(name, self._cluster.name, grace_period_seconds=1)
+
+    def _pod(self, name: str) -> dict[str, Any]:
+        container = {
+            "name": "primary",
+            "image": self._cluster.image,
+            "command": ["python", "-c", _PROGRAM],
+            "resources": RESOURCES,
+            "securityContext": {"allowPrivilegeEscalation": False, "privileged": False},
+        }
+        spec = {"containers": [container], "restartPolicy": "Never", "automountServiceAccountToken": False}
+        return {"metadata": {"name": name, "labels": {"benchmark": "bare"}}, "spec": spec}
+
+    async def watch(self) -> None:
+        """Notes which pods have ended, for as long as it is left to."""
+        from kubernetes.aio.watch import Watch
+
+        new_watch: Any = Watch
+        async with new_watch() as changes:
+            listing = self._core.list_namespaced_pod
+            async for change in changes.stream(listing, self._cluster.name, label_selector="benchmark=bare"):
+                pod = change["object"]
+                ended = self._ended.get(pod.metadata.name)
+                if ended is not None and not ended.done() and pod.status.phase in ("Succeeded", "Failed"):
+                    ended.set_result(None)
+
+
+@asynccontextmanager
+async def opened(cluster: PodCluster) -> AsyncIterator[BarePods]:
+    """A client that watches."""
+    from kubernetes.aio import client, config
+
+    load: Any = config.new_client_from_config
+    async with await load(config_file=cluster.kubeconfig) as api:
+        pods = BarePods(cluster, client.CoreV1Api(api))
+        watching = asyncio.create_task(pods.watch())
+        try:
+            yield pods
+        finally:
+            watching.cancel()

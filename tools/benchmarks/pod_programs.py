@@ -1,0 +1,36 @@
+"""The tasks that are measured in pods."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import flyte
+from benchmarks.pod_cluster import QUEUE
+
+pods = flyte.TaskEnvironment(
+    name="bench_pods", resources=flyte.Resources(cpu=("100m", "1"), memory="128Mi"), queue=QUEUE
+)
+parents = flyte.TaskEnvironment(name="bench_pod_parents", depends_on=[pods])
+
+
+@pods.task
+async def first_line() -> float:
+    """When its first line was printed, in seconds since the epoch."""
+    now = time.time()
+    print(now)
+    return now
+
+
+@pods.task
+async def nothing(number: int) -> int:
+    """A pod that does nothing."""
+    return number
+
+
+@parents.task
+async def many(count: int) -> float:
+    """Seconds that `count` pods took."""
+    began = time.perf_counter()
+    await asyncio.gather(*(nothing(number) for number in range(count)))
+    return time.perf_counter() - began

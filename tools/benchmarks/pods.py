@@ -1,0 +1,84 @@
+"""What a pod costs through the platform, against bare pods of the same image on the same cluster, in turn.
+
+Times of first lines are those that the pods print themselves: the nodes and this machine have to share a clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks import bare_pods, pod_programs
+from benchmarks.bare_pods import BarePods
+from benchmarks.measured_platform import MeasuredPlatform
+from benchmarks.pod_cluster import PodCluster
+
+PAIRS = 10
+COUNT = 24
+AT_A_TIME = 8
+
+
+def first_line() -> dict[str, float]:
+    """From the client's call to the first line of user code in a pod. The first pair is not counted: connections, the
+    upload of the code and the node's caches."""
+    pairs: list[tuple[float, float]] = []
+
+    async def compare(platform: MeasuredPlatform, bare: BarePods) -> None:
+        for _ in range(PAIRS + 1):
+            theirs = await bare.first_line()
+            began = time.time()
+            pairs.append((await asyncio.to_thread(platform.run, pod_programs.first_line) - began, theirs))
+
+    _side_by_side(compare)
+    ours, theirs = (statistics.median(times) for times in zip(*pairs[1:], strict=True))
+    return {
+        "p50_ms": round(ours * 1e3),
+        "bare_p50_ms": round(theirs * 1e3),
+        "extra_ms": round((ours - theirs) * 1e3),
+        "times_a_bare_pod": round(ours / theirs, 3),
+    }
+
+
+def rate() -> dict[str, float]:
+    """Pods per second, with so many at a time on both sides, and what each costs the scheduler's process."""
+    figures: dict[str, float] = {}
+
+    async def compare(platform: MeasuredPlatform, bare: BarePods) -> None:
+        await asyncio.to_thread(platform.run, pod_programs.first_line)
+        figures["bare_per_second"] = await bare.rate(COUNT, at_a_time=AT_A_TIME)
+        before = platform.services_cpu_seconds()
+        figures["per_second"] = COUNT / await asyncio.to_thread(platform.run, pod_programs.many, count=COUNT)
+        figures["services_cpu_ms_per_pod"] = (platform.services_cpu_seconds() - before) / COUNT * 1e3
+
+    _side_by_side(compare)
+    figures["share_of_bare_rate"] = figures["per_second"] / figures["bare_per_second"]
+    return {name: round(figure, 2) for name, figure in figures.items()}
+
+
+def _side_by_side(compare: Callable[[MeasuredPlatform, BarePods], Awaitable[None]]) -> None:
+    async def with_client(platform: MeasuredPlatform, cluster: PodCluster) -> None:
+        async with bare_pods.opened(cluster) as bare:
+            await compare(platform, bare)
+
+    with _platform_with_pods() as (platform, cluster):
+        asyncio.run(with_client(platform, cluster))
+
+
+@contextmanager
+def _platform_with_pods() -> Iterator[tuple[MeasuredPlatform, PodCluster]]:
+    with PodCluster() as cluster, tempfile.TemporaryDirectory(prefix="flyteplane-bench-") as folder:
+        port = _free_port()
+        file = cluster.operator_file(Path(folder), worker_port=port, at_a_time=AT_A_TIME)
+        with MeasuredPlatform(options=("--config", str(file), "--worker-listen", f"0.0.0.0:{port}")) as platform:
+            yield platform, cluster
+
+
+def _free_port() -> int:
+    with socket.create_server(("0.0.0.0", 0)) as listener:
+        return int(listener.getsockname()[1])

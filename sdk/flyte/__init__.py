@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from flyte import config as config
+    from flyte import durable as durable
     from flyte import errors as errors
     from flyte import extend as extend
     from flyte import io as io
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from flyte import spec as spec
     from flyte import syncify as syncify
     from flyte import types as types
+    from flyte.authoring.checkpoint import BaseCheckpoint, Checkpoint, latest_checkpoint
+    from flyte.authoring.condition import ConditionWebhook, new_condition
     from flyte.authoring.context import ctx, custom_context, get_custom_context, group
     from flyte.authoring.environment import Environment
     from flyte.authoring.function_task import AsyncFunctionTaskTemplate
@@ -70,9 +73,12 @@ _MODULE_OF: Final[dict[str, str]] = {
     "AMD_GPU": "flyte.spec.devices",
     "AsyncFunctionTaskTemplate": "flyte.authoring.function_task",
     "Backoff": "flyte.spec.retries",
+    "BaseCheckpoint": "flyte.authoring.checkpoint",
     "Cache": "flyte.spec.cache",
     "CachePolicy": "flyte.spec.cache",
     "CacheRequest": "flyte.spec.cache",
+    "Checkpoint": "flyte.authoring.checkpoint",
+    "ConditionWebhook": "flyte.authoring.condition",
     "Cron": "flyte.spec.triggers",
     "DataFrame": "flyte.io",
     "Device": "flyte.spec.devices",
@@ -118,8 +124,10 @@ _MODULE_OF: Final[dict[str, str]] = {
     "init_in_cluster": "flyte.client.init",
     "init_passthrough": "flyte.client.init",
     "is_control_plane_available": "flyte.client.init",
+    "latest_checkpoint": "flyte.authoring.checkpoint",
     "logger": "flyte.authoring.logs",
     "map": "flyte.authoring.map",
+    "new_condition": "flyte.authoring.condition",
     "rerun": "flyte.client.run",
     "run": "flyte.client.run",
     "system_logger": "flyte.authoring.logs",
@@ -130,7 +138,7 @@ _MODULE_OF: Final[dict[str, str]] = {
 """The public names, and the module that each is loaded from."""
 
 _SUBMODULES: Final = frozenset(
-    {"config", "errors", "extend", "io", "models", "remote", "report", "spec", "syncify", "types"}
+    {"config", "durable", "errors", "extend", "io", "models", "remote", "report", "spec", "syncify", "types"}
 )
 """Parts that are reached as attributes, `flyte.errors` for example, without an import of their own."""
 
@@ -142,9 +150,12 @@ __all__ = [
     "TPU",
     "AsyncFunctionTaskTemplate",
     "Backoff",
+    "BaseCheckpoint",
     "Cache",
     "CachePolicy",
     "CacheRequest",
+    "Checkpoint",
+    "ConditionWebhook",
     "Cron",
     "DataFrame",
     "Device",
@@ -186,8 +197,10 @@ __all__ = [
     "init_in_cluster",
     "init_passthrough",
     "is_control_plane_available",
+    "latest_checkpoint",
     "logger",
     "map",
+    "new_condition",
     "rerun",
     "run",
     "system_logger",

@@ -11,7 +11,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -135,14 +135,6 @@ class KubernetesUnderTest:
         began = time.monotonic()
         self.await_pods(lambda pods: not pods, run=run, within_s=within_s)
         return time.monotonic() - began
-
-    def await_running(self, count: int, *, run: str = "", within_s: float = 90.0) -> list[Any]:
-        """Returns the running pods once there are so many."""
-
-        def running(pods: Sequence[Any]) -> list[Any]:
-            return [pod for pod in pods if pod.status.phase == "Running" and not pod.metadata.deletion_timestamp]
-
-        return running(self.await_pods(lambda pods: len(running(pods)) >= count, run=run, within_s=within_s))
 
     def delete_pod(self, pod: Any) -> None:
         """Deletes a pod as somebody at a terminal would who is in a hurry."""

@@ -63,11 +63,7 @@ class Checkpoint(BaseCheckpoint):
     - `sources`: further such addresses, the newest first.
     """
 
-    __slots__ = ("__weakref__", "_destination", "_folder", "_sources")
-
-    def __init__(
-        self, checkpoint_dest: str, checkpoint_src: str | None = None, *, sources: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, checkpoint_dest: str, checkpoint_src: str | None = None, *, sources: Sequence[str] = ()) -> None:
         self._destination = checkpoint_dest
         self._sources = sources if checkpoint_src is None else (checkpoint_src, *sources)
         self._folder: Path | None = None

@@ -120,7 +120,7 @@ class Environment:
         if unknown := sorted(given.keys() - known):
             raise InvalidSettingType(f"Unexpected keyword arguments: {unknown}", field=unknown[0])
         changes = canonical(given, level=Level.ENVIRONMENT)
-        if changes.get("reusable") == "off":
+        if "reusable" in given and given["reusable"] in (None, "off"):
             changes["reusable"] = NOT_GIVEN
         current = {parameter: getattr(self, parameter) for parameter in self._given}
         return type(self)(name, **{**current, **changes})

@@ -40,6 +40,19 @@ class ActionID:
         """Return the identity of another action of the same run."""
         return replace(self, name=name or generate_random_name())
 
+    def new_sub_action_from(self, task_call_seq: int, task_hash: str, input_hash: str, group: str | None) -> ActionID:
+        """Return the identity of a child that is the same whenever this action makes the same call again."""
+        from flyte.spec.child_names import derive_child_name
+
+        name = derive_child_name(
+            parent=self.name,
+            task_identity=task_hash.encode(),
+            inputs_digest=input_hash.encode(),
+            sequence=task_call_seq,
+            group=group or "",
+        )
+        return self.new_sub_action(name)
+
     def unique_id_str(self, salt: str | None = None) -> str:
         """Return the whole identity as one text."""
         parts = (self.org, self.project, self.domain, self.run_name, self.name, salt)

@@ -46,6 +46,19 @@ class NativeInterface:
         """Make an interface of types, for tasks that have no function."""
         return cls(dict(inputs), dict(outputs))
 
+    @property
+    def json_schema(self) -> dict[str, Any]:
+        """The inputs as the JSON Schema of one object: what a form for a launch asks for."""
+        from flyte.types.interface import interface_codec
+
+        codec = interface_codec(self)
+        return {
+            "type": "object",
+            "properties": {name: dict(one.json_schema) for name, one in codec.input_codecs.items()},
+            "required": self.required_inputs(),
+            "additionalProperties": False,
+        }
+
     def has_outputs(self) -> bool:
         """Tell whether there is anything to return."""
         return bool(self.outputs)

@@ -7,7 +7,6 @@ and results come in the order of the inputs. Outside of a task the calls are pla
 from __future__ import annotations
 
 import sys
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -75,28 +74,22 @@ map = Mapper()
 
 async def _submitted_results(plan: MapPlan, context: TaskContextData) -> AsyncGenerator[Any, None]:
     """Submit within the window, yield in order, cancel what is left when the consumer goes away."""
-    import asyncio
+    from flyte.authoring.map_window import MapWindow
 
     inside = context.with_group(plan.group)
-    window = asyncio.Semaphore(plan.window) if plan.window else None
 
     async def submit(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         with activate(inside):
-            if window is None:
-                return await _submit_one(plan.task, context.controller, args, kwargs)
-            async with window:
-                return await _submit_one(plan.task, context.controller, args, kwargs)
+            return await _submit_one(plan.task, context.controller, args, kwargs)
 
-    pending = deque(asyncio.ensure_future(submit(args, kwargs)) for args, kwargs in plan.arguments)
+    window = MapWindow(submit, plan.arguments, size=plan.window)
     try:
-        while pending:
-            result = await _result_of(pending[0], plan.return_exceptions)
-            pending.popleft()
+        while (call := window.first()) is not None:
+            result = await _result_of(call, plan.return_exceptions)
+            window.drop_first()
             yield result
     finally:
-        for call in pending:
-            call.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
+        await window.cancel()
 
 
 async def _submit_one(task: Any, controller: Controller | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -121,6 +121,16 @@ class TaskTemplate(SettingsView, Generic[P, R, F]):
         return self._environment.name if self._environment else None
 
     @property
+    def parent_env(self) -> Environment | None:
+        """The environment that the task was made in, as the peer SDK calls it."""
+        return self._environment
+
+    @property
+    def json_schema(self) -> dict[str, Any]:
+        """The inputs as the JSON Schema of one object."""
+        return self.interface.json_schema
+
+    @property
     def is_async(self) -> bool:
         """Whether calling it gives something to await."""
         return self._call_as_async

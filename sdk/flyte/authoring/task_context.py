@@ -30,7 +30,7 @@ class TaskContext:
     group_data: GroupData | None = None
     checkpoint_paths: CheckpointPaths | None = None
     checkpoint: Any = None
-    """Where to keep what the next attempt should go on from; None where the platform gives no such place."""
+    """Where to keep what the next attempt should go on from, a `flyte.Checkpoint`."""
     code_bundle: CodeBundle | None = None
     data: dict[str, Any] = field(default_factory=dict)
     """Free for task plugins: what `TaskTemplate.pre` returned."""

@@ -171,13 +171,12 @@ class TaskEnvironment(Environment):
     def _make_task(
         self, func: Callable[..., Any], given: Mapping[str, object]
     ) -> AsyncFunctionTaskTemplate[Any, Any, Any]:
-        template = TaskPluginRegistry.template_for(self.plugin_config)
-        task = template(
+        task = TaskPluginRegistry.make(
             func=func,
             name=f"{self.name}.{func.__name__}",
             environment=self,
             settings=self._inherited(func),
-            **given,
+            given=dict(given),
         )
         self._tasks[task.name] = task
         return task

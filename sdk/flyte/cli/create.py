@@ -7,7 +7,7 @@ from pathlib import Path
 import rich_click as click
 
 from flyte.cli.class_commands import create_resource_class
-from flyte.cli.options import assignments, root_options, scope_options, secret_options
+from flyte.cli.options import assignments, local_option, root_options, scope_options, secret_options
 from flyte.cli.queue_commands import create_queue
 
 
@@ -22,6 +22,7 @@ create.add_command(create_resource_class)
 
 @create.command("secret")
 @secret_options
+@local_option("Keep it in a file of yours (mode 0600), for runs without a platform.")
 @click.pass_context
 def create_secret(
     ctx: click.Context,
@@ -32,6 +33,7 @@ def create_secret(
     group: str,
     project: str | None,
     domain: str | None,
+    local: bool,
 ) -> None:
     """Create the secret NAME; asks for its value, which nobody can read back.
 
@@ -40,6 +42,11 @@ def create_secret(
     from flyte.cli.secret_values import read_secret
     from flyte.remote import Secret
 
+    if local:
+        from flyte.cli.local_secrets import store
+
+        click.echo(store(name, group, project, domain, read_secret(name, value=value, from_file=from_file)))
+        return
     root_options(ctx).choose_platform()
     content = read_secret(name, value=value, from_file=from_file)
     secret = Secret.create(name, content, group=group, project=project or "", domain=domain or "")

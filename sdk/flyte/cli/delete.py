@@ -5,7 +5,7 @@ from __future__ import annotations
 import rich_click as click
 
 from flyte.cli.class_commands import delete_resource_class
-from flyte.cli.options import root_options, scope_options
+from flyte.cli.options import local_option, root_options, scope_options
 from flyte.cli.queue_commands import delete_queue
 from flyte.cli.texts import NotReadable, read_text
 from flyte.syncify import syncify
@@ -24,9 +24,17 @@ delete.add_command(delete_resource_class)
 @click.argument("name")
 @click.option("--group", default="", help="Group of the secret.")
 @scope_options
+@local_option("Delete a secret of runs without a platform.")
 @click.pass_context
-def delete_secret(ctx: click.Context, *, name: str, group: str, project: str | None, domain: str | None) -> None:
+def delete_secret(
+    ctx: click.Context, *, name: str, group: str, project: str | None, domain: str | None, local: bool
+) -> None:
     """Delete all versions of the secret NAME of a scope."""
+    if local:
+        from flyte.cli.local_secrets import remove
+
+        click.echo(remove(name, group, project, domain))
+        return
     from flyte.remote import Secret
 
     root_options(ctx).choose_platform()

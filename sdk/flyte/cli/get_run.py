@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from flyte.cli.options import assignments, json_option, root_options, scope_options
+from flyte.cli.options import assignments, json_option, local_option, root_options, scope_options
 from flyte.cli.output import age, duration, print_details, print_json, print_table
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.option("--created-before", type=click.DateTime(), help="Only runs created before this time, in UTC.")
 @click.option("--with-label", multiple=True, metavar="KEY=VALUE", help="Only runs with this label. Repeatable.")
 @scope_options
+@local_option("List runs that were carried out on this machine without a platform.")
 @json_option
 @click.pass_context
 def get_run(
@@ -37,14 +38,22 @@ def get_run(
     with_label: tuple[str, ...],
     project: str | None,
     domain: str | None,
+    local: bool,
     as_json: bool,
 ) -> None:
     """List runs, the newest first, or show the run NAME."""
     from flyte.remote import Run, TimeFilter
 
     root = root_options(ctx)
-    root.choose_platform(project=project, domain=domain)
     as_json = as_json or root.json
+    if local:
+        from flyte.cli.local_runs import Choice, show_runs
+
+        if created_after or created_before or with_label:
+            raise click.UsageError("--local takes NAME, --limit, --in-phase, --task-name, --project and --domain only.")
+        show_runs(name, Choice(in_phase, task_name, project, domain), limit=limit, as_json=as_json)
+        return
+    root.choose_platform(project=project, domain=domain)
     if name is not None:
         _show(Run.get(name), as_json=as_json)
         return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from flyte.cli.options import json_option, root_options, scope_options
+from flyte.cli.options import json_option, local_option, root_options, scope_options
 from flyte.cli.output import age, print_details, print_json, print_table
 
 if TYPE_CHECKING:
@@ -17,17 +17,30 @@ if TYPE_CHECKING:
 @click.argument("name", required=False)
 @click.option("--group", default="", help="Group of the secret NAME.")
 @scope_options
+@local_option("List the secrets of runs without a platform.")
 @json_option
 @click.pass_context
 def get_secret(
-    ctx: click.Context, *, name: str | None, group: str, project: str | None, domain: str | None, as_json: bool
+    ctx: click.Context,
+    *,
+    name: str | None,
+    group: str,
+    project: str | None,
+    domain: str | None,
+    local: bool,
+    as_json: bool,
 ) -> None:
     """List secrets of all scopes, or of the given one, or show the secret NAME of a scope."""
     from flyte.remote import Secret
 
     root = root_options(ctx)
-    root.choose_platform(project=project, domain=domain)
     as_json = as_json or root.json
+    if local:
+        from flyte.cli.local_secrets import show
+
+        show(name, as_json=as_json)
+        return
+    root.choose_platform(project=project, domain=domain)
     if name is not None:
         shown = facts(Secret.get(name, group=group, project=project or "", domain=domain or ""))
         if as_json:

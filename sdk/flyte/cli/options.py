@@ -68,6 +68,11 @@ def secret_options(command: Command) -> Command:
     return click.argument("name")(click.option("--value", help=warning)(command))
 
 
+def local_option(help: str) -> Callable[[Command], Command]:
+    """Add --local, with what it means for this command."""
+    return click.option("--local", is_flag=True, help=help)
+
+
 def json_option(command: Command) -> Command:
     """Add --json to a command."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(command)

@@ -61,9 +61,12 @@ def _runner(options: RunOptions) -> Runner:
 
 
 def _run_here(runner: Runner, task: Any, inputs: Mapping[str, Any], options: RunOptions) -> int:
-    from flyte.client.init import set_settings
+    from dataclasses import replace
 
-    set_settings(None)
+    from flyte.client.init import current_settings, set_settings
+
+    settings = current_settings()
+    set_settings(None if settings is None else replace(settings, endpoint=None))
     try:
         run = runner.run(task, **inputs)
     except Exception as error:

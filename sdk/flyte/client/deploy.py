@@ -14,12 +14,13 @@ from flyte.authoring.image_build import ImageBuild
 from flyte.authoring.registry import with_dependencies
 from flyte.client.bundle import CopyStyle, check_copy_style
 from flyte.client.init import require_settings
-from flyte.errors import DeploymentError, RuntimeUserError
+from flyte.errors import BaseRuntimeError, DeploymentError, RuntimeUserError
 from flyte.spec.problems import InvalidSetting, InvalidSettingType
+from flyte.spec.triggers import check_trigger
 from flyte.syncify import syncify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from flyte.authoring.environment import Environment
     from flyte.authoring.task import TaskTemplate
@@ -64,7 +65,7 @@ async def deploy(
     if copy_style == "none" and not version:
         raise InvalidSetting("Version must be set when copy_style is none", field="version")
     only_prepare = dry_run or bool(dryrun)
-    settings = require_settings() if not only_prepare else None
+    settings = require_settings("Configuration") if not only_prepare else None
     return [
         await _deploy_one(
             environment,
@@ -93,8 +94,12 @@ async def _deploy_one(
         task.checked()
     packaged = package(tasks, copy_style=copy_style, root_dir=root_dir)
     chosen = version or _version(packaged)
+    for task in tasks:
+        for trigger in task.triggers:
+            check_trigger(trigger)
     if not dry_run:
         await _send(packaged, version=chosen)
+        await _put_triggers(tasks)
     return Deployment(
         version=chosen,
         envs={one.name: one for one in environments},
@@ -131,6 +136,19 @@ async def _send(packaged: PackagedTasks, *, version: str) -> None:
         raise DeploymentError(f"Failed to deploy at version {version}: {error}") from error
 
 
+async def _put_triggers(tasks: Iterable[TaskTemplate[Any, Any, Any]]) -> None:
+    from flyte.remote.trigger import Trigger
+
+    for task in tasks:
+        for trigger in task.triggers:
+            try:
+                await Trigger.create.aio(trigger, task.name)
+            except BaseRuntimeError as error:
+                raise DeploymentError(
+                    f"Task {task.name} is deployed, but not its trigger {trigger.name!r}: {error}"
+                ) from error
+
+
 @syncify
 async def build(image: Image, dry_run: bool = False, force: bool = False, wait: bool = True) -> ImageBuild:
     """Return the reference of an image that needs no build.
@@ -150,15 +168,21 @@ async def build(image: Image, dry_run: bool = False, force: bool = False, wait: 
 
 
 @syncify
-async def build_images(*envs: Environment, copy_style: CopyStyle = "loaded_modules") -> dict[str, str]:
+async def build_images(
+    *envs: Environment, copy_style: CopyStyle = "loaded_modules", seed_cache: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Return the reference of the image of each environment and of all that they depend on, by environment.
+
+    `seed_cache` are references that are known already.
 
     Raises ImageBuildError for an image that has to be built, see `build`.
     """
     from flyte.spec.image import Image
 
-    images: dict[str, str] = {}
+    images: dict[str, str] = dict(seed_cache or {})
     for environment in with_dependencies(envs):
+        if environment.name in images:
+            continue
         image = environment.image
         if isinstance(image, Image):
             images[environment.name] = (await build.aio(image)).uri or ""

@@ -7,13 +7,17 @@ of the platform that runs on this machine. Without any, the process stays withou
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flyte.client.settings import DEFAULT_DOMAIN, DEFAULT_PROJECT, ClientSettings, settings_from_config
+from flyte.client.settings import ClientSettings, settings_from_config
 from flyte.config import Config, PlatformConfig, auto
 from flyte.syncify import syncify
+
+if TYPE_CHECKING:
+    from flyte.storage import Storage
 
 _settings: ClientSettings | None = None
 
@@ -27,14 +31,16 @@ def set_settings(settings: ClientSettings | None) -> None:
     """Replace the settings of this process; None forgets them."""
     global _settings
     _settings = settings
+    from flyte.authoring.image_names import set_image_names
     from flyte.client.file_uploads import PlatformUploads
     from flyte.io.placement import set_uploads
 
+    set_image_names({} if settings is None else settings.images)
     set_uploads(None if settings is None or settings.endpoint is None else PlatformUploads(settings))
 
 
-def require_settings() -> ClientSettings:
-    """Return settings that name a platform.
+def require_settings(what: str = "Client") -> ClientSettings:
+    """Return settings that name a platform; `what` is named in the error of a process without any.
 
     Raises InitializationError if the process was not initialised or knows no platform.
     """
@@ -42,10 +48,10 @@ def require_settings() -> ClientSettings:
 
     if _settings is None:
         raise InitializationError(
-            "ClientNotInitializedError",
+            f"{what}NotInitializedError",
             "user",
-            "Client has not been initialized. Call flyte.init() with a valid endpoint, or flyte.init_from_config(), "
-            "before using this function.",
+            f"{what} has not been initialized. Call flyte.init() with a valid endpoint/api-key before using this "
+            "function or Call flyte.init_from_config() with a valid path to the config file",
         )
     if _settings.endpoint is None:
         raise InitializationError(
@@ -68,25 +74,70 @@ async def init(
     project: str | None = None,
     domain: str | None = None,
     root_dir: str | Path | None = None,
-    *,
-    endpoint: str | None = None,
-    insecure: bool | None = None,
-    ca_cert_file_path: str | None = None,
-    api_key: str | None = None,
     log_level: int | None = None,
-    **unused: Any,
+    log_format: str | None = None,
+    reset_root_logger: bool = False,
+    user_log_level: int | None = None,
+    endpoint: str | None = None,
+    headless: bool = False,
+    insecure: bool | None = None,
+    insecure_skip_verify: bool = False,
+    ca_cert_file_path: str | None = None,
+    auth_type: str = "Pkce",
+    command: list[str] | None = None,
+    proxy_command: list[str] | None = None,
+    api_key: str | None = None,
+    client_id: str | None = None,
+    client_credentials_secret: str | None = None,
+    auth_client_config: Any = None,
+    rpc_retries: int = 3,
+    http_proxy_url: str | None = None,
+    disable_keyring: bool = False,
+    storage: Storage | None = None,
+    batch_size: int = 1000,
+    image_builder: str = "local",
+    images: Mapping[str, str] | None = None,
+    image_registry: str | None = None,
+    source_config_path: Path | None = None,
+    sync_local_sys_paths: bool = True,
+    load_plugin_type_transformers: bool = True,
+    local_persistence: bool = False,
+    local_tracked: bool = False,
+    local_tracked_strict: bool = False,
+    scopes: list[str] | None = None,
 ) -> None:
     """Choose the platform, project and domain of this process.
 
-    Without `endpoint` the environment and then the platform of this machine decide; if there is neither, runs are
-    local. Options of the peer SDK that have no meaning here (authentication flows, image builders, ...) are accepted
-    only while they are unset or false.
+    - `endpoint`: without it the environment and then the platform of this machine decide; if there is neither, runs
+      are local. `insecure=True` leaves TLS out, `ca_cert_file_path` names the authority, `api_key` says who calls.
+    - `root_dir`: folder that code bundles are taken from.
+    - `images`: URIs for the names that `Image.from_ref_name` uses.
+    - `storage`: how the object store is reached from here.
+    - `log_level` is that of the SDK, `user_log_level` that of `flyte.logger`.
+    - The rest belongs to the peer SDK. What changes nothing here is accepted; what would be ignored although it asks
+      for something (interactive logins, proxies, unverified certificates, tracked local runs) is refused.
 
-    Raises TypeError for an unknown option that is set.
+    Raises TypeError for an option that is not supported on this platform.
     """
-    _refuse_unsupported(unused)
-    _set_log_level(log_level)
-    config = Config(platform=_platform_of_environment())
+    _refuse_unsupported(
+        {
+            "insecure_skip_verify": insecure_skip_verify,
+            "command": command,
+            "proxy_command": proxy_command,
+            "client_id": client_id,
+            "client_credentials_secret": client_credentials_secret,
+            "auth_client_config": auth_client_config,
+            "http_proxy_url": http_proxy_url,
+            "image_registry": image_registry,
+            "local_tracked": local_tracked,
+            "local_tracked_strict": local_tracked_strict,
+            "scopes": scopes,
+        }
+    )
+    _set_log_levels(log_level, user_log_level)
+    _configure_storage(storage)
+    file = auto(source_config_path) if source_config_path is not None else Config()
+    config = file.with_params(platform=_platform_of_environment()) if file.source is None else file
     settings = settings_from_config(config, endpoint=endpoint, project=project, domain=domain)
     set_settings(
         replace(
@@ -96,6 +147,7 @@ async def init(
             api_key=api_key or settings.api_key,
             org=org or settings.org,
             root_dir=_folder(root_dir),
+            images={**settings.images, **(images or {})},
         )
     )
 
@@ -104,22 +156,35 @@ async def init(
 async def init_from_config(
     path_or_config: str | Path | Config | None = None,
     root_dir: str | Path | None = None,
-    *,
+    log_level: int | None = None,
+    log_format: str = "console",
+    user_log_level: int | None = None,
     org: str | None = None,
     project: str | None = None,
     domain: str | None = None,
-    log_level: int | None = None,
-    **unused: Any,
+    storage: Storage | None = None,
+    batch_size: int = 1000,
+    image_builder: str | None = None,
+    images: Sequence[str] | None = None,
+    sync_local_sys_paths: bool = True,
 ) -> None:
     """Read a configuration (see `flyte.config`) and choose what it says.
 
-    Raises ValueError for a file that is named but missing, or that cannot be read.
+    `images` are texts such as "name=uri". Raises ValueError for a file that is named but missing, or that cannot be
+    read, and for an image without a name.
     """
-    _refuse_unsupported(unused)
-    _set_log_level(log_level)
+    _set_log_levels(log_level, user_log_level)
+    _configure_storage(storage)
     config = path_or_config if isinstance(path_or_config, Config) else auto(path_or_config)
     settings = settings_from_config(config, project=project, domain=domain)
-    set_settings(replace(settings, org=org or settings.org, root_dir=_folder(root_dir)))
+    set_settings(
+        replace(
+            settings,
+            org=org or settings.org,
+            root_dir=_folder(root_dir),
+            images={**settings.images, **dict(map(_named_image, images or ()))},
+        )
+    )
 
 
 @syncify
@@ -128,11 +193,17 @@ async def init_from_api_key(
     project: str | None = None,
     domain: str | None = None,
     root_dir: str | Path | None = None,
+    log_level: int | None = None,
+    log_format: str | None = None,
+    storage: Storage | None = None,
+    batch_size: int = 1000,
+    image_builder: str = "local",
+    images: Mapping[str, str] | None = None,
+    sync_local_sys_paths: bool = True,
+    insecure_skip_verify: bool = False,
+    ca_cert_file_path: str | None = None,
     *,
     endpoint: str | None = None,
-    ca_cert_file_path: str | None = None,
-    log_level: int | None = None,
-    **unused: Any,
 ) -> None:
     """Authenticate with an API key, by default the one in `FLYTE_API_KEY`.
 
@@ -148,10 +219,12 @@ async def init_from_api_key(
         domain=domain,
         root_dir=root_dir,
         endpoint=endpoint,
+        insecure_skip_verify=insecure_skip_verify,
         ca_cert_file_path=ca_cert_file_path,
         api_key=key,
         log_level=log_level,
-        **unused,
+        storage=storage,
+        images=images,
     )
 
 
@@ -160,7 +233,6 @@ async def init_in_cluster(
     org: str | None = None,
     project: str | None = None,
     domain: str | None = None,
-    *,
     api_key: str | None = None,
     endpoint: str | None = None,
     insecure: bool | None = None,
@@ -184,7 +256,6 @@ async def init_passthrough(
     org: str | None = None,
     project: str | None = None,
     domain: str | None = None,
-    *,
     insecure: bool | None = None,
 ) -> dict[str, Any]:
     """Initialise for calls whose credentials come with each call, and return what was found."""
@@ -200,13 +271,47 @@ async def init_passthrough(
 
 
 def current_project() -> str:
-    """Return the project that this code belongs to: its task's, or else the one chosen with `flyte.init`."""
-    return _of_task("project") or (_settings.project if _settings is not None else DEFAULT_PROJECT)
+    """Return the project that this code belongs to: its task's, or else the one chosen with `flyte.init`.
+
+    Raises InitializationError outside of a task before any `flyte.init...`.
+    """
+    return _of_task("project") or _initialised("Project").project
 
 
 def current_domain() -> str:
-    """Return the domain that this code belongs to: its task's, or else the one chosen with `flyte.init`."""
-    return _of_task("domain") or (_settings.domain if _settings is not None else DEFAULT_DOMAIN)
+    """Return the domain that this code belongs to: its task's, or else the one chosen with `flyte.init`.
+
+    Raises InitializationError outside of a task before any `flyte.init...`.
+    """
+    return _of_task("domain") or _initialised("Domain").domain
+
+
+def project_or_default() -> str:
+    """Return the current project; the default one in a program that was never initialised."""
+    return _of_task("project") or (_settings or ClientSettings()).project
+
+
+def domain_or_default() -> str:
+    """Return the current domain; the default one in a program that was never initialised."""
+    return _of_task("domain") or (_settings or ClientSettings()).domain
+
+
+def is_initialized() -> bool:
+    """Tell whether this process was given settings by any `flyte.init...`."""
+    return _settings is not None
+
+
+def _initialised(what: str) -> ClientSettings:
+    from flyte.errors import InitializationError
+
+    if _settings is None:
+        raise InitializationError(
+            f"{what}NotInitializedError",
+            "user",
+            f"{what} has not been initialized. Call flyte.init() with a valid {what.lower()} before using this function"
+            " or Call flyte.init_from_config() with a valid path to the config file",
+        )
+    return _settings
 
 
 def _of_task(field: str) -> str | None:
@@ -222,35 +327,39 @@ def _platform_of_environment() -> PlatformConfig:
     return read(None, environment=os.environ).platform
 
 
-def _refuse_unsupported(options: dict[str, Any]) -> None:
-    known = {name for name, value in options.items() if value in (None, False) or name in _HARMLESS}
-    refused = sorted(set(options) - known)
+def _refuse_unsupported(options: Mapping[str, Any]) -> None:
+    refused = sorted(name for name, value in options.items() if value)
     if refused:
         raise TypeError(f"flyte.init does not support {', '.join(refused)} on this platform")
 
 
-_HARMLESS = frozenset(
-    {
-        "auth_type",
-        "batch_size",
-        "disable_keyring",
-        "headless",
-        "image_builder",
-        "log_format",
-        "reset_root_logger",
-        "rpc_retries",
-        "sync_local_sys_paths",
-        "user_log_level",
-    }
-)
-"""Options of the peer that change nothing a run could notice here."""
+def _set_log_levels(level: int | None, user_level: int | None) -> None:
+    import logging
 
-
-def _set_log_level(level: int | None) -> None:
     if level is not None:
-        import logging
-
         logging.getLogger("flyte").setLevel(level)
+    if user_level is not None:
+        logging.getLogger("flyte.user").setLevel(user_level)
+
+
+def _configure_storage(storage: Storage | None) -> None:
+    if storage is None:
+        return
+    from flyte.storage import Storage, configure
+
+    if not isinstance(storage, Storage):
+        raise TypeError(f"Expected storage to be a flyte.storage.Storage such as S3(...), got {type(storage)}")
+    configure(storage)
+
+
+def _named_image(text: str) -> tuple[str, str]:
+    name, equals, uri = text.partition("=")
+    if not equals:
+        # As on the command line, a URI alone is the default image.
+        return "default", text
+    if not name or not uri:
+        raise ValueError(f"images: {text!r} names no image. Write 'name=uri'.")
+    return name, uri
 
 
 def _folder(root_dir: str | Path | None) -> Path | None:

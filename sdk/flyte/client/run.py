@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 from flyte.client.bundle import CopyStyle
 from flyte.client.init import is_control_plane_available, require_settings
 from flyte.client.run_settings import CacheLookupScope, Mode, RunContext
-from flyte.spec.problems import InvalidSetting
+from flyte.spec.problems import InvalidSetting, InvalidSettingType
 from flyte.syncify import syncify
 
 if TYPE_CHECKING:
     from flyte.local.run import LocalRun
+    from flyte.notify import NamedRule, Notification
     from flyte.remote.run import Run
-
-_SUPPORTED_ONLY_WHEN_OFF = ("notifications", "debug", "tracked", "tracked_strict", "preserve_original_types")
 
 
 class Runner:
@@ -157,10 +156,14 @@ def with_runcontext(
     disable_run_cache: bool = False,
     queue: str | None = None,
     max_action_concurrency: int | None = None,
+    notifications: Notification | NamedRule | tuple[Notification, ...] | None = None,
     custom_context: dict[str, str] | None = None,
     cache_lookup_scope: CacheLookupScope = "project-domain",
+    preserve_original_types: bool = False,
+    debug: bool = False,
+    tracked: bool = False,
+    tracked_strict: bool = False,
     task_queue: str | None = None,
-    **other: Any,
 ) -> Runner:
     """Return a runner whose runs have these settings.
 
@@ -174,13 +177,16 @@ def with_runcontext(
     - `raw_data_path`: prefix for the data of the run. `copy_bundle_to`: folder for a copy of the code bundle.
     - `dry_run`: prepare everything, submit nothing, and return what would have been submitted.
     - `run_base_dir`, `run_start_time`: local mode only.
+    - `preserve_original_types`: accepted; values always come back as the types that they were.
+    - `notifications`, `debug`, `tracked`, `tracked_strict`: refused while they ask for something, since this platform
+      would do nothing about it.
 
     Raises InvalidSetting (a ValueError) or InvalidSettingType (a TypeError), naming the parameter, for a value that
-    cannot be kept; TypeError for parameters that do not exist or are not supported.
+    cannot be kept; TypeError for parameters that are not supported.
     """
-    _refuse_unknown(other)
-    if queue is not None and task_queue is not None:
-        raise InvalidSetting("queue and task_queue are two names of one parameter: give one of them", field="queue")
+    _refuse_unsupported(
+        {"notifications": notifications, "debug": debug, "tracked": tracked, "tracked_strict": tracked_strict}
+    )
     _set_log_levels(log_level, user_log_level)
     return Runner(
         RunContext(
@@ -203,7 +209,7 @@ def with_runcontext(
             annotations=annotations or {},
             interruptible=interruptible,
             disable_run_cache=disable_run_cache,
-            queue=queue if queue is not None else task_queue,
+            queue=_one_queue(queue, task_queue),
             max_action_concurrency=max_action_concurrency,
             custom_context=custom_context or {},
             cache_lookup_scope=cache_lookup_scope,
@@ -211,12 +217,18 @@ def with_runcontext(
     )
 
 
-def _refuse_unknown(other: Mapping[str, Any]) -> None:
-    for parameter, value in other.items():
-        if parameter not in _SUPPORTED_ONLY_WHEN_OFF:
-            raise TypeError(f"with_runcontext() got an unexpected keyword argument '{parameter}'")
+def _refuse_unsupported(options: Mapping[str, Any]) -> None:
+    for parameter, value in options.items():
         if value:
             raise TypeError(f"with_runcontext({parameter}=...) is not supported on this platform")
+
+
+def _one_queue(queue: str | None, task_queue: str | None) -> str | None:
+    if queue is not None and task_queue is not None:
+        raise InvalidSettingType(
+            "queue and task_queue are two spellings of one parameter of a run. Give only one of them.", field="queue"
+        )
+    return queue if queue is not None else task_queue
 
 
 def _set_log_levels(log_level: int | None, user_log_level: int | None) -> None:
@@ -233,9 +245,22 @@ async def run(task: Any, /, *args: Any, **kwargs: Any) -> Any:
     """Start a run of a task with these inputs, and return it; see `with_runcontext` for settings.
 
     On a platform the run is accepted and durable when this returns: `run.wait()` and `run.outputs()` follow it. Without
-    a platform the task runs here, and a failure is raised.
+    a platform the task runs here, and a failure is raised. `task_queue` (or `queue`) names the queue of tasks that name
+    none, unless the task has an input of that name.
     """
-    return await start(task, args, kwargs, context=RunContext())
+    spelled = {name: kwargs.pop(name) for name in _QUEUE_SPELLINGS if name in kwargs and not _has_input(task, name)}
+    queue = _one_queue(spelled.get("queue"), spelled.get("task_queue"))
+    return await start(task, args, kwargs, context=RunContext(queue=queue))
+
+
+_QUEUE_SPELLINGS = ("queue", "task_queue")
+
+
+def _has_input(task: Any, name: str) -> bool:
+    from flyte.authoring.task import TaskTemplate
+
+    # The inputs of a deployed task are known to the platform only: its settings are given with `with_runcontext`.
+    return not isinstance(task, TaskTemplate) or name in task.interface.inputs
 
 
 @syncify
@@ -244,6 +269,7 @@ async def rerun(
     action_name: str = "a0",
     recover: bool = False,
     force_rerun_actions: Sequence[str] | None = None,
+    allow_missing_source_outputs: bool = False,
     **inputs: Any,
 ) -> Run:
     """Run an earlier run of the platform again, and return the new run.
@@ -251,6 +277,7 @@ async def rerun(
     - `action_name`: run only this action, as a root, with the inputs that it had.
     - `recover`: take over what succeeded, except `force_rerun_actions`.
     - `inputs`: change these inputs.
+    - `allow_missing_source_outputs`: accepted; results are kept as long as their run, so none is ever missing.
     """
     return await _rerun(
         run_name,

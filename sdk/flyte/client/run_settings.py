@@ -51,6 +51,10 @@ class RunContext:
 
     def __post_init__(self) -> None:
         _check_mode(self)
+        if self.copy_style == "custom":
+            raise InvalidSetting(
+                "copy_style='custom' is not yet supported through with_runcontext.", field="copy_style"
+            )
         check_copy_style(self.copy_style)
         if self.copy_style == "none" and not self.version:
             raise InvalidSetting("Version must be set when copy_style is none", field="version")
@@ -111,7 +115,7 @@ def _check_concurrency(value: int | None) -> None:
         )
     if value < 0 or value == 1:
         raise InvalidSetting(
-            f"max_action_concurrency must be 0 (no limit) or at least 2, because a parent and a child run at the same "
-            f"time; got {value}",
+            f"max_action_concurrency must be 0 (platform default) or at least 2, got {value}. A value of 1 would "
+            "deadlock the run: the parent action holds a concurrency slot while waiting for its child actions to run.",
             field="max_action_concurrency",
         )

@@ -5,7 +5,8 @@ The settings are a value; changing one makes a new value. Nothing here connects.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from flyte.client.platform_folder import platform_folder, read_platform
@@ -34,6 +35,9 @@ class ClientSettings:
     root_dir: Path | None = None
     """Folder that code bundles are taken from and module names are relative to. None: chosen for each task."""
 
+    images: Mapping[str, str] = field(default_factory=dict)
+    """URIs of the images that tasks refer to by name."""
+
     rpc_timeout_s: float = RPC_TIMEOUT_S
 
 
@@ -49,6 +53,7 @@ def settings_from_config(
         project=project or config.task.project or DEFAULT_PROJECT,
         domain=domain or config.task.domain or DEFAULT_DOMAIN,
         org=config.task.org,
+        images=config.image.image_refs,
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from flyte.authoring.bundles import CheckpointPaths, RawDataPath
 from flyte.authoring.checkpoint import Checkpoint
@@ -31,6 +31,9 @@ from flyte.report.document import Report
 from flyte.spec.child_names import derive_child_name
 from flyte.syncify import BackgroundLoop
 from flyte.types.interface import check_inline_size
+
+if TYPE_CHECKING:
+    from flyte.authoring.condition import Question
 
 T = TypeVar("T")
 
@@ -138,6 +141,12 @@ class AttemptController:
         """Do as `record_trace`."""
         if self._journal is not None:
             self._journal.record(call, outcome)
+
+    async def ask(self, question: Question) -> str:
+        """Ask the person in front of the run, see `AsksPeople`."""
+        from flyte.local.console import ask_on_console
+
+        return await self._background.await_from_anywhere(ask_on_console(question))
 
     async def _child(self, task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         described = describe(task)

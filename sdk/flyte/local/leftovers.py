@@ -11,7 +11,9 @@ tasks_of_attempt: ContextVar[set[asyncio.Task[Any]] | None] = ContextVar("flyte_
 """The asyncio tasks that the running attempt has started and that have not ended; None outside of attempts."""
 
 
-def remember_tasks(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:
+def remember_tasks(
+    loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **options: Any
+) -> asyncio.Task[Any]:
     """Make a task, as the task factory of a loop, and remember it for the attempt that makes it."""
     task: asyncio.Task[Any] = asyncio.Task(work, loop=loop, **options)
     tasks = tasks_of_attempt.get()

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import os
 import tempfile
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flyte.authoring.identity import generate_random_name
-from flyte.client.init import current_domain, current_project
+from flyte.client.init import domain_or_default, project_or_default
 from flyte.local.cache import FileCache, default_cache_path
-from flyte.local.calls import LocalRunSettings
-from flyte.local.controller import ROOT, LocalController
+from flyte.local.controller import ROOT, LocalRunning
+from flyte.local.records import RecordedRun, RunRecords, default_records_path, this_process
+from flyte.local.secrets import LocalSecrets, default_secrets_path
+from flyte.local.settings import LocalRunSettings
 from flyte.local.variables import process_variables
 from flyte.remote.values import ActionInputs, ActionOutputs
 from flyte.spec.phases import ActionPhase
@@ -84,33 +88,69 @@ async def run_locally(
     task: TaskTemplate[Any, Any, Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], *, context: RunContext
 ) -> LocalRun:
     """Run a task in this process and return when it has ended. Raises what the task raised."""
-    from flyte.authoring.context import custom_context
-
     codec = interface_codec(task.interface)
     inputs = codec.encode_inputs(args, kwargs)
+    shown = ActionInputs(codec.decode_inputs(inputs))
     run = _settings(context)
-    with custom_context(**context.custom_context):
-        outputs = await LocalController(run).run_root(task, inputs)
-    values = codec.decode_named_outputs(outputs)
-    return LocalRun(
-        name=run.name,
-        folder=run.folder,
-        inputs=ActionInputs(codec.decode_inputs(inputs)),
-        outputs=ActionOutputs(values.values(), values.keys()),
+    records = _process_records(default_records_path())
+    record = records.begin(
+        RecordedRun(
+            name=run.name,
+            task_name=task.name,
+            project=run.project,
+            domain=run.domain,
+            folder=run.folder,
+            process=this_process(),
+            started_at=time.time(),
+            inputs=repr(dict(shown)),
+        )
     )
+    try:
+        values = codec.decode_named_outputs(await _carry_out(task, inputs, run, context))
+    except asyncio.CancelledError:
+        records.end(record, phase=ActionPhase.ABORTED, code="ABORTED", message="The run was interrupted.")
+        raise
+    except Exception as error:
+        records.end(record, phase=_phase_of(error), code=_code_of(error), message=str(error))
+        raise
+    outputs = ActionOutputs(values.values(), values.keys())
+    records.end(record, phase=ActionPhase.SUCCEEDED, outputs=repr(values))
+    return LocalRun(name=run.name, folder=Path(run.folder), inputs=shown, outputs=outputs)
+
+
+async def _carry_out(
+    task: TaskTemplate[Any, Any, Any], inputs: bytes, run: LocalRunSettings, context: RunContext
+) -> bytes:
+    from flyte.authoring.context import custom_context
+
+    with custom_context(**context.custom_context):
+        return await LocalRunning(run).run_root(task, inputs)
+
+
+def _phase_of(error: Exception) -> ActionPhase:
+    from flyte.errors import TaskTimeoutError
+
+    return ActionPhase.TIMED_OUT if isinstance(error, TaskTimeoutError) else ActionPhase.FAILED
+
+
+def _code_of(error: Exception) -> str:
+    from flyte.wire.errors import error_code
+
+    return error_code(error)
 
 
 def _settings(context: RunContext) -> LocalRunSettings:
     name = context.name or generate_random_name()
-    project, domain = context.project or current_project(), context.domain or current_domain()
+    project, domain = context.project or project_or_default(), context.domain or domain_or_default()
     base = Path(context.run_base_dir) if context.run_base_dir else _data_folder()
     return LocalRunSettings(
         name=name,
         project=project,
         domain=domain,
-        folder=base / name,
+        folder=str(base / name),
         start_time=context.run_start_time or datetime.now(UTC),
         cache=_process_cache(default_cache_path()),
+        secrets=LocalSecrets(default_secrets_path()),
         variables=process_variables,
         env_vars=context.env_vars,
         raw_data_path=context.raw_data_path,
@@ -123,6 +163,11 @@ def _settings(context: RunContext) -> LocalRunSettings:
 @functools.cache
 def _process_cache(path: Path) -> FileCache:
     return FileCache(path)
+
+
+@functools.cache
+def _process_records(path: Path) -> RunRecords:
+    return RunRecords(path)
 
 
 def _data_folder() -> Path:

@@ -41,7 +41,9 @@ def _in_place(task: DescribedTask, attempt: int, run: LocalRunSettings) -> Itera
     try:
         if task.secrets:
             values = run.secrets.resolve(task.secrets, project=run.project, domain=run.domain)
-            variables |= {secret.as_env_var: os.fsdecode(value) for secret, value in values.items() if secret.as_env_var}
+            variables |= {
+                secret.as_env_var: os.fsdecode(value) for secret, value in values.items() if secret.as_env_var
+            }
             folder = _files(values)
         with run.variables.applied({**variables, SECRETS_VARIABLE: folder} if folder else variables):
             yield

@@ -5,13 +5,16 @@ Every method that speaks to the platform blocks when called and is awaited as `.
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 from flyte.remote.action import Action, ActionDetails
-from flyte.remote.files import upload_file
+from flyte.remote.files import upload_dir, upload_file
 from flyte.remote.listing import TimeFilter
 from flyte.remote.project import Project
 from flyte.remote.run import Run, RunDetails
 from flyte.remote.secret import Secret, SecretTypes
 from flyte.remote.task import LazyEntity, Task, TaskDetails
+from flyte.remote.trigger import Trigger, TriggerDetails
 from flyte.remote.user import User
 from flyte.remote.values import ActionInputs, ActionOutputs
 
@@ -29,6 +32,24 @@ __all__ = [
     "Task",
     "TaskDetails",
     "TimeFilter",
+    "Trigger",
+    "TriggerDetails",
     "User",
+    "upload_dir",
     "upload_file",
 ]
+
+_ABSENT: Final = {
+    "App": "This platform serves no apps.",
+    "Artifact": "This platform keeps no artifacts: pass outputs on, or read them with Run.get(name).outputs().",
+    "Condition": "A paused action is signalled through flyte.new_condition's own platform calls.",
+    "PartitionSchema": "This platform keeps no artifacts.",
+    "Settings": "Settings of projects are kept with flyte.remote.Project; those of a process with flyte.init().",
+    "auth_metadata": "Credentials are those of flyte.init(api_key=...) and cannot change from call to call.",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ABSENT:
+        raise ImportError(f"flyte.remote.{name} is not part of this SDK. {_ABSENT[name]}")
+    raise AttributeError(f"module 'flyte.remote' has no attribute {name!r}")

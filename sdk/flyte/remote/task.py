@@ -22,14 +22,24 @@ AutoVersioning = Literal["latest", "current"]
 class LazyEntity:
     """A deployed task by name; the platform is asked when it is fetched or run."""
 
-    def __init__(self, *, name: str, project: str, domain: str, version: str) -> None:
+    def __init__(self, *, name: str, project: str | None, domain: str | None, version: str) -> None:
         self.name = name
-        self.project = project
-        self.domain = domain
+        self._project = project
+        self._domain = domain
         self.version = version
 
     def __repr__(self) -> str:
-        return f"LazyEntity(name={self.name!r}, version={self.version or 'latest'!r})"
+        return f"Future for task with name {self.name}"
+
+    @property
+    def project(self) -> str:
+        """The project: the given one, or the current one when it is asked for."""
+        return self._project or current_project()
+
+    @property
+    def domain(self) -> str:
+        """The domain: the given one, or the current one when it is asked for."""
+        return self._domain or current_domain()
 
     @syncify.method
     async def fetch(self) -> TaskDetails:
@@ -95,18 +105,16 @@ class Task:
     ) -> LazyEntity:
         """Name a deployed task. Nothing is asked yet.
 
-        Raises ValueError without `version` and `auto_version`; of the latter only "latest" is supported.
+        `auto_version` is "latest" for the newest version, or, inside of a task, "current" for the version that this
+        task is deployed with. Raises ValueError without `version` and `auto_version`.
         """
         if version is None and auto_version is None:
             raise ValueError("Either version or auto_version must be provided.")
-        if auto_version not in (None, "latest"):
-            raise ValueError("auto_version must be 'latest'; 'current' is not supported here: give a version.")
-        return LazyEntity(
-            name=name,
-            project=project or current_project(),
-            domain=domain or current_domain(),
-            version=version or "",
-        )
+        if auto_version not in (None, "latest", "current"):
+            raise ValueError("auto_version must be either 'latest' or 'current'.")
+        if version is None and auto_version == "current":
+            version = _current_version()
+        return LazyEntity(name=name, project=project, domain=domain, version=version or "")
 
     @syncify.iterator_class_method
     @classmethod
@@ -135,6 +143,15 @@ class Task:
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
+
+
+def _current_version() -> str:
+    from flyte.authoring.context import ctx
+
+    task = ctx()
+    if not task or not task.version:
+        raise ValueError("auto_version='current' is the version of the running task, and none runs: give a version.")
+    return task.version
 
 
 class TaskDetails:

@@ -26,7 +26,9 @@ class Timeline:
         """Begin a section."""
         self._write(f"<h3>{_escaped(text)}</h3>")
 
-    def row(self, *, icon: str = "\u2022", label: Any = "", meta: str = "", detail: str = "", error: Any = None) -> None:
+    def row(
+        self, *, icon: str = "\u2022", label: Any = "", meta: str = "", detail: str = "", error: Any = None
+    ) -> None:
         """Add a step: what it was, small print beside it, text below it, and why it failed if it did."""
         pieces = [f"<span>{_escaped(icon)}</span> <b>{_escaped(label)}</b>"]
         if meta:

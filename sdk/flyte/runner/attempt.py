@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from flyte.authoring.bundles import CheckpointPaths, CodeBundle, RawDataPath
+from flyte.authoring.checkpoint import Checkpoint
 from flyte.authoring.identity import ActionID, GroupData
 from flyte.authoring.task_context import TaskContext
 from flyte.runner.controller import AttemptController
@@ -63,6 +64,7 @@ class RunOfTask:
     def task_context(self, assign: Assign, *, custom_context: Mapping[str, str], report: Any) -> TaskContext:
         """What `flyte.ctx()` returns in an attempt."""
         prefix = self.prefix(assign)
+        before = self._checkpoints_before(assign)
         action = ActionID(name=assign.action, run_name=self.run_name, project=self.project, domain=self.domain)
         return TaskContext(
             action=action,
@@ -73,17 +75,20 @@ class RunOfTask:
             run_base_dir=self.data_prefix,
             report=report,
             group_data=GroupData(assign.group) if assign.group else None,
-            checkpoint_paths=CheckpointPaths(self._checkpoint_before(assign), prefix + _CHECKPOINT),
+            checkpoint_paths=CheckpointPaths(before[0] if before else None, prefix + _CHECKPOINT),
+            checkpoint=Checkpoint(prefix + _CHECKPOINT, sources=before),
             code_bundle=self._code_bundle,
             custom_context=custom_context,
             run_start_time=self._start_time,
             attempt_number=assign.attempt - 1,
         )
 
-    def _checkpoint_before(self, assign: Assign) -> str | None:
+    def _checkpoints_before(self, assign: Assign) -> Sequence[str]:
+        """Where the attempts before may have left checkpoints, the latest first."""
         if assign.attempt <= 1:
-            return None
-        return f"{self.data_prefix}{assign.action}/{assign.attempt - 1}/{_CHECKPOINT}"
+            return ()
+        numbers = range(assign.attempt - 1, 0, -1)
+        return [f"{self.data_prefix}{assign.action}/{number}/{_CHECKPOINT}" for number in numbers]
 
     @cached_property
     def _code_bundle(self) -> CodeBundle | None:

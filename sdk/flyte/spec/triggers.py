@@ -96,38 +96,129 @@ class Trigger:
         return _short_repr(self, positional=("name",))
 
     @classmethod
-    def minutely(cls, trigger_time_input_key: str | None = None, **settings: Any) -> Trigger:
-        """Make a trigger that fires every minute."""
-        return cls._every("minutely", "* * * * *", "every minute", trigger_time_input_key, settings)
+    def minutely(
+        cls,
+        trigger_time_input_key: str | None = None,
+        *,
+        name: str = "minutely",
+        description: str = "A trigger that runs every minute",
+        auto_activate: bool = True,
+        inputs: dict[str, Any] | None = None,
+        env_vars: dict[str, str] | None = None,
+        interruptible: bool | None = None,
+        overwrite_cache: bool = False,
+        queue: str | None = None,
+        max_action_concurrency: int | None = None,
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+        notifications: Any = None,
+        custom_context: Mapping[str, str] | None = None,
+        timezone: str = "UTC",
+    ) -> Trigger:
+        """Make a trigger that fires every minute; `trigger_time_input_key` names the input that is given the time."""
+        return _scheduled(cls, "* * * * *", locals())
 
     @classmethod
-    def hourly(cls, trigger_time_input_key: str | None = None, **settings: Any) -> Trigger:
-        """Make a trigger that fires at the start of every hour."""
-        return cls._every("hourly", "0 * * * *", "every hour", trigger_time_input_key, settings)
+    def hourly(
+        cls,
+        trigger_time_input_key: str | None = None,
+        *,
+        name: str = "hourly",
+        description: str = "A trigger that runs every hour",
+        auto_activate: bool = True,
+        inputs: dict[str, Any] | None = None,
+        env_vars: dict[str, str] | None = None,
+        interruptible: bool | None = None,
+        overwrite_cache: bool = False,
+        queue: str | None = None,
+        max_action_concurrency: int | None = None,
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+        notifications: Any = None,
+        custom_context: Mapping[str, str] | None = None,
+        timezone: str = "UTC",
+    ) -> Trigger:
+        """Make a trigger that fires at the start of every hour; `trigger_time_input_key` names the input that is given the time."""
+        return _scheduled(cls, "0 * * * *", locals())
 
     @classmethod
-    def daily(cls, trigger_time_input_key: str | None = None, **settings: Any) -> Trigger:
-        """Make a trigger that fires at midnight."""
-        return cls._every("daily", "0 0 * * *", "daily at midnight", trigger_time_input_key, settings)
+    def daily(
+        cls,
+        trigger_time_input_key: str | None = None,
+        *,
+        name: str = "daily",
+        description: str = "A trigger that runs daily at midnight",
+        auto_activate: bool = True,
+        inputs: dict[str, Any] | None = None,
+        env_vars: dict[str, str] | None = None,
+        interruptible: bool | None = None,
+        overwrite_cache: bool = False,
+        queue: str | None = None,
+        max_action_concurrency: int | None = None,
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+        notifications: Any = None,
+        custom_context: Mapping[str, str] | None = None,
+        timezone: str = "UTC",
+    ) -> Trigger:
+        """Make a trigger that fires at midnight; `trigger_time_input_key` names the input that is given the time."""
+        return _scheduled(cls, "0 0 * * *", locals())
 
     @classmethod
-    def weekly(cls, trigger_time_input_key: str | None = None, **settings: Any) -> Trigger:
-        """Make a trigger that fires on Sundays at midnight."""
-        return cls._every("weekly", "0 0 * * 0", "weekly on Sundays at midnight", trigger_time_input_key, settings)
+    def weekly(
+        cls,
+        trigger_time_input_key: str | None = None,
+        *,
+        name: str = "weekly",
+        description: str = "A trigger that runs weekly on Sundays at midnight",
+        auto_activate: bool = True,
+        inputs: dict[str, Any] | None = None,
+        env_vars: dict[str, str] | None = None,
+        interruptible: bool | None = None,
+        overwrite_cache: bool = False,
+        queue: str | None = None,
+        max_action_concurrency: int | None = None,
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+        notifications: Any = None,
+        custom_context: Mapping[str, str] | None = None,
+        timezone: str = "UTC",
+    ) -> Trigger:
+        """Make a trigger that fires on Sundays at midnight; `trigger_time_input_key` names the input that is given the time."""
+        return _scheduled(cls, "0 0 * * 0", locals())
 
     @classmethod
-    def monthly(cls, trigger_time_input_key: str | None = None, **settings: Any) -> Trigger:
-        """Make a trigger that fires on the first of a month at midnight."""
-        return cls._every("monthly", "0 0 1 * *", "monthly on the 1st at midnight", trigger_time_input_key, settings)
+    def monthly(
+        cls,
+        trigger_time_input_key: str | None = None,
+        *,
+        name: str = "monthly",
+        description: str = "A trigger that runs monthly on the 1st at midnight",
+        auto_activate: bool = True,
+        inputs: dict[str, Any] | None = None,
+        env_vars: dict[str, str] | None = None,
+        interruptible: bool | None = None,
+        overwrite_cache: bool = False,
+        queue: str | None = None,
+        max_action_concurrency: int | None = None,
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+        notifications: Any = None,
+        custom_context: Mapping[str, str] | None = None,
+        timezone: str = "UTC",
+    ) -> Trigger:
+        """Make a trigger that fires on the first of a month at midnight; `trigger_time_input_key` names the input that is given the time."""
+        return _scheduled(cls, "0 0 1 * *", locals())
 
-    @classmethod
-    def _every(cls, name: str, expression: str, when: str, time_input: str | None, settings: dict[str, Any]) -> Trigger:
-        timezone = settings.pop("timezone", "UTC")
-        inputs = dict(settings.pop("inputs", None) or {})
-        if time_input is not None:
-            inputs[time_input] = TriggerTime
-        given = {"name": name, "description": f"A trigger that runs {when}", **settings}
-        return cls(automation=Cron(expression, timezone=timezone), inputs=inputs, **given)
+
+def _scheduled(cls: type[Trigger], expression: str, given: dict[str, Any]) -> Trigger:
+    settings = {name: value for name, value in given.items() if name != "cls"}
+    automation = Cron(expression, timezone=settings.pop("timezone"))
+    inputs = dict(settings.pop("inputs") or {})
+    time_input = settings.pop("trigger_time_input_key")
+    if time_input is not None:
+        inputs[time_input] = TriggerTime
+    return cls(automation=automation, inputs=inputs, **settings)
 
 
 _CRON_MACROS: Final = frozenset({"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"})
@@ -151,6 +242,11 @@ def check_trigger(trigger: Trigger) -> None:
     """Raise InvalidSetting for a trigger that admin would refuse."""
     check_name(trigger.name, kind=NameKind.TRIGGER, field="triggers.name")
     check_automation(trigger.automation)
+    if trigger.notifications is not None:
+        raise InvalidSetting(
+            "triggers.notifications: this platform sends no notifications yet. Leave them out.",
+            field="triggers.notifications",
+        )
     if trigger.queue is not None:
         check_name(trigger.queue, kind=NameKind.QUEUE, field="triggers.queue")
 

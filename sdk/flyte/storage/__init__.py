@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         get_random_local_directory,
         get_random_local_path,
         get_stream,
+        open,
         put,
         put_stream,
     )
@@ -40,6 +41,7 @@ _PLACES = {
     "is_remote": "locations",
     "join": "locations",
     "list_objects": "objects",
+    "open": "asynchronous",
     "put": "asynchronous",
     "put_bytes": "objects",
     "put_file": "objects",
@@ -63,6 +65,7 @@ __all__ = [
     "is_remote",
     "join",
     "list_objects",
+    "open",
     "put",
     "put_bytes",
     "put_file",
@@ -70,7 +73,15 @@ __all__ = [
 ]
 
 
+_ABSENT = {
+    "get_configured_fsspec_kwargs": "Stores are reached without fsspec: give flyte.init(storage=...) what they need.",
+    "get_underlying_filesystem": "Stores are reached without fsspec: use flyte.storage.open, get, put and exists.",
+}
+
+
 def __getattr__(name: str) -> Any:
+    if name in _ABSENT:
+        raise ImportError(f"flyte.storage.{name} is not part of this SDK. {_ABSENT[name]}")
     if name not in _PLACES:
         raise AttributeError(f"module 'flyte.storage' has no attribute {name!r}")
     from importlib import import_module

@@ -9,10 +9,13 @@ import asyncio
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flyte.storage import objects
 from flyte.storage.locations import join, name_of
+
+if TYPE_CHECKING:
+    from flyte.storage.opened import OpenedObject
 
 _STREAM_CHUNK_BYTES: Final = 10 * 1024 * 1024
 
@@ -40,8 +43,19 @@ async def get(from_path: str, to_path: str | Path | None = None, recursive: bool
     return await asyncio.to_thread(objects.get_file, from_path, target)
 
 
-async def put(from_path: str, to_path: str | None = None, recursive: bool = False, **kwargs: Any) -> str:
-    """Copy a file or folder of this machine to an address, by default a new one of the task, and return that."""
+async def put(
+    from_path: str,
+    to_path: str | None = None,
+    recursive: bool = False,
+    batch_size: int | None = None,
+    chunk_size: int | None = None,
+    max_concurrency: int | None = None,
+    **kwargs: Any,
+) -> str:
+    """Copy a file or folder of this machine to an address, by default a new one of the task, and return that.
+
+    The sizes are accepted for programs of the peer SDK and need not be tuned here.
+    """
     from flyte.io.placement import new_location
 
     target = to_path or new_location(name_of(from_path))
@@ -60,7 +74,14 @@ async def get_stream(path: str, chunk_size: int = _STREAM_CHUNK_BYTES, **kwargs:
 
 
 async def put_stream(
-    data_iterable: AsyncIterable[bytes] | bytes, *, name: str | None = None, to_path: str | None = None, **kwargs: Any
+    data_iterable: AsyncIterable[bytes] | bytes,
+    *,
+    name: str | None = None,
+    to_path: str | None = None,
+    size_hint: int | None = None,
+    chunk_size: int | None = None,
+    max_concurrency: int | None = None,
+    **kwargs: Any,
 ) -> str:
     """Write an object from pieces, at a given address or a new one of the task, and return that."""
     from flyte.io.placement import new_location
@@ -73,6 +94,17 @@ async def put_stream(
             async for piece in data_iterable:
                 await asyncio.to_thread(sink.write, piece)
     return target
+
+
+async def open(path: str, mode: str = "rb", **kwargs: Any) -> OpenedObject:
+    """Open an object: `async with await flyte.storage.open(uri) as stream`, or close it by hand.
+
+    What is written appears when it is closed. `compression` is that of `flyte.io.File.open`. Raises ValueError for an
+    unknown mode, FileNotFoundError where there is nothing to read.
+    """
+    from flyte.storage.opened import OpenedObject
+
+    return await asyncio.to_thread(OpenedObject, path, mode, compression=kwargs.get("compression"))
 
 
 def get_random_local_directory() -> Path:
@@ -93,6 +125,7 @@ __all__ = [
     "get_random_local_path",
     "get_stream",
     "join",
+    "open",
     "put",
     "put_stream",
 ]

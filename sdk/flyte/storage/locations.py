@@ -26,9 +26,9 @@ def scheme_of(uri: str) -> str:
     return scheme.lower() if separator else ""
 
 
-def is_remote(uri: str | Path) -> bool:
+def is_remote(path: str | Path) -> bool:
     """Tell whether an address lies outside of this machine's file system."""
-    return scheme_of(str(uri)) not in ("", "file") or route_of(str(uri)) is not None
+    return scheme_of(str(path)) not in ("", "file") or route_of(str(path)) is not None
 
 
 def local_path(uri: str | Path) -> Path:
@@ -49,12 +49,12 @@ def local_uri(path: Path) -> str:
     return f"file://{quote(str(path.absolute()))}"
 
 
-def join(*parts: str) -> str:
+def join(*paths: str) -> str:
     """Return one address of a prefix and further parts, with one slash between any two.
 
     In a file:// URI the parts after the first are quoted, so that every file name is possible.
     """
-    first, *rest = (part for part in parts if part)
+    first, *rest = (part for part in paths if part)
     if scheme_of(first) == "file":
         rest = [quote(part) for part in rest]
     return "/".join((first.rstrip("/") if rest else first, *(part.strip("/") for part in rest)))

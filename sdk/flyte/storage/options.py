@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, TypeVar
 S = TypeVar("S", bound="Storage")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Storage:
     """What all kinds of stores share."""
 
@@ -38,7 +38,7 @@ class Storage:
         return frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class S3(Storage):
     """Amazon S3 and everything that speaks like it."""
 
@@ -79,7 +79,7 @@ class S3(Storage):
         return frozenset({"s3", "s3a"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class GCS(Storage):
     """Google Cloud Storage; credentials come from the surroundings."""
 
@@ -88,7 +88,7 @@ class GCS(Storage):
         return frozenset({"gs", "gcs"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class ABFS(Storage):
     """Azure Blob Storage."""
 

@@ -1,13 +1,15 @@
 """Codecs of dataclasses: nested, generic, recursive, with defaults.
 
-An instance of a subclass is carried as a pickle, since the fields of the annotated class are not all that it has.
+An instance of a subclass is carried as a pickle, since the fields of the annotated class are not all that it has, and
+so is an instance of a class whose constructor needs more than its fields.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_origin
 
 from flyte.types.annotations import class_hints, describe, strip, substituted, type_arguments
@@ -20,6 +22,7 @@ from flyte.types.records import (
     fields_writer,
     holds_record,
     mapping_writer,
+    ordered_reader,
     record_schema,
 )
 
@@ -31,7 +34,7 @@ def build_dataclass(annotation: Any, of: Building) -> Codec | None:
     """Return the codec of a dataclass or of a generic dataclass with its arguments."""
     bare = strip(annotation)
     owner = get_origin(bare) or bare
-    if not isinstance(owner, type) or not dataclasses.is_dataclass(owner):
+    if not isinstance(owner, type) or not dataclasses.is_dataclass(owner) or not _is_made_of_its_fields(owner):
         return None
     hints, arguments = class_hints(owner), type_arguments(bare)
     loosely = of.loosely()
@@ -79,20 +82,46 @@ def _writer(annotation: Any, owner: type, fields: tuple[RecordField, ...], read:
 
 def _reader(annotation: Any, owner: type, fields: tuple[RecordField, ...]) -> Read:
     read_fields = fields_reader(fields)
+    read_in_order = ordered_reader(fields) if _parameters(owner) == [field.name for field in fields] else None
     outside_init = {field.name for field in dataclasses.fields(owner) if not field.init}
-    construct: Callable[..., Any] = owner
 
     def read(message: Value) -> Any:
+        if read_in_order is not None and (values := read_in_order(message)) is not None:
+            return _made(owner, values, {})
+        return read_by_name(message)
+
+    def read_by_name(message: Value) -> Any:
         if not holds_record(message):
             return read_other(annotation, message, read)
         values = read_fields(message)
-        late = {name: values.pop(name) for name in outside_init & values.keys()} if outside_init else {}
-        try:
-            instance = construct(**values)
-        except Exception as error:
-            raise TypeTransformerFailedError(f"{owner.__name__} refuses its fields: {error}") from error
+        late = {name: values.pop(name) for name in outside_init & values.keys()}
+        instance = _made(owner, (), values)
         for name, element in late.items():
             object.__setattr__(instance, name, element)
         return instance
 
     return read
+
+
+def _made(owner: Callable[..., Any], in_order: Iterable[Any], by_name: dict[str, Any]) -> Any:
+    try:
+        return owner(*in_order, **by_name)
+    except Exception as error:
+        raise TypeTransformerFailedError(f"{owner.__name__} refuses its fields: {error}") from error
+
+
+def _parameters(owner: type) -> list[str] | None:
+    """Return the names that the constructor takes by position, or None if it takes others as well."""
+    parameters = inspect.signature(owner).parameters.values()
+    by_position = all(parameter.kind is parameter.POSITIONAL_OR_KEYWORD for parameter in parameters)
+    return [parameter.name for parameter in parameters] if by_position else None
+
+
+def _is_made_of_its_fields(owner: Any) -> bool:
+    """Tell whether the constructor needs the fields and nothing else: a class with an InitVar needs more."""
+    given = {field.name for field in dataclasses.fields(owner) if field.init}
+    parameters = inspect.signature(owner).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return True
+    needed = {parameter.name for parameter in parameters if parameter.default is parameter.empty}
+    return needed <= given <= {parameter.name for parameter in parameters}

@@ -83,33 +83,45 @@ def fields_reader(
 
     def read(message: Value) -> dict[str, Any]:
         values: dict[str, Any] = {}
-        try:
-            for part in message.struct.fields or _parts(message):
-                name = part.name
-                read_field = readers.get(name, read_unknown)
-                if read_field is not None:
-                    values[name] = read_field(part.value)
-        except TypeTransformerFailedError:
-            return _read_forgivingly(message, readers, read_unknown)
+        for part in _parts(message):
+            name = part.name
+            read_field = readers.get(name, read_unknown)
+            if read_field is None:
+                continue
+            try:
+                values[name] = read_field(part.value)
+            except TypeTransformerFailedError as failure:
+                if part.value.WhichOneof("kind") != "none":
+                    raise failure.inside(f".{name}") from None
+                values[name] = None
         return values
 
     return read
 
 
-def _read_forgivingly(message: Value, readers: Mapping[str, Read], read_unknown: Read | None) -> dict[str, Any]:
-    """Read a record again of which a field could not be read: None stands, anything else is named and refused."""
-    values: dict[str, Any] = {}
-    for part in _parts(message):
-        read_field = readers.get(part.name, read_unknown)
-        if read_field is None:
-            continue
+def ordered_reader(fields: Iterable[RecordField]) -> Callable[[Value], list[Any] | None]:
+    """Return a function that reads a struct written by this very class: its values, in the order of the fields.
+
+    It returns None for anything else, which `fields_reader` then reads at its leisure.
+    """
+    readers = tuple((field.name, field.codec.read) for field in fields)
+    count = len(readers)
+
+    def read(message: Value) -> list[Any] | None:
+        parts = message.struct.fields
+        if len(parts) != count or not parts:
+            return None
+        values = []
         try:
-            values[part.name] = read_field(part.value)
-        except TypeTransformerFailedError as failure:
-            if part.value.WhichOneof("kind") != "none":
-                raise failure.inside(f".{part.name}") from None
-            values[part.name] = None
-    return values
+            for (name, read_field), part in zip(readers, parts, strict=True):
+                if part.name != name:
+                    return None
+                values.append(read_field(part.value))
+        except TypeTransformerFailedError:
+            return None
+        return values
+
+    return read
 
 
 def holds_record(message: Value) -> bool:

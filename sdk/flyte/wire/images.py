@@ -10,21 +10,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from flyte.authoring.image_names import DEFAULT_NAME, uri_of
 from flyte.spec import image_layers as layers
 from flyte.spec.image import Image
 from flyteapi.task.v1 import task_spec_pb2
 
 
 def image_to_proto(image: str | Image | None) -> task_spec_pb2.ImageSpec:
-    """Return the image of a task; "auto" and None are the platform's default image.
+    """Return the image of a task; "auto" and None are the configured or else the platform's default image.
 
     Raises ImageBuildError for an image without a base, FileNotFoundError for one that names a missing file.
     """
     if image is None or image == "auto":
-        return task_spec_pb2.ImageSpec()
+        return task_spec_pb2.ImageSpec(uri=uri_of(DEFAULT_NAME) or "")
     if isinstance(image, str):
         return task_spec_pb2.ImageSpec(uri=image)
-    message = task_spec_pb2.ImageSpec(uri=image.uri)
+    named = uri_of(image.ref_name) if image.ref_name is not None else None
+    message = task_spec_pb2.ImageSpec(uri=named or image.uri)
     for layer in image.layers:
         message.python_packages.extend(_python_packages(layer))
         if isinstance(layer, layers.AptPackages):

@@ -49,6 +49,8 @@ class PodRequest:
     annotations: Mapping[str, str] = field(default_factory=dict)
     interruptible: bool = False
     """May be placed on nodes that can be taken away."""
+    secret_files: bool = False
+    """Whether it is handed secrets as files, which lie in memory."""
     constraints: PodConstraints = field(default_factory=PodConstraints)
 
 

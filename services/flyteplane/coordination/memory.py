@@ -54,7 +54,8 @@ class MemoryCoordination(Coordination):
         self._keys: dict[str, KeyValue] = {}
         self._leases: dict[int, _Lease] = {}
         self._lease_ids = itertools.count(initial_revision + 1)
-        self._mirrors: set[MemoryMirror] = set()
+        # In the order of their coming: sets would wake them in another order in each process.
+        self._mirrors: dict[MemoryMirror, None] = {}
 
     @property
     def revision(self) -> int:
@@ -110,7 +111,10 @@ class MemoryCoordination(Coordination):
 
     def mirror(self, prefix: str) -> MemoryMirror:
         return MemoryMirror(
-            lambda: (self._below(prefix), self._revision), prefix, self._mirrors.add, self._mirrors.discard
+            lambda: (self._below(prefix), self._revision),
+            prefix,
+            lambda mirror: self._mirrors.setdefault(mirror),
+            lambda mirror: self._mirrors.pop(mirror, None),
         )
 
     async def close(self) -> None:

@@ -121,7 +121,7 @@ async def open_scheduler_service(
         fail: called once it cannot go on.
     """
     from flyteplane.rpc.tokens import attempt_token_mint
-    from flyteplane.scheduler.main import SchedulerSettings, open_scheduler
+    from flyteplane.scheduler.main import Neighbours, SchedulerSettings, open_scheduler
 
     service = await open_scheduler(
         settings=SchedulerSettings(
@@ -130,22 +130,28 @@ async def open_scheduler_service(
             data_prefix=f"file://{given.folder.objects}/data/",
             scratch=given.folder.scratch,
         ),
-        clusters=given.clusters,
-        cache_channel=given.channels["cache"],
-        secrets_channel=given.channels["secrets"],
-        pool_channel=given.channels["reuse_pool"],
-        mint_token=attempt_token_mint(given.minter),
-        verifier=given.verifier,
-        bundle_path=given.bundles.bundle_path,
-        objects=given.objects,
+        neighbours=Neighbours(
+            cache=given.channels["cache"],
+            secrets=given.channels["secrets"],
+            reuse_pool=given.channels["reuse_pool"],
+            mint_token=attempt_token_mint(given.minter),
+            verifier=given.verifier,
+            bundle_path=given.bundles.bundle_path,
+            objects=given.objects,
+            clusters=given.clusters,
+            pool_clusters=replica_clusters(given.operator.clusters),
+        ),
         clock=given.clock,
         epoch=epoch,
         leads=leads,
-        pool_clusters=replica_clusters(given.operator.clusters),
         file=given.operator.entries,
         on_failure=fail,
     )
-    await given.operator_file.follow(service.scheduler.administration.take_file)
+    try:
+        await given.operator_file.follow(service.scheduler.administration.take_file)
+    except BaseException:
+        await service.close()
+        raise
     return service
 
 

@@ -101,22 +101,31 @@ class SchedulerService:
         await self._scheduler.close()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbours:
+    """What the scheduler uses of the other services and of the platform."""
+
+    cache: grpc.aio.Channel
+    secrets: grpc.aio.Channel
+    reuse_pool: grpc.aio.Channel
+    mint_token: MintToken
+    verifier: Verifier
+    bundle_path: BundlePath
+    objects: ObjectStore
+    clusters: Sequence[Cluster]
+    """Where fresh workers are placed, in the operator's order."""
+    pool_clusters: Collection[str] = ("local",)
+    """Where the reuse pool places replicas."""
+
+
 async def open_scheduler(
     *,
     settings: SchedulerSettings,
-    clusters: Sequence[Cluster],
-    cache_channel: grpc.aio.Channel,
-    secrets_channel: grpc.aio.Channel,
-    pool_channel: grpc.aio.Channel,
-    mint_token: MintToken,
-    verifier: Verifier,
-    bundle_path: BundlePath,
-    objects: ObjectStore,
+    neighbours: Neighbours,
     clock: TimerClock,
     on_failure: Callable[[BaseException], None],
     epoch: int = 1,
     leads: Callable[[], bool] = lambda: True,
-    pool_clusters: Collection[str] = ("local",),
     file: Entries = NO_ENTRIES,
 ) -> SchedulerService:
     """Opens the store, restores living runs and takes up work.
@@ -124,7 +133,6 @@ async def open_scheduler(
     Args:
         epoch: of the leadership under which it works; the store's own count is used if that is greater.
         leads: whether this process leads at this very moment, by its own clock.
-        pool_clusters: where the reuse pool places replicas.
         file: queues and classes of the operator's file.
         on_failure: called once something failed after which memory cannot be trusted: the caller then ends the process,
             and a restart goes on from what is durable.
@@ -140,51 +148,79 @@ async def open_scheduler(
     parts = Parts(
         records=SqlRecords(database),
         logs=LogFiles(settings.logs),
-        cache=CacheStub(cache_channel),
+        cache=CacheStub(neighbours.cache),
         clock=clock,
         administration=SqlAdministration(database),
-        clusters=clusters,
-        pool_clusters=pool_clusters,
+        clusters=neighbours.clusters,
+        pool_clusters=neighbours.pool_clusters,
         file=file,
     )
     scheduler = Scheduler(parts, on_failure=on_failure)
-    secrets = SecretsStub(secrets_channel)
-    fresh = FreshWorkers(
-        engine=scheduler.engine,
-        clusters={cluster.name: cluster for cluster in clusters},
-        constraints=lambda name: constraints_of(scheduler.admission.resource_class(name)),
-        help=WorkerHelp(
-            secrets=secrets, mint_token=mint_token, bundle_path=bundle_path, data_prefix=settings.data_prefix
-        ),
-        background=scheduler.background,
-    )
-    pool = PoolStream(
-        engine=scheduler.engine,
-        channel=pool_channel,
-        secrets=secrets,
-        bundle_path=bundle_path,
-        background=scheduler.background,
-        clock=clock,
-        data_prefix=settings.data_prefix,
-    )
-    sessions = WorkerSessions(fresh, verifier=verifier, leads=leads)
-    data = WorkerData(
-        objects,
-        verifier=verifier,
-        data_prefix=settings.data_prefix,
-        runs_still=fresh.runs_still,
-        scratch=settings.scratch,
-    )
-    cluster_list = ClusterList(clusters, workers=lambda name: scheduler.admission.cluster_figures(name).running)
-    service = SchedulerService(
-        scheduler, placements=(fresh, pool), sessions=sessions, data=data, cluster_list=cluster_list
-    )
+    fresh, pool = _placements(scheduler, neighbours, settings=settings, clock=clock)
+    service = _faces(scheduler, neighbours, settings=settings, placements=(fresh, pool), leads=leads)
     try:
         pool.start()
         await scheduler.start(epoch=epoch, placements={"fresh": fresh, "pool": pool})
     except BaseException:
         await service.close()
         raise
-    sweeping = sweep_for_ever(fresh, clusters, clock=clock, reachable=scheduler.cluster_reachable)
+    sweeping = sweep_for_ever(
+        fresh, neighbours.clusters, clock=clock, leads=leads, reachable=scheduler.cluster_reachable
+    )
     scheduler.background.start(sweeping, name="sweep workers")
     return service
+
+
+def _placements(
+    scheduler: Scheduler, neighbours: Neighbours, *, settings: SchedulerSettings, clock: TimerClock
+) -> tuple[FreshWorkers, PoolStream]:
+    secrets = SecretsStub(neighbours.secrets)
+    fresh = FreshWorkers(
+        engine=scheduler.engine,
+        clusters={cluster.name: cluster for cluster in neighbours.clusters},
+        constraints=lambda name: constraints_of(scheduler.admission.resource_class(name)),
+        help=WorkerHelp(
+            secrets=secrets,
+            mint_token=neighbours.mint_token,
+            bundle_path=neighbours.bundle_path,
+            data_prefix=settings.data_prefix,
+        ),
+        background=scheduler.background,
+    )
+    pool = PoolStream(
+        engine=scheduler.engine,
+        channel=neighbours.reuse_pool,
+        secrets=secrets,
+        bundle_path=neighbours.bundle_path,
+        background=scheduler.background,
+        clock=clock,
+        data_prefix=settings.data_prefix,
+    )
+    return fresh, pool
+
+
+def _faces(
+    scheduler: Scheduler,
+    neighbours: Neighbours,
+    *,
+    settings: SchedulerSettings,
+    placements: tuple[FreshWorkers, PoolStream],
+    leads: Callable[[], bool],
+) -> SchedulerService:
+    fresh, _ = placements
+    data = WorkerData(
+        neighbours.objects,
+        verifier=neighbours.verifier,
+        data_prefix=settings.data_prefix,
+        runs_still=fresh.runs_still,
+        scratch=settings.scratch,
+    )
+    return SchedulerService(
+        scheduler,
+        placements=placements,
+        sessions=WorkerSessions(fresh, verifier=neighbours.verifier, leads=leads),
+        data=data,
+        cluster_list=ClusterList(
+            neighbours.clusters, workers=lambda name: scheduler.admission.cluster_figures(name).running
+        ),
+    )

@@ -162,10 +162,16 @@ def test_the_operators_pull_policy_goes_before_the_templates() -> None:
 
 
 def test_secret_files_lie_in_memory() -> None:
-    pod = built()
+    pod = built(secret_files=True)
     (volume,) = pod["spec"]["volumes"]
     assert volume == {"name": "flyte-secrets", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}}
     assert primary(pod)["volumeMounts"] == [{"name": "flyte-secrets", "mountPath": "/etc/flyte/secrets"}]
+
+
+def test_a_pod_without_need_of_volumes_has_none_and_so_starts_at_once() -> None:
+    pod = built()
+    assert not pod["spec"].get("volumes")
+    assert not primary(pod).get("volumeMounts")
 
 
 def test_a_read_only_container_can_still_write_temporary_files() -> None:

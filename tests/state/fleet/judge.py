@@ -64,6 +64,13 @@ class Judge:
         lease = int(pod.spec.token.rpartition("/")[2])
         self.expect(lease in self._checker.leases, f"pod {pod.name} was started before its attempt was stored")
 
+    def stopped(self, name: str) -> None:
+        """A scheduler stops a worker: as far as the store knows its attempt is over, whoever leads."""
+        lease = int(name.rpartition("-")[2], 16)
+        run_id, action, _ = self._checker.leases.get(lease, (0, "", 0))
+        row = self._checker.rows.get((run_id, action))
+        self.expect(row is None or row.lease != lease, f"worker {name} is stopped while its attempt goes on")
+
     def begins(self, worker: Agent | LocalWorker) -> None:
         """A worker begins its attempt: nobody else may still be at it, unless told to stop."""
         spec = worker.pod.spec if isinstance(worker, Agent) else worker.spec

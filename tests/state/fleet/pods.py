@@ -63,6 +63,7 @@ class PodCluster:
     Args:
         contact_s: how long pods go on without an answer, as schedulers are told.
         on_create: judges a new pod.
+        on_stop: judges the wish that a worker be stopped.
         on_run: begins a pod's own side once it has a node.
     """
 
@@ -75,6 +76,7 @@ class PodCluster:
         capacity: ClusterCapacity,
         contact_s: float,
         on_create: Callable[[Pod], None],
+        on_stop: Callable[[str], None],
         on_run: Callable[[Pod], None],
         trace: Callable[[str], None],
     ) -> None:
@@ -94,6 +96,7 @@ class PodCluster:
         """Most pods that may be there; 0: any number."""
         self.stuck = False
         """New pods get no node."""
+        self.on_stop = on_stop
         self._on_create = on_create
         self._on_run = on_run
 
@@ -124,7 +127,8 @@ class PodCluster:
         """The pod's containers have ended: nothing of it runs any more."""
         if pod.exit is None:
             reason = pod.why if pod.why is not ExitReason.ENDED else reason
-            pod.exit = WorkerExit(name=pod.name, reason=reason, exit_code=code, signal=signal)
+            known = reason is not ExitReason.LOST
+            pod.exit = WorkerExit(name=pod.name, reason=reason, exit_code=code, signal=signal, known=known)
             self.trace(f"pod {pod.name} ended: {reason} {code} {signal}")
             for link in self.links:
                 link.tell_exit(pod)
@@ -246,6 +250,7 @@ class PodLink:
 
     async def stop(self, name: str, *, grace_s: float) -> None:
         """See the port."""
+        self._cluster.on_stop(name)
 
         async def delete() -> Pod | None:
             await self._ask()

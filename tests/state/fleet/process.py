@@ -180,7 +180,9 @@ class Service:
         except BaseException:
             await self.close()
             raise
-        sweeping = sweep(self.fresh, clusters, clock=clock, reachable=self.scheduler.cluster_reachable)
+        sweeping = sweep(
+            self.fresh, clusters, clock=clock, leads=self.term.leads, reachable=self.scheduler.cluster_reachable
+        )
         self.scheduler.background.start(sweeping, name="sweep workers")
 
     def add_to(self, server: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
@@ -58,8 +59,16 @@ class _Simulation:
             world.judge.nothing_is_left()
             for program in world.programs:
                 self._compare(program)
-        await world.close()
+        await self._close()
         return Verdict(mistakes=list(self.mistakes), lines=world.trace.lines, digest=world.trace.digest)
+
+    async def _close(self) -> None:
+        closing = asyncio.ensure_future(self.world.close())
+        while not closing.done():
+            await self.loop.settle()
+            due = self.loop.next_timer_at()
+            self.clock.advance(max(0.0, (due or 0.0) - self.clock.monotonic()) + 1e-6)
+        closing.result()
 
     def _strike(self, trouble: Trouble) -> Callable[[], None]:
         def strike() -> None:
@@ -98,7 +107,10 @@ class _Simulation:
         pods = [f"pod {name}" for pods in world.clusters for name in pods.pods]
         local = [f"process {name}" for process in world.processes for name in process.local.workers]
         waiting = [f"submit of {program.key.name}" for program in world.programs if not program.accepted]
-        return [*actions, *pods, *local, *waiting] or ["somebody waits for an answer"]
+        leader = world.leader()
+        fresh = leader.service.fresh if leader is not None and leader.service is not None else None
+        known = [f"remembered {name}" for at in ("local", "prod") for name in (fresh.known_names(at) if fresh else ())]
+        return [*actions, *pods, *local, *waiting, *sorted(known)] or ["somebody waits for an answer"]
 
     def _compare(self, program: Program) -> None:
         row, due = self.world.checker.row(program.key, ROOT), program.root.result

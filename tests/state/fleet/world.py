@@ -59,6 +59,7 @@ class FleetWorld:
             capacity=unbounded,
             contact_s=kit.contact_s,
             on_create=self.judge.created,
+            on_stop=self.judge.stopped,
             on_run=self._run_pod,
             trace=self.trace,
         )

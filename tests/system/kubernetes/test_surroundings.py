@@ -37,8 +37,13 @@ def test_variables_and_user_are_those_that_were_asked_for() -> None:
     assert seen["user"] == "10001"
 
 
-def test_shared_memory_has_the_size_that_was_asked_for() -> None:
-    assert flyte.run(surroundings.shared_memory).outputs()[0] == 96 * 1024 * 1024
+def test_shared_memory_is_as_large_as_was_asked_for(cluster: KubernetesUnderTest) -> None:
+    run = flyte.run(surroundings.shared_memory)
+    (pod,) = cluster.await_pods(lambda pods: len(pods) == 1, run=run.name)
+    (volume,) = [volume for volume in pod.spec.volumes if volume.empty_dir and volume.name == "flyte-shm"]
+    assert (volume.empty_dir.medium, volume.empty_dir.size_limit) == ("Memory", "96Mi")
+    # Before 1.22 the node keeps to the limit by evicting whoever passes it; without the volume there are 64 MiB.
+    assert run.outputs()[0] >= 96 * 1024 * 1024
 
 
 def test_a_sidecar_of_the_template_ends_with_the_task_and_labels_are_on_the_pod(cluster: KubernetesUnderTest) -> None:
@@ -78,7 +83,7 @@ def test_secrets_reach_the_task_and_nothing_that_kubernetes_shows(
         made = platform.flyte("create", "secret", name, stdin=value)
         assert made.returncode == 0, made.stderr
     run = flyte.run(surroundings.reads_secrets)
-    cluster.await_running(1, run=run.name)
+    cluster.await_pods(lambda pods: len(pods) == 1, run=run.name)
     shown = cluster.text_of("pod", "event", "config_map", "secret")
     assert run.outputs()[0] == [len(in_variable), len(in_file)]
     shown += cluster.text_of("pod", "event", "config_map", "secret")

@@ -19,7 +19,7 @@ def startup_frame(settings: PodSettings, *, folder: Path, data_socket: Path) -> 
     Args:
         folder: private to this container.
     """
-    in_memory = os.path.isdir(_SECRETS_FOLDER) and os.access(_SECRETS_FOLDER, os.W_OK)
+    in_memory = os.path.ismount(_SECRETS_FOLDER) and os.access(_SECRETS_FOLDER, os.W_OK)
     return json.dumps(
         {
             "name": settings.name,

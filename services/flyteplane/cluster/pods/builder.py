@@ -64,7 +64,9 @@ def build_pod(
         surroundings=surroundings,
     )
     primary = _primary(template, spec, request, devices=devices, surroundings=surroundings)
-    body, primary = with_storage(body, primary, shared_memory=request.resources.shared_memory)
+    body, primary = with_storage(
+        body, primary, shared_memory=request.resources.shared_memory, secret_files=request.secret_files
+    )
     return {
         "apiVersion": "v1",
         "kind": "Pod",

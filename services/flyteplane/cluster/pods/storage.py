@@ -2,6 +2,9 @@
 
 Files of secrets lie in memory; `/dev/shm` gets the size that the task asks for; a container whose root file system is
 read-only gets a `/tmp` that is not. Memory volumes count against the container's memory limit.
+
+A pod gets none that it does not need: kubelets look only every 300 ms whether a pod's volumes are there, and start one
+without volumes at once.
 """
 
 from __future__ import annotations
@@ -59,10 +62,10 @@ def refuse_storage(template: Template, *, shared_memory: str) -> None:
 
 
 def with_storage(
-    spec: Mapping[str, Any], primary: Mapping[str, Any], *, shared_memory: str
+    spec: Mapping[str, Any], primary: Mapping[str, Any], *, shared_memory: str, secret_files: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The pod's spec and its primary container with the platform's volumes."""
-    additions = _additions(primary, shared_memory=shared_memory)
+    additions = _additions(primary, shared_memory=shared_memory, secret_files=secret_files)
     volumes = [{"name": addition.name, "emptyDir": dict(addition.empty_dir)} for addition in additions]
     mounts = [{"name": addition.name, "mountPath": addition.path} for addition in additions]
     return (
@@ -71,8 +74,10 @@ def with_storage(
     )
 
 
-def _additions(primary: Mapping[str, Any], *, shared_memory: str) -> list[_Addition]:
-    additions = [_Addition(_SECRETS_VOLUME, SECRETS_FOLDER, {"medium": "Memory", "sizeLimit": SECRETS_SIZE})]
+def _additions(primary: Mapping[str, Any], *, shared_memory: str, secret_files: bool) -> list[_Addition]:
+    additions = []
+    if secret_files:
+        additions.append(_Addition(_SECRETS_VOLUME, SECRETS_FOLDER, {"medium": "Memory", "sizeLimit": SECRETS_SIZE}))
     if shared_memory:
         size = {} if shared_memory == "auto" else {"sizeLimit": shared_memory}
         additions.append(_Addition(_SHARED_VOLUME, SHARED_MEMORY, {"medium": "Memory", **size}))

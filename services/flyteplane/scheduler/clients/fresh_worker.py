@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    import asyncio
-
     from flyteapi.scheduler.v1.worker_service_pb2 import WorkerReport
     from flyteplane.cluster.ports import Cluster, WorkerChannel, WorkerExit, WorkerProgress
     from flyteplane.foundation.clock import Timer
@@ -65,7 +63,7 @@ class FreshWorker:
         self.attempt = action.state.attempt
         self.name = f"{action.run.key.name}-{action.name}-{self.attempt}-{lease:x}"
         self.channel: WorkerChannel | None = None
-        self.reaper: asyncio.TimerHandle | None = None
+        self.reaper: Timer | None = None
         self.masked_log: MaskedLog | None = None
         self.bundle_path = ""
         self.token = ""

@@ -128,8 +128,7 @@ class FreshWorkers:
         worker = self._workers.get(lease)
         if worker is not None:
             worker.stop_timers()
-            loop = asyncio.get_running_loop()
-            worker.reaper = loop.call_later(GRACE_S, lambda: self._stop_later(lease, grace_s=0.5))
+            worker.reaper = self._engine.clock.call_later(GRACE_S, lambda: self._stop_later(lease, grace_s=0.5))
 
     async def close(self) -> None:
         """See the port. The cluster itself is closed by whoever opened it.
@@ -237,7 +236,7 @@ class FreshWorkers:
             self._not_started(worker, error)
             return
         if not self._wanted(worker):
-            self._stop_later(worker.lease, grace_s=0.0)
+            self._engine.turn.after_commit(lambda: self._stop_later(worker.lease, grace_s=0.0))
 
     async def _adopt(self, worker: FreshWorker) -> None:
         worker.token = self._mint(worker)
@@ -340,7 +339,8 @@ class FreshWorkers:
             exit_code=0, signal=0, out_of_memory=False, known=True, message=message, reason="CUT_OFF"
         )
         self._engine.lost(worker.lease, failure)
-        self._stop_later(worker.lease, grace_s=0.0)
+        # A leader that was paused has heard nobody either: only one that may still write stops anything.
+        self._engine.turn.after_commit(lambda: self._stop_later(worker.lease, grace_s=0.0))
 
     # --- what workers and clusters say ------------------------------------------------------------------------------
 
@@ -376,6 +376,9 @@ class FreshWorkers:
         worker.stop_timers()
         if worker.masked_log is not None:
             worker.masked_log.close()
+        if worker.channel is not None and worker.cluster.outlives_owner:
+            # Its cluster may be wrong: what still runs hears of nobody any more, and ends itself.
+            worker.channel.close()
         if self._closed:
             return
         reason = exit.reason

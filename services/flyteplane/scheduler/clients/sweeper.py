@@ -31,10 +31,16 @@ async def sweep_for_ever(
     clusters: Iterable[Cluster],
     *,
     clock: TimerClock,
+    leads: Callable[[], bool] = lambda: True,
     reachable: Callable[[str, bool], None] = lambda cluster, yes: None,
 ) -> None:
     """Stops what nobody answers for, and tells which clusters can be reached. Returns at once if no cluster outlives
-    this process, else never."""
+    this process, else never.
+
+    Args:
+        leads: whether this process leads at this very moment. One that was paused meanwhile does not know the workers
+            of the leader after it.
+    """
     lasting = [cluster for cluster in clusters if cluster.outlives_owner]
     for round in itertools.count():
         if not lasting:
@@ -42,15 +48,15 @@ async def sweep_for_ever(
         for cluster in lasting:
             reachable(cluster.name, cluster.health().reachable)
             if round % _ROUNDS == 0:
-                await _sweep(placement, cluster)
+                await _sweep(placement, cluster, leads)
         await clock.sleep(INTERVAL_S)
 
 
-async def _sweep(placement: FreshWorkers, cluster: Cluster) -> None:
+async def _sweep(placement: FreshWorkers, cluster: Cluster, leads: Callable[[], bool]) -> None:
     try:
         # Asked for after the cluster answered: a worker registered meanwhile is known then.
         for name in await cluster.others(placement.known_names(cluster.name)):
-            if name not in placement.known_names(cluster.name):
+            if name not in placement.known_names(cluster.name) and leads():
                 _log.warning("stopping worker %s on cluster %s, which no attempt has", name, cluster.name)
                 await cluster.stop(name, grace_s=0.0)
     except PlatformError as error:

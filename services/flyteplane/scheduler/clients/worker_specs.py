@@ -50,6 +50,7 @@ def _pod_request(action: Action, constraints: PodConstraints) -> PodRequest:
         labels=settings.labels,
         annotations=settings.annotations,
         interruptible=_may_be_interrupted(action),
+        secret_files=any(secret.mount_path for secret in spec.secrets),
         constraints=constraints,
     )
 

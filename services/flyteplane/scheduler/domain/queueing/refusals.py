@@ -50,12 +50,26 @@ def refusal_of(queue: Queue, *, adding: int) -> PlatformError | None:
 
 def no_class_fits(demand: Demand, *, queue: str, classes: Iterable[ResourceClass]) -> PlatformError:
     """The demand fits no class that the queue can use."""
+    classes = list(classes)
     asked = [f"cpu {demand.cpu_millis / 1000:g}", f"memory {demand.memory_bytes / 2**30:.4g} GiB"]
     asked += [f"{key} {count}" for key, count in demand.accelerators]
     return InvalidArgument(
         f"no resource class of queue {queue!r} fits {', '.join(asked)}",
         reason="NO_CLASS_FITS",
-        field="resources",
+        field=_field(demand, classes),
         limit=f"classes: {describe_classes(classes)}",
         mend="Ask for less, use another queue, or have an operator define a larger class.",
     )
+
+
+def _field(demand: Demand, classes: Iterable[ResourceClass]) -> str:
+    """The one resource that no class has enough of, if it is one by itself."""
+    alone = {
+        "resources.gpu": Demand(accelerators=demand.accelerators),
+        "resources.memory": demand._replace(cpu_millis=0),
+        "resources.cpu": demand._replace(memory_bytes=0),
+    }
+    for field, part in alone.items():
+        if not any(one.fits(part) for one in classes):
+            return field
+    return "resources"

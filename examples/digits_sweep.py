@@ -1,6 +1,7 @@
 """A hyper-parameter sweep over scikit-learn's digits: load, split, train on a warm pool, evaluate, keep the best model.
 
     flyte run examples/digits_sweep.py sweep
+    flyte run examples/digits_sweep.py sweep --no-warm      # each training in a worker of its own; on Kubernetes, a pod
 
 The data is real, and every training is a task of its own on a replica that has imported scikit-learn once. Everything
 is cached, so a second run reads all of it back.
@@ -27,6 +28,9 @@ training = flyte.TaskEnvironment(
     cache="auto",
     reusable=flyte.ReusePolicy(replicas=2, concurrency=1, idle_ttl=60),
 )
+
+#: Of a training that does not run on a warm replica.
+ALONE = flyte.Resources(cpu=("100m", 1), memory="600Mi")
 
 main = flyte.TaskEnvironment(name="digits", cache="auto", depends_on=[data, training])
 
@@ -112,11 +116,12 @@ async def evaluate(parts: Split, model: File) -> float:
 
 
 @main.task
-async def sweep(candidates: int = 48, seed: int = 7) -> tuple[File, str]:
+async def sweep(candidates: int = 48, seed: int = 7, warm: bool = True) -> tuple[File, str]:
     """The whole job: one training for each candidate. Returns the best model and a report."""
+    one = train if warm else train.override(reusable="off", resources=ALONE)
     parts = await split(await load(), seed)
     with flyte.group("training"):
-        results = await asyncio.gather(*(train(parts, candidate) for candidate in grid(candidates)))
+        results = await asyncio.gather(*(one(parts, candidate) for candidate in grid(candidates)))
     ranked = sorted(results, key=lambda result: (-result.accuracy, result.support_vectors))
     best = ranked[0]
     accuracy = await evaluate(parts, best.model)

@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     from flyte import durable as durable
     from flyte import errors as errors
     from flyte import extend as extend
+    from flyte import extras as extras
     from flyte import io as io
     from flyte import models as models
+    from flyte import notify as notify
     from flyte import remote as remote
     from flyte import report as report
     from flyte import spec as spec
+    from flyte import storage as storage
     from flyte import syncify as syncify
     from flyte import types as types
     from flyte.authoring.checkpoint import BaseCheckpoint, Checkpoint, latest_checkpoint
@@ -138,9 +141,34 @@ _MODULE_OF: Final[dict[str, str]] = {
 """The public names, and the module that each is loaded from."""
 
 _SUBMODULES: Final = frozenset(
-    {"config", "durable", "errors", "extend", "io", "models", "remote", "report", "spec", "syncify", "types"}
+    {
+        *("config", "durable", "errors", "extend", "extras", "io", "models", "notify", "remote", "report", "spec"),
+        *("storage", "syncify", "types"),
+    }
 )
 """Parts that are reached as attributes, `flyte.errors` for example, without an import of their own."""
+
+_ABSENT: Final = {
+    "APPLE_SILICON": "There is no class of devices for it: run such tasks locally.",
+    "AppHandle": "This platform serves no apps: run a service of your own, and call it from tasks.",
+    "OnArtifact": "This platform keeps no artifacts: start runs with flyte.Cron or flyte.FixedRate.",
+    "TriggeredArtifact": "This platform keeps no artifacts.",
+    "TriggeredPartition": "This platform keeps no artifacts.",
+    "ai": "Write agents as tasks that call each other, with flyte.trace around calls of a model.",
+    "app": "This platform serves no apps: run a service of your own, and call it from tasks.",
+    "artifacts": "This platform keeps no artifacts: outputs are found with flyte.remote.Run.get(name).outputs().",
+    "clustered": "Tasks run in one container each: start the processes of a group inside of one task.",
+    "connectors": "Write the call of the other service as a task.",
+    "git": "Give flyte.deploy a version of your own, such as the commit.",
+    "load_interactive_ctx": "Tasks are debugged with flyte.run(...) in local mode.",
+    "load_plugin_config": "Make the configuration in Python and give it to TaskEnvironment(plugin_config=...).",
+    "prefetch": "Fetch a model in a task with cache='auto'.",
+    "run_python_script": "Put the script's code into a task.",
+    "sandbox": "Untrusted code belongs into a task with an image, a service account and a network policy of its own.",
+    "serve": "This platform serves no apps: run a service of your own, and call it from tasks.",
+    "with_servecontext": "This platform serves no apps: run a service of your own, and call it from tasks.",
+}
+"""What the peer SDK has beside the tasks that this one is about, and what to do instead."""
 
 __all__ = [
     "AMD_GPU",
@@ -213,6 +241,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _SUBMODULES:
         return importlib.import_module(f"flyte.{name}")
+    if name in _ABSENT:
+        # Not an AttributeError: of that, `from flyte import serve` would not show the text.
+        raise ImportError(f"flyte.{name} is not part of this SDK. {_ABSENT[name]}", name=f"flyte.{name}")
     module = _MODULE_OF.get(name)
     if module is None:
         raise AttributeError(f"module 'flyte' has no attribute {name!r}")

@@ -19,7 +19,7 @@ IMAGE_VARIABLE = "FLYTEPLANE_TEST_IMAGE"
 HOST_VARIABLE = "FLYTEPLANE_TEST_HOST"
 #: The queue whose actions become pods; the benchmark's own parents run as processes.
 QUEUE = "pods"
-RESOURCES = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"cpu": "1", "memory": "128Mi"}}
+RESOURCES = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"cpu": "2", "memory": "128Mi"}}
 """Of all pods; programs ask for the same."""
 
 

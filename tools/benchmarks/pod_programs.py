@@ -9,7 +9,7 @@ import flyte
 from benchmarks.pod_cluster import QUEUE
 
 pods = flyte.TaskEnvironment(
-    name="bench_pods", resources=flyte.Resources(cpu=("100m", "1"), memory="128Mi"), queue=QUEUE
+    name="bench_pods", resources=flyte.Resources(cpu=("100m", "2"), memory="128Mi"), queue=QUEUE
 )
 parents = flyte.TaskEnvironment(name="bench_pod_parents", depends_on=[pods])
 

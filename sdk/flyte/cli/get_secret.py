@@ -48,7 +48,7 @@ def get_secret(
         else:
             print_details(shown)
         return
-    secrets = list(Secret.listall(project=project, domain=domain))
+    secrets = list(Secret.listall(limit=1000, project=project, domain=domain))
     if as_json:
         print_json([facts(secret) for secret in secrets])
         return

@@ -32,8 +32,8 @@ class StopThread(BaseException):
     """Raised inside the thread of an attempt that was given up."""
 
 
-async def run_async(attempt: Coroutine[Any, Any, T], *, limit_s: float | None) -> T:
-    """Return the result of a coroutine. Raises OutOfTime when it takes longer than the limit."""
+async def run_async(attempt: Callable[[], Coroutine[Any, Any, T]], *, limit_s: float | None) -> T:
+    """Return the result of a coroutine function. Raises OutOfTime when it takes longer than the limit."""
     task = asyncio.ensure_future(_contained(attempt))
     if limit_s is None:
         return await task
@@ -48,9 +48,9 @@ async def run_async(attempt: Coroutine[Any, Any, T], *, limit_s: float | None) -
     raise OutOfTime
 
 
-async def _contained(attempt: Coroutine[Any, Any, T]) -> T:
+async def _contained(attempt: Callable[[], Coroutine[Any, Any, T]]) -> T:
     try:
-        return await attempt
+        return await attempt()
     except Exception:
         raise
     except asyncio.CancelledError as error:

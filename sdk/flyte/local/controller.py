@@ -179,7 +179,7 @@ class AttemptController:
 
 async def _execute(task: DescribedTask, inputs: dict[str, Any], limit_s: float | None) -> Any:
     if task.is_async:
-        return await run_async(task.execute(**inputs), limit_s=limit_s)
+        return await run_async(lambda: task.execute(**inputs), limit_s=limit_s)
     if task.is_plain_function:
         return await run_in_thread(lambda: task.execute(**inputs), limit_s=limit_s)
     return await run_in_thread(lambda: run_to_end(task.execute(**inputs)), limit_s=limit_s)

@@ -10,13 +10,15 @@ from flyte.client.channel import Connection, connection
 from flyte.client.init import current_domain, current_project
 from flyte.errors import ActionNotFoundError, BaseRuntimeError, RuntimeUserError
 from flyte.remote.failures import error_from_proto
-from flyte.remote.listing import list_actions
+from flyte.remote.filters import SortBy, check_order, refuse_filters
+from flyte.remote.listing import TimeFilter, list_actions
+from flyte.remote.message_view import MessageView
 from flyte.remote.payloads import fetch_payload
 from flyte.remote.phases import is_terminal, phase_from_proto
-from flyte.remote.values import ActionInputs, ActionOutputs, decode_values
+from flyte.remote.values import ActionInputs, ActionOutputs, Deserializers, decode_values, deserialised
 from flyte.remote.watching import watch_run
 from flyte.spec.phases import ActionPhase
-from flyte.syncify import syncify
+from flyte.syncify import EitherIteratorMethod, EitherMethod, syncify
 from flyteapi.admin.v1 import run_service_pb2 as api
 from flyteapi.common.v1.identity_pb2 import ActionId, RunId
 from flyteapi.scheduler.v1.scheduler_service_pb2 import ActionState, AttemptState, ExplainActionResponse
@@ -31,8 +33,11 @@ ROOT = "a0"
 """Name of the root action of every run."""
 
 
-class Action:
+class Action(MessageView):
     """An action, as far as this process knows it; `sync` and `wait` bring that up to date."""
+
+    def _shown(self) -> ActionState:
+        return self._state
 
     def __init__(self, state: ActionState) -> None:
         self._state = state
@@ -99,10 +104,21 @@ class Action:
     @syncify.class_method
     @classmethod
     async def get(
-        cls, *, run_name: str, name: str = ROOT, project: str | None = None, domain: str | None = None
+        cls,
+        uri: str | None = None,
+        /,
+        run_name: str | None = None,
+        name: str | None = None,
+        *,
+        project: str | None = None,
+        domain: str | None = None,
     ) -> Action:
-        """Return an action by name, the root by default. Raises ActionNotFoundError if there is none."""
-        found = await ActionDetails.fetch(connection(), action_id(run_name, name, project=project, domain=domain))
+        """Return an action by run and name, the root by default, or by its URI `flyte://PROJECT/DOMAIN/RUN/ACTION`.
+
+        Raises ActionNotFoundError if there is none, ValueError without a run.
+        """
+        platform = connection()
+        found = await ActionDetails.fetch(platform, _named(uri, run_name, name, project=project, domain=domain))
         return cls(found.state)
 
     @syncify.iterator_class_method
@@ -112,22 +128,30 @@ class Action:
         for_run_name: str,
         in_phase: tuple[ActionPhase | str, ...] | None = None,
         parent_name: str | None = None,
+        sort_by: SortBy | None = None,
+        created_at: TimeFilter | None = None,
+        updated_at: TimeFilter | None = None,
         *,
         project: str | None = None,
         domain: str | None = None,
     ) -> AsyncIterator[Action]:
-        """Yield the actions of a run in the order of their acceptance."""
+        """Yield the actions of a run in the order of their acceptance.
+
+        Raises ValueError for an order or a condition that this platform does not keep.
+        """
+        check_order(sort_by, keeps=("created_at", "asc"), of="Action.listall")
+        refuse_filters({"created_at": created_at, "updated_at": updated_at}, of="Action.listall")
         run = action_id(for_run_name, ROOT, project=project, domain=domain).run
         async for state in list_actions(connection(), run, parent=parent_name or "", in_phase=in_phase):
             yield cls(state)
 
-    @syncify.method
+    @EitherMethod
     async def sync(self) -> Action:
         """Ask the platform how the action is now, and return it."""
         self._state = (await ActionDetails.fetch(connection(), self._state.id)).state
         return self
 
-    @syncify.method
+    @EitherMethod
     async def wait(self, quiet: bool = False, wait_for: Literal["terminal", "running"] = "terminal") -> None:
         """Wait until the action has ended, or runs. A platform that restarts meanwhile is waited for."""
         platform = connection()
@@ -145,9 +169,11 @@ class Action:
     def _is_reached(self, wait_for: str) -> bool:
         return self.done() or (wait_for == "running" and self.phase is ActionPhase.RUNNING)
 
-    @syncify.iterator_method
-    async def watch(self, cache_data_on_done: bool = False) -> AsyncIterator[ActionDetails]:
-        """Yield the action's details whenever its phase changes, until it has ended."""
+    @EitherIteratorMethod
+    async def watch(
+        self, cache_data_on_done: bool = False, wait_for: Literal["terminal", "running"] = "terminal"
+    ) -> AsyncIterator[ActionDetails]:
+        """Yield the action's details whenever its phase changes, until it has ended, or runs."""
         platform = connection()
         async for piece in watch_run(platform, self._state.id.run):
             if not any(event.action == self.name for event in piece.events) and not (piece.resync or piece.ended):
@@ -155,10 +181,10 @@ class Action:
             details = await ActionDetails.fetch(platform, self._state.id)
             self._state = details.state
             yield details
-            if self.done():
+            if self._is_reached(wait_for):
                 return
 
-    @syncify.method
+    @EitherMethod
     async def details(self) -> ActionDetails:
         """Return the action with its task and attempts."""
         return await ActionDetails.fetch(connection(), self._state.id)
@@ -195,8 +221,11 @@ class Action:
         await print_lines(connection(), self._state.id, attempt=attempt, must_answer=False)
 
 
-class ActionDetails:
+class ActionDetails(MessageView):
     """An action with its task and all its attempts."""
+
+    def _shown(self) -> api.GetActionResponse:
+        return self._message
 
     def __init__(self, message: api.GetActionResponse) -> None:
         self._message = message
@@ -218,10 +247,18 @@ class ActionDetails:
     @syncify.class_method
     @classmethod
     async def get(
-        cls, *, run_name: str, name: str = ROOT, project: str | None = None, domain: str | None = None
+        cls,
+        uri: str | None = None,
+        /,
+        run_name: str | None = None,
+        name: str | None = None,
+        *,
+        project: str | None = None,
+        domain: str | None = None,
     ) -> ActionDetails:
-        """Return the details of an action by name, the root by default."""
-        return await cls.fetch(connection(), action_id(run_name, name, project=project, domain=domain))
+        """Return the details of an action, named as for `Action.get`."""
+        platform = connection()
+        return await cls.fetch(platform, _named(uri, run_name, name, project=project, domain=domain))
 
     @property
     def state(self) -> ActionState:
@@ -306,12 +343,12 @@ class ActionDetails:
         request = api.ExplainActionRequest(action=self.action_id)
         return (await platform.call(platform.runs.ExplainAction, request)).explanation
 
-    @syncify.method
+    @EitherMethod
     async def inputs(self) -> ActionInputs:
         """Return the inputs."""
         return ActionInputs(await self._values(connection(), "inputs"))
 
-    @syncify.method
+    @EitherMethod
     async def outputs(self) -> ActionOutputs:
         """Return the outputs. Raises the action's error if it failed, RuntimeUserError if it has not ended."""
         if (error := self.error_info) is not None:
@@ -323,15 +360,15 @@ class ActionDetails:
         values = await self._values(connection(), "outputs")
         return ActionOutputs(values.values(), values.keys())
 
-    @syncify.method
-    async def typed_inputs(self, types: dict[str, Any]) -> dict[str, Any]:
-        """Return the inputs by name, read as the given types."""
-        return await self._values(connection(), "inputs", types=types)
+    @EitherMethod
+    async def typed_inputs(self, types: dict[str, Any], deserializers: Deserializers | None = None) -> dict[str, Any]:
+        """Return the inputs by name, read as the given types; `deserializers` then change values of a type."""
+        return deserialised(await self._values(connection(), "inputs", types=types), types, deserializers)
 
-    @syncify.method
-    async def typed_outputs(self, types: dict[str, Any]) -> dict[str, Any]:
-        """Return the outputs by name, read as the given types."""
-        return await self._values(connection(), "outputs", types=types)
+    @EitherMethod
+    async def typed_outputs(self, types: dict[str, Any], deserializers: Deserializers | None = None) -> dict[str, Any]:
+        """Return the outputs by name, read as the given types; `deserializers` then change values of a type."""
+        return deserialised(await self._values(connection(), "outputs", types=types), types, deserializers)
 
     async def _values(
         self, platform: Connection, which: Literal["inputs", "outputs"], *, types: Mapping[str, Any] | None = None
@@ -346,6 +383,20 @@ def action_id(run_name: str, name: str, *, project: str | None = None, domain: s
     """Return the identity of an action in the current project and domain, or in the given ones."""
     run = RunId(project=project or current_project(), domain=domain or current_domain(), name=run_name)
     return ActionId(run=run, name=name)
+
+
+def _named(
+    uri: str | None, run_name: str | None, name: str | None, *, project: str | None, domain: str | None
+) -> ActionId:
+    if uri is not None:
+        scheme, _, rest = uri.partition("://")
+        parts = rest.split("/")
+        if scheme != "flyte" or len(parts) not in (3, 4) or not all(parts):
+            raise ValueError(f"{uri!r} names no action. Write flyte://PROJECT/DOMAIN/RUN/ACTION, or give run_name.")
+        return action_id(parts[2], parts[3] if len(parts) == 4 else ROOT, project=parts[0], domain=parts[1])
+    if not run_name:
+        raise ValueError("An action is found by its run: give run_name.")
+    return action_id(run_name, name or ROOT, project=project, domain=domain)
 
 
 def moment(stamp: Timestamp) -> datetime:

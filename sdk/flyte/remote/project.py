@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Literal
 
 from flyte.client.channel import connection
+from flyte.remote.filters import SortBy, check_order, refuse_filters
+from flyte.remote.message_view import MessageView
 from flyte.syncify import syncify
 from flyteapi.admin.v1 import project_service_pb2 as api
 
 
-class Project:
+class Project(MessageView):
     """A project with its domains."""
 
     def __init__(self, message: api.Project) -> None:
@@ -69,8 +71,15 @@ class Project:
 
     @syncify.iterator_class_method
     @classmethod
-    async def listall(cls, *, archived: bool = False) -> AsyncIterator[Project]:
-        """Yield the projects by id: those in use, or those that are archived."""
+    async def listall(
+        cls, filters: str | None = None, sort_by: SortBy | None = None, archived: bool = False
+    ) -> AsyncIterator[Project]:
+        """Yield the projects by id: those in use, or those that are archived.
+
+        Raises ValueError for a filter or an order that this platform does not keep.
+        """
+        refuse_filters({"filters": filters}, of="Project.listall")
+        check_order(sort_by, keeps=("id", "asc"), of="Project.listall")
         platform = connection()
         request = api.ListProjectsRequest(include_archived=archived)
         for message in (await platform.call(platform.projects.ListProjects, request)).projects:

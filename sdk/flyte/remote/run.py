@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,13 +13,15 @@ from flyte.client.init import current_domain, current_project
 from flyte.errors import BaseRuntimeError
 from flyte.remote.action import ROOT, Action, ActionDetails, optional_moment
 from flyte.remote.failures import error_from_proto
+from flyte.remote.filters import SortBy, check_order, refuse_filters
 from flyte.remote.listing import TimeFilter, list_runs
+from flyte.remote.message_view import MessageView
 from flyte.remote.payloads import fetch_payload
 from flyte.remote.phases import is_terminal, phase_from_proto
-from flyte.remote.values import ActionInputs, ActionOutputs, decode_values
+from flyte.remote.values import ActionInputs, ActionOutputs, Deserializers, decode_values, deserialised
 from flyte.remote.watching import watch_run
 from flyte.spec.phases import ActionPhase
-from flyte.syncify import syncify
+from flyte.syncify import EitherIteratorMethod, EitherMethod, syncify
 from flyteapi.admin.v1 import run_service_pb2 as api
 from flyteapi.common.v1.identity_pb2 import ActionId, RunId
 from flyteapi.scheduler.v1.event_pb2 import Event
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 WaitFor = Literal["terminal", "running"]
 
 
-class Run:
+class Run(MessageView):
     """A run, as far as this process knows it. `sync`, `wait` and `outputs` bring what it knows up to date."""
 
     def __init__(self, message: api.Run, *, types: TaskTypes | None = None) -> None:
@@ -120,15 +122,25 @@ class Run:
         cls,
         in_phase: tuple[ActionPhase | str, ...] | None = None,
         task_name: str | None = None,
+        task_version: str | None = None,
         created_by_subject: str | None = None,
+        sort_by: SortBy | None = None,
         limit: int = 100,
-        *,
         project: str | None = None,
         domain: str | None = None,
         created_at: TimeFilter | None = None,
+        updated_at: TimeFilter | None = None,
         with_labels: Mapping[str, str] | None = None,
+        with_label_keys: Sequence[str] | None = None,
+        paused_actions_only: bool = False,
     ) -> AsyncIterator[Run]:
-        """Yield runs, the newest first, at most `limit`."""
+        """Yield runs, the newest first, at most `limit`. Conditions hold together.
+
+        Raises ValueError for an order or a condition that this platform does not keep.
+        """
+        check_order(sort_by, keeps=("created_at", "desc"), of="Run.listall")
+        refused = {"task_version": task_version, "updated_at": updated_at, "paused_actions_only": paused_actions_only}
+        refuse_filters({**refused, "with_label_keys": with_label_keys}, of="Run.listall")
         messages = list_runs(
             connection(),
             limit=limit,
@@ -192,7 +204,7 @@ class Run:
                 self._outputs = event.outputs
         self._message = changed
 
-    @syncify.iterator_method
+    @EitherIteratorMethod
     async def watch(self, cache_data_on_done: bool = False) -> AsyncIterator[ActionDetails]:
         """Yield the root action's details whenever its phase changes, until the run has ended."""
         platform = connection()
@@ -214,9 +226,10 @@ class Run:
         return await self._read_outputs(connection(), types=self._types.outputs if self._types else None)
 
     @syncify.method
-    async def typed_outputs(self, types: dict[str, Any]) -> dict[str, Any]:
-        """Return the outputs by name, read as the given types."""
-        return (await self._read_outputs(connection(), types=types)).named_outputs
+    async def typed_outputs(self, types: dict[str, Any], deserializers: Deserializers | None = None) -> dict[str, Any]:
+        """Return the outputs by name, read as the given types; `deserializers` then change values of a type."""
+        values = (await self._read_outputs(connection(), types=types)).named_outputs
+        return deserialised(values, types, deserializers)
 
     async def _read_outputs(self, platform: Connection, *, types: Mapping[str, Any] | None) -> ActionOutputs:
         await self._wait(platform)
@@ -232,9 +245,9 @@ class Run:
         return await self._read_inputs(connection(), types=self._types.inputs if self._types else None)
 
     @syncify.method
-    async def typed_inputs(self, types: dict[str, Any]) -> dict[str, Any]:
-        """Return the inputs by name, read as the given types."""
-        return await self._read_inputs(connection(), types=types)
+    async def typed_inputs(self, types: dict[str, Any], deserializers: Deserializers | None = None) -> dict[str, Any]:
+        """Return the inputs by name, read as the given types; `deserializers` then change values of a type."""
+        return deserialised(await self._read_inputs(connection(), types=types), types, deserializers)
 
     async def _read_inputs(self, platform: Connection, *, types: Mapping[str, Any] | None) -> ActionInputs:
         data = await self._data(platform)
@@ -319,8 +332,11 @@ class TaskTypes:
     outputs: Mapping[str, Any]
 
 
-class RunDetails:
+class RunDetails(MessageView):
     """A run with its task and its root action."""
+
+    def _shown(self) -> api.Run:
+        return self.run
 
     def __init__(self, run: api.Run, task: TaskSpec, root: ActionDetails) -> None:
         self.run = run
@@ -338,8 +354,10 @@ class RunDetails:
 
     @syncify.class_method
     @classmethod
-    async def get(cls, name: str, *, project: str | None = None, domain: str | None = None) -> RunDetails:
-        """Return the details of a run by name."""
+    async def get(cls, name: str | None = None, *, project: str | None = None, domain: str | None = None) -> RunDetails:
+        """Return the details of a run by name. Raises ValueError without one."""
+        if not name:
+            raise ValueError("RunDetails.get needs the name of a run.")
         return await cls.fetch(connection(), run_id(name, project=project, domain=domain))
 
     @property
@@ -366,12 +384,22 @@ class RunDetails:
         """Tell whether the run has ended."""
         return is_terminal(self.run.phase)
 
-    @syncify.method
+    @EitherMethod
     async def inputs(self) -> ActionInputs:
         """Return the inputs of the root action."""
         return await self.root.inputs.aio()
 
-    @syncify.method
+    @EitherMethod
+    async def typed_inputs(self, types: dict[str, Any], deserializers: Deserializers | None = None) -> dict[str, Any]:
+        """Return the inputs by name, read as the given types."""
+        return await self.root.typed_inputs.aio(types, deserializers)
+
+    @EitherMethod
+    async def typed_outputs(self, types: dict[str, Any], deserializers: Deserializers | None = None) -> dict[str, Any]:
+        """Return the outputs by name, read as the given types. Raises the run's error if it did not succeed."""
+        return await self.root.typed_outputs.aio(types, deserializers)
+
+    @EitherMethod
     async def outputs(self) -> ActionOutputs:
         """Return the outputs of the root action. Raises its error if it did not succeed."""
         return await self.root.outputs.aio()

@@ -8,6 +8,7 @@ from typing import Literal
 
 from flyte.client.channel import connection
 from flyte.remote.action import moment
+from flyte.remote.message_view import MessageView
 from flyte.syncify import syncify
 from flyteapi.common.v1.identity_pb2 import Scope
 from flyteapi.secrets.v1 import secrets_service_pb2 as api
@@ -15,7 +16,7 @@ from flyteapi.secrets.v1 import secrets_service_pb2 as api
 SecretTypes = Literal["regular", "image_pull"]
 
 
-class Secret:
+class Secret(MessageView):
     """What is known of a secret; never its value.
 
     A secret holds in a scope: a project and domain, a project, a domain in all projects, or everywhere (neither given).
@@ -69,6 +70,7 @@ class Secret:
         name: str,
         value: str | bytes,
         type: SecretTypes = "regular",
+        cluster_pool: str | None = None,
         *,
         group: str = "",
         project: str = "",
@@ -76,6 +78,7 @@ class Secret:
     ) -> Secret:
         """Store a new secret. Raises RuntimeUserError with code AlreadyExists if the scope has one of this name."""
         _refuse_type(type)
+        _refuse_pool(cluster_pool)
         request = api.CreateSecretRequest(
             key=name, group=group, scope=Scope(project=project, domain=domain), value=_bytes(value)
         )
@@ -96,8 +99,11 @@ class Secret:
 
     @syncify.class_method
     @classmethod
-    async def get(cls, name: str, *, group: str = "", project: str = "", domain: str = "") -> Secret:
+    async def get(
+        cls, name: str, cluster_pool: str | None = None, *, group: str = "", project: str = "", domain: str = ""
+    ) -> Secret:
         """Return what is known of a secret. Raises RuntimeUserError with code NotFound if there is none."""
+        _refuse_pool(cluster_pool)
         platform = connection()
         request = api.GetSecretRequest(key=name, group=group, scope=Scope(project=project, domain=domain))
         return cls((await platform.call(platform.secrets.GetSecret, request)).secret)
@@ -105,9 +111,15 @@ class Secret:
     @syncify.iterator_class_method
     @classmethod
     async def listall(
-        cls, limit: int = 1000, *, project: str | None = None, domain: str | None = None
+        cls,
+        limit: int = 10,
+        cluster_pool: str | None = None,
+        *,
+        project: str | None = None,
+        domain: str | None = None,
     ) -> AsyncIterator[Secret]:
         """Yield secrets: of all scopes, or of the one that is given; at most `limit`."""
+        _refuse_pool(cluster_pool)
         scope = None if project is None and domain is None else Scope(project=project or "", domain=domain or "")
         request = api.ListSecretsRequest(scope=scope, page_size=min(max(limit, 1), 1000))
         platform, left = connection(), limit
@@ -122,8 +134,11 @@ class Secret:
 
     @syncify.class_method
     @classmethod
-    async def delete(cls, name: str, *, group: str = "", project: str = "", domain: str = "") -> None:
+    async def delete(
+        cls, name: str, cluster_pool: str | None = None, *, group: str = "", project: str = "", domain: str = ""
+    ) -> None:
         """Delete all versions. Raises RuntimeUserError with code NotFound if there is none."""
+        _refuse_pool(cluster_pool)
         platform = connection()
         request = api.DeleteSecretRequest(key=name, group=group, scope=Scope(project=project, domain=domain))
         await platform.call(platform.secrets.DeleteSecret, request)
@@ -136,3 +151,10 @@ def _bytes(value: str | bytes) -> bytes:
 def _refuse_type(type: str) -> None:
     if type != "regular":
         raise ValueError(f"Secrets of type {type!r} are not supported on this platform; use 'regular'.")
+
+
+def _refuse_pool(cluster_pool: str | None) -> None:
+    if cluster_pool is not None:
+        raise ValueError(
+            "Secrets belong to projects and domains here, not to pools of clusters: leave cluster_pool out."
+        )

@@ -10,11 +10,14 @@ from flyte.client.channel import connection
 from flyte.client.init import current_domain, current_project
 from flyte.errors import RemoteTaskNotFoundError, RemoteTaskUsageError, RuntimeUserError
 from flyte.remote.action import moment
+from flyte.remote.filters import SortBy, check_order, refuse_filters
+from flyte.remote.message_view import MessageView
 from flyte.syncify import syncify
 from flyteapi.admin.v1 import task_service_pb2 as api
 
 if TYPE_CHECKING:
-    from flyteapi.task.v1.task_spec_pb2 import TaskSpec
+    from flyteapi.task.v1.interface_pb2 import Interface
+    from flyteapi.task.v1.task_spec_pb2 import CachePolicy, ResourceRequest, TaskSpec
 
 AutoVersioning = Literal["latest", "current"]
 
@@ -60,7 +63,7 @@ class LazyEntity:
         )
 
 
-class Task:
+class Task(MessageView):
     """A version of a deployed task, in a list."""
 
     def __init__(self, message: api.DeployedTask) -> None:
@@ -124,9 +127,16 @@ class Task:
         by_task_env: str | None = None,
         project: str | None = None,
         domain: str | None = None,
+        sort_by: SortBy | None = None,
         limit: int = 100,
+        entrypoint: bool | None = None,
     ) -> AsyncIterator[Task]:
-        """Yield the newest version of each task, or all versions of one, at most `limit`."""
+        """Yield the newest version of each task, or all versions of one, at most `limit`.
+
+        Raises ValueError for an order or a condition that this platform does not keep.
+        """
+        check_order(sort_by, keeps=("created_at", "desc"), of="Task.listall")
+        refuse_filters({"entrypoint": entrypoint}, of="Task.listall")
         request = api.ListTasksRequest(
             project=project or current_project(),
             domain=domain or current_domain(),
@@ -154,7 +164,7 @@ def _current_version() -> str:
     return task.version
 
 
-class TaskDetails:
+class TaskDetails(MessageView):
     """A version of a deployed task with its whole configuration."""
 
     def __init__(self, message: api.DeployedTask) -> None:
@@ -192,6 +202,31 @@ class TaskDetails:
     def queue(self) -> str:
         """The queue that the task names, empty if none."""
         return self.spec.queue
+
+    @property
+    def interface(self) -> Interface:
+        """The inputs and outputs, as the platform keeps them."""
+        return self.spec.interface
+
+    @property
+    def resources(self) -> ResourceRequest:
+        """What an attempt needs; empty fields leave it to the platform."""
+        return self.spec.resources
+
+    @property
+    def cache(self) -> CachePolicy:
+        """How results are cached."""
+        return self.spec.cache
+
+    @property
+    def secrets(self) -> list[str]:
+        """The keys of the secrets that the task is given."""
+        return [secret.key for secret in self.spec.secrets]
+
+    @property
+    def max_inline_io_bytes(self) -> int:
+        """The most that all inputs, or all outputs, may weigh inline."""
+        return self.spec.max_inline_io_bytes
 
     @classmethod
     def get(

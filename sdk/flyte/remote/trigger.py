@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from flyte.client.channel import connection
 from flyte.client.init import current_domain, current_project
+from flyte.remote.message_view import MessageView
 from flyte.remote.trigger_values import trigger_to_proto
 from flyte.spec.triggers import check_trigger
 from flyte.syncify import syncify
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from flyte.spec.triggers import Trigger as TriggerSpec
 
 
-class TriggerDetails:
+class TriggerDetails(MessageView):
     """A trigger with everything that the platform knows of it."""
 
     def __init__(self, message: api.Trigger) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from flyte.client.channel import connection
+from flyte.remote.message_view import MessageView
 from flyte.syncify import syncify
 from flyteapi.admin.v1 import identity_service_pb2 as api
 
 
-class User:
+class User(MessageView):
     """The caller, with its roles and what the platform says of itself."""
 
     def __init__(self, message: api.WhoAmIResponse, *, endpoint: str) -> None:

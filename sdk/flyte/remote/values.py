@@ -47,6 +47,22 @@ class ActionOutputs(tuple[Any, ...]):
         return (ActionOutputs, (tuple(self), self.fields))
 
 
+Deserializers = Mapping[Any, Callable[[Any], Any]]
+"""Functions that change the values of a type after they were read."""
+
+
+def deserialised(
+    values: Mapping[str, Any], types: Mapping[str, Any], deserializers: Deserializers | None
+) -> dict[str, Any]:
+    """Return values by name, those of the types that have one changed by its deserializer."""
+    keep: Callable[[Any], Any] = _same
+    return {name: (deserializers or {}).get(types.get(name), keep)(value) for name, value in values.items()}
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
 def decode_values(content: bytes, *, types: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return serialised NamedValues as Python values by name, by their types as far as these are given."""
     reader = _reader(types or {})

@@ -13,7 +13,6 @@ from flyte.runner.stream import WorkerStream
 from flyte.spec.digests import interface_digest, task_digest, task_identity
 from flyte.spec.limits import MAX_INLINE_IO_BYTES
 from flyte.types.interface import InterfaceCodec, interface_codec
-from flyte.wire.task_spec import task_to_proto
 from flyteapi.scheduler.v1.worker_service_pb2 import DeclareTask, WorkerReport
 
 
@@ -45,6 +44,9 @@ class ChildTasks:
         return known if known is not None else self._introduce(task, bundle_digest)
 
     def _introduce(self, task: TaskTemplate[Any, Any, Any], bundle_digest: str) -> ChildTask:
+        # Many tasks call no other, and pods start without it.
+        from flyte.wire.task_spec import task_to_proto
+
         spec = task_to_proto(task, bundle_digest=bundle_digest)
         digest = task_digest(spec)
         child = self._known[task] = ChildTask(

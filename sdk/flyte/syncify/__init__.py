@@ -12,11 +12,14 @@ waiting for ever.
 from __future__ import annotations
 
 from flyte.syncify.background_loop import BackgroundLoop, BlockingCallOnServingLoop
+from flyte.syncify.either import EitherIteratorMethod, EitherMethod
 from flyte.syncify.faces import SyncFunction, SyncGenerator, Syncify, syncify
 
 __all__ = [
     "BackgroundLoop",
     "BlockingCallOnServingLoop",
+    "EitherIteratorMethod",
+    "EitherMethod",
     "SyncFunction",
     "SyncGenerator",
     "Syncify",

@@ -175,7 +175,7 @@ class Syncify:
         Raises TypeError for anything else.
         """
         if isinstance(obj, classmethod):
-            return self._class_method(obj.__func__)
+            return self._class_method(obj)
         function = obj.__func__ if isinstance(obj, staticmethod) else obj
         face = self._face(function)
         return staticmethod(face) if isinstance(obj, staticmethod) else face
@@ -187,11 +187,13 @@ class Syncify:
             return SyncFunction(function, background=self.background)
         raise TypeError(f"syncify takes an async function or an async generator function, got {function!r}")
 
-    def _class_method(self, function: Callable[..., Any]) -> Any:
-        if inspect.isasyncgenfunction(function):
-            return SyncIteratorClassMethod(function, background=self.background)
-        self._face(function)
-        return SyncClassMethod(function, background=self.background)
+    def _class_method(self, method: classmethod[Any, Any, Any]) -> Any:
+        # The class method itself is kept: it is what binds the class when it is looked up.
+        bound: Any = method
+        if inspect.isasyncgenfunction(method.__func__):
+            return SyncIteratorClassMethod(bound, background=self.background)
+        self._face(method.__func__)
+        return SyncClassMethod(bound, background=self.background)
 
     def method(self, function: Callable[Concatenate[Owner, P], Coroutine[Any, Any, T]]) -> SyncMethod[Owner, P, T]:
         """Wrap a coroutine method and keep its types."""

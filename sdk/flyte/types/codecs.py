@@ -1,7 +1,7 @@
 """The way from an annotation to its codec.
 
-`codec_for` asks the families in order, the registered ones first; what none of them knows is carried by its natural
-form if it has one and as a pickle if not. Codecs are kept for the life of the process.
+`codec_for` asks the families in order, the registered ones first. For what none of them knows the installed plugins are
+loaded, and if none of these registers it either, it is carried by its natural form or, without one, as a pickle. Codecs are kept for the life of the process.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeAlias
 
+from flyte.types.abstract import build_abstract
 from flyte.types.annotations import describe, strip
 from flyte.types.choices import build_choice
 from flyte.types.codec import Codec, Value
@@ -20,10 +21,12 @@ from flyte.types.mappings import build_mapping
 from flyte.types.named_records import build_named_record
 from flyte.types.natural import build_natural
 from flyte.types.nesting import RECORD_LEVELS, counted
+from flyte.types.plugins import load_type_plugins
 from flyte.types.pydantic_records import build_pydantic_model
 from flyte.types.references import build_reference
 from flyte.types.scalars import LOOSE_FLOAT, SCALARS
 from flyte.types.sequences import build_sequence
+from flyte.types.texts import build_text
 from flyte.types.tuples import build_tuple
 from flyte.types.unions import build_union
 
@@ -50,7 +53,8 @@ _FAMILIES: Final[tuple[Family, ...]] = (
     build_dataclass,
     build_pydantic_model,
     build_named_record,
-    build_natural,
+    build_abstract,
+    build_text,
 )
 
 _lock = threading.RLock()
@@ -94,6 +98,16 @@ def register_codec(owner: Any, factory: TypeCodecFactory) -> None:
         _finished.clear()
 
 
+def is_registered(owner: Any) -> bool:
+    """Tell whether `register_codec` was called for a class."""
+    return owner in _registered
+
+
+def registered_classes() -> tuple[Any, ...]:
+    """Return the classes that `register_codec` was called for."""
+    return tuple(_registered)
+
+
 def _key(annotation: Any, *, loose: bool) -> Any:
     # Unions compare equal whatever their order, but describe themselves in it.
     return annotation, repr(annotation), loose
@@ -130,7 +144,16 @@ def _build_unkept(annotation: Any, building: Building) -> Codec:
         codec = family(annotation, building)
         if codec is not None:
             return codec
-    raise AssertionError("the natural family takes everything")
+    load_type_plugins()
+    factory = _registered_for_a_base(bare)
+    return factory(annotation, building) if factory is not None else build_natural(annotation, building)
+
+
+def _registered_for_a_base(bare: Any) -> TypeCodecFactory | None:
+    """Return what was registered for the class or its nearest base, perhaps just now by a plugin."""
+    owner = getattr(bare, "__origin__", None) or bare
+    bases = owner.__mro__[:-1] if isinstance(owner, type) else (owner,)
+    return next((_registered[base] for base in bases if base in _registered), None) if _registered else None
 
 
 def _deferred(annotation: Any, key: Any) -> Codec:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, get_origin
 
 from flyte.types.annotations import class_hints, describe, strip, substituted, type_arguments
@@ -85,17 +85,26 @@ def _reader(annotation: Any, owner: type, fields: tuple[RecordField, ...]) -> Re
     read_in_order = ordered_reader(fields) if _parameters(owner) == [field.name for field in fields] else None
     outside_init = {field.name for field in dataclasses.fields(owner) if not field.init}
 
+    construct: Callable[..., Any] = owner
+
     def read(message: Value) -> Any:
-        if read_in_order is not None and (values := read_in_order(message)) is not None:
-            return _made(owner, values, {})
-        return read_by_name(message)
+        values = read_in_order(message) if read_in_order is not None else None
+        if values is None:
+            return read_by_name(message)
+        try:
+            return construct(*values)
+        except Exception as error:
+            raise _refused(owner, error) from error
 
     def read_by_name(message: Value) -> Any:
         if not holds_record(message):
             return read_other(annotation, message, read)
         values = read_fields(message)
         late = {name: values.pop(name) for name in outside_init & values.keys()}
-        instance = _made(owner, (), values)
+        try:
+            instance = construct(**values)
+        except Exception as error:
+            raise _refused(owner, error) from error
         for name, element in late.items():
             object.__setattr__(instance, name, element)
         return instance
@@ -103,11 +112,8 @@ def _reader(annotation: Any, owner: type, fields: tuple[RecordField, ...]) -> Re
     return read
 
 
-def _made(owner: Callable[..., Any], in_order: Iterable[Any], by_name: dict[str, Any]) -> Any:
-    try:
-        return owner(*in_order, **by_name)
-    except Exception as error:
-        raise TypeTransformerFailedError(f"{owner.__name__} refuses its fields: {error}") from error
+def _refused(owner: type, error: Exception) -> TypeTransformerFailedError:
+    return TypeTransformerFailedError(f"{owner.__name__} refuses its fields: {error}")
 
 
 def _parameters(owner: type) -> list[str] | None:

@@ -12,11 +12,11 @@ from datetime import timedelta
 from typing import Any, Final
 
 from flyte.types.annotations import NoneType, describe, strip
-from flyte.types.codec import Codec, Value, Write
+from flyte.types.codec import Codec, JsonSchema, Value, Write
 from flyte.types.frames import read_frame_reference
 from flyte.types.mismatch import TypeTransformerFailedError
 from flyte.types.nesting import DICT_LEVELS, LIST_LEVELS, counted
-from flyte.types.pickles import read_pickle, write_pickle
+from flyte.types.pickles import read_pickle, warn_of_pickle, write_pickle
 from flyte.types.references import read_reference, write_reference
 from flyte.types.scalars import SCALARS
 from flyte.types.sequences import pack_homogeneous, read_items
@@ -30,11 +30,18 @@ def build_natural(annotation: Any, of: Callable[[Any], Codec]) -> Codec:
         type_name=describe(annotation),
         write=write_natural,
         read=read_natural,
-        schema=lambda definitions: {},
+        schema=lambda definitions: _schema(bare),
         exact=bare if _tells_instances(bare) else None,
         accepts_all=True,
         accepts_none=True,
     )
+
+
+def _schema(bare: Any) -> JsonSchema:
+    """Return the schema: a class that only a pickle can carry is marked, so that no form asks people for one."""
+    if not _tells_instances(bare) or bare.__module__ == "collections.abc":
+        return {}
+    return {"title": describe(bare), "format": "pickle"}
 
 
 def _tells_instances(annotation: Any) -> bool:
@@ -52,6 +59,7 @@ def write_natural(message: Value, value: Any) -> None:
     elif _is_reference(value):
         write_reference(message, value)
     else:
+        warn_of_pickle(type(value))
         write_pickle(message, value)
 
 

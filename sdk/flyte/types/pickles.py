@@ -5,10 +5,28 @@ Only workers and the SDK open a pickle; services carry it as the bytes that it i
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from flyte.types.codec import Read, Value, unexpected_kind, unwrapped
 from flyte.types.mismatch import TypeTransformerFailedError
+
+_warned: Final[set[type]] = set()
+
+
+def warn_of_pickle(owner: type) -> None:
+    """Say once for each class that its values travel as pickles, which is the last resort."""
+    if owner in _warned:
+        return
+    _warned.add(owner)
+    from flyte.authoring.logs import system_logger
+
+    system_logger.warning(
+        "Values of type %s.%s have no portable form and travel as pickles: whoever reads them needs the same Python "
+        "and the same versions of libraries. Use a dataclass or a pydantic model, or register a type with "
+        "flyte.types.TypeEngine.",
+        owner.__module__,
+        owner.__qualname__,
+    )
 
 
 def write_pickle(message: Value, value: Any) -> None:

@@ -111,12 +111,13 @@ def ordered_reader(fields: Iterable[RecordField]) -> Callable[[Value], list[Any]
         parts = message.struct.fields
         if len(parts) != count or not parts:
             return None
-        values = []
+        values: list[Any] = []
+        keep = values.append
         try:
             for (name, read_field), part in zip(readers, parts, strict=True):
                 if part.name != name:
                     return None
-                values.append(read_field(part.value))
+                keep(read_field(part.value))
         except TypeTransformerFailedError:
             return None
         return values

@@ -185,12 +185,18 @@ def _reader(annotation: Any, expected: str, get: Callable[[Value], Any]) -> Read
 
 
 def _moment_reader(annotation: Any, expected: str, parse: Callable[[str], Any]) -> Read:
-    def get(message: Value) -> Any:
-        if message.datetime.type != expected:
-            raise unexpected_kind(annotation, message)
-        return parse(message.datetime.iso)
+    def read(message: Value) -> Any:
+        kind = message.WhichOneof("kind")
+        if kind == "datetime" and message.datetime.type == expected:
+            return parse(message.datetime.iso)
+        if kind != "string":  # as a form or another language writes it
+            return read_other(annotation, message, read)
+        try:
+            return parse(message.string)
+        except ValueError:
+            raise unexpected_kind(annotation, message) from None
 
-    return _reader(annotation, "datetime", get)
+    return read
 
 
 def _scalar(annotation: type, write: Any, read: Read, plain: bool = True, **schema: Any) -> Codec:

@@ -18,6 +18,8 @@ from flyte.types.pickles import read_other
 _BUILT: Final[dict[Any, type]] = {list: list, set: set, frozenset: frozenset, tuple: tuple}
 _PACKED: Final[dict[type, str]] = {int: "ints", float: "floats", str: "strings"}
 _ITEM_KINDS: Final = {"ints": "int", "floats": "float", "strings": "string"}
+SEQUENCE_KINDS: Final = frozenset({"list", *_ITEM_KINDS})
+"""The kinds of messages that hold items."""
 
 
 def build_sequence(annotation: Any, of: Callable[[Any], Codec]) -> Codec | None:
@@ -161,14 +163,16 @@ def _reader(annotation: Any, container: type, item: Codec) -> Read:
         if kind == "list":
             return container([read_item(element) for element in message.list.items])
         if kind in _ITEM_KINDS:
-            return container([read_item(element) for element in _unpacked(message)])
+            return container([read_item(element) for element in unpacked_items(message)])
         return read_other(annotation, message, read)
 
     return read
 
 
-def _unpacked(message: Value) -> Iterable[Value]:
-    """Return the items of a packed sequence of another type than expected, each as a message of its own."""
+def unpacked_items(message: Value) -> list[Value]:
+    """Return the items of a message of one of `SEQUENCE_KINDS`, each as a message of its own."""
+    if message.WhichOneof("kind") == "list":
+        return list(message.list.items)
     kind = _ITEM_KINDS[message.WhichOneof("kind") or ""]
     return [Value(**{kind: element}) for element in read_items(message) or ()]
 

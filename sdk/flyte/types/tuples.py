@@ -9,6 +9,7 @@ from flyte.types.annotations import describe, strip
 from flyte.types.codec import Codec, Definitions, JsonSchema, Read, Value, Write
 from flyte.types.mismatch import TypeTransformerFailedError, wrong_type
 from flyte.types.pickles import read_other
+from flyte.types.sequences import SEQUENCE_KINDS, unpacked_items
 
 
 def build_tuple(annotation: Any, of: Callable[[Any], Codec]) -> Codec | None:
@@ -54,8 +55,8 @@ def _reader(annotation: Any, items: tuple[Codec, ...]) -> Read:
         kind = message.WhichOneof("kind")
         if kind == "struct":
             elements = [part.value for part in message.struct.fields]
-        elif kind == "list":  # as a form or another language writes it
-            elements = list(message.list.items)
+        elif kind in SEQUENCE_KINDS:  # as a form or another language writes it
+            elements = unpacked_items(message)
         else:
             return read_other(annotation, message, read)
         if len(elements) != len(readers):

@@ -28,6 +28,8 @@ from flyteplane.coordination.values import (
 from flyteplane.foundation.clock import Timer, TimerClock
 from flyteplane.foundation.errors import InvalidArgument, NotFound
 
+#: Less than this a clock may not tell apart: a timer that is armed again for it would fire for ever.
+_LEAST_S: Final = 0.001
 #: What a condition sees of a key that does not exist.
 _ABSENT: Final = KeyValue("", b"", create_revision=0, mod_revision=0, version=0)
 
@@ -138,7 +140,7 @@ class MemoryCoordination(Coordination):
             remaining = lease.expires_at - self._clock.monotonic()
             if remaining > 0:
                 # Renewed since: renewals only move the deadline, which keeps them cheap.
-                lease.timer = self._clock.call_later(remaining, expire)
+                lease.timer = self._clock.call_later(max(remaining, _LEAST_S), expire)
             else:
                 self._end(lease_id)
 

@@ -22,7 +22,10 @@ from flyteplane.cluster.pods import PodSurroundings, build_pod
 from flyteplane.cluster.ports import PodRequest, WorkerSpec
 from flyteplane.foundation.clock import SystemClock
 
-needs_kubernetes = pytest.mark.skipif(not os.environ.get("KUBECONFIG"), reason="KUBECONFIG names no cluster")
+needs_kubernetes = [
+    pytest.mark.kubernetes,
+    pytest.mark.skipif(not os.environ.get("KUBECONFIG"), reason="KUBECONFIG names no cluster"),
+]
 
 IMAGE = "python:3.11-slim"
 

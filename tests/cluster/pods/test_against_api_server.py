@@ -21,10 +21,13 @@ from flyteapi.task.v1.task_spec_pb2 import Accelerator, ResourceRequest
 from flyteplane.cluster.pods import PodSurroundings, build_pod, pod_name
 from flyteplane.cluster.ports import PodConstraints, PodRequest
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("KUBECONFIG") or shutil.which("kubectl") is None,
-    reason="KUBECONFIG names no cluster, or kubectl is missing",
-)
+pytestmark = [
+    pytest.mark.kubernetes,
+    pytest.mark.skipif(
+        not os.environ.get("KUBECONFIG") or shutil.which("kubectl") is None,
+        reason="KUBECONFIG names no cluster, or kubectl is missing",
+    ),
+]
 
 
 #: An account that is there; a container that is privileged as well.

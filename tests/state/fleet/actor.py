@@ -6,16 +6,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from flyte.spec.digests import task_digest
-from flyteplane.scheduler.application.ports import RunKey
-from flyteplane.scheduler.domain.phases import Phase
 from tests.state.fleet.programs import spec_of
 from tests.state.program import FAILED, IMPATIENT, Node
 
+from flyte.spec.digests import task_digest
+from flyteplane.scheduler.application.ports import RunKey
+from flyteplane.scheduler.domain.phases import Phase
+
 if TYPE_CHECKING:
-    from flyteapi.scheduler.v1.worker_service_pb2 import ActionResult, Assign
     from tests.state.fleet.life import LifeClock
     from tests.state.fleet.world import FleetWorld
+
+    from flyteapi.scheduler.v1.worker_service_pb2 import ActionResult, Assign
 
 _KILLED: Final = 9
 _PASSES: Final = ("QUEUE_FULL", "QUEUE_DRAINING")

@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.state.fleet.actor import Actor
+from tests.state.fleet.life import Life, LifeClock
+from tests.state.fleet.network import Stream
+
 from flyte.runner.contact import Contact
 from flyte.runner.pod.outbox import Outbox
 from flyte.spec import worker_exits
 from flyteapi.scheduler.v1.worker_service_pb2 import Heartbeat, Hello, WorkerOrder, WorkerReport
 from flyteplane.cluster.ports import ExitReason
 from flyteplane.foundation.errors import FailedPrecondition, PlatformError, Unauthenticated
-from tests.state.fleet.actor import Actor
-from tests.state.fleet.life import Life, LifeClock
-from tests.state.fleet.network import Stream
 
 if TYPE_CHECKING:
     from tests.state.fleet.pods import Pod
@@ -45,6 +46,8 @@ class Agent:
         self.outbox = Outbox()
         self.cut_off = False
         """Nothing reaches it, and nothing that it says arrives."""
+        self.disowned = False
+        """Its cluster has given it up for lost, and is wrong: so long as it is not told, it works on."""
         self.lease = 0
         self.actor: Actor | None = None
         self.stopping = False
@@ -250,7 +253,7 @@ class Agent:
             if self._stream in self.world.streams:
                 self.world.streams.remove(self._stream)
         self.world.agents.pop(self.pod, None)
-        self.world.cluster_of(self.pod).ended(self.pod, code=code, signal=signal, reason=reason)
+        self.world.prod.ended(self.pod, code=code, signal=signal, reason=reason)
 
     def _watch_contact(self) -> None:
         if not self._lapsed():

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 from flyteplane.foundation.errors import PlatformError
 
 if TYPE_CHECKING:
-    from flyteapi.scheduler.v1.scheduler_service_pb2 import WatchRunResponse
-    from flyteplane.scheduler.application.ports import RunKey
     from tests.state.fleet.process import Process, Service
     from tests.state.fleet.world import FleetWorld
+
+    from flyteapi.scheduler.v1.scheduler_service_pb2 import WatchRunResponse
+    from flyteplane.scheduler.application.ports import RunKey
 
 
 class Follower:

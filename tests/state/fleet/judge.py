@@ -6,23 +6,25 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from tests.state.checker import Checker
+from tests.state.fleet.agent import Agent
+from tests.state.fleet.local_workers import LocalWorker
+
 from flyteapi.common.v1.error_pb2 import TaskError
 from flyteplane.foundation.errors import PlatformError
 from flyteplane.scheduler.application import wire
 from flyteplane.scheduler.domain.phases import Phase
 from flyteplane.scheduler.domain.queueing.admission import AGEING_PER_S
-from tests.state.checker import Checker
-from tests.state.fleet.agent import Agent
-from tests.state.fleet.local_workers import LocalWorker
 
 if TYPE_CHECKING:
+    from tests.state.fleet.pods import Pod
+    from tests.state.fleet.process import Process, Service
+    from tests.state.fleet.world import FleetWorld
+
     from flyteapi.scheduler.v1.worker_service_pb2 import ActionResult, WorkerOrder
     from flyteplane.scheduler.application.living import Action, Attempt
     from flyteplane.scheduler.application.ports import Changes, RunKey
     from flyteplane.scheduler.domain.queueing.settings import QueueSettings
-    from tests.state.fleet.pods import Pod
-    from tests.state.fleet.process import Process, Service
-    from tests.state.fleet.world import FleetWorld
 
 #: Points by which one queue has to go before another for their order to be judged.
 _CLEARLY: Final = 50.0
@@ -76,7 +78,7 @@ class Judge:
         spec = worker.pod.spec if isinstance(worker, Agent) else worker.spec
         for other in list(self._world.agents.values()):
             same = all(other.pod.spec.labels[key] == spec.labels[key] for key in ("project", "run", "action"))
-            if other is worker or not same or not other.may_work or other.stopped_by_scheduler:
+            if other is worker or not same or not other.may_work or other.stopped_by_scheduler or other.disowned:
                 continue
             overlaps = not self._was_timed_out(other)
             self.expect(not overlaps, f"{spec.name} begins while {other.label} may still work")
@@ -158,7 +160,7 @@ class Judge:
             cluster = attempt.slot.cluster
             allowed = not queue.clusters or cluster in queue.clusters
             self.expect(allowed, f"{where} on {cluster}, and may use {queue.clusters}")
-        limit = action.run.settings.max_action_concurrency
+        limit = self._run_limit(action.run.key)
         count = sum(each.action.run is action.run for each in running)
         self.expect(not limit or count <= limit, f"{where}; its run has {count} of {limit} attempts")
         self._rooms_suffice(attempt, running, where)
@@ -195,13 +197,16 @@ class Judge:
 
     def _could_run(self, service: Service, action: Action, queue: QueueSettings) -> bool:
         figures = service.scheduler.admission.figures(queue.name)
-        limit = action.run.settings.max_action_concurrency
+        limit = self._run_limit(action.run.key)
         running = [each for each in service.scheduler.engine.attempts.values() if not each.waiting]
         return (
             not (0 < queue.action_concurrency <= figures.running)
             and not (0 < queue.run_concurrency <= figures.runs)
             and not (0 < limit <= sum(each.action.run is action.run for each in running))
         )
+
+    def _run_limit(self, key: RunKey) -> int:
+        return next(one.settings.max_action_concurrency for one in self._world.programs if one.key == key)
 
     def _queue(self, name: str) -> QueueSettings | None:
         return self._world.administration.queues.get(name)

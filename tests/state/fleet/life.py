@@ -17,19 +17,16 @@ T = TypeVar("T")
 
 
 class Life:
-    """One life of a process, from its start to its death.
+    """One life of a process, from its start to its death."""
 
-    Args:
-        on_death: called when the fuse has burnt down; it has to call `die`.
-    """
-
-    def __init__(self, on_death: Callable[[], None] = lambda: None) -> None:
+    def __init__(self) -> None:
         self.dead = False
         self.paused = False
         self.fuse = 0
-        """Moments around effects until it dies; 0: it does not."""
+        """Moments around effects until something happens to it; 0: nothing does."""
+        self.on_burnt: Callable[[], None] = lambda: None
+        """What happens then."""
         self.died: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._on_death = on_death
         self._backlog: list[Callable[[], object]] = []
         self._awake = asyncio.Event()
         self._awake.set()
@@ -81,7 +78,7 @@ class Life:
         if self.fuse and not self.dead:
             self.fuse -= 1
             if not self.fuse:
-                self._on_death()
+                self.on_burnt()
 
     def _refuse_dead(self) -> None:
         if self.dead:

@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder, WorkerReport
-from flyteplane.cluster.ports import ClusterCapacity, ClusterHealth, PodConstraints, WorkerExit, WorkerSink, WorkerSpec
 from tests.state.fleet.actor import Actor
 from tests.state.fleet.life import Life, LifeClock
 
+from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder, WorkerReport
+from flyteplane.cluster.ports import ClusterCapacity, ClusterHealth, PodConstraints, WorkerExit, WorkerSink, WorkerSpec
+
 if TYPE_CHECKING:
-    from flyteapi.task.v1.task_spec_pb2 import TaskSpec
     from tests.state.fleet.world import FleetWorld
+
+    from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 
 _PIPE_S = 0.001
 _KILLED, _TERMINATED = 9, 15

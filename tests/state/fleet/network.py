@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
+from tests.state.fleet.life import Life
+
 from flyteapi.scheduler.v1.worker_service_pb2 import Hello, WorkerOrder, WorkerReport
 from flyteplane.foundation.clock import ManualClock
 from flyteplane.foundation.errors import PlatformError
-from tests.state.fleet.life import Life
 
 if TYPE_CHECKING:
     from flyteplane.scheduler.clients.worker_sessions import WorkerSession

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Final
 
+from tests.state.fleet.life import Life, LifeClock
+
 from flyteplane.cluster.ports import (
     ClusterCapacity,
     ClusterHealth,
@@ -25,7 +27,6 @@ from flyteplane.cluster.ports import (
 )
 from flyteplane.foundation.clock import ManualClock
 from flyteplane.foundation.errors import ResourceExhausted, Unavailable
-from tests.state.fleet.life import Life, LifeClock
 
 if TYPE_CHECKING:
     from flyteapi.task.v1.task_spec_pb2 import TaskSpec
@@ -134,6 +135,11 @@ class PodCluster:
                 link.tell_exit(pod)
             if pod.removing:
                 self.remove_later(pod)
+
+    def disown(self, pod: Pod) -> None:
+        """The pod counts as gone with its node, and its processes run on."""
+        pod.terminate = lambda grace_s: None
+        self.ended(pod, reason=ExitReason.NODE_LOST)
 
     def delete(self, pod: Pod, *, grace_s: float) -> None:
         """Somebody deletes the pod."""

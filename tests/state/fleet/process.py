@@ -8,6 +8,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.scheduler.harness import ScriptedWorkers
+from tests.state.fleet.life import Life, LifeClock
+from tests.state.fleet.lines import CoordinationLine, StoreLine
+from tests.state.fleet.local_workers import LocalCluster
+from tests.state.fleet.pods import PodLink
+from tests.state.fleet.watched_engine import WatchedEngine
+
 from flyteapi.scheduler.v1.worker_service_pb2 import Hello, WorkerOrder
 from flyteapi.task.v1.task_spec_pb2 import SecretRequest
 from flyteplane.cluster.ports import PodConstraints
@@ -24,12 +31,6 @@ from flyteplane.scheduler.domain.queueing.settings import QueueSettings
 from flyteplane.scheduler.node import SchedulerNode, Term
 from flyteplane.scheduler.store.memory_administration import MemoryAdministration, MemoryAdministrationOwner
 from flyteplane.scheduler.store.memory_records import MemoryRecords
-from tests.scheduler.harness import ScriptedWorkers
-from tests.state.fleet.life import Life, LifeClock
-from tests.state.fleet.lines import CoordinationLine, StoreLine
-from tests.state.fleet.local_workers import LocalCluster
-from tests.state.fleet.pods import PodLink
-from tests.state.fleet.watched_engine import WatchedEngine
 
 if TYPE_CHECKING:
     from tests.state.fleet.network import ServerEnd
@@ -87,9 +88,7 @@ class _AsRead(MemoryAdministrationOwner):
 class _Tokens:
     """Makes and reads tokens."""
 
-    def mint(
-        self, run: RunKey, action: str, attempt: int, lease: int, secrets: Sequence[SecretRequest]
-    ) -> str:
+    def mint(self, run: RunKey, action: str, attempt: int, lease: int, secrets: Sequence[SecretRequest]) -> str:
         """The token of an attempt."""
         return f"{run}/{action}/{attempt}/{lease}"
 
@@ -219,7 +218,7 @@ class Process:
     def begin(self) -> None:
         """The process starts."""
         world = self.world
-        self.life = Life(on_death=self._burnt)
+        self.life = Life()
         self.clock = LifeClock(world.clock, self.life)
         self.line = CoordinationLine(world.coordination, life=self.life, clock=self.clock, random=world.random)
         self.gate = _Gate()
@@ -258,10 +257,6 @@ class Process:
     def _unfit(self, error: BaseException) -> None:
         self.world.trace(f"{self.name} cannot go on: {type(error).__name__}")
         self.world.judge.unfit(self, error)
-        self.world.kill(self)
-
-    def _burnt(self) -> None:
-        self.world.trace(f"{self.name} is killed at an effect")
         self.world.kill(self)
 
     # --- what others see --------------------------------------------------------------------------------------------

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
 
+from tests.state.program import Node, random_program
+
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteplane.scheduler.application.ports import RunKey
-from tests.state.program import Node, random_program
 
 #: An attempt may be held up by an outage; only one that hangs on purpose should meet this.
 _LONG_RUNTIME_S = 40.0

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from flyteapi.task.v1.value_pb2 import Payload
-from flyteplane.foundation.clock import ManualClock
-from flyteplane.scheduler.domain.phases import ROOT, Phase
 from tests.state.fleet.process import Kit
 from tests.state.fleet.programs import Program
 from tests.state.fleet.troubles import TROUBLES, Trouble, accept_again
 from tests.state.fleet.virtual_loop import VirtualLoop, run
 from tests.state.fleet.world import FleetWorld
+
+from flyteapi.task.v1.value_pb2 import Payload
+from flyteplane.foundation.clock import ManualClock
+from flyteplane.scheduler.domain.phases import ROOT, Phase
 
 #: Trouble comes during these seconds, and none after.
 _TROUBLE_S: Final = 70.0

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from tests.state.fleet.process import CONTACT_S
+
 from flyteplane.cluster.ports import ExitReason
 from flyteplane.scheduler.application.queue_admin import QueueAdministration
 from flyteplane.scheduler.domain.phases import Phase
-from tests.state.fleet.process import CONTACT_S
 
 if TYPE_CHECKING:
     from tests.state.fleet.agent import Agent
@@ -45,7 +46,9 @@ def kill(world: FleetWorld) -> None:
 
 def kill_at_an_effect(world: FleetWorld) -> None:
     """kill -9 just before or after something that the process does to the outside."""
-    _some_process(world).life.fuse = world.random.randint(1, 12)
+    process = _some_process(world)
+    process.life.on_burnt = lambda: world.kill(process)
+    process.life.fuse = world.random.randint(1, 12)
 
 
 def stop(world: FleetWorld) -> None:
@@ -57,11 +60,20 @@ def stop(world: FleetWorld) -> None:
 
 def pause(world: FleetWorld) -> None:
     """The process stands still, maybe for longer than its lease."""
+    _stand_still(world, _some_process(world))
+
+
+def pause_at_an_effect(world: FleetWorld) -> None:
+    """The same, between asking for something and doing it, or before the answer is heard."""
     process = _some_process(world)
-    life = process.life
+    process.life.on_burnt = lambda: _stand_still(world, process)
+    process.life.fuse = world.random.randint(1, 30)
+
+
+def _stand_still(world: FleetWorld, process: Process) -> None:
     world.trace(f"{process.name} is paused")
-    life.pause()
-    _for_a_while(world, life.go_on, most_s=25.0)
+    process.life.pause()
+    _for_a_while(world, process.life.go_on, most_s=25.0)
 
 
 def cut_coordination(world: FleetWorld) -> None:
@@ -200,6 +212,14 @@ def cut_pod_off(world: FleetWorld) -> None:
         world.clock.call_later(_SURELY_DEAD_S, lambda: agent.kill(ExitReason.NODE_LOST))
 
 
+def disown_pod(world: FleetWorld) -> None:
+    """A cluster believes a pod gone that runs on and reaches its scheduler."""
+    agent = _some_pod(world)
+    if agent is not None:
+        agent.disowned = True
+        world.prod.disown(agent.pod)
+
+
 def freeze_pod(world: FleetWorld) -> None:
     """A pod's machine stands still, and goes on as if nothing had been."""
     if (agent := _some_pod(world)) is not None:
@@ -295,8 +315,18 @@ def abort(world: FleetWorld) -> None:
 
 
 TROUBLES: Final[tuple[Trouble, ...]] = (
-    *(kill, kill_at_an_effect, kill_at_an_effect, stop, pause, pause, cut_coordination, confuse_coordination, set_clock),
+    *(
+        kill,
+        kill_at_an_effect,
+        kill_at_an_effect,
+        stop,
+        pause,
+        pause,
+        cut_coordination,
+        confuse_coordination,
+        set_clock,
+    ),
     *(slow_store, ambiguous_commit, api_away, api_slow, api_loses_answers, quota, unschedulable),
-    *(lose_pod, delete_pod, cut_pod_off, freeze_pod, lose_streams, lose_streams, hide_process),
+    *(lose_pod, delete_pod, cut_pod_off, disown_pod, freeze_pod, lose_streams, lose_streams, hide_process),
     *(reconfigure, reconfigure, abort),
 )

@@ -7,6 +7,15 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.scheduler.harness import MemoryCache
+from tests.state.fleet.agent import Agent
+from tests.state.fleet.follower import Follower
+from tests.state.fleet.judge import FleetChecker, Judge
+from tests.state.fleet.pods import Pod, PodCluster
+from tests.state.fleet.process import Kit, Process
+from tests.state.fleet.programs import Program, random_fleet_program, spec_of
+from tests.state.fleet.trace import Trace
+
 from flyte.spec.digests import task_digest
 from flyteplane.cluster.ports import ClusterCapacity
 from flyteplane.coordination import MemoryCoordination
@@ -19,18 +28,11 @@ from flyteplane.scheduler.domain.queueing.classes import ResourceClass
 from flyteplane.scheduler.domain.queueing.settings import QueueSettings
 from flyteplane.scheduler.node import SHARD
 from flyteplane.scheduler.store.memory_administration import MemoryAdministration
-from tests.scheduler.harness import MemoryCache
-from tests.state.fleet.agent import Agent
-from tests.state.fleet.follower import Follower
-from tests.state.fleet.judge import FleetChecker, Judge
-from tests.state.fleet.pods import Pod, PodCluster
-from tests.state.fleet.process import Kit, Process
-from tests.state.fleet.programs import Program, random_fleet_program, spec_of
-from tests.state.fleet.trace import Trace
 
 if TYPE_CHECKING:
-    from flyteplane.scheduler.application.ports import RunKey
     from tests.state.fleet.network import Stream
+
+    from flyteplane.scheduler.application.ports import RunKey
 
 #: How long somebody waits for the answer to a call.
 _PATIENCE_S: Final = 8.0
@@ -168,10 +170,6 @@ class FleetWorld:
 
     # --- pods -------------------------------------------------------------------------------------------------------
 
-    def cluster_of(self, pod: Pod) -> PodCluster:
-        """Where a pod is."""
-        return next(pods for pods in self.clusters if pods.pods.get(pod.name) is pod)
-
     def _run_pod(self, pod: Pod) -> None:
         self.agents[pod] = Agent(self, pod, contact_s=self.kit.told_contact_s)
 
@@ -256,6 +254,8 @@ class FleetWorld:
         if process is None or process.service is None:
             return False
         if any(process.service.fresh.known_names(cluster.name) for cluster in process.clusters):
+            return False
+        if self.agents:
             return False
         return not any(pods.pods for pods in self.clusters) and not any(one.local.workers for one in self.processes)
 

@@ -22,6 +22,11 @@ PROGRAMS: Final = Path(__file__).parent / "programs"
 sys.path.insert(0, str(PROGRAMS))
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Every test of this folder starts pods."""
+    item.add_marker(pytest.mark.kubernetes)
+
+
 def connect(endpoint: str) -> None:
     """Makes this process a client of a platform."""
     flyte.init(endpoint=endpoint, root_dir=PROGRAMS)

@@ -36,7 +36,7 @@ def failed(run: Run) -> str:
     assert run.phase is ActionPhase.FAILED
     error = run.error()
     assert error is not None
-    return f"{error.code}: {error}"
+    return str(error)
 
 
 def attempts_of(run: Run) -> list[str]:
@@ -59,10 +59,7 @@ def test_a_task_that_a_signal_kills_is_placed_again_at_nobodys_expense(board: Bo
 
 def test_a_task_that_takes_too_much_memory_uses_up_its_retries_and_is_told_what_to_do(board: Board) -> None:
     run = flyte.run(endings.hungry, board.address, 400)
-    said = failed(run)
-    assert "OUT_OF_MEMORY" in said
-    assert "memory" in said
-    assert "resources=flyte.Resources(memory=" in said
+    assert "more memory than its limit. Give it more: resources=flyte.Resources(memory=" in failed(run)
     assert attempts_of(run) == ["OUT_OF_MEMORY"] * 2
     assert len(board.entries()) == 2
 
@@ -79,12 +76,12 @@ def test_pods_that_somebody_deletes_are_placed_again_though_nothing_may_be_retri
         assert attempts_of(run) == ["POD_DELETED", ""]
 
 
-def test_fifty_that_run_or_wait_are_gone_soon_after_their_abort(
+def test_fifty_that_run_are_gone_soon_after_their_abort(
     platform: PlatformUnderTest, cluster: KubernetesUnderTest, board: Board
 ) -> None:
     run = flyte.run(endings.crowd, board.address, 50)
-    board.await_entries(20, within_s=120.0)
-    assert len(cluster.pods(run.name)) > 20
+    board.await_entries(50, within_s=180.0)
+    assert len(cluster.pods(run.name)) == 51
     began = time.monotonic()
     done = platform.flyte("abort", "run", run.name, "--reason", "enough")
     assert done.returncode == 0, done.stderr

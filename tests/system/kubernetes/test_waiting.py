@@ -26,7 +26,7 @@ from flyte.remote import ActionDetails, Run
 @pytest.fixture(scope="module")
 def platform(cluster: KubernetesUnderTest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformUnderTest]:
     """One platform for the module, with little patience for images."""
-    with platform_in(tmp_path_factory.mktemp("waiting"), cluster, image_patience_s=8.0) as platform:
+    with platform_in(tmp_path_factory.mktemp("waiting"), cluster, image_patience_s=3.0) as platform:
         yield platform
         cluster.await_no_pods()
         platform.stop()
@@ -86,8 +86,7 @@ def test_an_image_that_does_not_exist_ends_the_action_at_once() -> None:
 
 
 def test_a_registry_that_does_not_answer_is_told_while_it_is_waited_for(platform: PlatformUnderTest) -> None:
-    # Nobody listens there, and no name has to be looked up.
-    run = flyte.run(endings.image_given.override(image="127.0.0.1:1/some/image:1"))
+    run = flyte.run(endings.registry_is_silent)
     assert "127.0.0.1:1" in await_reason(run, "ImagePull")
     assert explanation(platform, run)["waits_for"] == "worker"
     run.wait()

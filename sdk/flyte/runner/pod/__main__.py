@@ -1,9 +1,14 @@
 """`python -m flyte.runner.pod`: forks as soon as it can, and loads the rest afterwards, on both sides at once."""
+# ruff: noqa: E402 -- see the first statement
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+
+# What is loaded stays until the end: looking through it meanwhile would only delay the task.
+gc.disable()
 
 import flyte.runner.pod.common  # noqa: F401
 from flyte.runner.contact import Contact
@@ -26,6 +31,8 @@ def main() -> int:
         os.putenv("GRPC_VERBOSITY", "ERROR")
     from flyte.runner.pod.agent import run_agent
 
+    gc.freeze()
+    gc.enable()
     return run_agent(settings, child=child, contact=contact)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
@@ -42,10 +43,10 @@ def _become_worker(stream: int, output: int, contact: Contact) -> NoReturn:
         # The agent is the one that collects what ends below it.
         leave_template(adopts=False)
         connection = keep_only(stream=stream, output=output)
-        from flyte.runner.preload import preload
         from flyte.runner.worker import run_worker
 
-        preload()
+        gc.freeze()
+        gc.enable()
         code = run_worker(connection, contact=contact)
     except BaseException:
         sys.excepthook(*sys.exc_info())

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 #: What a worker has to end its task in, once its contact time is over.
 CONTACT_MARGIN_S: Final = 5.0
+_LEAST_S: Final = 0.001
 
 
 class Contact:
@@ -43,7 +44,8 @@ class Contact:
         silence = self._clock.monotonic() - worker.heard_at
         limit = _limit_s(worker)
         if silence < limit:
-            self._arm(worker, limit - silence)
+            # Not less than a clock can tell apart, or this would go round without any time passing.
+            self._arm(worker, max(limit - silence, _LEAST_S))
         else:
             worker.contact_timer = None
             self._lost(worker, silence)

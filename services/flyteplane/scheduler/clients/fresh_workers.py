@@ -236,7 +236,7 @@ class FreshWorkers:
             self._not_started(worker, error)
             return
         if not self._wanted(worker):
-            self._engine.turn.after_commit(lambda: self._stop_later(worker.lease, grace_s=0.0))
+            self._engine.turn.after_commit(lambda: self._stop_now(worker, grace_s=0.0))
 
     async def _adopt(self, worker: FreshWorker) -> None:
         worker.token = self._mint(worker)
@@ -320,7 +320,10 @@ class FreshWorkers:
     def _stop_later(self, lease: int, *, grace_s: float) -> None:
         worker = self._workers.get(lease)
         if worker is not None:
-            self._background.start(self._stop(worker, grace_s), name="stop worker")
+            self._stop_now(worker, grace_s=grace_s)
+
+    def _stop_now(self, worker: FreshWorker, *, grace_s: float) -> None:
+        self._background.start(self._stop(worker, grace_s), name="stop worker")
 
     async def _stop(self, worker: FreshWorker, grace_s: float) -> None:
         """What cannot be stopped before this process ends is found by the next leader."""
@@ -330,6 +333,9 @@ class FreshWorkers:
             wanted=lambda: not self._closed,
             refused=lambda error: None,
         )
+        # Of one that was never there no end is told.
+        self._workers.pop(worker.lease, None)
+        worker.stop_timers()
 
     def _out_of_contact(self, worker: FreshWorker, silence_s: float) -> None:
         if not self._wanted(worker):

@@ -48,11 +48,20 @@ from flyte import (
 from flyte.config import Config, auto, set_if_exists
 from flyte.durable import now, sleep, time
 from flyte.extend import AsyncFunctionTaskTemplate, TaskPluginRegistry, TaskTemplate, is_initialized, lazy_module
-from flyte.extras import ContainerTask
+from flyte.extras import DynamicBatcher, TokenBatcher
 from flyte.io import PARQUET, DataFrame, Dir, EmptyDir, File, HashFunction
-from flyte.models import ActionID, ActionPhase, CodeBundle, NativeInterface, RawDataPath, SerializationContext, TaskContext
+from flyte.models import (
+    ActionID,
+    ActionPhase,
+    CodeBundle,
+    NativeInterface,
+    RawDataPath,
+    SerializationContext,
+    TaskContext,
+)
 from flyte.notify import Email, NamedDelivery, NamedRule, Notification, Slack, Teams, Webhook
-from flyte.remote import Action, ActionDetails, Run, RunDetails, Task, TaskDetails, Trigger as RemoteTrigger
+from flyte.remote import Action, ActionDetails, Run, RunDetails, Task, TaskDetails
+from flyte.remote import Trigger as RemoteTrigger
 from flyte.report import Report, Timeline
 from flyte.storage import ABFS, GCS, S3, Storage
 from flyte.syncify import Syncify, syncify

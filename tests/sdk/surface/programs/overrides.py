@@ -1,5 +1,6 @@
 """Everything that can be overridden at the call."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -42,6 +43,7 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
+    os.environ.update(API_KEY="from the shell", OTHER="too")
     flyte.init_from_config()
     assert flyte.Secret("my-secret", group="grp").as_env_var == "GRP_MY_SECRET"
     assert flyte.Secret("f", mount=Path("/etc/flyte/secrets")).mount == Path("/etc/flyte/secrets")

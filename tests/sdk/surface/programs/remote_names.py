@@ -20,7 +20,9 @@ if __name__ == "__main__":
     assert task.name == "remote_names.main"
     recent = TimeFilter(after=datetime.now(timezone.utc) - timedelta(days=1))
     questions = [
-        lambda: list(Run.listall(in_phase=("running", "failed"), limit=5, created_at=recent, sort_by=("created_at", "desc"))),
+        lambda: list(
+            Run.listall(in_phase=("running", "failed"), limit=5, created_at=recent, sort_by=("created_at", "desc"))
+        ),
         lambda: Run.get("x"),
         lambda: Run.get(name="x").wait(),
         lambda: Action.get(run_name="x", name="a0"),

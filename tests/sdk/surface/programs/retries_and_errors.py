@@ -9,7 +9,11 @@ env = flyte.TaskEnvironment(name="retries_and_errors")
 attempts = {"n": 0}
 
 
-@env.task(retries=flyte.RetryStrategy(3, backoff=flyte.Backoff(timedelta(milliseconds=1), factor=2.0, cap=timedelta(seconds=1))))
+@env.task(
+    retries=flyte.RetryStrategy(
+        3, backoff=flyte.Backoff(timedelta(milliseconds=1), factor=2.0, cap=timedelta(seconds=1))
+    )
+)
 async def flaky(fail: int) -> int:
     attempts["n"] += 1
     if attempts["n"] <= fail:
@@ -29,7 +33,7 @@ async def hopeless() -> None:
 
 @env.task
 async def oomer() -> None:
-    raise flyte.errors.OOMError(code="OOM", message="pretend", worker="w")
+    raise flyte.errors.OOMError(code="OOMError", message="pretend", worker="w")
 
 
 @env.task
@@ -37,7 +41,7 @@ async def failure_recovery() -> str:
     try:
         await oomer.override(resources=flyte.Resources(cpu=1, memory="250Mi"))()
     except flyte.errors.OOMError as e:
-        assert e.code == "OOM", e.code
+        assert e.code == "OOMError", e.code
     try:
         await hopeless()
     except flyte.errors.RuntimeUserError as e:

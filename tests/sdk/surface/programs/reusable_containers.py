@@ -1,7 +1,7 @@
 """An environment with a pool of replicas, and a task that leaves it."""
 
-from datetime import timedelta
 import asyncio
+from datetime import timedelta
 
 import flyte
 

@@ -1,6 +1,6 @@
 """Traced helper functions: coroutines, functions and generators."""
 
-from typing import AsyncGenerator, AsyncIterator, Dict, List
+from typing import AsyncIterator, Dict, List
 
 import flyte
 

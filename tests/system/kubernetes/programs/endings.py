@@ -108,7 +108,11 @@ async def no_such_image() -> int:
     return 1
 
 
-@env.task(retries=3)
-async def image_given() -> int:
-    """Runs in whatever image its caller names."""
+# Nobody listens there, and no name has to be looked up.
+silent = flyte.TaskEnvironment(name="silent_registry", resources=SMALL, image="127.0.0.1:1/some/image:1")
+
+
+@silent.task(retries=0)
+async def registry_is_silent() -> int:
+    """The registry of its image does not answer."""
     return 1

@@ -1,0 +1,78 @@
+"""The two places that behaviour must be the same in: this process, and a platform with everything in it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from tests.support.ledger import Ledger
+from tests.support.platform import FLYTE, PlatformUnderTest
+
+import flyte
+from flyte.client.init import set_settings
+
+PROGRAMS = Path(__file__).parent / "programs"
+# The programs import each other as they would on a worker, where their folder is the root of the bundle.
+sys.path.insert(0, str(PROGRAMS))
+
+
+class Place:
+    """Where tasks run."""
+
+    def __init__(self, kind: Literal["local", "platform"], platform: PlatformUnderTest | None) -> None:
+        self.kind = kind
+        self._platform = platform
+
+    def result(self, task: Any, *inputs: Any, **context: Any) -> Any:
+        """Runs a task to its end and returns its output."""
+        run = flyte.with_runcontext("local" if self.kind == "local" else "remote", **context).run(task, *inputs)
+        outputs = run.outputs()
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def flyte(self, *words: str, stdin: str = "") -> str:
+        """Runs the command line here; returns what it printed."""
+        if self._platform is not None:
+            done = self._platform.flyte(*words, stdin=stdin)
+        else:
+            done = subprocess.run(
+                [str(FLYTE), *words, "--local"], input=stdin, capture_output=True, text=True, check=False, timeout=60
+            )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="session")
+def standing_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformUnderTest]:
+    """One platform for all tests of this process; it only starts if one of them runs on it."""
+    platform = PlatformUnderTest(tmp_path_factory.mktemp("semantics") / "platform")
+    try:
+        platform.start()
+        yield platform
+        platform.stop()
+        platform.assert_nothing_runs()
+    finally:
+        platform.destroy()
+
+
+@pytest.fixture(params=["local", "platform"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """Each of the two places in turn."""
+    platform = None
+    if request.param == "platform":
+        platform = request.getfixturevalue("standing_platform")
+        flyte.init(endpoint=platform.endpoint, root_dir=PROGRAMS)
+    else:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        set_settings(None)
+    yield Place(request.param, platform)
+    set_settings(None)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    """A book in which tasks write down that they ran."""
+    return Ledger(tmp_path / "ledger")

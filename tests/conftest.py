@@ -21,3 +21,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 def repository() -> Path:
     """The folder that holds pyproject.toml."""
     return Path(__file__).resolve().parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How much is simulated, see docs/testing.md."""
+    parser.addoption("--seeds", type=int, default=510, help="seeds of the simulated fleet of schedulers and pods")
+    parser.addoption("--seed", type=int, default=None, help="exactly this seed of it, with its trace (add -s)")

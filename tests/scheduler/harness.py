@@ -70,6 +70,8 @@ class ScriptedWorkers:
         self.sent: dict[int, list[WorkerOrder]] = {}
         self.stopped: list[int] = []
         self.ended: list[int] = []
+        self.adopts = False
+        """Whether workers outlive the scheduler."""
 
     def place(self, action: Action) -> None:
         """See the port."""
@@ -82,7 +84,7 @@ class ScriptedWorkers:
 
     def adopt(self, action: Action) -> bool:
         """See the port."""
-        return False
+        return self.adopts
 
     def send(self, lease: int, orders: Sequence[WorkerOrder]) -> None:
         """See the port."""
@@ -149,6 +151,7 @@ class Bench:
         if hasattr(self, "scheduler"):
             self.scheduler.engine.timers.close()
         self.workers = ScriptedWorkers()
+        self.workers.adopts = any(cluster.outlives_owner for cluster in self.clusters)
         parts = Parts(
             records=self.records.open(),
             logs=LogFiles(self.folder / "logs"),

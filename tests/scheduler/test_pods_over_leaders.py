@@ -32,7 +32,7 @@ from flyteplane.foundation.errors import (
 from flyteplane.rpc.tokens import Claims, TokenKind
 from flyteplane.scheduler.application.ports import RunKey
 from flyteplane.scheduler.clients.contact import CONTACT_MARGIN_S
-from flyteplane.scheduler.clients.fresh_workers import FreshWorkers, WorkerHelp
+from flyteplane.scheduler.clients.fresh_workers import POD_GRACE_S, FreshWorkers, WorkerHelp
 from flyteplane.scheduler.clients.sweeper import sweep_for_ever
 from flyteplane.scheduler.clients.worker_sessions import WorkerSession, WorkerSessions
 from flyteplane.scheduler.domain.phases import Phase
@@ -399,8 +399,21 @@ async def test_an_abort_stops_the_pod_even_if_the_api_server_is_away_for_a_while
 
     pods.cluster.stop = away_at_first  # type: ignore[method-assign]
     await pods.stage.scheduler.queries.abort(KEY, "a0", reason="enough")
+    # It does not go by itself, though it is told to.
+    await pods.stage.advance(POD_GRACE_S)
     await pods.stage.advance(1.0)
     await pods.stage.advance(1.0)
+    assert pod.exited is not None
+
+
+async def test_a_pod_that_is_told_to_end_is_not_deleted_before_it_could(pods: Pods) -> None:
+    await pods.stage.submit(task())
+    await pods.run()
+    pod = pods.pod
+    await pods.stage.scheduler.queries.abort(KEY, "a0", reason="enough")
+    await pods.stage.advance(POD_GRACE_S / 2)
+    assert pod.exited is None
+    await pods.stage.advance(POD_GRACE_S)
     assert pod.exited is not None
 
 

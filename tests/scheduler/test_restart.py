@@ -3,6 +3,8 @@
 from tests.scheduler.harness import Bench, settle, task
 
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
+from flyteplane.cluster.memory import MemoryCluster
+from flyteplane.cluster.ports import ClusterCapacity
 from flyteplane.foundation.errors import Aborted
 from flyteplane.scheduler.domain.failures import Failure, worker_failure
 from flyteplane.scheduler.domain.phases import Phase
@@ -118,3 +120,20 @@ async def test_a_recovered_run_takes_over_what_succeeded(bench: Bench) -> None:
 
 def _lost() -> Failure:
     return worker_failure(exit_code=0, signal=9, out_of_memory=False, known=True, message="")
+
+
+async def test_what_waits_is_admitted_beside_all_that_runs_on(bench: Bench) -> None:
+    one_at_a_time = ClusterCapacity(cpu_millis=100, memory_bytes=0)
+    bench.clusters = [MemoryCluster(name="local", capacity=one_at_a_time, outlives_owner=True)]
+    await bench.start()
+    spec = task(retries=1)
+    spec.resources.cpu = "100m"
+    early = await bench.submit(spec, name="early")
+    late = await bench.submit(spec, name="late")
+    await bench.fail("a0")
+    await bench.advance(60)
+    assert [action.run.key for _, action in bench.workers.placed] == [early, late]
+
+    await bench.start()
+    assert [attempt.action.run.key for attempt in bench.scheduler.engine.attempts.values()] == [late]
+    assert bench.workers.placed == []

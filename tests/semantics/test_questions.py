@@ -81,7 +81,7 @@ def test_a_condition_belongs_to_a_task() -> None:
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"data_type": list}, "data_type must be bool, int, float or str"),
+        ({"data_type": list}, "Invalid data_type <class 'list'>. Must be one of"),
         ({"prompt_type": "html"}, "prompt_type must be"),
         ({"timeout": 0}, "timeout must be more than 0"),
     ],

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from flyte.spec.digests import task_digest
+from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder, WorkerReport
 
 if TYPE_CHECKING:
@@ -121,7 +122,8 @@ class Incarnation:
         self.workers[worker.lease] = worker
         if self is self.world.now:
             self.world.checker.placed(run.key, action.name, worker.lease)
-        limit = run.settings.max_action_concurrency
+        # As it was accepted, whatever the scheduler makes of it since.
+        limit = RunSettings.FromString(run.row.settings).max_action_concurrency
         attempts = (action.attempt for action in run.actions.values())
         running = sum(attempt is not None and not attempt.waiting for attempt in attempts)
         self.world.checker.expect(not limit or running <= limit, f"{running} actions run, {limit} may")

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from benchmarks import scenarios
 from benchmarks.measured_platform import MeasuredPlatform
+from benchmarks.not_here import NotHere
 from benchmarks.peers import NAMES, Peer, parse_peer
 from benchmarks.scenarios import Figures
 
@@ -97,7 +98,11 @@ def main() -> None:
             if name in scenarios.ON_PLATFORM and platform is None:
                 platform = stack.enter_context(MeasuredPlatform())
             console.print(f"[dim]{name} ...[/dim]")
-            figures = measure(name, platform, chosen.peers, chosen.rounds)
+            try:
+                figures = measure(name, platform, chosen.peers, chosen.rounds)
+            except NotHere as reason:
+                console.print(f"[yellow]{name} is left out: {reason}[/yellow]")
+                continue
             lines.append({"scenario": name, "figures": figures, "times_better_than": ratios(name, figures)})
     if not chosen.json:
         Console().print(_table(lines))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from benchmarks import programs
 from benchmarks.admission import admission
+from benchmarks.live_actions import live_actions
 from benchmarks.measured_platform import MeasuredPlatform
 
 Figures = dict[str, float]
@@ -126,6 +127,7 @@ def nested(platform: MeasuredPlatform) -> Figures:
 ALONE: dict[str, Callable[[], Figures]] = {
     "import": import_flyte,
     "admission": admission,
+    "live-actions": live_actions,
     "cold-start": cold_start,
     "pods": pods_first_line,
     "pod-rate": pods_rate,

@@ -126,7 +126,7 @@ class Checkpoint(BaseCheckpoint):
     def _newest(self) -> str | None:
         from flyte.storage import objects
 
-        return next((uri for uri in (self._destination, *self._sources) if objects.exists(uri)), None)
+        return next((uri for uri in (self._destination, *self._sources) if objects.size_of(uri) is not None), None)
 
 
 def latest_checkpoint(

@@ -165,7 +165,7 @@ def _question(
 ) -> Question:
     check_name(name, kind=NameKind.GROUP)
     if data_type not in DATA_TYPES:
-        raise InvalidSettingType(f"data_type must be bool, int, float or str, got {data_type!r}", field="data_type")
+        raise InvalidSettingType(f"Invalid data_type {data_type!r}. Must be one of {DATA_TYPES}.", field="data_type")
     if prompt_type not in ("text", "markdown"):
         raise InvalidSetting(f"prompt_type must be 'text' or 'markdown', got {prompt_type!r}", field="prompt_type")
     return Question(

@@ -51,13 +51,7 @@ class NativeInterface:
         """The inputs as the JSON Schema of one object: what a form for a launch asks for."""
         from flyte.types.interface import interface_codec
 
-        codec = interface_codec(self)
-        return {
-            "type": "object",
-            "properties": {name: dict(one.json_schema) for name, one in codec.input_codecs.items()},
-            "required": self.required_inputs(),
-            "additionalProperties": False,
-        }
+        return interface_codec(self).inputs_schema()
 
     def has_outputs(self) -> bool:
         """Tell whether there is anything to return."""

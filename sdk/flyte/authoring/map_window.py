@@ -73,10 +73,10 @@ class MapWindow:
             else:
                 self._running += 1
                 call = asyncio.ensure_future(self._submit(args, kwargs))
-                call.add_done_callback(self._ended)
+                if self._size:
+                    call.add_done_callback(self._ended)
                 self._calls.append(call)
 
     def _ended(self, _call: asyncio.Future[Any]) -> None:
         self._running -= 1
         self._fill()
-

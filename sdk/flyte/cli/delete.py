@@ -5,9 +5,10 @@ from __future__ import annotations
 import rich_click as click
 
 from flyte.cli.class_commands import delete_resource_class
+from flyte.cli.not_readable import NotReadable
 from flyte.cli.options import local_option, root_options, scope_options
 from flyte.cli.queue_commands import delete_queue
-from flyte.cli.texts import NotReadable, read_text
+from flyte.cli.texts import read_text
 from flyte.syncify import syncify
 
 

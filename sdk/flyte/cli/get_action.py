@@ -9,6 +9,7 @@ import rich_click as click
 
 from flyte.cli.options import json_option, root_options, scope_options
 from flyte.cli.output import duration, print_details, print_json, print_table
+from flyte.cli.resolved_settings import resolved_settings, settings_lines
 
 if TYPE_CHECKING:
     from flyte.remote import Action, ActionDetails
@@ -136,7 +137,7 @@ def _show(details: ActionDetails, *, explain: bool, as_json: bool) -> None:
         explained = details.explain()
         shown |= explanation(explained)
         shown["queue"] = explained.queue or shown["queue"]
-        shown["settings"] = dict(details.task.setting_levels)
+        shown["settings"] = resolved_settings(details.task)
     if as_json:
         print_json(shown)
         return
@@ -149,7 +150,7 @@ def _show(details: ActionDetails, *, explain: bool, as_json: bool) -> None:
     shown["attempts"] = "\n".join(map(_attempt, shown["attempts"]))
     if explain:
         _say_waiting(shown)
-        shown["settings"] = "\n".join(f"{name}: from {level}" for name, level in sorted(shown["settings"].items()))
+        shown["settings"] = settings_lines(shown["settings"])
     print_details(shown)
 
 

@@ -8,6 +8,7 @@ import rich_click as click
 
 from flyte.cli.options import json_option, root_options, scope_options
 from flyte.cli.output import age, print_details, print_json, print_table
+from flyte.cli.resolved_settings import resolved_settings, settings_lines
 
 if TYPE_CHECKING:
     from flyteapi.task.v1.task_spec_pb2 import TaskSpec
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 @click.argument("version", required=False)
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="Most tasks to list.")
 @click.option("--versions", is_flag=True, help="List all versions of NAME.")
+@click.option("--explain", is_flag=True, help="Show each resolved setting of NAME and the level that set it.")
 @scope_options
 @json_option
 @click.pass_context
@@ -28,6 +30,7 @@ def get_task(
     version: str | None,
     limit: int,
     versions: bool,
+    explain: bool,
     project: str | None,
     domain: str | None,
     as_json: bool,
@@ -35,16 +38,21 @@ def get_task(
     """List the newest version of each deployed task, or show the task NAME (its newest version, or VERSION)."""
     from flyte.remote import Task
 
+    if explain and (name is None or versions):
+        raise click.UsageError("--explain is about one task: give its NAME, and no --versions.")
     root = root_options(ctx)
     root.choose_platform(project=project, domain=domain)
     as_json = as_json or root.json
     if name is not None and not versions:
         details = Task.get(name, version=version, auto_version=None if version else "latest").fetch()
-        shown = {"task": details.name, "version": details.version, **facts(details.spec)}
+        shown: dict[str, Any] = {"task": details.name, "version": details.version}
+        shown |= {"settings": resolved_settings(details.spec)} if explain else facts(details.spec)
         if as_json:
             print_json(shown)
-        else:
-            print_details(shown)
+            return
+        if explain:
+            shown["settings"] = settings_lines(shown["settings"])
+        print_details(shown)
         return
     tasks = list(Task.listall(by_task_name=name, limit=limit))
     if as_json:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import enum
 import json
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import rich_click as click
 from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
-from flyte.cli.texts import NotReadable, is_union, read_text, strip_annotated
+from flyte.cli.not_readable import NotReadable
+from flyte.cli.texts import read_text
+from flyte.types.annotations import strip
 
 if TYPE_CHECKING:
     from flyte.authoring.interface import NativeInterface
@@ -22,9 +26,14 @@ PREFIX = "input_"
 class InputType(click.ParamType[Any]):
     """Reads texts with a function that raises NotReadable."""
 
-    def __init__(self, name: str, read: Callable[[str], Any]) -> None:
+    def __init__(self, name: str, read: Callable[[str], Any], choices: tuple[str, ...] = ()) -> None:
         self.name = name
         self._read = read
+        self._choices = choices
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Return the choices that begin with what was typed."""
+        return [CompletionItem(choice) for choice in self._choices if choice.lower().startswith(incomplete.lower())]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the value of a text; anything else was read before."""
@@ -44,11 +53,10 @@ def options_of(interface: NativeInterface) -> list[click.Option]:
     return [
         _option(
             name,
+            annotation=annotation,
             type_name=_type_name(annotation),
-            read=lambda text, annotation=annotation: read_text(text, annotation),  # type: ignore[misc]
-            is_flag=strip_annotated(annotation) is bool,
             required=default is NO_DEFAULT,
-            default="" if default is NO_DEFAULT else repr(default),
+            default="" if default is NO_DEFAULT else _shown_default(default),
             help_text=described.get(name) or "",
         )
         for name, (annotation, default) in interface.inputs.items()
@@ -57,14 +65,15 @@ def options_of(interface: NativeInterface) -> list[click.Option]:
 
 def options_of_schema(interface: Interface) -> list[click.Option]:
     """Return the options for the inputs of a deployed task."""
+    from flyte.types.guess import guess_annotation
+
     return [
         _option(
             parameter.name,
-            type_name=parameter.type_name or "JSON",
-            read=_schema_reader(parameter.json_schema),
-            is_flag=json.loads(parameter.json_schema or "{}").get("type") == "boolean",
+            annotation=(annotation := guess_annotation(parameter.json_schema)),
+            type_name=_metavar_of_choices(annotation) or parameter.type_name or "JSON",
             required=parameter.required,
-            default="" if parameter.required else "as deployed",
+            default="" if parameter.required else _stored_default(parameter.default_value),
             help_text=parameter.description,
         )
         for parameter in interface.inputs
@@ -81,24 +90,17 @@ def given_inputs(ctx: click.Context) -> dict[str, Any]:
 
 
 def _option(
-    name: str,
-    *,
-    type_name: str,
-    read: Callable[[str], Any],
-    is_flag: bool,
-    required: bool,
-    default: str,
-    help_text: str,
+    name: str, *, annotation: Any, type_name: str, required: bool, default: str, help_text: str
 ) -> click.Option:
     parameter = PREFIX + name
     shown = " ".join(part for part in (help_text, f"[default: {default}]" if default else "") if part)
-    if is_flag:
+    if strip(annotation) is bool:
         flags = [f"--{spelling}/--no-{spelling}" for spelling in dict.fromkeys((name, name.replace("_", "-")))]
         return click.RichOption([*flags, parameter], required=required, help=shown or None)
     spellings = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}"))
     return click.RichOption(
         [*spellings, parameter],
-        type=InputType(type_name, read),
+        type=InputType(type_name, lambda text: read_text(text, annotation), _choices(annotation)),
         metavar=type_name,
         required=required,
         help=shown or None,
@@ -106,21 +108,38 @@ def _option(
 
 
 def _type_name(annotation: Any) -> str:
-    bare = strip_annotated(annotation)
-    if is_union(bare) or not isinstance(bare, type):
-        return str(bare).replace("typing.", "")
-    return {str: "TEXT", int: "INTEGER", float: "NUMBER"}.get(bare, bare.__name__)
+    from flyte.types.annotations import describe
+
+    shown = {str: "TEXT", int: "INTEGER", float: "NUMBER"}.get(strip(annotation))
+    return shown or _metavar_of_choices(annotation) or describe(annotation)
 
 
-_BY_SCHEMA: dict[str, Any] = {"integer": int, "number": float, "string": str, "boolean": bool}
+def _choices(annotation: Any) -> tuple[str, ...]:
+    bare = strip(annotation)
+    if isinstance(bare, type) and issubclass(bare, enum.Enum):
+        return tuple(bare.__members__)
+    if get_origin(bare) is Literal:
+        return tuple(choice.name if isinstance(choice, enum.Enum) else str(choice) for choice in get_args(bare))
+    return ()
 
 
-def _schema_reader(schema: str) -> Callable[[str], Any]:
-    kind = json.loads(schema or "{}").get("type")
-    annotation = _BY_SCHEMA.get(kind) if isinstance(kind, str) else None
-    if annotation is not None:
-        return lambda text: read_text(text, annotation)
-    return lambda text: read_text(text, Any)
+def _metavar_of_choices(annotation: Any) -> str:
+    choices = _choices(annotation)
+    return f"[{'|'.join(choices)}]" if choices else ""
+
+
+def _shown_default(default: Any) -> str:
+    return default.name if isinstance(default, enum.Enum) else repr(default)
+
+
+def _stored_default(message: bytes) -> str:
+    from flyte.types.json_form import NoJsonForm, to_json
+    from flyteapi.task.v1.value_pb2 import Value
+
+    try:
+        return json.dumps(to_json(Value.FromString(message)), ensure_ascii=False)
+    except NoJsonForm:
+        return "as deployed"
 
 
 def names_of(options: Iterable[click.Option]) -> set[str]:

@@ -78,6 +78,12 @@ def _text(*spellings: str, help: str, **more: Any) -> Callable[[], click.Option]
     return lambda: click.RichOption(list(spellings), default=None, help=help, **more)
 
 
+def _only_one(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> str | None:
+    if len(values) > 1:
+        raise click.BadParameter(f"{' and '.join(values)} were given. Give one queue, under one spelling.")
+    return values[0] if values else None
+
+
 _MAKERS: tuple[Callable[[], click.Option], ...] = (
     _flag("--local", help="Run in this process, without a platform."),
     _flag("-f", "--follow", help="Print what the task prints while it runs."),
@@ -89,7 +95,13 @@ _MAKERS: tuple[Callable[[], click.Option], ...] = (
         ["-e", "--env"], multiple=True, metavar="KEY=VALUE", help="Environment variable for all tasks. Repeatable."
     ),
     lambda: click.RichOption(["--label"], multiple=True, metavar="KEY=VALUE", help="Label of the run. Repeatable."),
-    _text("--queue", "--task_queue", "--task-queue", "queue", help="Queue for tasks that name none."),
+    lambda: click.RichOption(
+        ["--queue", "--task_queue", "--task-queue", "queue"],
+        multiple=True,
+        callback=_only_one,
+        metavar="NAME",
+        help="Queue for tasks that name none.",
+    ),
     _flag("--overwrite-cache", help="Compute everything and replace cached results."),
     _flag("--disable-cache", help="Neither use nor keep cached results."),
     _text("--copy-style", type=click.Choice(COPY_STYLES), help="Which code is bundled. Default: loaded_modules."),

@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import enum
 import json
-import re
 import types
-import typing
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
+from decimal import Decimal
+from pathlib import Path, PurePath
 from typing import Any, Literal, Union, get_args, get_origin
+from uuid import UUID
 
-_UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
+from flyte.cli.json_inputs import read_json
+from flyte.cli.not_readable import NotReadable
+from flyte.types.annotations import strip
 
-
-class NotReadable(ValueError):
-    """A text is no value of its type. The message says what would be."""
+_EXACT_TEXTS = (Decimal, UUID)
 
 
 def read_text(text: str, annotation: Any) -> Any:
     """Return the value that a text means for an annotation. Raises NotReadable."""
-    annotation = strip_annotated(annotation)
+    annotation = strip(annotation)
     if is_union(annotation):
         return _read_union(text, annotation)
     simple = _SIMPLE.get(annotation)
@@ -37,14 +36,11 @@ def read_text(text: str, annotation: Any) -> Any:
         return _read_member(text, annotation)
     if (reference := _reference_class(annotation)) is not None:
         return _read_reference(text, reference)
+    if isinstance(annotation, type) and issubclass(annotation, (*_EXACT_TEXTS, PurePath)):
+        return _read_exact(text, annotation)
     if annotation is Any:
         return _read_anything(text)
-    return _read_json(_from_file(text), annotation)
-
-
-def strip_annotated(annotation: Any) -> Any:
-    """Return an annotation without `Annotated`."""
-    return get_args(annotation)[0] if get_origin(annotation) is typing.Annotated else annotation
+    return read_json(_from_file(text), annotation)
 
 
 def is_union(annotation: Any) -> bool:
@@ -117,22 +113,19 @@ def _read_time(text: str) -> time:
 
 
 def _read_timedelta(text: str) -> timedelta:
-    compact = text.strip().lower().replace(" ", "").removeprefix("p").replace("t", "")
-    match = _DURATION.fullmatch(compact)
-    if match is not None and any(match.groups()):
-        parts = zip(_UNITS.values(), match.groups(), strict=True)
-        return timedelta(**{unit: float(amount) for unit, amount in parts if amount})
+    from flyte.types.durations import parse_duration
+
     try:
-        return timedelta(seconds=float(compact))
-    except ValueError:
-        raise NotReadable(f"{text!r} is no duration: use 1h30m, PT1H30M or seconds") from None
+        return parse_duration(text)
+    except ValueError as error:
+        raise NotReadable(str(error)) from None
 
 
 def _read_literal(text: str, annotation: Any) -> Any:
-    for choice in get_args(annotation):
-        if str(choice) == text:
-            return choice
-    raise NotReadable(f"{text!r} is none of {', '.join(map(str, get_args(annotation)))}")
+    choices = {choice.name if isinstance(choice, enum.Enum) else str(choice): choice for choice in get_args(annotation)}
+    if text in choices:
+        return choices[text]
+    raise NotReadable(f"{text!r} is none of {', '.join(choices)}")
 
 
 def _read_member(text: str, annotation: type[enum.Enum]) -> enum.Enum:
@@ -143,23 +136,36 @@ def _read_member(text: str, annotation: type[enum.Enum]) -> enum.Enum:
 
 
 def _reference_class(annotation: Any) -> Any:
-    """Return the class if an annotation is `flyte.io.File`, `Dir` or a parametrised one of them."""
+    """Return the class of `flyte.io` that a path or URI is to become: also for a raw frame, which is read from one."""
+    from flyte.types.frames import is_raw_frame
+
     bare = get_origin(annotation) or annotation
-    if isinstance(bare, type) and bare.__module__.startswith("flyte.io") and bare.__name__ in ("File", "Dir"):
-        return bare
-    return None
+    if not isinstance(bare, type):
+        return None
+    if is_raw_frame(bare):
+        from flyte.io import DataFrame
+
+        return DataFrame
+    return bare if hasattr(bare, "__flyte_reference__") else None
 
 
 def _read_reference(text: str, reference: Any) -> Any:
+    kind = reference.__flyte_reference__
     text = text.removeprefix("@")
     if "://" in text:
         return reference.from_existing_remote(text)
     path = Path(text).expanduser().resolve()
-    found = path.is_dir() if reference.__name__ == "Dir" else path.is_file()
-    if not found:
-        kind = "folder" if reference.__name__ == "Dir" else "file"
-        raise NotReadable(f"{kind} {text!r} does not exist")
+    if kind == "data_frame":
+        return _read_table(text, path, reference)
+    if not (path.is_dir() if kind == "dir" else path.is_file()):
+        raise NotReadable(f"{'folder' if kind == 'dir' else 'file'} {text!r} does not exist")
     return reference.from_local_sync(path)
+
+
+def _read_table(text: str, path: Path, reference: Any) -> Any:
+    if not path.exists():
+        raise NotReadable(f"table {text!r} does not exist")
+    return reference.from_existing_remote(str(path), format="csv" if path.suffix == ".csv" else None)
 
 
 def _from_file(text: str) -> str:
@@ -187,36 +193,12 @@ def _read_anything(text: str) -> Any:
         return text
 
 
-def _read_json(text: str, annotation: Any) -> Any:
-    from pydantic import PydanticUserError, TypeAdapter, ValidationError
-
+def _read_exact(text: str, annotation: Any) -> Any:
+    """Read a value that has an exact text of its own: a path, a UUID, a decimal."""
     try:
-        adapter = TypeAdapter(annotation)
-    except PydanticUserError:
-        return _read_json_otherwise(text, annotation)
-    try:
-        return adapter.validate_json(text)
-    except ValidationError as error:
-        problems = [_problem(detail) for detail in error.errors(include_url=False, include_context=False)]
-        raise NotReadable(f"not the JSON that is needed: {'; '.join(problems[:5])}") from None
-
-
-def _read_json_otherwise(text: str, annotation: Any) -> Any:
-    """Read what pydantic has no reader for, such as a TypedDict before Python 3.12."""
-    import msgspec
-
-    try:
-        return msgspec.json.decode(text, type=annotation)
-    except msgspec.MsgspecError as error:
-        raise NotReadable(f"not the JSON that is needed: {error}") from None
-    except TypeError:
-        name = getattr(annotation, "__name__", annotation)
-        raise NotReadable(f"a value of type {name} cannot be given on the command line") from None
-
-
-def _problem(detail: Any) -> str:
-    where = ".".join(str(step) for step in detail["loc"])
-    return f"{where}: {detail['msg']}" if where else str(detail["msg"])
+        return annotation(text)
+    except (ValueError, ArithmeticError):
+        raise NotReadable(f"{text!r} is not a valid {annotation.__name__}") from None
 
 
 _SIMPLE: dict[Any, Any] = {

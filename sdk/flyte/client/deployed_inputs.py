@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,17 +43,24 @@ def _value(parameter: Parameter, given: Mapping[str, Any]) -> Value:
     if parameter.name not in given:
         return Value.FromString(parameter.default_value)
     value = given[parameter.name]
-    return _codec(parameter, value).encode(value, name=parameter.name)  # type: ignore[no-any-return]
+    return _encoded(parameter, value)
 
 
-_BY_SCHEMA: dict[str, type] = {"integer": int, "number": float, "string": str, "boolean": bool}
-
-
-def _codec(parameter: Parameter, value: Any) -> Any:
+def _encoded(parameter: Parameter, value: Any) -> Value:
+    """Encode a value by the stored type, or, where only the caller has its class, as what it is."""
     from flyte.types.codecs import codec_for
+    from flyte.types.guess import guess_annotation
+    from flyte.types.mismatch import TypeTransformerFailedError
 
-    kind = json.loads(parameter.json_schema or "{}").get("type")
     if dataclasses.is_dataclass(value) or isinstance(value, enum.Enum) or hasattr(type(value), "model_fields"):
-        return codec_for(type(value))
-    annotation = _BY_SCHEMA.get(kind) if isinstance(kind, str) else None
-    return codec_for(annotation if annotation is not None else Any)
+        return codec_for(type(value)).encode(value, name=parameter.name)
+    annotation = guess_annotation(parameter.json_schema)
+    codec = codec_for(annotation)
+    if annotation in (bool, int, float, str):
+        return codec.encode(value, name=parameter.name)
+    message = Value()
+    try:
+        codec.write(message, value)
+    except TypeTransformerFailedError:
+        return codec_for(Any).encode(value, name=parameter.name)
+    return message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time as clock
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -20,8 +21,7 @@ class Durable(Generic[P, T]):
     def __init__(self, blocking: Callable[P, T], awaited: Callable[P, Awaitable[T]]) -> None:
         self._blocking = blocking
         self._awaited = awaited
-        self.__doc__ = blocking.__doc__
-        self.__name__ = blocking.__name__
+        functools.update_wrapper(self, blocking)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
         """Do it."""

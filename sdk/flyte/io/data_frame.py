@@ -6,10 +6,11 @@ import asyncio
 import tempfile
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
-from flyte.io.frame_formats import PARQUET, read_batches, read_frame, write_frame
+from flyte.io.frame_formats import PARQUET, read_batches, read_frame, reads_open_files, write_frame
 from flyte.io.hashing import HashMethod, as_hash_method
 from flyte.io.placement import StoredData, new_location, reachable, upload
 from flyte.storage import objects
@@ -119,17 +120,17 @@ class DataFrame:
         if self._value is not None and isinstance(self._value, owner):
             return self._value
         with self._local() as path:
-            return read_frame(owner, path, self.format or PARQUET)
+            return read_frame(owner, path, self.format or PARQUET, files_stay=not is_remote(str(self.uri)))
 
     async def all(self) -> Any:
         """Do the same as `all_sync`, without blocking the event loop."""
         return await asyncio.to_thread(self.all_sync)
 
     async def iter(self) -> AsyncIterator[Any]:
-        """Yield the table in parts."""
-        owner = self._reader()
-        with self._local() as path:
-            batches: Iterator[Any] = read_batches(owner, path, self.format or PARQUET)
+        """Yield the table in parts; of a remote parquet file only what the next part needs is fetched."""
+        owner, frame_format = self._reader(), self.format or PARQUET
+        with await asyncio.to_thread(self._open_source, owner, frame_format) as source:
+            batches: Iterator[Any] = read_batches(owner, source, frame_format)
             while (batch := await asyncio.to_thread(next, batches, None)) is not None:
                 yield batch
 
@@ -160,6 +161,14 @@ class DataFrame:
             uploaded = upload(path, name=path.name) if self.uri is None else None
             self.uri = uploaded or objects.put_file(path, self.uri or new_location(path.name))
             self._size_bytes = path.stat().st_size
+
+    def _open_source(self, owner: type[Any], frame_format: str) -> AbstractContextManager[Path | BinaryIO]:
+        copy = self._local()
+        uri = str(self.uri)
+        if is_remote(uri) and reads_open_files(owner, frame_format) and objects.size_of(uri) is not None:
+            return closing(objects.open_read(uri))
+        copy.fetch()
+        return copy
 
     def _local(self) -> _LocalCopy:
         self._store()
@@ -199,11 +208,18 @@ class _LocalCopy:
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
+        self._path: Path | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> Path:
-        if not is_remote(self._uri):
-            return local_path(self._uri)
+        return self._path if self._path is not None else self.fetch()
+
+    def fetch(self) -> Path:
+        """Bring the data here and return its path. Raises FileNotFoundError."""
+        self._path = local_path(self._uri) if not is_remote(self._uri) else self._fetched()
+        return self._path
+
+    def _fetched(self) -> Path:
         self._folder = tempfile.TemporaryDirectory(prefix="flyte-")
         target = Path(self._folder.name, "data")
         if objects.size_of(self._uri) is not None:

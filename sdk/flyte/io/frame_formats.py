@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 PARQUET: Final = "parquet"
 CSV: Final = "csv"
 _FORMATS: Final = (PARQUET, CSV)
+_POLARS_ROWS: Final = 100_000
+"""How many rows of a polars frame are one part of it."""
 
 
 class FrameEngineMissing(TypeError):
@@ -34,8 +36,11 @@ def write_frame(frame: Any, path: Path, frame_format: str) -> None:
         raise TypeError(f"{type(frame)} is not a frame of pandas, pyarrow or polars")
 
 
-def read_frame(owner: type, path: Path, frame_format: str) -> Any:
-    """Read a file, or all files of a folder, as a frame of the class `owner`."""
+def read_frame(owner: type, path: Path, frame_format: str, *, files_stay: bool = True) -> Any:
+    """Read a file, or all files of a folder, as a frame of the class `owner`.
+
+    A lazy frame reads the files when it is collected; unless they stay until then, it is given the data at once.
+    """
     _refuse_unknown(frame_format)
     library, name = owner.__module__.partition(".")[0], owner.__name__
     if library == "pandas":
@@ -44,22 +49,54 @@ def read_frame(owner: type, path: Path, frame_format: str) -> Any:
     if library == "pyarrow":
         return _read_arrow(path, frame_format)
     if library == "polars":
-        polars = import_module("polars")
-        source = path / "**/*" if path.is_dir() else path
-        scan = polars.scan_parquet if frame_format == PARQUET else polars.scan_csv
-        return scan(source) if name == "LazyFrame" else scan(source).collect()
+        frames = _scanned(path, frame_format)
+        if name == "LazyFrame":
+            return frames if files_stay else frames.collect().lazy()
+        return frames.collect()
     raise TypeError(f"A frame cannot be read as {owner}: use a class of pandas, pyarrow or polars")
 
 
-def read_batches(owner: type, path: Path, frame_format: str) -> Iterator[Any]:
-    """Yield a frame in parts: the row groups of a parquet file, anything else as one."""
-    if frame_format != PARQUET or path.is_dir() or owner.__module__.partition(".")[0] == "polars":
-        yield read_frame(owner, path, frame_format)
+def read_batches(owner: type, source: Path | BinaryIO, frame_format: str) -> Iterator[Any]:
+    """Yield a frame in parts, so that the whole of it need not fit into memory.
+
+    A folder is read file by file. An open file is taken where `reads_open_files` says so.
+    """
+    _refuse_unknown(frame_format)
+    library = owner.__module__.partition(".")[0]
+    if library == "polars" and isinstance(source, Path):
+        yield from _polars_batches(owner, source, frame_format)
         return
     pyarrow = import_module("pyarrow")
-    for batch in import_module("pyarrow.parquet").ParquetFile(path).iter_batches():
-        table = pyarrow.Table.from_batches([batch])
-        yield table.to_pandas() if owner.__module__.startswith("pandas") else table
+    for batch in _arrow_batches(source, frame_format):
+        if batch.num_rows:
+            table = pyarrow.Table.from_batches([batch])
+            yield table.to_pandas() if library == "pandas" else table
+
+
+def reads_open_files(owner: type, frame_format: str) -> bool:
+    """Tell whether `read_batches` can read an open file: it then fetches only what it needs next."""
+    return frame_format == PARQUET and owner.__module__.partition(".")[0] in ("pandas", "pyarrow")
+
+
+def _arrow_batches(source: Path | BinaryIO, frame_format: str) -> Iterator[Any]:
+    if isinstance(source, Path):
+        yield from import_module("pyarrow.dataset").dataset(source, format=frame_format).to_batches()
+    else:
+        yield from import_module("pyarrow.parquet").ParquetFile(source).iter_batches()
+
+
+def _polars_batches(owner: type, path: Path, frame_format: str) -> Iterator[Any]:
+    frames = _scanned(path, frame_format)
+    start = 0
+    while len(batch := frames.slice(start, _POLARS_ROWS).collect()):
+        yield batch.lazy() if owner.__name__ == "LazyFrame" else batch
+        start += len(batch)
+
+
+def _scanned(path: Path, frame_format: str) -> Any:
+    polars = import_module("polars")
+    scan = polars.scan_parquet if frame_format == PARQUET else polars.scan_csv
+    return scan(path / "**/*" if path.is_dir() else path)
 
 
 def _write_pandas(frame: Any, path: Path, frame_format: str) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +17,7 @@ from flyte.errors import (
 from flyte.local.attempts import OutOfTime
 from flyte.local.described import DescribedTask
 from flyte.local.memory import ActionMemory
+from flyte.local.reservations import Reservations
 from flyte.local.settings import LocalRunSettings
 from flyte.spec.digests import cache_key
 from flyte.spec.retries import RetryStrategy
@@ -52,34 +52,6 @@ class Attempts(Protocol):
         ...
 
 
-class KeyLocks:
-    """One lock for each cache key, so that of equal serialised calls one computes and the others wait."""
-
-    def __init__(self) -> None:
-        self._locks: dict[bytes, tuple[asyncio.Lock, int]] = {}
-
-    @asynccontextmanager
-    async def held(self, key: bytes, *, within_s: float | None) -> AsyncIterator[None]:
-        """Hold the lock of a key inside the block. Raises OutOfTime if it is not free in time."""
-        lock, users = self._locks.get(key) or (asyncio.Lock(), 0)
-        self._locks[key] = (lock, users + 1)
-        try:
-            try:
-                await asyncio.wait_for(lock.acquire(), within_s)
-            except TimeoutError:
-                raise OutOfTime from None
-            try:
-                yield
-            finally:
-                lock.release()
-        finally:
-            users = self._locks[key][1] - 1
-            if users:
-                self._locks[key] = (lock, users)
-            else:
-                del self._locks[key]
-
-
 @dataclass(frozen=True, slots=True)
 class Clocked:
     """One action in time: when it has to be over at the latest, on the monotonic clock."""
@@ -108,7 +80,7 @@ class Clocked:
         return DeadlineExceededError(f"{task.name} did not end within its deadline of {task.bounds.deadline_s:g} s.")
 
 
-async def carry_out(call: LocalCall, *, run: LocalRunSettings, attempts: Attempts, locks: KeyLocks) -> bytes:
+async def carry_out(call: LocalCall, *, run: LocalRunSettings, attempts: Attempts, reservations: Reservations) -> bytes:
     """Return the serialised outputs of an action, from the cache or from as many attempts as it takes."""
     task = call.task
     if len(call.inputs) > task.max_inline_io_bytes:
@@ -119,18 +91,12 @@ async def carry_out(call: LocalCall, *, run: LocalRunSettings, attempts: Attempt
         return await _all_attempts(Clocked.begin(call), attempts=attempts)
     clocked = Clocked.begin(call)
     key = cache_key(task.name, task.interface_digest, task.cache_version, call.digest)
+    found = _lookup(task, key, run=run)
+    if found is not None:
+        return found
     if not task.cache.serialize:
-        return await _cached(clocked, key, run=run, attempts=attempts)
-    wait_s, is_deadline = clocked.bounded(task.bounds.max_queued_time_s)
-    try:
-        async with locks.held(key, within_s=wait_s):
-            return await _cached(clocked, key, run=run, attempts=attempts)
-    except OutOfTime:
-        if is_deadline:
-            raise clocked.deadline_exceeded() from None
-        raise MaxQueuedTimeExceededError(
-            f"{task.name} waited longer than its max_queued_time of {wait_s:g} s for an equal call to end."
-        ) from None
+        return await _computed(clocked, key, run=run, attempts=attempts)
+    return await _computed_once(clocked, key, run=run, attempts=attempts, reservations=reservations)
 
 
 def pause_s(strategy: RetryStrategy, retry: int) -> float:
@@ -140,15 +106,34 @@ def pause_s(strategy: RetryStrategy, retry: int) -> float:
     return min(DEFAULT_PAUSE_S * 2.0**retry, LONGEST_DEFAULT_PAUSE_S)
 
 
-async def _cached(clocked: Clocked, key: bytes, *, run: LocalRunSettings, attempts: Attempts) -> bytes:
-    task = clocked.call.task
-    if not run.overwrite_cache:
-        found = run.cache.get(key, scope=run.cache_scope, max_age_s=task.max_age_s)
-        if found is not None:
-            return found
+def _lookup(task: DescribedTask, key: bytes, *, run: LocalRunSettings) -> bytes | None:
+    if run.overwrite_cache:
+        return None
+    return run.cache.get(key, scope=run.cache_scope, max_age_s=task.max_age_s)
+
+
+async def _computed(clocked: Clocked, key: bytes, *, run: LocalRunSettings, attempts: Attempts) -> bytes:
     outputs = await _all_attempts(clocked, attempts=attempts)
-    run.cache.put(key, outputs, scope=run.cache_scope, task_name=task.name)
+    run.cache.put(key, outputs, scope=run.cache_scope, task_name=clocked.call.task.name)
     return outputs
+
+
+async def _computed_once(
+    clocked: Clocked, key: bytes, *, run: LocalRunSettings, attempts: Attempts, reservations: Reservations
+) -> bytes:
+    """Compute while the key is reserved, unless somebody else has done so meanwhile."""
+    task = clocked.call.task
+    wait_s, is_deadline = clocked.bounded(task.bounds.max_queued_time_s)
+    try:
+        async with reservations.held(key, folder=run.reservations_folder, within_s=wait_s):
+            found = _lookup(task, key, run=run)
+            return found if found is not None else await _computed(clocked, key, run=run, attempts=attempts)
+    except OutOfTime:
+        if is_deadline:
+            raise clocked.deadline_exceeded() from None
+        raise MaxQueuedTimeExceededError(
+            f"{task.name} waited longer than its max_queued_time of {wait_s:g} s for an equal call to end."
+        ) from None
 
 
 async def _all_attempts(clocked: Clocked, *, attempts: Attempts) -> bytes:
@@ -170,7 +155,7 @@ async def _all_attempts(clocked: Clocked, *, attempts: Attempts) -> bytes:
             number += 1
     finally:
         if memory is not None:
-            memory.close()
+            await memory.close()
 
 
 async def _pause(seconds: float, clocked: Clocked) -> None:

@@ -20,11 +20,12 @@ from flyte.authoring.controller import TraceCall, TraceOutcome
 from flyte.authoring.identity import ActionID, GroupData
 from flyte.authoring.task_context import TaskContext
 from flyte.local.attempts import run_async, run_in_thread
-from flyte.local.calls import KeyLocks, LocalCall, carry_out
+from flyte.local.calls import LocalCall, carry_out
 from flyte.local.described import DescribedTask, Task, describe
 from flyte.local.failures import as_seen_by_parent
-from flyte.local.leftovers import cancel_leftovers, remember_tasks, tasks_of_attempt
+from flyte.local.leftovers import end_leftovers, remember_tasks, tasks_of_attempt
 from flyte.local.memory import ActionMemory
+from flyte.local.reservations import Reservations
 from flyte.local.settings import LocalRunSettings
 from flyte.local.surroundings import surroundings
 from flyte.report.document import Report
@@ -38,17 +39,41 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ROOT: Final = "a0"
-local_loop = BackgroundLoop(name="flyte-local", task_factory=remember_tasks)
-_locks: Final = KeyLocks()
-"""Of the loop, so that equal serialised calls of several runs wait for each other as well."""
+MOST_THREADS: Final = 128
+"""Synchronous children of one attempt that run at once, each on a thread. Below them others may run: a bound over all
+of a run would let parents keep their own children waiting for ever.
+"""
+
+
+class Lane:
+    """A loop that carries out runs, and the reservations of all of them."""
+
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
+        self.background = BackgroundLoop(name="flyte-local", task_factory=remember_tasks)
+        self.reservations = Reservations()
+
+
+_lanes: Final = [Lane(0)]
+
+
+def lane_for_caller() -> Lane:
+    """Return the lane for a new run. A run that a task starts may block the lane of that task, so it has another."""
+    caller = current()
+    outer = caller.controller if caller is not None else None
+    depth = outer.depth + 1 if isinstance(outer, AttemptController) else 0
+    while len(_lanes) <= depth:
+        _lanes.append(Lane(len(_lanes)))
+    return _lanes[depth]
 
 
 class LocalRunning:
     """One local run while it is carried out."""
 
-    def __init__(self, run: LocalRunSettings, *, background: BackgroundLoop = local_loop) -> None:
+    def __init__(self, run: LocalRunSettings) -> None:
         self.run = run
-        self.background = background
+        self.lane = lane_for_caller()
+        self.background = self.lane.background
 
     async def run_root(self, task: Task, inputs: bytes) -> bytes:
         """Carry out the root action and return its serialised outputs, or raise its error.
@@ -59,14 +84,13 @@ class LocalRunning:
 
     async def carry_out(self, call: LocalCall) -> bytes:
         """Return the serialised outputs of an action, or raise its error."""
-        return await carry_out(call, run=self.run, attempts=self, locks=_locks)
+        return await carry_out(call, run=self.run, attempts=self, reservations=self.lane.reservations)
 
     async def attempt(
         self, call: LocalCall, number: int, *, limit_s: float | None, memory: ActionMemory | None
     ) -> bytes:
         """Make one attempt, see `Attempts`."""
-        task, codec = call.task, call.task.codec
-        inputs = codec.decode_inputs(call.inputs)
+        task = call.task
         controller = AttemptController(self, call.action, memory=memory)
         context = _context(call, number, run=self.run)
         tasks: set[asyncio.Task[Any]] = set()
@@ -76,15 +100,16 @@ class LocalRunning:
                 activate(TaskContextData(task_context=context, controller=controller)),
                 surroundings(task, number, run=self.run),
             ):
-                result = await _execute(task, inputs, limit_s)
+                result = await _execute(task, task.codec.decode_inputs(call.inputs), limit_s)
                 if context.report is not None:
                     context.report.flush()
+                # Frames and pickles are written while they are encoded, and belong below this action.
+                outputs = task.codec.encode_outputs(result)
         finally:
             tasks_of_attempt.reset(token)
             controller.is_over = True
             if tasks:
-                cancel_leftovers(tasks)
-        outputs = codec.encode_outputs(result)
+                await end_leftovers(tasks)
         if len(outputs) > task.max_inline_io_bytes:
             check_inline_size(outputs, task.max_inline_io_bytes, "outputs")
         return outputs
@@ -108,9 +133,11 @@ class AttemptController:
         self._running = running
         self._background = running.background
         self._action = action
+        self.depth = running.lane.depth
         self._memory = memory
         self._journal = None if memory is None else memory.journal()
         self._made: dict[tuple[bytes, bytes, str], int] = {}
+        self._threads = asyncio.Semaphore(MOST_THREADS)
         self.is_over = False
 
     async def submit(self, task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -154,14 +181,20 @@ class AttemptController:
         call = self._call(described, codec.encode_inputs(args, kwargs))
         try:
             if self._memory is None:
-                outputs = await self._running.carry_out(call)
+                outputs = await self._carry_out(call)
             else:
                 outputs = await self._memory.child(
-                    call.action, lambda: self._running.carry_out(call), is_over=lambda: self.is_over
+                    call.action, lambda: self._carry_out(call), is_over=lambda: self.is_over
                 )
         except Exception as error:
             raise as_seen_by_parent(error) from None
         return codec.decode_outputs(outputs)
+
+    async def _carry_out(self, call: LocalCall) -> bytes:
+        if call.task.is_async:
+            return await self._running.carry_out(call)
+        async with self._threads:
+            return await self._running.carry_out(call)
 
     def _call(self, task: DescribedTask, inputs: bytes) -> LocalCall:
         caller = current()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from contextvars import ContextVar
 from typing import Any
+
+from flyte.local.attempts import CANCEL_GRACE_S
 
 tasks_of_attempt: ContextVar[set[asyncio.Task[Any]] | None] = ContextVar("flyte_tasks_of_attempt", default=None)
 """The asyncio tasks that the running attempt has started and that have not ended; None outside of attempts."""
@@ -23,7 +25,14 @@ def remember_tasks(
     return task
 
 
-def cancel_leftovers(tasks: set[asyncio.Task[Any]]) -> None:
-    """Cancel what is left of an attempt that is over."""
-    for task in tuple(tasks):
-        task.cancel()
+async def end_leftovers(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel what is left of an attempt that is over, and give it some seconds to clean up.
+
+    What is being cancelled already is only waited for: a second time would interrupt its cleaning up.
+    """
+    left = [task for task in tasks if not task.done()]
+    for task in left:
+        if not task.cancelling():
+            task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=CANCEL_GRACE_S)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from flyte.authoring.controller import TraceCall, TraceOutcome
-from flyte.local.leftovers import tasks_of_attempt
+from flyte.local.leftovers import end_leftovers, tasks_of_attempt
 from flyte.types.codecs import codec_for
 from flyteapi.task.v1.value_pb2 import NamedValues
 
@@ -53,10 +53,10 @@ class ActionMemory:
                 del self._children[name]
             raise
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End the children that still run: the action is over."""
-        for child in self._children.values():
-            child.cancel()
+        if self._children:
+            await end_leftovers(self._children.values())
 
     def _keep(self, key: _Key, outcome: bytes) -> None:
         with self._lock:

@@ -150,6 +150,7 @@ def _settings(context: RunContext) -> LocalRunSettings:
         folder=str(base / name),
         start_time=context.run_start_time or datetime.now(UTC),
         cache=_process_cache(default_cache_path()),
+        reservations_folder=default_cache_path().with_name("reservations"),
         secrets=LocalSecrets(default_secrets_path()),
         variables=process_variables,
         env_vars=context.env_vars,
@@ -171,4 +172,9 @@ def _process_records(path: Path) -> RunRecords:
 
 
 def _data_folder() -> Path:
-    return Path(tempfile.gettempdir()) / f"flyte-{os.getuid()}" / "runs"
+    """Return the folder for the data of runs, which nobody else can write to."""
+    own = Path(tempfile.gettempdir()) / f"flyte-{os.getuid()}"
+    own.mkdir(mode=0o700, exist_ok=True)
+    if own.is_symlink() or own.stat().st_uid != os.getuid():
+        return Path(tempfile.mkdtemp(prefix=own.name))
+    return own / "runs"

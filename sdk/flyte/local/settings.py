@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from flyte.local.cache import ResultCache
 from flyte.local.secrets import LocalSecrets
@@ -23,6 +24,9 @@ class LocalRunSettings:
 
     start_time: datetime
     cache: ResultCache
+    reservations_folder: Path | None = None
+    """Where other processes see what is being computed; None: only this process does."""
+
     secrets: LocalSecrets
     variables: VariableLayers
     env_vars: Mapping[str, str] = field(default_factory=dict)

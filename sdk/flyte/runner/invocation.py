@@ -45,7 +45,8 @@ class Invocation:
                 self._say_started()
                 result = await (loaded.function(**inputs) if loaded.function else loaded.task.execute(**inputs))
                 self._flush_report()
-            encoded = self._encode(result)
+                # Frames are written while they are encoded, and belong below this attempt's prefix.
+                encoded = self._encode(result)
             outputs = inline_payload(encoded)
             return AttemptEnded(outputs=outputs or await store_payload_async(encoded, self._outputs_uri()))
         except BaseException as error:

@@ -72,6 +72,10 @@ class FunctionBodyPolicy:
         return "FunctionBodyPolicy()"
 
 
+_FUNCTION_BODY = FunctionBodyPolicy()
+"""One for all, so that two equal requests compare as equal."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cache:
     """How results of a task are cached.
@@ -163,7 +167,7 @@ def _normalise_behavior(behavior: object) -> CacheBehavior:
 
 def _normalise_policies(policies: object) -> list[CachePolicy]:
     if policies is None:
-        return [FunctionBodyPolicy()]
+        return [_FUNCTION_BODY]
     return list(policies) if isinstance(policies, list | tuple) else [cast(CachePolicy, policies)]
 
 

@@ -1,7 +1,8 @@
 """Types of inputs and outputs: how values become messages, and back.
 
 - `codec_for(annotation)` is the codec of one annotation, `interface_codec(interface)` that of a whole task.
-- `register_codec` adds a type.
+- `TypeEngine` and `TypeTransformer` add a type as with the peer SDK; `register_codec` does so at full speed.
+- `guess_interface` and `literal_string_repr` serve those who know a task or a value by what is stored of it only.
 
 Everything is loaded when it is first asked for, since the messages are not needed to declare a task.
 """
@@ -13,26 +14,47 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from flyte.types.codec import Codec
     from flyte.types.codecs import codec_for, register_codec
+    from flyte.types.engine import TypeEngine
+    from flyte.types.flyte_pickle import FlytePickle
+    from flyte.types.guess import guess_interface
     from flyte.types.interface import InterfaceCodec, check_inline_size, interface_codec
+    from flyte.types.json_form import literal_string_repr
     from flyte.types.mismatch import TypeTransformerFailedError
+    from flyte.types.transformer import Literal, LiteralType, Renderable, TypeTransformer
 
 _PLACES = {
     "Codec": "flyte.types.codec",
+    "FlytePickle": "flyte.types.flyte_pickle",
     "InterfaceCodec": "flyte.types.interface",
+    "Literal": "flyte.types.transformer",
+    "LiteralType": "flyte.types.transformer",
+    "Renderable": "flyte.types.transformer",
+    "TypeEngine": "flyte.types.engine",
+    "TypeTransformer": "flyte.types.transformer",
     "TypeTransformerFailedError": "flyte.types.mismatch",
     "check_inline_size": "flyte.types.interface",
     "codec_for": "flyte.types.codecs",
+    "guess_interface": "flyte.types.guess",
     "interface_codec": "flyte.types.interface",
+    "literal_string_repr": "flyte.types.json_form",
     "register_codec": "flyte.types.codecs",
 }
 
 __all__ = [
     "Codec",
+    "FlytePickle",
     "InterfaceCodec",
+    "Literal",
+    "LiteralType",
+    "Renderable",
+    "TypeEngine",
+    "TypeTransformer",
     "TypeTransformerFailedError",
     "check_inline_size",
     "codec_for",
+    "guess_interface",
     "interface_codec",
+    "literal_string_repr",
     "register_codec",
 ]
 

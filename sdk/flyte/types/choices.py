@@ -57,10 +57,12 @@ def _enum_reader(owner: type[Enum]) -> Read:
 
     def read(message: Value) -> Any:
         kind = message.WhichOneof("kind")
-        if kind != "enum_name" and kind != "string":
+        if kind not in ("enum_name", "string", "int"):
             return read_other(owner, message, read)
         name = getattr(message, kind)
         member = members.get(name)
+        if member is None and kind != "enum_name":  # as people write it
+            member = next((member for member in members.values() if member.value == name), None)
         if member is None:
             raise TypeTransformerFailedError(
                 f"{name!r} is not a member of {owner.__name__}: use one of {list(members)}"
@@ -108,8 +110,8 @@ def _choice_key(value: Any) -> tuple[type, Any]:
 
 def _member_named(choices: tuple[Any, ...], name: str) -> Any:
     for choice in choices:
-        if isinstance(choice, Enum) and choice.name == name:
-            return choice
+        if choice == name or (isinstance(choice, Enum) and choice.name == name):
+            return choice  # the bare name where the class of the enum is not known
     raise TypeTransformerFailedError(f"No member named {name!r} is among the choices {choices}")
 
 

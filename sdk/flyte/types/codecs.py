@@ -1,7 +1,8 @@
 """The way from an annotation to its codec.
 
 `codec_for` asks the families in order, the registered ones first. For what none of them knows the installed plugins are
-loaded, and if none of these registers it either, it is carried by its natural form or, without one, as a pickle. Codecs are kept for the life of the process.
+loaded, and if none of these registers it either, it is carried by its natural form or, without one, as a pickle. Codecs
+are kept for the life of the process.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from flyte.types.annotations import describe, metadata, strip
 from flyte.types.codec import Codec, Read, Value, Write
 from flyte.types.mismatch import TypeTransformerFailedError, wrong_type
 from flyte.types.pickles import read_other, write_pickle
-from flyte.types.references import restored, write_reference
+from flyte.types.references import of_json_form, restored, write_reference
 from flyteapi.task.v1 import value_pb2
 
 _RAW_FRAMES: Final = frozenset(
@@ -106,16 +106,20 @@ def _reader(annotation: Any, owner: Any) -> Read:
     def read(message: Value) -> Any:
         if message.WhichOneof("kind") == "reference":
             return restored(owner, message)
-        return read_other(annotation, message, read)
+        found = of_json_form(owner, message)
+        return found if found is not None else read_other(annotation, message, read)
 
     return read
 
 
 def _raw_reader(annotation: Any, owner: type) -> Read:
     def read(message: Value) -> Any:
-        if message.WhichOneof("kind") != "reference":
+        from flyte.io import DataFrame
+
+        if message.WhichOneof("kind") == "reference":
+            frame = read_frame_reference(message)
+        elif (frame := of_json_form(DataFrame, message)) is None:
             return read_other(annotation, message, read)
-        frame = read_frame_reference(message)
         if frame is None:
             raise TypeTransformerFailedError(f"Expected a frame for {annotation}, got a file or folder")
         return frame.open(owner).all_sync()

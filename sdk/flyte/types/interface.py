@@ -16,8 +16,9 @@ from google.protobuf.message import DecodeError
 
 from flyte.spec.digests import inputs_digest as digest_of_values
 from flyte.types.annotations import accepts_none
-from flyte.types.codec import Codec, Value
+from flyte.types.codec import Codec, JsonSchema, Value
 from flyte.types.codecs import codec_for
+from flyte.types.interface_schema import inputs_schema, outputs_schema
 from flyte.types.mismatch import TypeTransformerFailedError, conversion_error
 from flyte.types.pickles import write_pickle
 from flyteapi.task.v1 import interface_pb2, value_pb2
@@ -147,6 +148,17 @@ class InterfaceCodec:
         for name, codec in self._outputs.items():
             _parameter(message.outputs.add(name=name), codec)
         return message
+
+    def inputs_schema(self) -> JsonSchema:
+        """Return the inputs as the JSON Schema of one object, with titles, descriptions and defaults."""
+        documented = self._interface.docstring
+        descriptions: Mapping[str, str] = getattr(documented, "input_descriptions", None) or {}
+        defaults = {name: default for name, default in self._defaults.items() if default is not _REQUIRED}
+        return inputs_schema(self._inputs, defaults=defaults, descriptions=descriptions)
+
+    def outputs_schema(self) -> JsonSchema:
+        """Return the outputs as the JSON Schema of one object."""
+        return outputs_schema(self._outputs)
 
     def _with_defaults(self, given: dict[str, Any]) -> dict[str, Any]:
         missing = [name for name, default in self._defaults.items() if default is _REQUIRED and name not in given]

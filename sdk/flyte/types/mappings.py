@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, get_args, get_origin
+from typing import Any, Final, get_args, get_origin
 
 from flyte.types.annotations import describe, strip
 from flyte.types.codec import Codec, Definitions, JsonSchema, Read, Value, Write
 from flyte.types.mismatch import TypeTransformerFailedError, shown, wrong_type
 from flyte.types.pickles import read_other
+
+WHOLE_NUMBER: Final = "^-?[0-9]+$"
+"""The pattern of keys that are ints."""
 
 
 def build_mapping(annotation: Any, of: Callable[[Any], Codec]) -> Codec | None:
@@ -24,8 +27,8 @@ def build_mapping(annotation: Any, of: Callable[[Any], Codec]) -> Codec | None:
         annotation=annotation,
         type_name=describe(annotation),
         write=_writer(annotation, key.write, value.write),
-        read=_reader(annotation, container, key.read, value.read),
-        schema=lambda definitions: _schema(value, definitions),
+        read=_reader(annotation, container, _key_reader(key), value.read),
+        schema=lambda definitions: _schema(key, value, definitions),
         exact=container if bare is container else None,
     )
 
@@ -60,5 +63,33 @@ def _reader(annotation: Any, container: Any, read_key: Read, read_value: Read) -
     return read
 
 
-def _schema(value: Codec, definitions: Definitions) -> JsonSchema:
-    return {"type": "object", "additionalProperties": value.schema(definitions)}
+def _key_reader(key: Codec) -> Read:
+    """Return the reader of keys. JSON has texts for keys only, so a number may be written as one."""
+    number = key.exact if key.exact in (int, float) else None
+    if number is None:
+        return key.read
+
+    def read(message: Value) -> Any:
+        if message.WhichOneof("kind") != "string":
+            return key.read(message)
+        try:
+            return number(message.string)
+        except ValueError:
+            return key.read(message)
+
+    return read
+
+
+def _schema(key: Codec, value: Codec, definitions: Definitions) -> JsonSchema:
+    schema: JsonSchema = {"type": "object", "additionalProperties": value.schema(definitions)}
+    if key.exact is str or (key.annotation is Any and value.annotation is Any):
+        return schema
+    return {**schema, "propertyNames": _names(key, definitions)}
+
+
+def _names(key: Codec, definitions: Definitions) -> JsonSchema:
+    """Return the schema of the keys, which in JSON are texts; keys that are none there admit any."""
+    if key.exact is int:
+        return {"pattern": WHOLE_NUMBER}
+    schema = key.schema(definitions)
+    return schema if schema.get("type") == "string" or "$ref" in schema else {}

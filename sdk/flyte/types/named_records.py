@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, get_origin
 
 from flyte.types.annotations import class_hints, describe, strip, substituted, type_arguments
@@ -19,6 +19,7 @@ from flyte.types.records import (
     mapping_writer,
     record_schema,
 )
+from flyte.types.sequences import SEQUENCE_KINDS, unpacked_items
 
 if typing.TYPE_CHECKING:
     from flyte.types.codecs import Building
@@ -44,16 +45,28 @@ def _named_tuple_codec(annotation: Any, owner: Any, of: Building) -> Codec:
         for name, codec in _codecs(annotation, owner, owner._fields, of).items()
     )
     read_fields = fields_reader(fields)
+    readers = [field.codec.read for field in fields]
 
     def read(message: Value) -> Any:
-        if not holds_record(message):
-            return read_other(annotation, message, read)
         try:
-            return owner(**read_fields(message))
+            if holds_record(message):
+                return owner(**read_fields(message))
+            if message.WhichOneof("kind") in SEQUENCE_KINDS:  # as a form or another language writes it
+                return owner(*(read_item(item) for read_item, item in _paired(owner, readers, message)))
+            return read_other(annotation, message, read)
+        except TypeTransformerFailedError:
+            raise
         except TypeError as error:
             raise TypeTransformerFailedError(f"{owner.__name__} refuses its fields: {error}") from error
 
     return _codec(annotation, owner, fields, _named_tuple_writer(annotation, owner, fields, read), read)
+
+
+def _paired(owner: Any, readers: list[Read], message: Value) -> Iterable[tuple[Read, Value]]:
+    items = unpacked_items(message)
+    if len(items) > len(readers):
+        raise TypeTransformerFailedError(f"{owner.__name__} has {len(readers)} fields, got {len(items)} values")
+    return zip(readers, items, strict=False)
 
 
 def _named_tuple_writer(annotation: Any, owner: Any, fields: tuple[RecordField, ...], read: Read) -> Write:

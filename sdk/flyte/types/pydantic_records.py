@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import typing
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from flyte.types.annotations import describe, strip
@@ -70,7 +71,12 @@ def _writer(annotation: Any, model: Any, fields: tuple[RecordField, ...]) -> Wri
 
 def _reader(annotation: Any, model: Any, fields: tuple[RecordField, ...]) -> Read:
     keeps_extra = model.model_config.get("extra") == "allow"
-    read_fields = fields_reader(fields, read_unknown=read_natural if keeps_extra else None)
+    aliases = [
+        RecordField(name=alias, codec=field.codec)
+        for field in fields
+        for alias in _aliases(model.model_fields[field.name])
+    ]
+    read_fields = fields_reader((*fields, *aliases), read_unknown=read_natural if keeps_extra else None)
     is_root = bool(getattr(model, "__pydantic_root_model__", False))
 
     def read(message: Value) -> Any:
@@ -82,6 +88,11 @@ def _reader(annotation: Any, model: Any, fields: tuple[RecordField, ...]) -> Rea
     return read
 
 
+def _aliases(spec: Any) -> list[str]:
+    """Return the names that a field has besides its own, in documents that people write."""
+    return [alias for alias in (spec.alias, spec.validation_alias) if isinstance(alias, str)]
+
+
 def _validated(model: Any, values: Any) -> Any:
     try:
         return model.model_validate(values, by_alias=True, by_name=True)
@@ -90,4 +101,7 @@ def _validated(model: Any, values: Any) -> Any:
 
 
 def _schema(model: Any, fields: tuple[RecordField, ...], definitions: Definitions) -> JsonSchema:
-    return record_schema(model, model.__name__, fields, definitions)
+    has_aliases = any(_aliases(spec) for spec in model.model_fields.values())
+    takes_more = has_aliases or model.model_config.get("extra") == "allow"
+    shown = tuple(replace(field, required=field.required and not has_aliases) for field in fields)
+    return record_schema(model, model.__name__, shown, definitions, takes_more=takes_more)

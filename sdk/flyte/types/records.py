@@ -135,14 +135,17 @@ def holds_record(message: Value) -> bool:
     )
 
 
-def record_schema(owner: Any, type_name: str, fields: Iterable[RecordField], definitions: Definitions) -> JsonSchema:
-    """Return a reference to the schema of a record."""
+def record_schema(
+    owner: Any, type_name: str, fields: Iterable[RecordField], definitions: Definitions, *, takes_more: bool = False
+) -> JsonSchema:
+    """Return a reference to the schema of a record; `takes_more`: names beyond the fields are welcome."""
 
     def make() -> JsonSchema:
         properties = {field.name: _field_schema(field, definitions) for field in fields}
         required = [field.name for field in fields if field.required]
         schema: JsonSchema = {"type": "object", "title": type_name, "properties": properties}
-        return {**schema, "required": required} if required else schema
+        more: JsonSchema = {"additionalProperties": True} if takes_more else {}
+        return {**schema, **more, "required": required} if required else {**schema, **more}
 
     return definitions.refer(owner, type_name, make)
 

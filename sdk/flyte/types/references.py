@@ -7,7 +7,7 @@ from typing import Any, Final, get_origin
 
 from flyte.types.annotations import describe, strip
 from flyte.types.codec import Codec, Read, Value, Write
-from flyte.types.mismatch import wrong_type
+from flyte.types.mismatch import TypeTransformerFailedError, wrong_type
 from flyte.types.pickles import read_other
 from flyteapi.task.v1 import value_pb2
 
@@ -89,6 +89,21 @@ def _reader(annotation: Any, owner: type, kind: Any) -> Read:
     def read(message: Value) -> Any:
         if message.WhichOneof("kind") == "reference" and message.reference.type == kind:
             return restored(owner, message)
-        return read_other(annotation, message, read)
+        found = of_json_form(owner, message)
+        return found if found is not None else read_other(annotation, message, read)
 
     return read
+
+
+def of_json_form(owner: Any, message: Value) -> Any | None:
+    """Return the reference that an address or a dict of fields means, as a form writes it; None for anything else."""
+    kind = message.WhichOneof("kind")
+    if kind == "string":
+        return owner.from_existing_remote(message.string)
+    if kind != "map" or any(entry.key.WhichOneof("kind") != "string" for entry in message.map.entries):
+        return None
+    fields = {entry.key.string: entry.value.string or None for entry in message.map.entries}
+    try:
+        return owner.from_dict({name: text for name, text in fields.items() if text is not None})
+    except ValueError as error:
+        raise TypeTransformerFailedError(str(error)) from None

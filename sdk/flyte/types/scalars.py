@@ -1,18 +1,23 @@
 """Codecs of single values: None, bool, int, float, str, bytes, points in time and durations.
 
 No value is converted to another type on the way in: a bool is not an int and an int is not a float. A naive datetime
-stays naive. What the portable kind cannot hold (an int of thousands of digits, a str with lone surrogates, a duration
-beyond 64 bits of microseconds) travels as a pickle, so that every value of the type comes back.
+stays naive. A reader also takes the JSON form of its values, as a form or another language writes it.
+
+What the portable kind cannot hold (an int of thousands of digits, a str with lone surrogates, a duration beyond 64 bits
+of microseconds) travels as a pickle, so that every value of the type comes back.
 """
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from typing import Any, Final, cast
 
 from flyte.types.annotations import NoneType
 from flyte.types.codec import Codec, Read, Value, constant_schema, unexpected_kind
+from flyte.types.durations import parse_duration
 from flyte.types.mismatch import wrong_type
 from flyte.types.pickles import read_other, write_pickle
 
@@ -189,14 +194,35 @@ def _moment_reader(annotation: Any, expected: str, parse: Callable[[str], Any]) 
         kind = message.WhichOneof("kind")
         if kind == "datetime" and message.datetime.type == expected:
             return parse(message.datetime.iso)
-        if kind != "string":  # as a form or another language writes it
-            return read_other(annotation, message, read)
-        try:
-            return parse(message.string)
-        except ValueError:
-            raise unexpected_kind(annotation, message) from None
+        return _parsed(annotation, parse, message) if kind == "string" else read_other(annotation, message, read)
 
     return read
+
+
+def _read_duration(message: Value) -> timedelta:
+    kind = message.WhichOneof("kind")
+    if kind == "duration_us":
+        return timedelta(microseconds=message.duration_us)
+    if kind == "string":
+        return cast(timedelta, _parsed(timedelta, parse_duration, message))
+    return cast(timedelta, read_other(timedelta, message, _read_duration))
+
+
+def _read_bytes(message: Value) -> bytes:
+    kind = message.WhichOneof("kind")
+    if kind == "bytes":
+        return message.bytes
+    if kind == "string":
+        return cast(bytes, _parsed(bytes, partial(b64decode, validate=True), message))
+    return cast(bytes, read_other(bytes, message, _read_bytes))
+
+
+def _parsed(annotation: Any, parse: Callable[[str], Any], message: Value) -> Any:
+    """Read a value of which a form or another language wrote the JSON form."""
+    try:
+        return parse(message.string)
+    except ValueError:
+        raise unexpected_kind(annotation, message) from None
 
 
 def _scalar(annotation: type, write: Any, read: Read, plain: bool = True, **schema: Any) -> Codec:
@@ -228,7 +254,7 @@ SCALARS: Final[dict[Any, Codec]] = {
         _scalar(
             bytes,
             write_bytes,
-            _reader(bytes, "bytes", lambda message: message.bytes),
+            _read_bytes,
             type="string",
             contentEncoding="base64",
         ),
@@ -238,7 +264,7 @@ SCALARS: Final[dict[Any, Codec]] = {
         _scalar(
             timedelta,
             write_timedelta,
-            _reader(timedelta, "duration_us", lambda message: timedelta(microseconds=message.duration_us)),
+            _read_duration,
             type="string",
             format="duration",
         ),

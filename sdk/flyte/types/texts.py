@@ -33,7 +33,7 @@ def build_text(annotation: Any, of: Callable[[Any], Codec]) -> Codec | None:
     owner = strip(annotation)
     if not isinstance(owner, type) or owner not in _FORMATS:
         return None
-    made = {Path: type(Path()), PurePath: type(PurePath())}.get(owner, owner)
+    made = type(owner()) if owner in (Path, PurePath) else owner
     return Codec(
         annotation=annotation,
         type_name=describe(annotation),

@@ -80,6 +80,7 @@ def _write_first_fit(annotation: Any, alternatives: list[tuple[str, Codec]], mes
 def _reader(annotation: Any, named: list[tuple[str, Codec]]) -> Read:
     readers = {name: codec.read for name, codec in named}
     in_order = [codec.read for _, codec in sorted(named, key=lambda alternative: alternative[1].accepts_all)]
+    read_text = next((codec.read for _, codec in named if codec.exact is str), None)
 
     def read(message: Value) -> Any:
         union = message.union  # empty, and so without an alternative, in a message of another kind
@@ -88,6 +89,8 @@ def _reader(annotation: Any, named: list[tuple[str, Codec]]) -> Read:
             return read_alternative(union.value)
         if message.WhichOneof("kind") == "union":
             message = union.value
+        if read_text is not None and message.WhichOneof("kind") == "string":
+            return read_text(message)  # before those that read a text as what it may mean
         return _read_first_fit(annotation, in_order, message)
 
     return read

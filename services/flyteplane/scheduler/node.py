@@ -151,6 +151,8 @@ class SchedulerNode:
         def fail(error: BaseException) -> None:
             if not failure.done():
                 failure.set_exception(error)
+                # Taken note of, since nobody asks for one that comes while the service closes.
+                failure.exception()
 
         term = Term(
             epoch=leadership.epoch,

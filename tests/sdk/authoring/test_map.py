@@ -155,3 +155,30 @@ def test_an_impossible_window_is_refused(concurrency: Any) -> None:
 def test_something_that_is_no_task_is_refused() -> None:
     with pytest.raises(TypeError, match="takes a task"):
         flyte.map(len, [[]])
+
+
+async def test_arguments_are_taken_when_their_call_begins() -> None:
+    taken: list[int] = []
+
+    def arguments() -> Any:
+        for number in itertools.count():
+            taken.append(number)
+            yield number
+
+    with inside_a_task(RecordingController()):
+        results = flyte.map.aio(slow_double, arguments(), concurrency=2)
+        assert [await anext(results) for _ in range(3)] == [0, 2, 4]
+        await results.aclose()
+    assert len(taken) < 50
+
+
+async def test_an_iterator_that_raises_ends_the_map_after_the_calls_before_it() -> None:
+    def arguments() -> Any:
+        yield 1
+        raise LookupError("no more")
+
+    with inside_a_task(RecordingController()):
+        results = flyte.map.aio(slow_double, arguments())
+        assert await anext(results) == 2
+        with pytest.raises(LookupError, match="no more"):
+            await anext(results)

@@ -115,7 +115,7 @@ def test_variables_reach_the_task(flyte: Flyte, here: Path) -> None:
         (["show", "--number", "1", "--colour", "green"], "'green' is none of RED, BLUE", 2),
         (["show", "--number", "1", "--mode", "medium"], "'medium' is none of fast, slow", 2),
         (["show", "--number", "1", "--numbers", "[1, x]"], "'--numbers': not the JSON that is needed", 2),
-        (["show", "--number", "1", "--order", '{"count": "many"}'], "item: Field required", 2),
+        (["show", "--number", "1", "--order", '{"count": "many"}'], "item: this field is missing", 2),
         (["show", "--number", "1", "--nmber", "2"], "No such option", 2),
         (["size", "--file", "missing.txt"], "file 'missing.txt' does not exist", 2),
         (["shwo", "--number", "1"], "has no task 'shwo'. Did you mean 'show'?", 1),

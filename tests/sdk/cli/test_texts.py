@@ -5,14 +5,19 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Optional, TypedDict
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel, Field
 
-from flyte.cli.texts import NotReadable, read_text
+from flyte.cli.not_readable import NotReadable
+from flyte.cli.texts import read_text
+from flyte.io import DataFrame, File
 
 
 class Level(enum.IntEnum):
@@ -33,6 +38,22 @@ class Pair(NamedTuple):
 
 class Row(TypedDict):
     name: str
+
+
+@dataclass
+class Job:
+    level: Level
+    pause: timedelta
+    table: File[str]
+    tags: set[str]
+
+
+class Settings(BaseModel):
+    rate: float = Field(alias="learning-rate")
+
+
+class Opaque:
+    pass
 
 
 @pytest.mark.parametrize(
@@ -65,6 +86,25 @@ class Row(TypedDict):
         ('[1, "b"]', Pair, Pair(1, "b")),
         ('{"name": "n"}', Row, {"name": "n"}),
         ("[1, 2]", tuple[int, ...], (1, 2)),
+        ("[[1, 2], [3, 4]]", list[tuple[int, int]], [(1, 2), (3, 4)]),
+        ('{"1": ["a"]}', dict[int, set[str]], {1: {"a"}}),
+        ('{"learning-rate": 1}', Settings, Settings(**{"learning-rate": 1.0})),
+        ('["HIGH", 1, "LOW"]', list[Level], [Level.HIGH, Level.LOW, Level.LOW]),
+        ('"aGk="', list[bytes] | bytes, b'"aGk="'),
+        ('["aGk="]', list[bytes], [b"hi"]),
+        ("LOW", Literal["a", Level.LOW], Level.LOW),
+        ("a/b.txt", Path, Path("a/b.txt")),
+        ("1.50", Decimal, Decimal("1.50")),
+        ("12345678123456781234567812345678", UUID, UUID(int=0x12345678123456781234567812345678)),
+        ("-PT1.5S", timedelta, timedelta(seconds=-1.5)),
+        ("2w", timedelta, timedelta(weeks=2)),
+        ("s3://b/t.parquet", DataFrame, DataFrame.from_existing_remote("s3://b/t.parquet")),
+        ("s3://b/t.csv", File, File.from_existing_remote("s3://b/t.csv")),
+        (
+            '{"level": "HIGH", "pause": "PT90S", "table": "s3://b/x", "tags": ["q"]}',
+            Job,
+            Job(Level.HIGH, timedelta(seconds=90), File.from_existing_remote("s3://b/x"), {"q"}),
+        ),
         ('{"k": [1]}', Any, {"k": [1]}),
         ("just text", Any, "just text"),
     ],
@@ -86,7 +126,13 @@ def test_texts_are_read_by_the_annotation(text: str, annotation: Any, value: Any
         ("soon", timedelta, "1h30m"),
         ("x", int | None, "not a valid integer"),
         ("[1, ", list[int], "not the JSON"),
-        ('{"x": "a"}', Point, "x: Input should be a valid integer"),
+        ('{"x": "a"}', Point, "x: Expected a value of type"),
+        ('{"x": 1, "wen": null}', Point, "wen: there is no such field; the fields are x, when"),
+        ('[{"x": 1}, {}]', list[Point], r"\[1\].x: this field is missing"),
+        ("{}", Opaque, "cannot be given on the command line"),
+        ("x", Decimal, "not a valid Decimal"),
+        ("/nowhere/at/all", DataFrame, "does not exist"),
+        ("c", Literal["a", Level.LOW], "none of a, LOW"),
         ("@/nowhere/at/all", list[int], "cannot be read"),
     ],
 )
@@ -109,3 +155,16 @@ def test_every_integer_is_read_as_it_is_written(number: int) -> None:
 @given(st.floats(allow_nan=False))
 def test_every_float_is_read_as_it_is_written(number: float) -> None:
     assert read_text(repr(number), float) == number
+
+
+def test_now_and_today_are_moments_of_this_day() -> None:
+    today = datetime.now(UTC).date()
+    assert read_text("now", datetime).date() - today <= timedelta(days=1)
+    assert read_text("today", datetime).time() == time(0)
+    assert read_text("today", date) - today <= timedelta(days=1)
+
+
+def test_a_table_of_this_machine_is_given_by_its_path(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a\n1\n")
+    table = read_text(f"{tmp_path}/t.csv", DataFrame)
+    assert (table.uri, table.format) == (str(tmp_path / "t.csv"), "csv")

@@ -128,7 +128,7 @@ def test_a_folder_without_a_readable_state_has_no_platform(tmp_path: Path) -> No
         ({"custom_context": {"a": 1}}, "custom_context"),
         ({"max_action_concurrency": 1}, "max_action_concurrency"),
         ({"cache_lookup_scope": "world"}, "cache_lookup_scope"),
-        ({"queue": "a", "task_queue": "b"}, "two names of one parameter"),
+        ({"queue": "a", "task_queue": "b"}, "two spellings of one parameter"),
         ({"overwrite_cache": True, "disable_run_cache": True}, "contradict"),
         ({"debug": True}, "debug"),
         ({"bogus": 1}, "unexpected keyword argument 'bogus'"),

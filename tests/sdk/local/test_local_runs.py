@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 import flyte
 import flyte.errors
+from flyte.local.controller import MOST_THREADS
 
 env = flyte.TaskEnvironment(name="local")
 calls: list[str] = []
@@ -371,3 +373,107 @@ def test_reporting_outside_of_a_task_is_no_error() -> None:
 
 def test_a_task_called_outside_of_a_run_is_a_plain_call() -> None:
     assert triple(2) == 6
+
+
+@cached.task(
+    cache=flyte.Cache("override", version_override="q", serialize=True),
+    timeout=flyte.Timeout(max_queued_time=timedelta(milliseconds=50)),
+)
+async def computed_alone(x: int) -> int:
+    await asyncio.sleep(0.5)
+    return x
+
+
+@env.task
+async def one_computes_and_one_waits_too_long(x: int) -> list[str]:
+    results = await asyncio.gather(computed_alone(x), computed_alone(x), return_exceptions=True)
+    return sorted(type(result).__name__ for result in results)
+
+
+def test_waiting_for_an_equal_call_counts_as_queued_time() -> None:
+    assert flyte.run(one_computes_and_one_waits_too_long, 1).outputs().o0 == ["MaxQueuedTimeExceededError", "int"]
+
+
+@env.task
+async def slow_child() -> str:
+    calls.append("slow child")
+    await asyncio.sleep(0.1)
+    return "done"
+
+
+@env.task(retries=quick)
+async def gives_up_on_a_running_child() -> str:
+    child = asyncio.ensure_future(slow_child())
+    await asyncio.sleep(0.01)
+    if flyte.ctx().attempt_number == 0:
+        raise OSError("while the child runs")
+    return await child
+
+
+def test_a_child_that_still_runs_is_not_begun_again_by_a_retry() -> None:
+    assert flyte.run(gives_up_on_a_running_child).outputs().o0 == "done"
+    assert calls == ["slow child"]
+
+
+@env.task(retries=quick)
+async def cancels_a_child() -> str:
+    first = asyncio.ensure_future(slow_child())
+    await asyncio.sleep(0.01)
+    first.cancel()
+    try:
+        return await first
+    except asyncio.CancelledError:
+        return "cancelled"
+
+
+def test_a_child_that_its_parent_cancels_is_cancelled() -> None:
+    assert flyte.run(cancels_a_child).outputs().o0 == "cancelled"
+
+
+def test_equal_runs_in_threads_do_not_disturb_each_other() -> None:
+    with ThreadPoolExecutor(4) as threads:
+        runs = [threads.submit(flyte.run, total, n=n) for n in range(8)]
+        assert [run.result().outputs().o0 for run in runs] == [3 + n * (n - 1) for n in range(8)]
+
+
+pictured = flyte.TaskEnvironment(
+    name="pictured",
+    image=flyte.Image.from_debian_base(name="pictured", registry="r").with_env_vars({"FROM_IMAGE": "i", "BOTH": "i"}),
+    env_vars={"BOTH": "task"},
+)
+
+
+@pictured.task
+async def read_variables() -> list[str]:
+    return [os.environ["FROM_IMAGE"], os.environ["BOTH"]]
+
+
+def test_variables_of_the_image_hold_too() -> None:
+    assert flyte.run(read_variables).outputs().o0 == ["i", "task"]
+
+
+@env.task
+async def starts_runs() -> list[int]:
+    blocking = flyte.run(double, 1).outputs().o0
+    awaited = await flyte.run.aio(sync_total)
+    return [blocking, awaited.outputs().o0]
+
+
+def test_a_task_may_start_runs_blocking_or_not() -> None:
+    assert flyte.run(starts_runs).outputs().o0 == [2, 12]
+
+
+@env.task
+def count_threads(x: int) -> int:
+    time.sleep(0.001)
+    return threading.active_count()
+
+
+@env.task
+async def many_threads() -> int:
+    counts: list[int] = await asyncio.gather(*(count_threads.aio(x) for x in range(1000)))
+    return max(counts)
+
+
+def test_many_synchronous_children_do_not_have_a_thread_each_at_once() -> None:
+    assert flyte.run(many_threads).outputs().o0 < MOST_THREADS + 50

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 # ruff: noqa: UP007 -- both spellings of unions are what is tested.
+import json
 import math
 import random
 from datetime import date, datetime, time, timedelta
@@ -14,6 +15,8 @@ from tests.sdk.types.sample_types import Colour, Inner, Pair
 
 from flyte.spec.digests import canonical_bytes, inputs_digest
 from flyte.types.codecs import codec_for
+from flyte.types.guess import guess_annotation
+from flyte.types.json_form import NoJsonForm, to_json
 from flyteapi.task.v1.value_pb2 import NamedValues, Value
 
 SCALARS: dict[Any, st.SearchStrategy[Any]] = {
@@ -123,3 +126,17 @@ def test_the_digest_does_not_see_the_order_of_dicts(value: Any, seed: int) -> No
         return inputs_digest(values)
 
     assert digest(value) == digest(shuffled(value, seed))
+
+
+@given(st.data())
+def test_whoever_knows_the_schema_only_can_read_the_value(data: st.DataObject) -> None:
+    annotation, values = data.draw(annotated_values())
+    value = data.draw(values)
+    codec = codec_for(annotation)
+    try:
+        document = to_json(codec.encode(value, name="x"))
+    except NoJsonForm:
+        return
+    json.dumps(document)
+    found = codec_for(guess_annotation(codec.json_schema)).decode(codec.encode(value, name="x"))
+    assert found is not None or value is None

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 # ruff: noqa: UP007, UP045 -- both spellings of unions are what is tested.
 import collections
-from collections.abc import Callable, Mapping, Sequence
+import collections.abc
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import InitVar, dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path, PurePath, PureWindowsPath
 from typing import Annotated, Any, Literal, NewType, Optional, Union
+from uuid import UUID
 
 import numpy
 import pydantic
@@ -51,6 +56,42 @@ class Numbers(pydantic.RootModel[list[int]]):
 
 class Aliased(pydantic.BaseModel):
     x: int = pydantic.Field(alias="theX")
+
+
+@dataclass
+class WithInitVar:
+    a: int
+    more: InitVar[int]
+
+    def __post_init__(self, more: int) -> None:
+        self.a += more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeywordOnly:
+    a: str
+    b: int
+
+
+@dataclass
+class OwnConstructor:
+    a: int
+
+    def __init__(self, a: str | int) -> None:
+        self.a = int(a)
+
+
+@dataclass
+class NeedsMore:
+    a: int
+
+    def __init__(self, a: str, more: int) -> None:
+        self.a = int(a) + more
+
+
+@dataclass
+class Nothing:
+    pass
 
 
 def through_bytes(annotation: Any, value: Any) -> tuple[str | None, Any]:
@@ -131,6 +172,24 @@ CASES: list[tuple[Any, Any, str]] = [
     (Row, {"a": 1, "b": "x", "more": [1]}, "struct"),
     (Opaque, Opaque(3), "pickle"),
     (complex, 1 + 2j, "pickle"),
+    (Path, Path("/a/b"), "string"),
+    (PurePath, PurePath("b"), "string"),
+    (PurePath, PureWindowsPath("c:/b"), "pickle"),
+    (Path, Path("\udcff"), "pickle"),
+    (Path | str, Path("a"), "union"),
+    (Path | str, "a", "union"),
+    (UUID, UUID(int=5), "string"),
+    (Decimal, Decimal("-1.50E+400"), "string"),
+    (numpy.float64, numpy.float64(1.5), "pickle"),
+    (range, range(3), "pickle"),
+    (collections.defaultdict, collections.defaultdict(int, a=1), "pickle"),
+    (WithInitVar, WithInitVar(1, 2), "pickle"),
+    (KeywordOnly, KeywordOnly(b=2, a="x"), "struct"),
+    (OwnConstructor, OwnConstructor("3"), "struct"),
+    (NeedsMore, NeedsMore("3", 4), "pickle"),
+    (Nothing, Nothing(), "struct"),
+    (list[Pair], [Pair(1, "b")], "list"),
+    (dict[str, Row], {"r": {"a": 1}}, "map"),
     (Any, {"z": [1.5]}, "map"),
     (Any, (1, 2), "pickle"),
     (Any, {1, 2}, "pickle"),
@@ -142,7 +201,13 @@ CASES: list[tuple[Any, Any, str]] = [
     (type[int], int, "pickle"),
     (Sequence[int], [1], "ints"),
     (Sequence[int], (1,), "pickle"),
+    (Sequence[Inner], [Inner(1)], "list"),
+    (Iterable[Inner], collections.deque([Inner(1)]), "pickle"),
     (Mapping[str, int], {"a": 1}, "map"),
+    (Mapping[str, Inner], {"a": Inner(1)}, "map"),
+    (Mapping[str, Inner], collections.OrderedDict(a=Inner(1)), "pickle"),
+    (collections.abc.Set[str], {"a"}, "strings"),
+    (collections.abc.Set[str], frozenset("a"), "pickle"),
     (Annotated[int, "unit"], 3, "int"),
     (Annotated[int, ["cannot be hashed"]], 3, "int"),
     (UserId, UserId(7), "int"),
@@ -217,3 +282,26 @@ def test_the_codec_of_an_annotation_is_made_once() -> None:
 def test_a_value_without_portable_or_pickled_form_is_refused_with_its_reason() -> None:
     with pytest.raises(TypeError, match=r"(?s)variable 'x'.*cannot be pickled"):
         codec_for(Any).encode((n for n in range(3)), name="x")
+
+
+def test_a_record_without_fields_is_not_taken_for_none() -> None:
+    assert through_bytes(Nothing | None, None)[1] is None
+    assert through_bytes(Nothing | None, Nothing())[1] == Nothing()
+    with pytest.raises(TypeError):
+        codec_for(Nothing).decode(Value(int=3))
+
+
+def test_a_text_is_no_sequence_of_texts() -> None:
+    with pytest.raises(TypeError, match="Expected value of type"):
+        codec_for(Sequence[str]).encode("ab", name="x")
+
+
+def test_a_pickle_is_announced_once_for_each_class(caplog: pytest.LogCaptureFixture) -> None:
+    class Strange:
+        pass
+
+    for _ in range(2):
+        codec_for(Any).encode(Strange(), name="x")
+        codec_for(list[Strange]).encode([Strange()], name="x")
+    assert [record.message.count("Strange have no portable form") for record in caplog.records] == [1]
+    assert codec_for(Strange).json_schema == {"title": "Strange", "format": "pickle"}

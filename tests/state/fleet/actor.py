@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _KILLED: Final = 9
 _PASSES: Final = ("QUEUE_FULL", "QUEUE_DRAINING")
 #: Tries of a call that is refused for now. A queue that is full of parents stays full.
-_MOST_TRIES: Final = 120
+_MOST_TRIES: Final = 30
+_LONGEST_WAIT_S: Final = 10.0
 
 
 class Host(Protocol):
@@ -130,7 +131,9 @@ class Actor:
             del self._open[result.call]
             waits = result.retry_after.ToNanoseconds() / 1e9
             self.world.judge.refused_for_now(result)
-            self._later(partial(self._submit_again, child), delay_s=max(waits, 1.0))
+            self._later(
+                partial(self._submit_again, child), delay_s=min(max(waits, 1.0) * 1.5**self._tries, _LONGEST_WAIT_S)
+            )
             # It is still owed: nothing is returned before.
             self._open[-result.call] = child
 

@@ -178,7 +178,8 @@ class Agent:
                 self.actor.told(order.result)
         elif kind == "cancel" or (kind == "lease_revoked" and order.lease == self.lease):
             self.stopped_by_scheduler = True
-            self._stop_within(self.world.random.choice([0.0, 0.5, 3.0]), ExitReason.ENDED)
+            # Some hang, and end only with their container.
+            self._stop_within(self.world.random.choice([0.0, 0.5, 3.0, 1000.0]), ExitReason.ENDED)
 
     def _answered(self, sequence: int) -> None:
         sent_at = self._unanswered.get(sequence)

@@ -24,6 +24,8 @@ class Life:
         self.paused = False
         self.fuse = 0
         """Moments around effects until something happens to it; 0: nothing does."""
+        self.fuse_for = ""
+        """Only effects of this name count; empty: all."""
         self.on_burnt: Callable[[], None] = lambda: None
         """What happens then."""
         self.died: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -40,13 +42,13 @@ class Life:
         else:
             callback()
 
-    async def effect(self, work: Callable[[], Awaitable[T]]) -> T:
+    async def effect(self, work: Callable[[], Awaitable[T]], *, name: str = "") -> T:
         """Something that the process does to the outside, and the answer that it gets."""
-        self._burn()
+        self._burn(name)
         await self._awake.wait()
         self._refuse_dead()
         outcome = await work()
-        self._burn()
+        self._burn(name)
         await self._awake.wait()
         self._refuse_dead()
         return outcome
@@ -74,8 +76,8 @@ class Life:
         if not self.died.done():
             self.died.set_result(None)
 
-    def _burn(self) -> None:
-        if self.fuse and not self.dead:
+    def _burn(self, name: str) -> None:
+        if self.fuse and not self.dead and self.fuse_for in ("", name):
             self.fuse -= 1
             if not self.fuse:
                 self.on_burnt()

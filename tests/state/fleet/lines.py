@@ -9,7 +9,7 @@ from random import Random
 from types import TracebackType
 from typing import Any, Self
 
-from tests.state.fleet.life import Life, LifeClock
+from tests.state.fleet.life import Life
 from tests.state.held_records import HeldRecords
 
 from flyteplane.coordination import Change, Compare, Coordination, KeyValue, MemoryCoordination, Mirror, TxnResult
@@ -61,10 +61,10 @@ class StoreLine(HeldRecords):
     def _write_next(self) -> None:
         if self._queue:
             changes, answer = self._queue.popleft()
-            error = self._write(changes)
+            error = self._store_now(changes)
             self._life.do(lambda: _answer(answer, error))
 
-    def _write(self, changes: Changes) -> BaseException | None:
+    def _store_now(self, changes: Changes) -> BaseException | None:
         if self._broken:
             return Aborted("a write before this one failed", reason="EARLIER_WRITE_FAILED")
         if self.refuse:
@@ -84,16 +84,16 @@ class StoreLine(HeldRecords):
     def die(self, *, keep: int) -> None:
         """The process is killed: of what it wrote and was not told of, the first `keep` are stored."""
         for changes, _ in list(self._queue)[:keep]:
-            self._write(changes)
+            self._store_now(changes)
         self._queue.clear()
 
     async def claim(self, *, at_least: int) -> int:
         """See the port."""
-        return await self._life.effect(lambda: self._inner.claim(at_least=at_least))
+        return await self._life.effect(lambda: self._inner.claim(at_least=at_least), name="claim")
 
     async def living(self) -> tuple[Sequence[RunRow], Sequence[ActionRow]]:
         """See the port."""
-        return await self._life.effect(self._inner.living)
+        return await self._life.effect(self._inner.living, name="living")
 
     async def close(self) -> None:
         """See the port."""
@@ -113,7 +113,7 @@ def _answer(answer: asyncio.Future[None], error: BaseException | None) -> None:
 class CoordinationLine(Coordination):
     """A process's line to the coordination store."""
 
-    def __init__(self, store: MemoryCoordination, *, life: Life, clock: LifeClock, random: Random) -> None:
+    def __init__(self, store: MemoryCoordination, *, life: Life, clock: ManualClock, random: Random) -> None:
         self._store = store
         self._life = life
         self._clock = clock

@@ -36,11 +36,15 @@ class LocalWorker:
 
     def send(self, orders: Sequence[WorkerOrder]) -> None:
         """See the port."""
-        self.clock.call_later(_PIPE_S, lambda: [self._told(order) for order in orders])
+        self.clock.call_later(_PIPE_S, lambda: self._hear(orders))
 
     def close(self) -> None:
         """See the port."""
         self.end(signal=_KILLED)
+
+    def _hear(self, orders: Sequence[WorkerOrder]) -> None:
+        for order in orders:
+            self._told(order)
 
     def _told(self, order: WorkerOrder) -> None:
         kind = order.WhichOneof("order")

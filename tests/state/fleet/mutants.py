@@ -14,7 +14,6 @@ from flyteplane.cluster.ports import WorkerExit
 from flyteplane.scheduler.application.living import Attempt
 from flyteplane.scheduler.clients.fresh_worker import FreshWorker
 from flyteplane.scheduler.clients.fresh_workers import FreshWorkers
-from flyteplane.scheduler.clients.sweeper import sweep_for_ever
 from flyteplane.scheduler.domain.queueing.settings import MOST_PRIORITY, QueueSettings
 
 if TYPE_CHECKING:
@@ -49,14 +48,6 @@ class StopsWithoutTheCommit(FreshWorkers):
         super()._out_of_contact(worker, silence_s)
 
 
-class MissesExits(FreshWorkers):
-    """That a pod has ended is overheard."""
-
-    def gone(self, worker: FreshWorker, exit: WorkerExit) -> None:
-        if not worker.cluster.outlives_owner:
-            super().gone(worker, exit)
-
-
 class LosesPatience(FreshWorkers):
     """A pod of the leader before is taken for lost, without looking."""
 
@@ -64,10 +55,18 @@ class LosesPatience(FreshWorkers):
         self.gone(worker, WorkerExit(name=worker.name, known=False, message="Its pod is gone."))
 
 
-class LetsAnyoneBegin(FreshWorkers):
-    """A second process of a begun attempt is given the attempt again, and silence is never noticed."""
+class SpeaksToTheLost(FreshWorkers):
+    """A pod whose cluster has given it up goes on being answered."""
 
-    def _stop_later(self, lease: int, *, grace_s: float) -> None:
+    def gone(self, worker: FreshWorker, exit: WorkerExit) -> None:
+        worker.channel = None
+        super().gone(worker, exit)
+
+
+class ForgetsReaping(FreshWorkers):
+    """A worker that is to be stopped is only asked to end."""
+
+    def _stop_now(self, worker: FreshWorker, *, grace_s: float) -> None:
         """Stops nothing."""
 
 
@@ -109,11 +108,6 @@ async def never(*_: Any, **__: Any) -> None:
     """Sweeps nothing."""
 
 
-async def sweep_without_leading(*given: Any, **settings: Any) -> None:
-    """Sweeps, whoever leads."""
-    await sweep_for_ever(*given, **{**settings, "leads": lambda: True})
-
-
 def _no_limit(queue: QueueSettings) -> QueueSettings:
     return replace(queue, action_concurrency=0)
 
@@ -137,15 +131,14 @@ MUTANTS: Final[dict[str, Callable[[], Kit]]] = {
     "starts before the commit": lambda: Kit(fresh=StartsBeforeTheCommit),
     "adopts by starting a second pod": lambda: Kit(fresh=AdoptsASecondPod),
     "stops before the commit": lambda: Kit(fresh=StopsWithoutTheCommit),
-    "misses exits": lambda: Kit(fresh=MissesExits),
     "gives adopted pods up": lambda: Kit(fresh=LosesPatience),
-    "stops nothing": lambda: Kit(fresh=LetsAnyoneBegin),
+    "answers pods that count as lost": lambda: Kit(fresh=SpeaksToTheLost),
+    "stops nothing": lambda: Kit(fresh=ForgetsReaping),
     "takes nothing over": lambda: Kit(engine=TakesNothingOver),
     "takes no slot over": lambda: Kit(engine=TakesNoSlotOver),
     "forgets the run's limit": lambda: Kit(engine=IgnoresRunLimits),
     "keeps the slots of waiting parents": lambda: Kit(engine=KeepsSlots),
     "never sweeps": lambda: Kit(sweep=never),
-    "sweeps without leading": lambda: Kit(sweep=sweep_without_leading),
     "ignores the limit of a queue": lambda: Kit(queue=_no_limit),
     "ignores the limit of runs": lambda: Kit(queue=_no_run_limit),
     "takes priorities upside down": lambda: Kit(queue=_upside_down),

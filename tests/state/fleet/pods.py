@@ -1,7 +1,7 @@
 """A simulated cluster of pods: what is true there, and what each scheduler process is told of it, and when.
 
-`PodCluster` is the truth. A `PodLink` is one process's `Cluster`: its requests can be slow, refused, or answered with an
-error although they took effect; what it hears of pods may come late, but comes once.
+`PodCluster` is the truth. A `PodLink` is one process's `Cluster`: its requests can be slow, refused, or answered with
+an error although they took effect; what it hears of pods may come late, but comes once.
 """
 
 from __future__ import annotations
@@ -204,7 +204,7 @@ class PodLink:
     async def _ask(self) -> None:
         cluster = self._cluster
         if cluster.slow_s:
-            await self._clock.sleep(cluster.random.uniform(0, cluster.slow_s))
+            await cluster.clock.sleep(cluster.random.uniform(0, cluster.slow_s))
         if cluster.away:
             raise Unavailable(f"cluster {cluster.name} cannot be reached", reason="CLUSTER_UNREACHABLE")
 
@@ -227,7 +227,7 @@ class PodLink:
             self._maybe_lose_answer()
             return pod
 
-        pod = await self._life.effect(start)
+        pod = await self._life.effect(start, name="start")
         self._listen(pod, sink)
 
     async def adopt(self, name: str, sink: WorkerSink) -> bool:
@@ -239,7 +239,7 @@ class PodLink:
             self._maybe_lose_answer()
             return found
 
-        pod = await self._life.effect(find)
+        pod = await self._life.effect(find, name="adopt")
         if pod is not None:
             self._listen(pod, sink)
         return pod is not None
@@ -252,7 +252,7 @@ class PodLink:
             found = [pod.name for pod in self._cluster.pods.values() if not pod.removing]
             return [name for name in found if name not in known]
 
-        return await self._life.effect(compare)
+        return await self._life.effect(compare, name="others")
 
     async def stop(self, name: str, *, grace_s: float) -> None:
         """See the port."""
@@ -266,7 +266,7 @@ class PodLink:
             self._maybe_lose_answer()
             return pod
 
-        pod = await self._life.effect(delete)
+        pod = await self._life.effect(delete, name="stop")
         if pod is not None:
             await self._life.effect(pod.gone.wait)
 

@@ -21,7 +21,7 @@ from flyteplane.cluster.ports import PodConstraints
 from flyteplane.foundation.errors import Unauthenticated, Unavailable
 from flyteplane.rpc.gate import Gate, Leads
 from flyteplane.rpc.tokens import Claims, TokenKind
-from flyteplane.scheduler.application.ports import RunKey
+from flyteplane.scheduler.application.ports import Placement, RunKey
 from flyteplane.scheduler.application.scheduler import Parts, Scheduler
 from flyteplane.scheduler.clients.fresh_workers import FreshWorkers, WorkerHelp
 from flyteplane.scheduler.clients.sweeper import sweep_for_ever
@@ -35,6 +35,8 @@ from flyteplane.scheduler.store.memory_records import MemoryRecords
 if TYPE_CHECKING:
     from tests.state.fleet.network import ServerEnd
     from tests.state.fleet.world import FleetWorld
+
+    from flyteplane.cluster.ports import Cluster
 
 LEASE_TTL_S: Final = 6.0
 CONTACT_S: Final = 12.0
@@ -174,7 +176,7 @@ class Service:
     async def start(self, *, clusters: Iterable[Any], sweep: Callable[..., Any], clock: LifeClock) -> None:
         """Takes the shard over."""
         try:
-            placements = {"fresh": self.fresh, "pool": ScriptedWorkers()}
+            placements: dict[str, Placement] = {"fresh": self.fresh, "pool": ScriptedWorkers()}
             await self.scheduler.start(epoch=self.term.epoch, placements=placements)
         except BaseException:
             await self.close()
@@ -220,13 +222,16 @@ class Process:
         world = self.world
         self.life = Life()
         self.clock = LifeClock(world.clock, self.life)
-        self.line = CoordinationLine(world.coordination, life=self.life, clock=self.clock, random=world.random)
+        self.line = CoordinationLine(world.coordination, life=self.life, clock=world.clock, random=world.random)
         self.gate = _Gate()
         self.workers_gate = _Gate(on_shut=lambda: world.end_streams(self))
         self.service: Service | None = None
         self.services: list[Service] = []
         self.local = LocalCluster(world, life=self.life, capacity=world.room)
-        self.clusters = [self.local, *(PodLink(pods, life=self.life, clock=self.clock) for pods in world.clusters)]
+        self.clusters: list[Cluster] = [
+            self.local,
+            *(PodLink(pods, life=self.life, clock=self.clock) for pods in world.clusters),
+        ]
         self.calls: set[asyncio.Future[Any]] = set()
         self.node = SchedulerNode(
             self.line,

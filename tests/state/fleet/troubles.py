@@ -48,7 +48,7 @@ def kill_at_an_effect(world: FleetWorld) -> None:
     """kill -9 just before or after something that the process does to the outside."""
     process = _some_process(world)
     process.life.on_burnt = lambda: world.kill(process)
-    process.life.fuse = world.random.randint(1, 12)
+    _light_fuse(world, process)
 
 
 def stop(world: FleetWorld) -> None:
@@ -67,7 +67,13 @@ def pause_at_an_effect(world: FleetWorld) -> None:
     """The same, between asking for something and doing it, or before the answer is heard."""
     process = _some_process(world)
     process.life.on_burnt = lambda: _stand_still(world, process)
-    process.life.fuse = world.random.randint(1, 30)
+    _light_fuse(world, process)
+
+
+def _light_fuse(world: FleetWorld, process: Process) -> None:
+    name = world.random.choice(["", "", "start", "adopt", "others", "stop", "claim", "living"])
+    process.life.fuse_for = name
+    process.life.fuse = world.random.randint(1, 4 if name else 30)
 
 
 def _stand_still(world: FleetWorld, process: Process) -> None:

@@ -67,4 +67,14 @@ def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, T]], *, clock: ManualC
     try:
         return loop.run_until_complete(main(loop))
     finally:
+        loop.run_until_complete(_end_all(loop))
         loop.close()
+
+
+async def _end_all(loop: VirtualLoop) -> None:
+    """What was left half done, such as by a process that was killed, is taken down with the loop."""
+    rest = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in rest:
+        task.cancel()
+    await loop.settle()
+    await loop.shutdown_asyncgens()

@@ -69,7 +69,7 @@ class FleetWorld:
         self.agents: dict[Pod, Agent] = {}
         self.streams: list[Stream] = []
         self.slow_store_s = 0.0
-        self.healed = False
+        self.healed = self.closed = False
         self.programs_refused: set[RunKey] = set()
         """Programs that gave up calling into a full queue."""
         self._define_queues()
@@ -156,7 +156,11 @@ class FleetWorld:
         for pods in self.clusters:
             pods.links = [link for link in pods.links if link not in process.clusters]
         self.end_streams(process)
-        self.clock.call_later(self.random.choice([0.2, 3.0, 12.0]), process.begin)
+        self.clock.call_later(self.random.choice([0.2, 3.0, 12.0]), lambda: self._begin_again(process))
+
+    def _begin_again(self, process: Process) -> None:
+        if not self.closed:
+            process.begin()
 
     def end_streams(self, process: Process) -> None:
         """All streams of a process end, since it does, or no longer leads."""
@@ -275,6 +279,7 @@ class FleetWorld:
 
     async def close(self) -> None:
         """Ends all processes."""
+        self.closed = True
         for task in list(self._people):
             task.cancel()
         for process in self.processes:

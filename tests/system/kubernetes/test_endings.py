@@ -76,6 +76,22 @@ def test_pods_that_somebody_deletes_are_placed_again_though_nothing_may_be_retri
         assert attempts_of(run) == ["POD_DELETED", ""]
 
 
+def test_a_pod_that_its_node_evicts_is_placed_again(board: Board) -> None:
+    run = flyte.run(endings.fills_its_disk_once, board.address)
+    assert run.outputs()[0] == 2
+    assert attempts_of(run) == ["WORKER_EVICTED", ""]
+    (evicted, _) = ActionDetails.get(run_name=run.name).attempt_states
+    assert "ephemeral" in evicted.error.message
+
+
+def test_a_task_that_runs_for_too_long_is_ended_with_its_pod(cluster: KubernetesUnderTest, board: Board) -> None:
+    run = flyte.run(endings.takes_too_long, board.address)
+    run.wait()
+    assert run.phase is ActionPhase.TIMED_OUT
+    assert len(board.entries()) == 1
+    cluster.await_no_pods(run=run.name)
+
+
 def test_fifty_that_run_are_gone_soon_after_their_abort(
     platform: PlatformUnderTest, cluster: KubernetesUnderTest, board: Board
 ) -> None:
@@ -91,7 +107,7 @@ def test_fifty_that_run_are_gone_soon_after_their_abort(
     log = whole_log(run)
     log.assert_each_action_ended_once()
     assert {action.phase for action in Action.listall(run.name)} == {ActionPhase.ABORTED}
-    cluster.await_no_pods(run=run.name, within_s=60.0)
+    cluster.await_no_pods(run=run.name, within_s=30.0)
     print(f"last pod gone after {time.monotonic() - began:.1f} s")
     started = len(board.entries())
     assert flyte.run(endings.waits, board.address, 0.0).outputs()[0] == 1

@@ -116,6 +116,8 @@ class Agent:
         tasks = [self._loop.create_task(coroutine) for coroutine in work]
         for task in tasks:
             task.add_done_callback(self._failed)
+        # Their first steps come before it: while the connection is being made, what follows it is loaded.
+        self._loop.call_soon(Preparation.load)
         try:
             return await self._exit
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +33,12 @@ class Preparation:
         self._client = client
         self._folder = folder
         self._rng = rng
+
+    @staticmethod
+    def load() -> None:
+        """Imports what `prepare` needs; for a moment in which there is nothing else to do."""
+        for module in ("concurrent.futures.thread", "tarfile", "zlib"):
+            import_module(module)
 
     async def prepare(self, task: TaskSpec) -> str:
         """Returns the folder of the unpacked bundle, "" if the code is part of the image. Raises CannotRun.

@@ -77,6 +77,9 @@ class Intake:
         self._accepting: WeakValueDictionary[RunKey, asyncio.Lock] = WeakValueDictionary()
         """Held while a run is looked up and made; gone with the last call that uses it."""
         self._next_run_id = 1
+        self._first_state: ActionState | None = None
+        """Of all actions that this turn has accepted so far: they are equal, and a run may have 100,000 of them."""
+        engine.turn.before_flush(self._end_turn)
 
     def start(self, *, highest_run_id: int) -> None:
         """Gives out run ids above the highest one that is stored."""
@@ -163,7 +166,9 @@ class Intake:
         group: str,
         custom_context: bytes,
     ) -> Action:
-        now = self._engine.clock.now()
+        if self._first_state is None:
+            now = self._engine.clock.now()
+            self._first_state = ActionState(created_at=now, queued_at=now)
         action = Action(
             run=run,
             name=name,
@@ -175,7 +180,7 @@ class Intake:
             group=group,
             queue=queue_of(task, run.settings),
             custom_context=custom_context,
-            state=ActionState(created_at=now, queued_at=now),
+            state=self._first_state,
         )
         run.next_ordinal += 1
         run.actions[name] = action
@@ -184,6 +189,9 @@ class Intake:
         self._engine.turn.use_task(task)
         self._engine.accepted(action)
         return action
+
+    def _end_turn(self) -> None:
+        self._first_state = None
 
     # --- children ---------------------------------------------------------------------------------------------------
 
@@ -243,8 +251,9 @@ class Intake:
             group=submit.group,
             custom_context=context or parent.custom_context,
         )
-        child.waiters += ((attempt, submit.call),)
-        self._engine.expect(attempt, submit.call, child)
+        call = submit.call
+        child.waiters += ((attempt, call),)
+        self._engine.expect(attempt, call, child)
         self._consider(child)
 
     def _refusal(self, run: Run, submit: SubmitAction) -> Failure | None:

@@ -42,8 +42,14 @@ async def recover(*, engine: Engine, records: Records, tasks: Tasks, consider: C
         run.published = last[-1].last_sequence if last else 0
         run.next_sequence = run.published + 1
         engine.runs[run.key] = run
-    for run_row in runs:
-        _resume(engine, engine.runs[run_row.key], consider)
+    living = [engine.runs[run_row.key] for run_row in runs]
+    # Whoever is admitted is admitted beside all that runs already: so what runs comes first, of all runs.
+    others = [action for run in living for action in _resume(engine, run)]
+    for action in others:
+        if action.state.phase.placed:
+            _lose(engine, action)
+        else:
+            _wait(engine, action, consider)
     return len(runs)
 
 
@@ -82,22 +88,22 @@ async def _restore_traces(run: Run, records: Records) -> None:
             action.add_trace(trace.record)
 
 
-def _resume(engine: Engine, run: Run, consider: Callable[[Action], None]) -> None:
+def _resume(engine: Engine, run: Run) -> list[Action]:
+    """Takes up what was placed and goes on; returns what else there is to do something about."""
+    others: list[Action] = []
     for action in list(run.actions.values()):
         state = action.state
         if state.phase.terminal:
             continue
         if action.parent is not None and action.parent.state.phase.terminal:
             engine.apply(action, Aborted(at=engine.clock.now(), reason=f"Its parent {action.parent.name} has ended."))
-        elif state.phase.placed:
-            engine.arm_waiting(action)
-            if not engine.take_over(action):
-                _lose(engine, action)
-        else:
-            engine.arm_waiting(action)
-            _wait(engine, action, consider)
+            continue
+        engine.arm_waiting(action)
+        if not (state.phase.placed and engine.take_over(action)):
+            others.append(action)
     if run.actions[ROOT].state.phase is Phase.QUEUED:
         engine.turn.schedule()
+    return others
 
 
 def _lose(engine: Engine, action: Action) -> None:

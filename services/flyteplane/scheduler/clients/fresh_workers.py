@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 #: Time that a worker has to end after it was told that its attempt is over.
 GRACE_S: Final = 5.0
+#: And a pod: its agent gives the task 10 s, and a node that ends many pods at a time is slow.
+POD_GRACE_S: Final = 15.0
 #: What the exit of a pod's own program stands for, where its task has not chosen the code.
 _AGENT_EXITS: Final = {
     worker_exits.OUT_OF_CONTACT: ExitReason.CUT_OFF,
@@ -121,14 +123,21 @@ class FreshWorkers:
     def stop(self, lease: int, reason: str) -> None:
         """See the port."""
         self.send(lease, (WorkerOrder(lease=lease, cancel=Cancel(reason=reason)),))
-        self._stop_later(lease, grace_s=GRACE_S)
+        worker = self._workers.get(lease)
+        if worker is not None and worker.channel is not None and worker.cluster.outlives_owner:
+            # A pod that has ended by itself is gone with its deletion. One that is deleted while it runs stays until
+            # its node has cleaned up behind it, half a minute where many end together.
+            self.finished(lease)
+        else:
+            self._stop_later(lease, grace_s=GRACE_S)
 
     def finished(self, lease: int) -> None:
         """See the port. A worker that does not go by itself is helped."""
         worker = self._workers.get(lease)
         if worker is not None:
             worker.stop_timers()
-            worker.reaper = self._engine.clock.call_later(GRACE_S, lambda: self._stop_later(lease, grace_s=0.5))
+            patience_s = POD_GRACE_S if worker.cluster.outlives_owner else GRACE_S
+            worker.reaper = self._engine.clock.call_later(patience_s, lambda: self._stop_later(lease, grace_s=0.5))
 
     async def close(self) -> None:
         """See the port. The cluster itself is closed by whoever opened it.

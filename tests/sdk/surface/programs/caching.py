@@ -40,9 +40,7 @@ async def never(x: int) -> int:
 
 
 class OwnPolicy:
-    def get_version(
-        self, salt: str, params: object
-    ) -> str:
+    def get_version(self, salt: str, params: object) -> str:
         return salt + "own"
 
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from datetime import timedelta
+from pathlib import Path
 
 from boards import Line, tell
 
@@ -59,6 +60,25 @@ async def waits_once(board: str) -> int:
     if attempt == 1:
         await asyncio.sleep(3600)
     return attempt
+
+
+@env.task(retries=0, resources=flyte.Resources(cpu=("20m", "1"), memory=("60Mi", "200Mi"), disk="20Mi"))
+async def fills_its_disk_once(board: str) -> int:
+    """The first attempt writes more than its disk may hold, and waits; the next ones return their number."""
+    tell(board)
+    attempt = flyte.ctx().attempt_number + 1
+    if attempt == 1:
+        Path("/tmp/too-much").write_bytes(bytes(60 * 1024 * 1024))
+        await asyncio.sleep(3600)
+    return attempt
+
+
+@env.task(retries=0, timeout=2)
+async def takes_too_long(board: str) -> int:
+    """Runs for longer than it may."""
+    tell(board)
+    await asyncio.sleep(3600)
+    return 1
 
 
 @env.task(retries=0)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.scheduler.harness import Bench, LikeProcesses, settle, task
 
+from flyte.spec.digests import task_digest
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteplane.cluster.memory import MemoryCluster
@@ -240,3 +241,40 @@ async def test_a_reusable_task_is_refused_where_there_are_no_replicas(bench: Ben
     spec.queue = "default"
     await bench.submit(spec)
     assert placed(bench) == ["r1/a0"]
+
+
+async def test_whoever_gets_a_slot_first_computes_for_all_that_asked_for_the_same(bench: Bench) -> None:
+    """The one that asked first waits for a run's seat that the other's run holds: it must not hold that one up."""
+    await queues(bench).put(QueueSettings(name="single", run_concurrency=1))
+    shared = task("env.shared", cached=True)
+    shared.queue, shared.cache.serialize = "single", True
+    await bench.submit(task(), name="r0")
+    await bench.call("a0", "c0", shared)
+    await bench.succeed("c0", b"first")
+    await bench.succeed("a0")
+    bench.cache.entries.clear()
+
+    await bench.submit(on("single"), name="r1")
+    holder = bench.workers.lease_of("a0")
+    await bench.submit(task(), name="r2")
+    await bench.call("a0", "c2", shared)
+    assert placed(bench)[-1] == "r2/a0", "the only seat is that of r1"
+    digest = task_digest(shared)
+    await bench.say(holder, declare_task={"digest": digest, "spec": shared})
+    await bench.say(holder, submit={"call": 1, "name": "c1", "task_digest": digest, "inputs_digest": b"i" * 32})
+    assert placed(bench)[-1] == "r1/c1"
+    await bench.succeed("c1", b"second")
+    child = bench.scheduler.engine.runs[RunKey("project", "domain", "r2")].actions["c2"]
+    assert child.state.phase is Phase.SUCCEEDED
+    assert placed(bench)[-1] == "r1/c1", "it was computed once"
+
+
+async def test_a_queue_full_of_waiting_parents_still_takes_their_children(bench: Bench) -> None:
+    await queues(bench).put(QueueSettings(name="short", depth=1))
+    await bench.submit(on("short"))
+    for depth in range(1, 4):
+        parent = "a0" if depth == 1 else f"c{depth - 1}"
+        await bench.call(parent, f"c{depth}", on("short", "env.child"))
+        assert placed(bench)[-1] == f"r1/c{depth}"
+    with pytest.raises(ResourceExhausted):
+        await bench.submit(on("short"), name="r2")

@@ -15,6 +15,7 @@ SEEN = {
     "coded": "RuntimeUserError MyCode user: with a code",
     "exit": "RuntimeUserError SystemExit user: The task called sys.exit(3).",
     "cancelled": "RuntimeUserError CancelledError user: ",
+    "cancels itself": "RuntimeUserError CancelledError user: ",
     "stop": "RuntimeUserError StopAsyncIteration user: ",
 }
 

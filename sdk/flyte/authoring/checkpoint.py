@@ -10,12 +10,14 @@ from __future__ import annotations
 import abc
 import io
 import shutil
-import tarfile
 import tempfile
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import tarfile
 
 _TREE: Final = "tree"
 _DATA: Final = "checkpoint"
@@ -95,6 +97,8 @@ class Checkpoint(BaseCheckpoint):
 
         Bytes are restored as a file. Raises OSError if it cannot be read.
         """
+        import tarfile
+
         from flyte.storage import objects
 
         newest = self._newest()
@@ -115,6 +119,8 @@ class Checkpoint(BaseCheckpoint):
 
         Raises FileNotFoundError for a path where nothing is, OSError if it cannot be written.
         """
+        import tarfile
+
         from flyte.storage import objects
 
         with tempfile.NamedTemporaryFile(suffix=".tar") as archive:
@@ -142,6 +148,8 @@ def latest_checkpoint(
 
 def _add(tar: tarfile.TarFile, data: Path | str | bytes) -> None:
     if isinstance(data, bytes | bytearray | memoryview):
+        import tarfile
+
         content = bytes(data)
         entry = tarfile.TarInfo(_DATA)
         entry.size, entry.mode = len(content), 0o600

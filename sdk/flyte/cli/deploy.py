@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from flyte.cli.options import json_option, root_options, scope_options
+from flyte.cli.options import image_option, json_option, root_options, scope_options
 from flyte.cli.output import print_json, print_table
 from flyte.cli.run_options import COPY_STYLES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flyte.cli.user_file import UserFile
 
 
@@ -19,13 +21,17 @@ if TYPE_CHECKING:
 @click.argument("file")
 @click.argument("environment", required=False)
 @click.option("--version", help="Version. Default: a digest of code and configuration.")
-@click.option("--dry-run", is_flag=True, help="Prepare and check everything, send nothing.")
+@click.option("--dry-run", "--dryrun", is_flag=True, help="Prepare and check everything, send nothing.")
 @click.option("--copy-style", type=click.Choice(COPY_STYLES), default="loaded_modules", help="Which code is bundled.")
 @click.option(
     "--root-dir",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder that modules are named from.",
 )
+@click.option("--all", "all_files", is_flag=True, help="Deploy the environments of all files in the folder of FILE.")
+@click.option("-r", "--recursive", is_flag=True, help="Deploy those in all folders below as well.")
+@click.option("-i", "--ignore-load-errors", is_flag=True, help="Leave out files that cannot be imported.")
+@image_option
 @scope_options
 @json_option
 @click.pass_context
@@ -38,23 +44,34 @@ def deploy(
     dry_run: bool,
     copy_style: str,
     root_dir: Path | None,
+    all_files: bool,
+    recursive: bool,
+    ignore_load_errors: bool,
+    image: tuple[str, ...],
     project: str | None,
     domain: str | None,
     as_json: bool,
 ) -> None:
     """Deploy the environments of FILE with all that they depend on, or only ENVIRONMENT.
 
-    ENVIRONMENT is the variable or the name of a TaskEnvironment.
+    FILE may be a folder together with --all or --recursive. ENVIRONMENT is the variable or the name of a
+    TaskEnvironment.
     """
-    from flyte.cli.user_file import load_user_file
+    from flyte.cli.user_folder import load_user_files
     from flyte.client.deploy import deploy as deploy_environments
 
     root = root_options(ctx)
-    root.choose_platform(project=project, domain=domain, root_dir=root_dir)
-    loaded = load_user_file(file, root_dir=root_dir)
+    root.choose_platform(project=project, domain=domain, root_dir=root_dir, images=image)
+    loaded = load_user_files(
+        Path(file),
+        root_dir=root_dir,
+        all_files=all_files or recursive,
+        recursive=recursive,
+        ignore_load_errors=ignore_load_errors,
+    )
     try:
         deployments = deploy_environments(
-            *_chosen(loaded, environment),
+            *chosen_environments(loaded, environment),
             dry_run=dry_run,
             version=version,
             copy_style=copy_style,  # type: ignore[arg-type]  # one of the choices
@@ -70,20 +87,24 @@ def deploy(
         click.echo("Nothing was sent.", err=True)
 
 
-def _chosen(loaded: UserFile, name: str | None) -> list[Any]:
+def chosen_environments(loaded: Sequence[UserFile], name: str | None) -> list[Any]:
+    """Return the environment of a name, as variable or name, or without one all that have tasks.
+
+    Raises ClickException if there is none.
+    """
     from flyte.authoring.environment import Environment
     from flyte.cli.user_file import suggestion
 
-    with_tasks = [one for one in loaded.environments if getattr(one, "tasks", {})]
+    every = [environment for file in loaded for environment in file.environments]
+    where = ", ".join(str(file.path) for file in loaded)
     if name is None:
+        with_tasks = [one for one in every if getattr(one, "tasks", {})]
         if not with_tasks:
-            raise click.ClickException(f"{loaded.path} has no task to deploy.")
+            raise click.ClickException(f"{where} has no task to deploy.")
         return with_tasks
-    found = getattr(loaded.module, name, None)
-    if isinstance(found, Environment):
-        return [found]
-    named = [one for one in loaded.environments if one.name == name]
+    variables = [found for file in loaded if isinstance(found := getattr(file.module, name, None), Environment)]
+    named = variables or [one for one in every if one.name == name]
     if not named:
-        near = suggestion(name, (one.name for one in loaded.environments)).replace("tasks", "environments")
-        raise click.ClickException(f"{loaded.path} has no environment {name!r}.{near}")
+        near = suggestion(name, (one.name for one in every)).replace("tasks", "environments")
+        raise click.ClickException(f"{where} has no environment {name!r}.{near}")
     return named

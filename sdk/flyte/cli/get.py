@@ -21,6 +21,7 @@ COMMANDS = {
         "List resource classes with what they have in use, or show one.",
     ),
     "cluster": LazyCommand("flyte.cli.get_cluster:get_cluster", "List the clusters where work is placed, or show one."),
+    "config": LazyCommand("flyte.cli.get_config:get_config", "Show the configuration that holds here."),
     "cache": LazyCommand("flyte.cli.get_cache:get_cache", "List cached results."),
 }
 

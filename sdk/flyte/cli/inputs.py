@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import json
 from collections.abc import Callable, Iterable
+from datetime import date, time, timedelta
+from decimal import Decimal
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from uuid import UUID
 
 import rich_click as click
 from click.core import ParameterSource
@@ -93,7 +98,9 @@ def _option(
     name: str, *, annotation: Any, type_name: str, required: bool, default: str, help_text: str
 ) -> click.Option:
     parameter = PREFIX + name
-    shown = " ".join(part for part in (help_text, f"[default: {default}]" if default else "") if part)
+    fields = _fields_of(annotation)
+    parts = (help_text, f"JSON of {fields}." if fields else "", f"[default: {default}]" if default else "")
+    shown = " ".join(part for part in parts if part)
     if strip(annotation) is bool:
         flags = [f"--{spelling}/--no-{spelling}" for spelling in dict.fromkeys((name, name.replace("_", "-")))]
         return click.RichOption([*flags, parameter], required=required, help=shown or None)
@@ -128,8 +135,28 @@ def _metavar_of_choices(annotation: Any) -> str:
     return f"[{'|'.join(choices)}]" if choices else ""
 
 
+def _fields_of(annotation: Any) -> str:
+    """Return what a record's JSON is made of, for the help; optional fields stand in brackets."""
+    bare = strip(annotation)
+    if not isinstance(bare, type):
+        return ""
+    if dataclasses.is_dataclass(bare):
+        missing = dataclasses.MISSING
+        optional = {
+            field.name: field.default is not missing or field.default_factory is not missing
+            for field in dataclasses.fields(bare)
+            if field.init
+        }
+    else:
+        models = getattr(bare, "model_fields", None) or {}
+        optional = {name: not spec.is_required() for name, spec in models.items()}
+    return ", ".join(f"[{name}]" if may_miss else name for name, may_miss in optional.items())
+
+
 def _shown_default(default: Any) -> str:
-    return default.name if isinstance(default, enum.Enum) else repr(default)
+    if isinstance(default, enum.Enum):
+        return default.name
+    return str(default) if isinstance(default, timedelta | date | time | PurePath | Decimal | UUID) else repr(default)
 
 
 def _stored_default(message: bytes) -> str:

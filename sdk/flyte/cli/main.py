@@ -19,6 +19,7 @@ COMMANDS = {
     "abort": LazyCommand("flyte.cli.abort:abort", "Abort a run, or one action with everything below it."),
     "rerun": LazyCommand("flyte.cli.rerun:rerun", "Run an earlier run again, or recover it."),
     "deploy": LazyCommand("flyte.cli.deploy:deploy", "Deploy the environments of a Python file."),
+    "build": LazyCommand("flyte.cli.build:build", "Build the images of the environments of a Python file."),
     "create": LazyCommand(
         "flyte.cli.create:create", "Create a secret, project, queue, resource class or configuration file."
     ),
@@ -42,10 +43,17 @@ click.rich_click.SHOW_ARGUMENTS = True
 @click.option(
     "-of",
     "--output-format",
-    type=click.Choice(["table", "json"]),
+    type=click.Choice(["table", "json", "table-simple", "json-raw"]),
     default="table",
     help="How lists and details are printed.",
 )
+@click.option("--org", help="Organisation that runs belong to.")
+@click.option(
+    "--user-log-level",
+    type=click.Choice(["debug", "info", "warning", "error", "critical"]),
+    help="Least level of what tasks log with flyte.logger in local runs.",
+)
+@click.option("--no-progress", is_flag=True, help="Draw nothing that moves.")
 @click.option("-v", "--verbose", count=True, help="Show the SDK's own frames of errors; twice: its log as well.")
 @click.pass_context
 def cli(
@@ -57,6 +65,9 @@ def cli(
     project: str | None,
     domain: str | None,
     output_format: str,
+    org: str | None,
+    user_log_level: str | None,
+    no_progress: bool,
     verbose: int,
 ) -> None:
     """Runs plain Python tasks in containers or on warm replicas, and loses none of them."""
@@ -66,9 +77,15 @@ def cli(
         insecure=insecure,
         project=project,
         domain=domain,
-        json=output_format == "json",
+        org=org,
+        json=output_format.startswith("json"),
+        progress=not no_progress,
         verbose=verbose,
     )
+    if user_log_level is not None:
+        import logging
+
+        logging.getLogger("flyte.user").setLevel(user_log_level.upper())
     if verbose > 1:
         import logging
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,31 +21,47 @@ class RootOptions:
     insecure: bool | None = None
     project: str | None = None
     domain: str | None = None
+    org: str | None = None
     json: bool = False
+    progress: bool = True
     verbose: int = 0
 
     def choose_platform(
-        self, *, project: str | None = None, domain: str | None = None, root_dir: Path | None = None
+        self,
+        *,
+        project: str | None = None,
+        domain: str | None = None,
+        root_dir: Path | None = None,
+        images: Iterable[str] = (),
     ) -> None:
-        """Settle endpoint, project and domain for the SDK; connects to nothing yet.
+        """Settle endpoint, project and domain for the SDK, and the names of images; connects to nothing yet.
 
         Raises ClickException for a configuration that cannot be read.
         """
         from dataclasses import replace
 
-        from flyte.client.init import set_settings
+        from flyte.client.init import named_image, set_settings
         from flyte.client.settings import settings_from_config
         from flyte.config import auto
 
         try:
             config = auto(self.config)
+            named = dict(map(named_image, images))
         except ValueError as error:
             raise click.ClickException(str(error)) from None
         settings = settings_from_config(
             config, endpoint=self.endpoint, project=project or self.project, domain=domain or self.domain
         )
         insecure = self.insecure if self.insecure is not None else settings.insecure
-        set_settings(replace(settings, insecure=insecure, root_dir=root_dir))
+        set_settings(
+            replace(
+                settings,
+                insecure=insecure,
+                org=self.org or settings.org,
+                root_dir=root_dir,
+                images={**settings.images, **named},
+            )
+        )
 
 
 def root_options(ctx: click.Context) -> RootOptions:
@@ -66,6 +82,12 @@ def secret_options(command: Command) -> Command:
     command = click.option("--from-file", type=file, help="File with the value.")(command)
     warning = "The value; better not, since others may see your command line. - reads standard input."
     return click.argument("name")(click.option("--value", help=warning)(command))
+
+
+def image_option(command: Command) -> Command:
+    """Add --image to a command that sends tasks."""
+    help = "Image for Image.from_ref_name(NAME); without a name, for environments that name none. Repeatable."
+    return click.option("--image", multiple=True, metavar="[NAME=]URI", help=help)(command)
 
 
 def local_option(help: str) -> Callable[[Command], Command]:

@@ -18,6 +18,7 @@ from flyte.cli.run_options import RunOptions
 @click.option("--recover", is_flag=True, help="Take over what succeeded; run only what failed or never ran.")
 @click.option("--action-name", default="a0", help="Run only this action, with the inputs that it had.")
 @click.option("--force-rerun-action", multiple=True, help="With --recover: run this action again. Repeatable.")
+@click.option("--allow-missing-outputs", is_flag=True, help="Changes nothing: results last as long as their run.")
 @scope_options
 @json_option
 @click.pass_context
@@ -33,6 +34,7 @@ def rerun(
     recover: bool,
     action_name: str,
     force_rerun_action: tuple[str, ...],
+    allow_missing_outputs: bool,
     project: str | None,
     domain: str | None,
     as_json: bool,

@@ -72,7 +72,9 @@ class FileGroup(click.RichGroup):
 
         options = RunOptions.collect(ctx)
         root = root_options(ctx)
-        root.choose_platform(project=options.project, domain=options.domain, root_dir=options.root_dir)
+        root.choose_platform(
+            project=options.project, domain=options.domain, root_dir=options.root_dir, images=options.image
+        )
         self._file = load_user_file(self._path, root_dir=options.root_dir)
         return self._file
 

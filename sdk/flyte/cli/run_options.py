@@ -33,6 +33,7 @@ class RunOptions:
     copy_style: str = "loaded_modules"
     version: str | None = None
     root_dir: Path | None = None
+    image: tuple[str, ...] = ()
     raw_data_path: str | None = None
     service_account: str | None = None
     max_action_concurrency: int | None = None
@@ -89,8 +90,8 @@ _MAKERS: tuple[Callable[[], click.Option], ...] = (
     _flag("-f", "--follow", help="Print what the task prints while it runs."),
     _flag("--no-wait", help="Return as soon as the run is accepted."),
     _text("--name", help="Name of the run. The same name with the same content is the same run."),
-    _text("-p", "--project", help="Project of the run."),
-    _text("-d", "--domain", help="Domain of the run."),
+    _text("-p", "--project", "--run-project", "project", help="Project of the run."),
+    _text("-d", "--domain", "--run-domain", "domain", help="Domain of the run."),
     lambda: click.RichOption(
         ["-e", "--env"], multiple=True, metavar="KEY=VALUE", help="Environment variable for all tasks. Repeatable."
     ),
@@ -101,6 +102,12 @@ _MAKERS: tuple[Callable[[], click.Option], ...] = (
         callback=_only_one,
         metavar="NAME",
         help="Queue for tasks that name none.",
+    ),
+    lambda: click.RichOption(
+        ["--image"],
+        multiple=True,
+        metavar="[NAME=]URI",
+        help="Image for Image.from_ref_name(NAME); without a name, for environments that name none. Repeatable.",
     ),
     _flag("--overwrite-cache", help="Compute everything and replace cached results."),
     _flag("--disable-cache", help="Neither use nor keep cached results."),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from flyte.cli.errors import user_traceback
-from flyte.cli.options import RootOptions
+from flyte.cli.options import RootOptions, root_options
 from flyte.cli.output import is_terminal, print_json
 from flyte.cli.run_options import RunOptions
 from flyte.spec.phases import ActionPhase
@@ -113,13 +113,18 @@ def _follow(run: Run, options: RunOptions) -> None:
         for line in run.get_logs():
             click.echo(line)
         follow(run, progress)
-    elif is_terminal() and not options.as_json:
+    elif is_terminal() and not options.as_json and _may_draw():
         from flyte.cli.drawing import Drawing
 
         with Drawing(f"Run {run.name}", progress).live():
             follow(run, progress)
     else:
         run.wait()
+
+
+def _may_draw() -> bool:
+    context = click.get_current_context(silent=True)
+    return context is None or root_options(context).progress
 
 
 def _print_outputs(name: str, phase: ActionPhase, outputs: ActionOutputs, options: RunOptions) -> None:

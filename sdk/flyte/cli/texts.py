@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 import types
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -19,6 +20,7 @@ from flyte.cli.json_inputs import read_json
 from flyte.cli.not_readable import NotReadable
 from flyte.types.annotations import strip
 
+_RELATIVE = re.compile(r"(now|today)(?:\s*([+-])\s*(\S.*))?")
 _EXACT_TEXTS = (Decimal, UUID)
 
 
@@ -87,19 +89,31 @@ def _read_float(text: str) -> float:
 
 
 def _read_datetime(text: str) -> datetime:
-    if text in ("now", "today"):
-        now = datetime.now(UTC)
-        return now if text == "now" else now.replace(hour=0, minute=0, second=0, microsecond=0)
+    relative = _RELATIVE.fullmatch(text)
     try:
-        return datetime.fromisoformat(text)
+        return _relative(relative) if relative is not None else datetime.fromisoformat(text)
     except ValueError:
-        raise NotReadable(f"{text!r} is no date and time: use ISO 8601 (2026-01-31T12:00:00), now or today") from None
+        raise NotReadable(
+            f"{text!r} is no date and time: use ISO 8601 (2026-01-31T12:00:00), now or today, or now-1h30m"
+        ) from None
+
+
+def _relative(match: re.Match[str]) -> datetime:
+    from flyte.types.durations import parse_duration
+
+    start, sign, duration = match.groups()
+    now = datetime.now(UTC)
+    moment = now if start == "now" else now.replace(hour=0, minute=0, second=0, microsecond=0)
+    if not sign:
+        return moment
+    return moment + (parse_duration(duration) if sign == "+" else -parse_duration(duration))
 
 
 def _read_date(text: str) -> date:
-    if text == "today":
-        return datetime.now(UTC).date()
+    relative = _RELATIVE.fullmatch(text)
     try:
+        if relative is not None and relative[1] == "today":
+            return _relative(relative).date()
         return date.fromisoformat(text)
     except ValueError:
         raise NotReadable(f"{text!r} is no date: use ISO 8601 (2026-01-31) or today") from None

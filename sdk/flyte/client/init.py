@@ -119,21 +119,8 @@ async def init(
 
     Raises TypeError for an option that is not supported on this platform.
     """
-    _refuse_unsupported(
-        {
-            "insecure_skip_verify": insecure_skip_verify,
-            "command": command,
-            "proxy_command": proxy_command,
-            "client_id": client_id,
-            "client_credentials_secret": client_credentials_secret,
-            "auth_client_config": auth_client_config,
-            "http_proxy_url": http_proxy_url,
-            "image_registry": image_registry,
-            "local_tracked": local_tracked,
-            "local_tracked_strict": local_tracked_strict,
-            "scopes": scopes,
-        }
-    )
+    given = dict(locals())
+    _refuse_unsupported({name: given[name] for name in _NOT_SUPPORTED})
     _set_log_levels(log_level, user_log_level)
     _configure_storage(storage)
     file = auto(source_config_path) if source_config_path is not None else Config()
@@ -182,7 +169,7 @@ async def init_from_config(
             settings,
             org=org or settings.org,
             root_dir=_folder(root_dir),
-            images={**settings.images, **dict(map(_named_image, images or ()))},
+            images={**settings.images, **dict(map(named_image, images or ()))},
         )
     )
 
@@ -327,6 +314,13 @@ def _platform_of_environment() -> PlatformConfig:
     return read(None, environment=os.environ).platform
 
 
+_NOT_SUPPORTED = (
+    *("insecure_skip_verify", "command", "proxy_command", "client_id", "client_credentials_secret", "scopes"),
+    *("auth_client_config", "http_proxy_url", "image_registry", "local_tracked", "local_tracked_strict"),
+)
+"""Options of `init` that would be ignored although they ask for something."""
+
+
 def _refuse_unsupported(options: Mapping[str, Any]) -> None:
     refused = sorted(name for name, value in options.items() if value)
     if refused:
@@ -352,10 +346,10 @@ def _configure_storage(storage: Storage | None) -> None:
     configure(storage)
 
 
-def _named_image(text: str) -> tuple[str, str]:
+def named_image(text: str) -> tuple[str, str]:
+    """Read "name=uri"; a URI alone is the image named "default". Raises ValueError for a part that is missing."""
     name, equals, uri = text.partition("=")
     if not equals:
-        # As on the command line, a URI alone is the default image.
         return "default", text
     if not name or not uri:
         raise ValueError(f"images: {text!r} names no image. Write 'name=uri'.")

@@ -184,37 +184,25 @@ def with_runcontext(
     Raises InvalidSetting (a ValueError) or InvalidSettingType (a TypeError), naming the parameter, for a value that
     cannot be kept; TypeError for parameters that are not supported.
     """
-    _refuse_unsupported(
-        {"notifications": notifications, "debug": debug, "tracked": tracked, "tracked_strict": tracked_strict}
-    )
-    _set_log_levels(log_level, user_log_level)
-    return Runner(
-        RunContext(
-            mode=mode,
-            name=name,
-            service_account=service_account,
-            version=version,
-            copy_style=copy_style,
-            dry_run=dry_run,
-            copy_bundle_to=None if copy_bundle_to is None else Path(copy_bundle_to),
-            interactive_mode=interactive_mode,
-            raw_data_path=raw_data_path,
-            run_base_dir=run_base_dir,
-            run_start_time=run_start_time,
-            overwrite_cache=overwrite_cache,
-            project=project,
-            domain=domain,
-            env_vars=env_vars or {},
-            labels=labels or {},
-            annotations=annotations or {},
-            interruptible=interruptible,
-            disable_run_cache=disable_run_cache,
-            queue=_one_queue(queue, task_queue),
-            max_action_concurrency=max_action_concurrency,
-            custom_context=custom_context or {},
-            cache_lookup_scope=cache_lookup_scope,
-        )
-    )
+    given = dict(locals())
+    _refuse_unsupported({name: given.pop(name) for name in _NOT_SUPPORTED})
+    given["queue"] = _one_queue(queue, given.pop("task_queue"))
+    _set_log_levels(given.pop("log_level"), given.pop("user_log_level"))
+    return Runner(_context(given))
+
+
+_NOT_SUPPORTED = ("notifications", "debug", "tracked", "tracked_strict")
+_OF_THE_PROCESS = frozenset({"log_format", "reset_root_logger", "preserve_original_types"})
+"""Parameters of the peer SDK that change nothing of a run here."""
+
+
+def _context(given: Mapping[str, Any]) -> RunContext:
+    settings = {name: value for name, value in given.items() if name not in _OF_THE_PROCESS}
+    for name in ("env_vars", "labels", "annotations", "custom_context"):
+        settings[name] = settings[name] or {}
+    if settings["copy_bundle_to"] is not None:
+        settings["copy_bundle_to"] = Path(settings["copy_bundle_to"])
+    return RunContext(**settings)
 
 
 def _refuse_unsupported(options: Mapping[str, Any]) -> None:

@@ -36,16 +36,27 @@ async def run_async(attempt: Callable[[], Coroutine[Any, Any, T]], *, limit_s: f
     """Return the result of a coroutine function. Raises OutOfTime when it takes longer than the limit."""
     task = asyncio.ensure_future(_contained(attempt))
     if limit_s is None:
-        return await task
+        return await _unless_cancelled(task)
     try:
         done, _ = await asyncio.wait({task}, timeout=limit_s)
     except asyncio.CancelledError:
         await _cancel(task)
         raise
     if done:
-        return task.result()
+        return await _unless_cancelled(task)
     await _cancel(task)
     raise OutOfTime
+
+
+async def _unless_cancelled(task: asyncio.Future[T]) -> T:
+    """Return the result of a task; one that has cancelled itself has failed, and its caller goes on."""
+    try:
+        return await task
+    except asyncio.CancelledError as error:
+        caller = asyncio.current_task()
+        if caller is not None and caller.cancelling():
+            raise
+        raise as_exception(error) from error
 
 
 async def _contained(attempt: Callable[[], Coroutine[Any, Any, T]]) -> T:

@@ -16,9 +16,9 @@ from functools import partial
 from typing import Any, Final, cast
 
 from flyte.types.annotations import NoneType
-from flyte.types.codec import Codec, Read, Value, constant_schema, unexpected_kind
+from flyte.types.codec import Codec, Read, Value, constant_schema
 from flyte.types.durations import parse_duration
-from flyte.types.mismatch import wrong_type
+from flyte.types.mismatch import TypeTransformerFailedError, wrong_type
 from flyte.types.pickles import read_other, write_pickle
 
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -222,7 +222,7 @@ def _parsed(annotation: Any, parse: Callable[[str], Any], message: Value) -> Any
     try:
         return parse(message.string)
     except ValueError:
-        raise unexpected_kind(annotation, message) from None
+        raise TypeTransformerFailedError(f"{message.string!r} is no {annotation.__name__}") from None
 
 
 def _scalar(annotation: type, write: Any, read: Read, plain: bool = True, **schema: Any) -> Codec:

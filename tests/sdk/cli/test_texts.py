@@ -162,6 +162,10 @@ def test_now_and_today_are_moments_of_this_day() -> None:
     assert read_text("now", datetime).date() - today <= timedelta(days=1)
     assert read_text("today", datetime).time() == time(0)
     assert read_text("today", date) - today <= timedelta(days=1)
+    assert read_text("today - 2d", date) == read_text("today", date) - timedelta(days=2)
+    assert read_text("today+PT1H", datetime) == read_text("today", datetime) + timedelta(hours=1)
+    with pytest.raises(NotReadable, match="now-1h30m"):
+        read_text("now-soon", datetime)
 
 
 def test_a_table_of_this_machine_is_given_by_its_path(tmp_path: Path) -> None:

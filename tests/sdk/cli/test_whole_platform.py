@@ -209,6 +209,9 @@ def test_deployed_tasks_run_by_name_and_runs_run_again(command: Command) -> None
     assert deployed.code == 0, deployed.err
     assert "top.main" in deployed.out
     assert "(n: int = ...) -> int" in command("get", "task").out
+    explained = json.loads(command("get", "task", "top.main", "--explain", "--json").out)["settings"]
+    assert explained["env_vars"] == {"value": {"COLOUR": "red"}, "level": "environment"}
+    assert explained["retries"] == {"value": {"count": 0}, "level": "default"}
     run = json.loads(command("run", "--json", "deployed-task", "top.main", "--n", "2").out)
     assert run["outputs"] == {"o0": 1}
     again = command("rerun", run["run"])

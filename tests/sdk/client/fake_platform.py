@@ -23,6 +23,8 @@ from flyteapi.admin.v1 import (
     run_service_pb2_grpc,
     task_service_pb2,
     task_service_pb2_grpc,
+    trigger_service_pb2,
+    trigger_service_pb2_grpc,
 )
 from flyteapi.common.v1 import phase_pb2
 from flyteapi.scheduler.v1 import scheduler_service_pb2
@@ -39,6 +41,7 @@ class Script:
     aborted: list[run_service_pb2.AbortRunRequest] = field(default_factory=list)
     watched: list[int] = field(default_factory=list)
     deployed: list[task_service_pb2.DeployTasksRequest] = field(default_factory=list)
+    triggers: dict[str, trigger_service_pb2.Trigger] = field(default_factory=dict)
     objects: dict[bytes, bytes] = field(default_factory=dict)
     uploads_asked: int = 0
     gives_urls: bool = True
@@ -180,6 +183,34 @@ class Projects(project_service_pb2_grpc.ProjectServiceServicer):
         return project_service_pb2.ListProjectsResponse(projects=self._projects.values())
 
 
+class Triggers(trigger_service_pb2_grpc.TriggerServiceServicer):
+    """Keeps triggers by name."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    async def PutTrigger(self, request: Any, context: Any) -> Any:
+        self._script.triggers[request.trigger.id.name] = request.trigger
+        return trigger_service_pb2.PutTriggerResponse(trigger=request.trigger)
+
+    async def GetTrigger(self, request: Any, context: Any) -> Any:
+        if request.id.name not in self._script.triggers:
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"there is no trigger {request.id.name}")
+        return trigger_service_pb2.GetTriggerResponse(trigger=self._script.triggers[request.id.name])
+
+    async def ListTriggers(self, request: Any, context: Any) -> Any:
+        return trigger_service_pb2.ListTriggersResponse(triggers=self._script.triggers.values())
+
+    async def SetTriggerActive(self, request: Any, context: Any) -> Any:
+        trigger = self._script.triggers[request.id.name]
+        trigger.active = request.active
+        return trigger_service_pb2.SetTriggerActiveResponse(trigger=trigger)
+
+    async def DeleteTrigger(self, request: Any, context: Any) -> Any:
+        del self._script.triggers[request.id.name]
+        return trigger_service_pb2.DeleteTriggerResponse()
+
+
 class FakePlatform:
     """The server. It can be stopped and started again on its socket."""
 
@@ -208,6 +239,8 @@ class FakePlatform:
         task_service_pb2_grpc.add_TaskServiceServicer_to_server(Tasks(self.script), server)  # type: ignore[abstract]
         identity_service_pb2_grpc.add_IdentityServiceServicer_to_server(Identity(), server)  # type: ignore[abstract]
         project_service_pb2_grpc.add_ProjectServiceServicer_to_server(self._projects, server)
+        triggers = Triggers(self.script)
+        trigger_service_pb2_grpc.add_TriggerServiceServicer_to_server(triggers, server)
         server.add_insecure_port(self.endpoint)
         await server.start()
         self._server = server

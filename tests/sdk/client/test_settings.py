@@ -105,7 +105,7 @@ def test_an_api_key_is_needed_to_use_one(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_an_option_that_is_not_kept_is_refused() -> None:
     with pytest.raises(TypeError, match="storage"):
-        flyte.init(storage=object())
+        flyte.init(storage=object())  # type: ignore[arg-type]
 
 
 def test_a_folder_without_a_readable_state_has_no_platform(tmp_path: Path) -> None:

@@ -39,6 +39,11 @@ async def fails(how: str) -> int:
             sys.exit(3)
         case "cancelled":
             raise asyncio.CancelledError
+        case "cancels itself":
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            return await asyncio.sleep(10, 0)
         case "stop":
             raise StopAsyncIteration
         case "wrong output":

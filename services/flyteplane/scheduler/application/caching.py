@@ -1,8 +1,9 @@
 """What happens to an action between acceptance and admission: is its result there already?
 
 Lookups of one turn go to the cache service as one batch. A cache that cannot be asked never fails a task: the action
-goes on without it, and says so in its cache status. With `serialize`, actions of one key that are under way at the
-same time wait for the first one, unless it waits for them.
+goes on without it, and says so in its cache status. With `serialize`, actions of one key queue side by side, and the
+one that is placed first computes for all of them, unless it waits for them. Nobody waits for one that only queues: it
+could wait for what that one holds.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ class Caching:
         self._on_its_way: dict[_Place, CacheEntry] = {}
         """What has ended and is not known to be stored: whoever was told of that end finds it in the cache."""
         self._leaders: dict[bytes, Action] = {}
-        self._followers: dict[bytes, deque[Action]] = {}
+        self._followers: dict[bytes, dict[Action, None]] = {}
+        """What is under way under a key besides its leader: queued, or waiting for the leader's result."""
 
     def consider(self, action: Action) -> None:
         """Sends the action on its way: to its result, or to admission."""
@@ -71,14 +73,30 @@ class Caching:
         looked up before a restart, and is looked up again; one that waits for another's computation goes on waiting."""
         if not action.cache_key:
             self._consider_cache(action)
-        elif action not in self._followers.get(action.cache_key, ()):
-            self._ready(action)
+            return
+        if self._leaders.get(action.cache_key) is action:
+            self._step_back(action)
+        self._compute(action)
+
+    def may_begin(self, action: Action) -> bool:
+        """Whether the action computes, now that there is a slot for it. False: another does so already, for it too."""
+        key = action.cache_key
+        if not key or not action.task.spec.cache.serialize:
+            return True
+        leader = self._leaders.get(key)
+        if leader is None:
+            self._leaders[key] = action
+        elif leader is not action and not self._waits_for(leader, action):
+            return False
+        self._leave(action)
+        return True
 
     def finished(self, action: Action) -> None:
         """The action has ended: store its result, and let those that waited for it go on."""
         key = action.cache_key
         if not key:
             return
+        self._leave(action)
         if self._leaders.get(key) is action:
             self._pass_on(key, action)
         if action.state.phase is Phase.SUCCEEDED and action.state.cache_status in (
@@ -170,11 +188,24 @@ class Caching:
         if not action.task.spec.cache.serialize:
             self._ready(action)
             return
-        leader = self._leaders.setdefault(action.cache_key, action)
-        if leader is action or self._waits_for(leader, action):
+        self._followers.setdefault(action.cache_key, {})[action] = None
+        leader = self._leaders.get(action.cache_key)
+        if leader is None or self._waits_for(leader, action):
             self._ready(action)
-        else:
-            self._followers.setdefault(action.cache_key, deque()).append(action)
+
+    def _leave(self, action: Action) -> None:
+        others = self._followers.get(action.cache_key)
+        if others is not None:
+            others.pop(action, None)
+            if not others:
+                del self._followers[action.cache_key]
+
+    def _step_back(self, leader: Action) -> None:
+        """The leader queues again: whoever is placed first computes."""
+        del self._leaders[leader.cache_key]
+        for action in tuple(self._followers.get(leader.cache_key, ())):
+            if action not in self._engine.admission and not action.state.not_before:
+                self._ready(action)
 
     def _waits_for(self, leader: Action, action: Action) -> bool:
         """True if the leader cannot end before the action does: they would wait for each other for ever.
@@ -190,29 +221,20 @@ class Caching:
                     return True
                 seen.add(ancestor)
                 if self._leaders.get(ancestor.cache_key) is ancestor:
-                    unvisited.extend(self._followers.get(ancestor.cache_key, ()))
+                    others = self._followers.get(ancestor.cache_key, ())
+                    unvisited.extend(other for other in others if other not in self._engine.admission)
                 ancestor = ancestor.parent
         return False
 
     def _pass_on(self, key: bytes, leader: Action) -> None:
+        if leader.state.outputs is None:
+            self._step_back(leader)
+            return
         del self._leaders[key]
-        waiting = self._followers.pop(key, None)
-        if not waiting:
-            return
-        if leader.state.outputs is not None:
-            source = f"{leader.run.key}/{leader.name}"
-            found = FoundInCache(at=self._engine.clock.now(), outputs=leader.state.outputs, source=source)
-            for action in waiting:
-                self._engine.apply(action, found)
-            return
-        while waiting:
-            action = waiting.popleft()
-            if not action.state.phase.terminal:
-                self._leaders[key] = action
-                if waiting:
-                    self._followers[key] = waiting
-                self._ready(action)
-                return
+        source = f"{leader.run.key}/{leader.name}"
+        found = FoundInCache(at=self._engine.clock.now(), outputs=leader.state.outputs, source=source)
+        for action in self._followers.pop(key, ()):
+            self._engine.apply(action, found)
 
     # --- store ------------------------------------------------------------------------------------------------------
 

@@ -84,6 +84,7 @@ class Engine:
         self.on_declare: Callable[[WorkerReport], None] = lambda report: None
         self.on_run_change: Callable[[], None] = lambda: None
         self.on_ready: Callable[[Action], None] = self.enqueue
+        self.may_begin: Callable[[Action], bool] = lambda action: True
         self.demand_of: Callable[[TaskRecord, str], Demand] = lambda task, queue: task.demand
         self._placements: Mapping[str, Placement] = {}
         self._lasting: Collection[str] = ()
@@ -222,6 +223,9 @@ class Engine:
                 self._place(action, slot)
 
     def _place(self, action: Action, slot: Slot) -> None:
+        if not self.may_begin(action):
+            slot.release()
+            return
         lease = self._next_lease
         self._next_lease += 1
         placed = Placed(

@@ -38,9 +38,9 @@ _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 class Refusal(Protocol):
-    """Why an action of a task is not accepted in a queue now; None if it is. `run` is that of a child."""
+    """Why an action of a task is not accepted in a queue now; None if it is. `parent` calls a child."""
 
-    def __call__(self, task: TaskRecord, queue: str, *, run: Run | None = None) -> PlatformError | None: ...
+    def __call__(self, task: TaskRecord, queue: str, *, parent: Attempt | None = None) -> PlatformError | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,7 +233,7 @@ class Intake:
             return
         task = self._tasks.get(submit.task_digest)
         assert task is not None
-        refused = self._placing_refusal(task, queue_of(task, parent.run.settings), run=parent.run)
+        refused = self._placing_refusal(task, queue_of(task, parent.run.settings), parent=attempt)
         if refused is not None:
             failure = _refused(refused.reason, refused.public_text)
             self._refuse(attempt, submit, failure, retry_after_s=refused.retry_after_s or 0.0)

@@ -16,7 +16,7 @@ from flyteplane.scheduler.domain.queueing.checks import names_any
 
 if TYPE_CHECKING:
     from flyteplane.cluster.ports import Cluster, PodConstraints
-    from flyteplane.scheduler.application.living import Action, Run, TaskRecord
+    from flyteplane.scheduler.application.living import Action, Attempt, TaskRecord
     from flyteplane.scheduler.domain.queueing.admission import Admission
     from flyteplane.scheduler.domain.queueing.classes import Demand, ResourceClass
     from flyteplane.scheduler.domain.queueing.settings import QueueSettings
@@ -61,13 +61,13 @@ class Placing:
         """Queues, classes or clusters have changed."""
         self._verdicts.clear()
 
-    def refusal(self, task: TaskRecord, queue: str, *, run: Run | None = None) -> PlatformError | None:
+    def refusal(self, task: TaskRecord, queue: str, *, parent: Attempt | None = None) -> PlatformError | None:
         """Why an action of the task is not accepted in the queue now; None if it is. A queue that drains still takes
         the children of a living run that it holds something of, or what is in flight could not end well."""
-        refused = self._admission.refusal(queue)
+        refused = self._admission.refusal(queue, parent=parent.slot if parent is not None else None)
         if refused is not None:
             drains = refused.reason == "QUEUE_DRAINING"
-            if not (drains and run is not None and self._admission.holds(queue, run)):
+            if not (drains and parent is not None and self._admission.holds(queue, parent.action.run)):
                 return refused
         return self._verdict(task, queue).refusal
 

@@ -104,6 +104,7 @@ class Scheduler:
         self.engine.on_submit = self.intake.submitted
         self.engine.on_declare = self.tasks.declared
         self.engine.on_ready = self.caching.resume
+        self.engine.may_begin = self.caching.may_begin
         self.engine.on_finish = self._finished
         self.engine.on_placed_again = lambda action: self.logs.notify(action.run.key, action.name)
         self.engine.on_run_change = lambda: self.engine.turn.after_commit(self.run_phases.changed)

@@ -120,13 +120,14 @@ class Admission(Generic[T]):
 
     # --- before anything waits --------------------------------------------------------------------------------------
 
-    def refusal(self, queue: str, *, adding: int = 1) -> PlatformError | None:
-        """Why the queue does not take so many more actions: it is unknown (InvalidArgument, UNKNOWN_QUEUE), draining or
-        drained (FailedPrecondition, QUEUE_DRAINING), or full (ResourceExhausted, QUEUE_FULL, with `retry_after_s`)."""
+    def refusal(self, queue: str, *, adding: int = 1, parent: Slot | None = None) -> PlatformError | None:
+        """Why the queue does not take so many more actions, children of `parent` if it is given: it is unknown
+        (InvalidArgument, UNKNOWN_QUEUE), draining or drained (FailedPrecondition, QUEUE_DRAINING), or full
+        (ResourceExhausted, QUEUE_FULL, with `retry_after_s`)."""
         known = self._catalogue.queues.get(queue)
         if known is None or known.gone:
             return unknown_queue(queue, known=self.queue_names())
-        return refusal_of(known, adding=adding)
+        return refusal_of(known, adding=adding, parent=parent)
 
     def classify(self, queue: str, demand: Demand) -> ResourceClass:
         """The class of a demand: the smallest that one of the queue's clusters offers and that it fits.

@@ -8,6 +8,7 @@ from typing import Final
 from flyteplane.foundation.errors import FailedPrecondition, InvalidArgument, PlatformError, ResourceExhausted
 from flyteplane.scheduler.domain.queueing.classes import Demand, ResourceClass, describe_classes
 from flyteplane.scheduler.domain.queueing.queues import Queue
+from flyteplane.scheduler.domain.queueing.slots import Slot
 
 #: When to try a full queue again.
 RETRY_AFTER_S: Final = 5.0
@@ -24,8 +25,9 @@ def unknown_queue(name: str, *, known: Iterable[str]) -> PlatformError:
     )
 
 
-def refusal_of(queue: Queue, *, adding: int) -> PlatformError | None:
-    """Why the queue does not take `adding` more actions; None if it does."""
+def refusal_of(queue: Queue, *, adding: int, parent: Slot | None = None) -> PlatformError | None:
+    """Why the queue does not take `adding` more actions; None if it does. Parents that wait, and the one that is about
+    to, take no room from children: a queue that is full of them would never move again."""
     settings = queue.settings
     if settings.draining:
         state = "drained" if queue.empty else "draining"
@@ -35,7 +37,10 @@ def refusal_of(queue: Queue, *, adding: int) -> PlatformError | None:
             field="queue",
             mend=f"Use another queue, or have an operator activate it: flyte activate queue {settings.name}.",
         )
-    if settings.depth and queue.held + queue.waiting + adding > settings.depth:
+    held = queue.held
+    if parent is not None:
+        held = queue.running - (parent.queue == settings.name and not parent.lent)
+    if settings.depth and held + queue.waiting + adding > settings.depth:
         return ResourceExhausted(
             f"queue {settings.name!r} is full: {queue.held} actions run and {queue.waiting} wait",
             reason="QUEUE_FULL",

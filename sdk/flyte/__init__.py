@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from flyte import errors as errors
     from flyte import extend as extend
     from flyte import extras as extras
+    from flyte import git as git
     from flyte import io as io
     from flyte import models as models
     from flyte import notify as notify
@@ -142,8 +143,8 @@ _MODULE_OF: Final[dict[str, str]] = {
 
 _SUBMODULES: Final = frozenset(
     {
-        *("config", "durable", "errors", "extend", "extras", "io", "models", "notify", "remote", "report", "spec"),
-        *("storage", "syncify", "types"),
+        *("config", "durable", "errors", "extend", "extras", "git", "io", "models", "notify", "remote", "report"),
+        *("spec", "storage", "syncify", "types"),
     }
 )
 """Parts that are reached as attributes, `flyte.errors` for example, without an import of their own."""
@@ -159,7 +160,6 @@ _ABSENT: Final = {
     "artifacts": "This platform keeps no artifacts: outputs are found with flyte.remote.Run.get(name).outputs().",
     "clustered": "Tasks run in one container each: start the processes of a group inside of one task.",
     "connectors": "Write the call of the other service as a task.",
-    "git": "Give flyte.deploy a version of your own, such as the commit.",
     "load_interactive_ctx": "Tasks are debugged with flyte.run(...) in local mode.",
     "load_plugin_config": "Make the configuration in Python and give it to TaskEnvironment(plugin_config=...).",
     "prefetch": "Fetch a model in a task with cache='auto'.",

@@ -35,8 +35,8 @@ class BarePods:
         await self._delete(name)
         return printed - began
 
-    async def rate(self, count: int, *, at_a_time: int) -> float:
-        """Pods per second, `at_a_time` of them at once; each is deleted when it has ended."""
+    async def seconds_of(self, count: int, *, at_a_time: int) -> float:
+        """How long so many pods take, `at_a_time` of them at once; each is deleted when it has ended."""
         slots = asyncio.Semaphore(at_a_time)
         began = time.perf_counter()
         async with asyncio.TaskGroup() as deletions:
@@ -48,8 +48,7 @@ class BarePods:
                 deletions.create_task(self._delete(name))
 
             await asyncio.gather(*(one() for _ in range(count)))
-            seconds = time.perf_counter() - began
-        return count / seconds
+            return time.perf_counter() - began
 
     def _next_name(self) -> str:
         self._made += 1

@@ -89,8 +89,10 @@ class PodCluster:
         """The address of this machine as pods reach it."""
         if given := os.environ.get(HOST_VARIABLE):
             return given
-        addresses = self._core.list_node(limit=1).items[0].status.addresses
-        node = next(address.address for address in addresses if address.type == "InternalIP")
+        nodes = self._core.list_node(limit=1).items
+        if not nodes:
+            raise NotHere("its cluster has no node")
+        node = next(address.address for address in nodes[0].status.addresses if address.type == "InternalIP")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.connect((node, 9))
             return str(probe.getsockname()[0])

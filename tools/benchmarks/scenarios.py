@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from benchmarks import programs
 from benchmarks.admission import admission
+from benchmarks.conversion import conversion
 from benchmarks.live_actions import live_actions
 from benchmarks.measured_platform import MeasuredPlatform
 
@@ -126,6 +127,7 @@ def nested(platform: MeasuredPlatform) -> Figures:
 #: Scenarios that start what they need themselves.
 ALONE: dict[str, Callable[[], Figures]] = {
     "import": import_flyte,
+    "conversion": conversion,
     "admission": admission,
     "live-actions": live_actions,
     "cold-start": cold_start,
@@ -145,6 +147,7 @@ ON_PLATFORM: dict[str, Callable[[MeasuredPlatform], Figures]] = {
 #: The figure by which a scenario is compared with a peer, and whether more of it is better.
 COMPARED: dict[str, tuple[str, bool]] = {
     "import": ("ms", False),
+    "conversion": ("round_trip_ms", False),
     "cold-start": ("first_result_ms", False),
     "warm-child": ("p50_ms", False),
     "fresh-child": ("p50_ms", False),

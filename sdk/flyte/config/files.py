@@ -70,7 +70,7 @@ def search_order(*, start: Path | None = None) -> Iterator[Path]:
     here = start or Path.cwd()
     yield here / "config.yaml"
     yield here / ".flyte" / "config.yaml"
-    if (root := _repository_root(here)) is not None:
+    if (root := repository_root(here)) is not None:
         yield root / ".flyte" / "config.yaml"
     for variable in ("UCTL_CONFIG", "FLYTECTL_CONFIG"):
         if named := os.environ.get(variable):
@@ -79,5 +79,6 @@ def search_order(*, start: Path | None = None) -> Iterator[Path]:
     yield Path.home() / ".flyte" / "config.yaml"
 
 
-def _repository_root(here: Path) -> Path | None:
+def repository_root(here: Path) -> Path | None:
+    """Return the nearest folder upwards that is the root of a git repository, None if there is none."""
     return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), None)

@@ -131,7 +131,7 @@ def test_a_request_that_makes_no_sense_never_leaves(operate: Command, arguments:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("create", "queue", "GPU"), "a-z, 0-9 and -"),
+        (("create", "queue", "GPU"), "lower-case letters, digits and '-'"),
         (("create", "queue", "gpu", "--cluster", "mars"), "The clusters are: local, prod"),
         (("create", "queue", "gpu", "--action-concurrency", "4000000000"), "1000000"),
         (("update", "queue", "gpu", "--depth", "1"), "The queues are: default, kept"),

@@ -126,7 +126,7 @@ def test_a_request_that_makes_no_sense_never_leaves(operate: Command, arguments:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("create", "resource-class", "C"), "a-z, 0-9 and -"),
+        (("create", "resource-class", "C"), "lower-case letters, digits and '-'"),
         (("create", "resource-class", "c", "--cpu", "2", "--quota-cpu", "1"), "quota"),
         (("create", "resource-class", "c", "--accelerator", "gpu=1"), "'gpu'"),
         (("create", "resource-class", "c", "--tolerations", "{}"), "JSON list"),

@@ -388,6 +388,9 @@ auto: config_file=None
 get_config_file: c=
 set_if_exists: d, k, val
 """,
+    "flyte.git": """
+config_from_root: path='.flyte/config.yaml'
+""",
     "flyte.models": """
 ActionID: *, name, run_name=None, project=None, domain=None, org=None
 ActionID.create_random:

@@ -19,6 +19,7 @@ def test_a_program_runs_as_it_is(program: Path, tmp_path: Path) -> None:
         [sys.executable, str(program)],
         cwd=tmp_path,
         env={**kept, "HOME": str(tmp_path), "TMPDIR": str(tmp_path), "FLYTE_PLATFORM_DATA": str(tmp_path / "none")},
+        input="yes\n",
         capture_output=True,
         text=True,
         timeout=100,

@@ -23,6 +23,8 @@ def main(scenario):
             return min(times)
 
         return {"ms": (best("import flyte") - best("pass")) * 1e3}
+    if scenario == "conversion":
+        return conversion()
     import flyte
 
     env = flyte.TaskEnvironment(name="bench")
@@ -62,6 +64,24 @@ def main(scenario):
         seconds = run(fan_out, count=1000)
         return {"per_second": 1000 / seconds, "us_per_action": seconds * 1e3}
     return {}
+
+
+def conversion():
+    """Figures of the types of the SDK for a large value."""
+    import nested_rows
+    from flyte.types import TypeEngine
+    from flyteidl2.core.literals_pb2 import Literal
+
+    given, kind = nested_rows.rows(), list[nested_rows.Row]
+    expected = TypeEngine.to_literal_type(kind)
+
+    def encode():
+        return asyncio.run(TypeEngine.to_literal(given, kind, expected)).SerializeToString()
+
+    content = encode()
+    return nested_rows.figures(
+        encode, lambda: asyncio.run(TypeEngine.to_python_value(Literal.FromString(content), kind))
+    )
 
 
 print(json.dumps(main(sys.argv[1])))

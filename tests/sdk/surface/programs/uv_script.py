@@ -22,7 +22,9 @@ env = flyte.TaskEnvironment(
 )
 other = flyte.TaskEnvironment(
     name="uv_script_other",
-    image=flyte.Image.from_debian_base(name="other").with_pip_packages("httpx", extra_index_urls=["https://example.org"]),
+    image=flyte.Image.from_debian_base(name="other").with_pip_packages(
+        "httpx", extra_index_urls=["https://example.org"]
+    ),
     depends_on=[env],
 )
 

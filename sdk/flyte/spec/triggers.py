@@ -115,7 +115,10 @@ class Trigger:
         custom_context: Mapping[str, str] | None = None,
         timezone: str = "UTC",
     ) -> Trigger:
-        """Make a trigger that fires every minute; `trigger_time_input_key` names the input that is given the time."""
+        """Make a trigger that fires every minute.
+
+        `trigger_time_input_key` names the input that is given the time.
+        """
         return _scheduled(cls, "* * * * *", locals())
 
     @classmethod
@@ -138,7 +141,10 @@ class Trigger:
         custom_context: Mapping[str, str] | None = None,
         timezone: str = "UTC",
     ) -> Trigger:
-        """Make a trigger that fires at the start of every hour; `trigger_time_input_key` names the input that is given the time."""
+        """Make a trigger that fires at the start of every hour.
+
+        `trigger_time_input_key` names the input that is given the time.
+        """
         return _scheduled(cls, "0 * * * *", locals())
 
     @classmethod
@@ -161,7 +167,10 @@ class Trigger:
         custom_context: Mapping[str, str] | None = None,
         timezone: str = "UTC",
     ) -> Trigger:
-        """Make a trigger that fires at midnight; `trigger_time_input_key` names the input that is given the time."""
+        """Make a trigger that fires at midnight.
+
+        `trigger_time_input_key` names the input that is given the time.
+        """
         return _scheduled(cls, "0 0 * * *", locals())
 
     @classmethod
@@ -184,7 +193,10 @@ class Trigger:
         custom_context: Mapping[str, str] | None = None,
         timezone: str = "UTC",
     ) -> Trigger:
-        """Make a trigger that fires on Sundays at midnight; `trigger_time_input_key` names the input that is given the time."""
+        """Make a trigger that fires on Sundays at midnight.
+
+        `trigger_time_input_key` names the input that is given the time.
+        """
         return _scheduled(cls, "0 0 * * 0", locals())
 
     @classmethod
@@ -207,7 +219,10 @@ class Trigger:
         custom_context: Mapping[str, str] | None = None,
         timezone: str = "UTC",
     ) -> Trigger:
-        """Make a trigger that fires on the first of a month at midnight; `trigger_time_input_key` names the input that is given the time."""
+        """Make a trigger that fires on the first of a month at midnight.
+
+        `trigger_time_input_key` names the input that is given the time.
+        """
         return _scheduled(cls, "0 0 1 * *", locals())
 
 

@@ -69,8 +69,9 @@ def main(scenario):
 def conversion():
     """Figures of the types of the SDK for a large value."""
     import nested_rows
-    from flyte.types import TypeEngine
     from flyteidl2.core.literals_pb2 import Literal
+
+    from flyte.types import TypeEngine
 
     given, kind = nested_rows.rows(), list[nested_rows.Row]
     expected = TypeEngine.to_literal_type(kind)

@@ -84,6 +84,8 @@ class ExitReason(StrEnum):
     ENDED = "ENDED"
     """By itself, with `exit_code`, or by a signal."""
     OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    OUT_OF_DISK = "OUT_OF_DISK"
+    """It wrote more than its own limit allows."""
     EVICTED = "EVICTED"
     PREEMPTED = "PREEMPTED"
     NODE_LOST = "NODE_LOST"

@@ -90,6 +90,22 @@ def test_a_failed_init_container_ends_the_worker() -> None:
 
 
 @pytest.mark.parametrize(
+    "message",
+    [
+        "Pod ephemeral local storage usage exceeds the total limit of containers 64Mi. ",
+        'Container main exceeded its local ephemeral storage limit "64Mi". ',
+        'Usage of EmptyDir volume "shm" exceeds the limit "64Mi". ',
+    ],
+)
+@pytest.mark.parametrize("states", [[], [ended("main", 137)]])
+def test_a_pod_that_its_node_evicts_for_its_own_limit_of_disk_is_out_of_disk(
+    message: str, states: list[dict[str, Any]]
+) -> None:
+    exit = exit_of(failed(*states, reason="Evicted", message=message))
+    assert exit.reason is ExitReason.OUT_OF_DISK
+
+
+@pytest.mark.parametrize(
     ("reason", "means"),
     [
         ("Evicted", ExitReason.EVICTED),

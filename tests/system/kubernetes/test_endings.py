@@ -76,10 +76,10 @@ def test_pods_that_somebody_deletes_are_placed_again_though_nothing_may_be_retri
         assert attempts_of(run) == ["POD_DELETED", ""]
 
 
-def test_a_pod_that_its_node_evicts_is_placed_again(board: Board) -> None:
+def test_a_task_that_passes_its_limit_of_disk_is_tried_again_as_its_retries_allow(board: Board) -> None:
     run = flyte.run(endings.fills_its_disk_once, board.address)
     assert run.outputs()[0] == 2
-    assert attempts_of(run) == ["WORKER_EVICTED", ""]
+    assert attempts_of(run) == ["OUT_OF_DISK", ""]
     (evicted, _) = ActionDetails.get(run_name=run.name).attempt_states
     assert "ephemeral" in evicted.error.message
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -36,6 +37,11 @@ _POD_REASONS: Final[Mapping[str, ExitReason]] = {
     "NodeAffinity": ExitReason.EVICTED,
     "UnexpectedAdmissionError": ExitReason.EVICTED,
 }
+_OVER_ITS_DISK: Final = re.compile(
+    r"ephemeral local storage usage exceeds"
+    r"|exceeded its local ephemeral storage limit"
+    r"|Usage of EmptyDir volume .* exceeds"
+)
 #: Reasons of the condition DisruptionTarget.
 _DISRUPTIONS: Final[Mapping[str, ExitReason]] = {
     "PreemptionByScheduler": ExitReason.PREEMPTED,
@@ -81,10 +87,19 @@ def exit_of_primary(pod: Pod, primary: Container, *, worker: str, sidecars: Sequ
     )
 
 
+def _reason_of(status: Mapping[str, Any]) -> ExitReason | None:
+    """What the pod's own status says. A node also evicts a pod that passed its own limit of disk, which would happen to
+    it anywhere; its reason is the same as that of a node in need, and only its words tell the two apart."""
+    reason = _POD_REASONS.get(str(status.get("reason")))
+    if reason is ExitReason.EVICTED and _OVER_ITS_DISK.search(str(status.get("message") or "")):
+        return ExitReason.OUT_OF_DISK
+    return reason
+
+
 def _taken_away(pod: Pod, ending: Ending) -> tuple[ExitReason, str] | None:
     """Who ended it, if it was not the worker itself: the pod's status, a disruption, or a deletion before its end."""
     status = pod.get("status") or {}
-    if (reason := _POD_REASONS.get(str(status.get("reason")))) is not None:
+    if (reason := _reason_of(status)) is not None:
         return reason, str(status.get("message") or "")
     asked_at = deletion_asked_at(pod)
     for condition in conditions_of(pod):
@@ -109,7 +124,7 @@ def exit_of_failed_pod(pod: Pod, *, worker: str) -> WorkerExit:
     """The end of a worker whose pod has ended and says nothing of the primary container."""
     status = pod.get("status") or {}
     said = str(status.get("message") or status.get("reason") or "")
-    if (reason := _POD_REASONS.get(str(status.get("reason")))) is not None:
+    if (reason := _reason_of(status)) is not None:
         return WorkerExit(name=worker, reason=reason, known=False, message=bounded(said))
     message = f"the pod has ended ({status.get('phase')}) without a status of its container"
     message = f"{message}: {said}" if said else message
@@ -122,7 +137,7 @@ def exit_of_vanished(pod: Pod, *, worker: str) -> WorkerExit:
         if container.role is Role.PRIMARY and container.terminated is not None:
             return exit_of_primary(pod, container, worker=worker)
     status = pod.get("status") or {}
-    reason = _POD_REASONS.get(str(status.get("reason")))
+    reason = _reason_of(status)
     for condition in conditions_of(pod):
         if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
             reason = reason or _DISRUPTIONS.get(str(condition.get("reason")), ExitReason.EVICTED)

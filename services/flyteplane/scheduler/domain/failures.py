@@ -6,6 +6,7 @@
 | the task raised NonRecoverableError, or returned what it may not | USER, not recoverable | nothing: ends at once |
 | the worker ended by itself (`sys.exit`, `os._exit`) before it reported | USER, WORKER_EXITED | `retries` |
 | the worker passed its memory limit | USER, OUT_OF_MEMORY | `retries` |
+| the worker passed its limit of disk | USER, OUT_OF_DISK | `retries` |
 | an init container or a sidecar of the user's template failed | USER, SIDECAR_FAILED | `retries` |
 | a signal killed the worker | SYSTEM, WORKER_KILLED | 3 more tries, then it ends: such a task must |
 | the image could not be had for as long as the cluster's patience lasts | SYSTEM, IMAGE_PULL_FAILED | 3 more |
@@ -101,6 +102,12 @@ _BY_REASON: Final = {
     "IMAGE_PULL_FAILED": (FailureKind.SYSTEM, "IMAGE_PULL_FAILED", "The image could not be pulled.", True),
     "IMAGE_NOT_FOUND": (FailureKind.REFUSED, "IMAGE_NOT_FOUND", "There is no such image.", False),
     "CONTAINER_REFUSED": (FailureKind.REFUSED, "CONTAINER_REFUSED", "The node cannot make the container.", False),
+    "OUT_OF_DISK": (
+        FailureKind.USER,
+        "OUT_OF_DISK",
+        "The task wrote more to disk than its limit. Give it more: resources=flyte.Resources(disk=...).",
+        True,
+    ),
     "SIDECAR_FAILED": (FailureKind.USER, "SIDECAR_FAILED", "Another container of the pod failed.", True),
 }
 

@@ -62,7 +62,7 @@ async def waits_once(board: str) -> int:
     return attempt
 
 
-@env.task(retries=0, resources=flyte.Resources(cpu=("20m", "1"), memory=("60Mi", "200Mi"), disk="20Mi"))
+@env.task(retries=1, resources=flyte.Resources(cpu=("20m", "1"), memory=("60Mi", "200Mi"), disk="20Mi"))
 async def fills_its_disk_once(board: str) -> int:
     """The first attempt writes more than its disk may hold, and waits; the next ones return their number."""
     tell(board)

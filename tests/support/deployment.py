@@ -224,7 +224,7 @@ class Deployment:
                 changes = aiter(mirror)
                 while True:
                     held = mirror.snapshot.get(key)
-                    name = Path(held.value.decode()).parent.name if held is not None else ""
+                    name = self._at(held.value.decode()) if held is not None else ""
                     if held is not None and name and name != other_than:
                         return name, held.create_revision
                     await anext(changes)
@@ -232,6 +232,10 @@ class Deployment:
             raise AssertionError(f"no scheduler leads after {within_s:g} s: {self.logs()}") from None
         finally:
             await coordination.close()
+
+    def _at(self, endpoint: str) -> str:
+        """The process that serves at an endpoint; empty for none."""
+        return next((name for name in self.schedulers if endpoint and self[name].endpoint == endpoint), "")
 
     def takeover(self, act: str, *, within_s: float = LEADER_WITHIN_S) -> float:
         """Do something to the leader, `kill`, `terminate`, `freeze`; the seconds until another serves."""

@@ -55,6 +55,18 @@ class MeasuredPlatform:
         run.raise_for_status()
         return run.outputs()[0]
 
+    def first_line_of(self, task: Any) -> tuple[str, float]:
+        """Runs a task to its end; returns the first line that it wrote, and when the client had it."""
+        import flyte
+
+        flyte.init_from_config()
+        run: Any = flyte.run(task)
+        line = next(iter(run.get_logs()))
+        seen = time.time()
+        run.wait()
+        run.raise_for_status()
+        return line, seen
+
     def processes(self) -> list[psutil.Process]:
         """Every process of the platform."""
         import json

@@ -19,6 +19,9 @@ TaskFactory: TypeAlias = Callable[..., asyncio.Task[Any]]
 CANCEL_GRACE_S: Final = 5.0
 """How long an interrupted call may take to clean up before its caller goes on."""
 
+SIGNAL_WITHIN_S: Final = 1.0
+"""How late a Ctrl-C may be noticed that came at the worst moment."""
+
 
 class BlockingCallOnServingLoop(AssertionError):
     """A blocking call was made from the loop that would have to serve it. Await the `.aio` form instead."""
@@ -68,7 +71,7 @@ class BackgroundLoop:
         call = _Call(coroutine, self.loop())
         try:
             call.begin()
-            return call.outcome.result()
+            return _result_of(call.outcome)
         except BaseException:
             call.end()
             raise
@@ -90,6 +93,17 @@ class BackgroundLoop:
                 call.cancel()
                 await asyncio.wait({ended}, timeout=CANCEL_GRACE_S)
             raise
+
+
+def _result_of(outcome: Future[T]) -> T:
+    """The result, waited for. A signal that comes just before the thread falls asleep does not wake it, so the thread
+    wakes by itself from time to time and lets Python look."""
+    while True:
+        try:
+            return outcome.result(SIGNAL_WITHIN_S)
+        except TimeoutError:
+            if outcome.done():
+                return outcome.result()
 
 
 def _run_forever(loop: asyncio.AbstractEventLoop) -> None:

@@ -171,8 +171,13 @@ def test_an_interrupted_blocking_call_has_ended_when_it_raises() -> None:
         finally:
             ended.append("cleaned up")
 
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
+    # A test run that was started in the background of a shell ignores Ctrl-C, and so would this process.
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+    finally:
+        signal.signal(signal.SIGINT, inherited)
     assert ended == ["cleaned up"]
 
 

@@ -110,8 +110,10 @@ async def main() -> None:
 def test_ctrl_c_ends_everything_and_lets_tasks_clean_up(tmp_path: Path) -> None:
     program = tmp_path / "interrupted.py"
     program.write_text(PROGRAM)
+    # A shell that starts the tests in its background has them ignore Ctrl-C, and so would what they start.
+    heeding = ["env", "--default-signal=INT"]
     process = subprocess.Popen(
-        [str(Path(sys.executable).with_name("flyte")), "run", "--local", program.name, "main"],
+        [*heeding, str(Path(sys.executable).with_name("flyte")), "run", "--local", program.name, "main"],
         cwd=tmp_path,
         env={**os.environ, "HOME": str(tmp_path)},
         stdout=subprocess.PIPE,

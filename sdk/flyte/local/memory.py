@@ -16,8 +16,7 @@ from typing import Any
 
 from flyte.authoring.controller import TraceCall, TraceOutcome
 from flyte.local.leftovers import end_leftovers, tasks_of_attempt
-from flyte.types.codecs import codec_for
-from flyteapi.task.v1.value_pb2 import NamedValues
+from flyte.types.untyped_values import decode_untyped, encode_untyped
 
 _Key = tuple[str, bytes]
 
@@ -77,13 +76,12 @@ class TraceJournal:
         outcomes = self._known.get(_key(call)) if self._known else None
         if not outcomes:
             return None
-        read = codec_for(Any).read
-        value, *items = (read(one.value) for one in NamedValues.FromString(outcomes.popleft()).values)
+        value, *items = decode_untyped(outcomes.popleft())
         return TraceOutcome(value=value, items=tuple(items))
 
     def record(self, call: TraceCall, outcome: TraceOutcome) -> None:
         """Keep how a call ended, for the attempts to come."""
-        self._keep(_key(call), _encode([("value", outcome.value), *(("item", item) for item in outcome.items)]))
+        self._keep(_key(call), encode_untyped([("value", outcome.value), *(("item", item) for item in outcome.items)]))
 
 
 def _begin(work: Coroutine[Any, Any, bytes]) -> asyncio.Task[bytes]:
@@ -102,12 +100,4 @@ def _see(child: asyncio.Task[bytes]) -> None:
 
 
 def _key(call: TraceCall) -> _Key:
-    return call.name, hashlib.sha256(_encode(call.inputs.items())).digest()
-
-
-def _encode(values: Iterable[tuple[str, Any]]) -> bytes:
-    message = NamedValues()
-    write = codec_for(Any).write
-    for name, value in values:
-        write(message.values.add(name=name).value, value)
-    return message.SerializeToString(deterministic=True)
+    return call.name, hashlib.sha256(encode_untyped(call.inputs.items())).digest()

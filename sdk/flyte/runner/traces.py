@@ -6,16 +6,15 @@ import hashlib
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterable
-from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from flyte.authoring.controller import TraceCall, TraceOutcome
 from flyte.runner.payloads import inline_payload, read_payload, store_payload
 from flyte.runner.stream import WorkerStream
-from flyte.types.codecs import codec_for
+from flyte.types.untyped_values import decode_untyped, encode_untyped
 from flyteapi.scheduler.v1.worker_service_pb2 import TraceRecord, WorkerReport
-from flyteapi.task.v1.value_pb2 import NamedValues, Payload
+from flyteapi.task.v1.value_pb2 import Payload
 
 _VALUE, _ITEM = "value", "item"
 
@@ -40,12 +39,11 @@ class TraceJournal:
         """The outcome of this very call in an attempt before; each recorded call is given back once."""
         if not self._known:
             return None
-        records = self._known.get((call.name, _digest(_encode(call.inputs.items()))))
+        records = self._known.get((call.name, _digest(encode_untyped(call.inputs.items()))))
         if not records:
             return None
-        value, *items = NamedValues.FromString(read_payload(records.popleft().outputs)).values
-        read = codec_for(Any).read
-        return TraceOutcome(value=read(value.value), items=tuple(read(item.value) for item in items))
+        value, *items = decode_untyped(read_payload(records.popleft().outputs))
+        return TraceOutcome(value=value, items=tuple(items))
 
     def record(self, call: TraceCall, outcome: TraceOutcome) -> None:
         """Reports a call that has ended."""
@@ -54,22 +52,14 @@ class TraceJournal:
         values = ((_VALUE, outcome.value), *((_ITEM, item) for item in outcome.items))
         record = TraceRecord(
             name=call.name,
-            inputs=self._payload(_encode(call.inputs.items())),
-            outputs=self._payload(_encode(values)),
+            inputs=self._payload(encode_untyped(call.inputs.items())),
+            outputs=self._payload(encode_untyped(values)),
             end_time=now,
         )
         self._stream.send(WorkerReport(lease=self._lease, trace=record))
 
     def _payload(self, data: bytes) -> Payload:
         return inline_payload(data) or store_payload(data, f"{self._data_prefix}traces/{_digest(data).hex()}")
-
-
-def _encode(values: Iterable[tuple[str, Any]]) -> bytes:
-    message = NamedValues()
-    write = codec_for(Any).write
-    for name, value in values:
-        write(message.values.add(name=name).value, value)
-    return message.SerializeToString(deterministic=True)
 
 
 def _digest(data: bytes) -> bytes:

@@ -4,8 +4,7 @@ A bundle is `bundles/<sha256>.tar.gz` in the object store; its folder is `<root>
 rename, so it is whole or not there, whoever is killed meanwhile, and its content is checked against the digest that
 names it.
 
-A bundle comes from a user and is not trusted: nothing is written outside of its folder, no links, devices or odd file
-modes come out of it, and it cannot fill the disk.
+A bundle comes from a user and is not trusted: see `flyte.spec.bundle_unpacking`.
 """
 
 import asyncio
@@ -14,19 +13,21 @@ import shutil
 import tarfile
 import tempfile
 import zlib
-from pathlib import Path, PurePosixPath
-from typing import IO, Final
+from pathlib import Path
+from typing import Final
 
+from flyte.spec.bundle_unpacking import (
+    MOST_ENTRIES,
+    MOST_UNPACKED_BYTES,
+    BundleTooLarge,
+    BundleUnsafe,
+    unpack_bundle,
+)
 from flyteplane.foundation.digest import digest_of_file, is_digest
 from flyteplane.foundation.errors import DataLoss, InvalidArgument, NotFound, PlatformError, Unavailable
 from flyteplane.objects.port import ObjectStore
 
-#: Most bytes of all files of a bundle together, unpacked.
-MOST_UNPACKED_BYTES: Final = 2 * 1024**3
-#: Most files and folders of a bundle.
-MOST_ENTRIES: Final = 100_000
 _UNPACKING: Final = ".unpacking-"
-_CHUNK_BYTES: Final = 1 << 20
 
 
 class BundleStore:
@@ -123,54 +124,35 @@ class BundleStore:
             if digest_of_file(packed) != digest:
                 raise DataLoss(f"the stored code bundle {digest} has another digest", reason="BUNDLE_DIGEST")
             scratch.mkdir()
-            with packed.open("rb") as file:
-                self._extract_all(file, scratch)
+            unpack_bundle(packed, scratch, most_bytes=self._most_bytes, most_entries=self._most_entries)
             _move(scratch, folder)
+        except BundleTooLarge as error:
+            raise _too_large(error) from error
+        except BundleUnsafe as error:
+            raise _unsafe(error) from error
         except (tarfile.TarError, EOFError, zlib.error) as error:
             raise DataLoss(f"the code bundle {digest} is no gzipped tar", reason="BUNDLE_DAMAGED") from error
         except OSError as error:
             raise _disk_failure(error, digest) from error
 
-    def _extract_all(self, file: IO[bytes], to: Path) -> None:
-        total_bytes = entries = 0
-        # The stream form reads ahead nothing, so the limits stop a bomb before it has gone off.
-        with tarfile.open(fileobj=file, mode="r|gz") as archive:
-            for member in archive:
-                entries += 1
-                total_bytes += member.size
-                if entries > self._most_entries or total_bytes > self._most_bytes:
-                    raise self._too_large()
-                _extract_member(archive, member, to)
 
-    def _too_large(self) -> InvalidArgument:
-        return InvalidArgument(
-            "the code bundle is too large when unpacked",
-            reason="BUNDLE_TOO_LARGE",
-            field="bundle_digest",
-            limit=f"{self._most_bytes >> 20} MiB and {self._most_entries} files",
-            mend="Leave data, environments and build results out of the bundle.",
-        )
+def _too_large(error: BundleTooLarge) -> InvalidArgument:
+    return InvalidArgument(
+        "the code bundle is too large when unpacked",
+        reason="BUNDLE_TOO_LARGE",
+        field="bundle_digest",
+        limit=error.limit,
+        mend="Leave data, environments and build results out of the bundle.",
+    )
 
 
-def _extract_member(archive: tarfile.TarFile, member: tarfile.TarInfo, to: Path) -> None:
-    name = PurePosixPath(member.name)
-    if name.is_absolute() or ".." in name.parts or "\0" in member.name or not (member.isfile() or member.isdir()):
-        raise InvalidArgument(
-            f"the code bundle has an entry {member.name[:200]!r} that is no plain file or folder inside of it",
-            reason="BUNDLE_UNSAFE",
-            field="bundle_digest",
-            mend="Bundle plain files and folders by relative names; replace links by what they point to.",
-        )
-    path = to.joinpath(name)
-    if member.isdir():
-        path.mkdir(parents=True, exist_ok=True)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = archive.extractfile(member)
-    assert content is not None
-    with path.open("wb") as file:
-        shutil.copyfileobj(content, file, _CHUNK_BYTES)
-    path.chmod(0o755 if member.mode & 0o100 else 0o644)
+def _unsafe(error: BundleUnsafe) -> InvalidArgument:
+    return InvalidArgument(
+        str(error),
+        reason="BUNDLE_UNSAFE",
+        field="bundle_digest",
+        mend="Bundle plain files and folders by relative names; replace links by what they point to.",
+    )
 
 
 def _move(scratch: Path, folder: Path) -> None:

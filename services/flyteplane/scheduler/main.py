@@ -14,6 +14,7 @@ from flyteapi.scheduler.v1.scheduler_service_pb2_grpc import add_SchedulerServic
 from flyteapi.scheduler.v1.worker_data_service_pb2_grpc import add_WorkerDataServiceServicer_to_server
 from flyteapi.scheduler.v1.worker_service_pb2_grpc import add_WorkerServiceServicer_to_server
 from flyteplane.records import migrate, open_database
+from flyteplane.scheduler.application.attempt_tokens import Verifier
 from flyteplane.scheduler.application.class_admin import ClassAdministration
 from flyteplane.scheduler.application.cluster_list import ClusterList
 from flyteplane.scheduler.application.pod_constraints import constraints_of
@@ -24,7 +25,7 @@ from flyteplane.scheduler.clients.fresh_workers import FreshWorkers, WorkerHelp
 from flyteplane.scheduler.clients.other_services import CacheStub, SecretsStub
 from flyteplane.scheduler.clients.pool_stream import PoolStream
 from flyteplane.scheduler.clients.sweeper import sweep_for_ever
-from flyteplane.scheduler.clients.worker_sessions import Verifier, WorkerSessions
+from flyteplane.scheduler.clients.worker_sessions import WorkerSessions
 from flyteplane.scheduler.domain.definitions import NO_ENTRIES, Entries
 from flyteplane.scheduler.servicer import SchedulerServicer
 from flyteplane.scheduler.servicer_classes import ResourceClassServicer

@@ -1,25 +1,22 @@
 """Unpacking a code bundle inside a container.
 
 The bundle was stored by the platform under its digest, and is nevertheless not trusted: it is unpacked only if its
-content has that digest, nothing is written outside of its folder, no links or devices come out of it, and it cannot
-fill the disk.
+content has that digest, and within the limits of `flyte.spec.bundle_unpacking`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import shutil
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
 
 from flyte.runner.pod.endings import CannotRun
-
-if TYPE_CHECKING:
-    import tarfile
-
-MOST_UNPACKED_BYTES: Final = 2 << 30
-MOST_ENTRIES: Final = 100_000
-_CHUNK_BYTES: Final = 1 << 20
+from flyte.spec.bundle_unpacking import (
+    MOST_ENTRIES,
+    MOST_UNPACKED_BYTES,
+    BundleTooLarge,
+    BundleUnsafe,
+    unpack_bundle,
+)
 
 
 def unpack(packed: Path, folder: Path, *, digest: str, most_bytes: int = MOST_UNPACKED_BYTES) -> None:
@@ -34,43 +31,14 @@ def unpack(packed: Path, folder: Path, *, digest: str, most_bytes: int = MOST_UN
             )
     folder.mkdir(parents=True)
     try:
-        _unpack(packed, folder, most_bytes=most_bytes)
+        unpack_bundle(packed, folder, most_bytes=most_bytes, most_entries=MOST_ENTRIES)
+    except BundleTooLarge as error:
+        message = f"The code bundle is larger than {error.limit} when unpacked."
+        raise CannotRun(message, code="BUNDLE_TOO_LARGE") from error
+    except BundleUnsafe as error:
+        raise CannotRun(f"T{str(error)[1:]}.", code="BUNDLE_UNSAFE") from error
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise CannotRun(f"The code bundle {digest} is no gzipped tar: {error}.", code="BUNDLE_DAMAGED") from error
     except OSError as error:
         message = f"The code bundle {digest} cannot be unpacked in the container: {error}."
         raise CannotRun(message, code="BUNDLE_UNPACKING", recoverable=True) from error
-
-
-def _unpack(packed: Path, folder: Path, *, most_bytes: int) -> None:
-    import tarfile
-
-    total_bytes = entries = 0
-    # The stream form reads ahead nothing, so the limits stop a bomb before it has gone off.
-    with packed.open("rb") as file, tarfile.open(fileobj=file, mode="r|gz") as archive:
-        for member in archive:
-            entries += 1
-            total_bytes += member.size
-            if entries > MOST_ENTRIES or total_bytes > most_bytes:
-                limit = f"{most_bytes >> 20} MiB and {MOST_ENTRIES} files"
-                raise CannotRun(f"The code bundle is larger than {limit} when unpacked.", code="BUNDLE_TOO_LARGE")
-            _unpack_member(archive, member, folder)
-
-
-def _unpack_member(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
-    name = PurePosixPath(member.name)
-    if name.is_absolute() or ".." in name.parts or "\0" in member.name or not (member.isfile() or member.isdir()):
-        raise CannotRun(
-            f"The code bundle has an entry {member.name[:200]!r} that is no plain file or folder inside of it.",
-            code="BUNDLE_UNSAFE",
-        )
-    path = folder.joinpath(name)
-    if member.isdir():
-        path.mkdir(parents=True, exist_ok=True)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = archive.extractfile(member)
-    assert content is not None
-    with path.open("wb") as file:
-        shutil.copyfileobj(content, file, _CHUNK_BYTES)
-    path.chmod(0o755 if member.mode & 0o100 else 0o644)

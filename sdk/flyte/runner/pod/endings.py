@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Final
 
+from flyte.spec.worker_endings import worker_ending
 from flyteapi.common.v1 import error_pb2
 from flyteapi.scheduler.v1.worker_service_pb2 import AttemptEnded
-
-_OUT_OF_MEMORY: Final = "The task used more memory than its limit. Give it more: resources=flyte.Resources(memory=...)."
-_EXITED: Final = "The worker ended with exit code {code} before the task returned. Return, or raise an exception."
 
 
 class CannotRun(Exception):
@@ -43,13 +40,14 @@ def end_of_worker(status: int, *, out_of_memory: bool) -> AttemptEnded:
     The same classification as the scheduler's own for workers whose exit it sees itself.
     """
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-    error = error_pb2.TaskError(kind=error_pb2.ERROR_KIND_USER, recoverable=True, signal=number)
-    if out_of_memory and status != 0:
-        error.code, error.message = "OUT_OF_MEMORY", _OUT_OF_MEMORY
-    elif number:
-        error.kind = error_pb2.ERROR_KIND_SYSTEM
-        error.code, error.message = "WORKER_KILLED", f"The worker of this attempt was killed by signal {number}."
-    else:
-        error.exit_code = os.WEXITSTATUS(status)
-        error.code, error.message = "WORKER_EXITED", _EXITED.format(code=error.exit_code)
+    exit_code = 0 if number else os.WEXITSTATUS(status)
+    ending = worker_ending(exit_code=exit_code, signal=number, out_of_memory=out_of_memory and status != 0)
+    error = error_pb2.TaskError(
+        kind=error_pb2.ERROR_KIND_USER if ending.by_task else error_pb2.ERROR_KIND_SYSTEM,
+        code=ending.code,
+        message=ending.message,
+        recoverable=True,
+        signal=number,
+        exit_code=exit_code if ending.code == "WORKER_EXITED" else 0,
+    )
     return AttemptEnded(error=error)

@@ -192,27 +192,24 @@ class Engine:
 
     def enqueue(self, action: Action) -> None:
         """The action may run as far as its retry delay and the cache are concerned."""
-        run, task = action.run, action.task
+        run, queue, needs_room = action.run, action.queue, not action.task.reusable
+        project, run_limit = run.key.project, run.settings.max_action_concurrency
+        demand = self.demand_of(action.task, queue)
         slot = self.admission.try_admit(
-            queue=action.queue,
-            project=run.key.project,
-            run=run,
-            demand=self.demand_of(task, action.queue),
-            run_limit=run.settings.max_action_concurrency,
-            needs_room=not task.reusable,
+            queue=queue, project=project, run=run, demand=demand, run_limit=run_limit, needs_room=needs_room
         )
         if slot is not None:
             self._place(action, slot)
             return
         self.admission.push(
             action,
-            queue=action.queue,
-            project=run.key.project,
+            queue=queue,
+            project=project,
             run=run,
-            demand=self.demand_of(task, action.queue),
+            demand=demand,
             since=action.state.queued_at,
-            run_limit=run.settings.max_action_concurrency,
-            needs_room=not task.reusable,
+            run_limit=run_limit,
+            needs_room=needs_room,
         )
         self.turn.schedule()
 

@@ -7,12 +7,13 @@ the rules in `domain.worker_access` allow. An object is spooled on this machine 
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Final, Protocol, TypeAlias
+from typing import Final, TypeAlias
 
 from flyteplane.foundation.digest import is_digest
 from flyteplane.foundation.errors import InvalidArgument, NotFound, Unauthenticated
 from flyteplane.objects import ObjectInfo, ObjectStore
-from flyteplane.rpc.tokens import REFUSED, Claims, TokenExpired, TokenKind
+from flyteplane.rpc.tokens import REFUSED, Claims
+from flyteplane.scheduler.application.attempt_tokens import AttemptTokens, Verifier
 from flyteplane.scheduler.domain.worker_access import Reader, WorkerAddresses
 
 PIECE_BYTES: Final = 1 << 20
@@ -23,13 +24,6 @@ _PAGE: Final = 1000
 
 #: Addresses and sizes.
 Entries: TypeAlias = list[tuple[str, int]]
-
-
-class Verifier(Protocol):
-    """Reads tokens; `flyteplane.rpc.tokens.TokenVerifier`."""
-
-    def verify(self, token: str) -> Claims:
-        """What the token says. Raises Unauthenticated, TokenExpired."""
 
 
 class WorkerData:
@@ -54,9 +48,8 @@ class WorkerData:
         most_bytes: int = MOST_OBJECT_BYTES,
     ) -> None:
         self._objects = objects
-        self._verifier = verifier
+        self._tokens = AttemptTokens(verifier, runs_still=runs_still)
         self._addresses = WorkerAddresses(data_prefix)
-        self._runs_still = runs_still
         self._scratch = scratch
         self._most_bytes = most_bytes
 
@@ -68,9 +61,7 @@ class WorkerData:
                 reason=REFUSED,
                 mend="Send the attempt's token as 'authorization: Bearer TOKEN'.",
             )
-        claims = self._claims(authorization.removeprefix(_BEARER))
-        if claims.kind is not TokenKind.ATTEMPT:
-            raise Unauthenticated("the token is not that of an attempt", reason=REFUSED)
+        claims = self._tokens.claims(authorization.removeprefix(_BEARER))
         return Reader(
             project=claims.project,
             domain=claims.domain,
@@ -78,14 +69,6 @@ class WorkerData:
             action=claims.action,
             attempt=claims.attempt,
         )
-
-    def _claims(self, token: str) -> Claims:
-        try:
-            return self._verifier.verify(token)
-        except TokenExpired as expired:
-            if self._runs_still(expired.claims):
-                return expired.claims
-            raise
 
     async def bundle(self, reader: Reader, digest: str) -> AsyncIterator[bytes]:
         """A packed code bundle in pieces. Raises NotFound."""

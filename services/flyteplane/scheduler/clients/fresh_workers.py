@@ -304,7 +304,7 @@ class FreshWorkers:
             await self._resolve_secrets(worker)
         except PlatformError as error:
             self._not_started(worker, error)
-            self._background.start(worker.cluster.stop(worker.name, grace_s=GRACE_S), name="stop worker")
+            self._stop_now(worker, grace_s=GRACE_S)
             return
         if self._wanted(worker):
             self._introduce(worker, channel)

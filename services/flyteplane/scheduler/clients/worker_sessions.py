@@ -8,11 +8,11 @@ worker go on.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from flyteapi.scheduler.v1.worker_service_pb2 import HeartbeatAnswer, LeaseRevoked, WorkerOrder, WorkerReport
-from flyteplane.foundation.errors import FailedPrecondition, Unauthenticated
-from flyteplane.rpc.tokens import Claims, TokenExpired, TokenKind
+from flyteplane.foundation.errors import FailedPrecondition
+from flyteplane.scheduler.application.attempt_tokens import AttemptTokens, Verifier
 
 if TYPE_CHECKING:
     from flyteapi.scheduler.v1.worker_service_pb2 import Hello
@@ -24,13 +24,6 @@ if TYPE_CHECKING:
 _OF_WORKER = ("hello", "heartbeat", "declare_task")
 
 
-class Verifier(Protocol):
-    """Reads tokens."""
-
-    def verify(self, token: str) -> Claims:
-        """What the token says. Raises Unauthenticated."""
-
-
 class WorkerSessions:
     """Opens sessions of workers.
 
@@ -40,7 +33,7 @@ class WorkerSessions:
 
     def __init__(self, placement: FreshWorkers, *, verifier: Verifier, leads: Callable[[], bool]) -> None:
         self._placement = placement
-        self._verifier = verifier
+        self._tokens = AttemptTokens(verifier, runs_still=placement.runs_still)
         self._leads = leads
 
     def open(self, hello: Hello, channel: WorkerChannel) -> WorkerSession:
@@ -50,24 +43,11 @@ class WorkerSessions:
             Unauthenticated: the token is not that of an attempt, or too old.
             FailedPrecondition: the attempt is over, or was begun by another.
         """
-        claims = self._claims(hello.token)
-        if claims.kind is not TokenKind.ATTEMPT:
-            raise Unauthenticated("the token is not that of an attempt", reason="TOKEN")
-        worker = self._placement.connect(claims.lease, channel, running=claims.lease in hello.running)
-        action = worker.action
-        if (claims.project, claims.domain, claims.run) != action.run.key or claims.action != action.name:
-            self._placement.disconnected(worker, channel)
+        claims = self._tokens.claims(hello.token)
+        if not self._placement.runs_still(claims):
             raise FailedPrecondition("the attempt is over", reason="ATTEMPT_OVER", mend="Exit.")
+        worker = self._placement.connect(claims.lease, channel, running=claims.lease in hello.running)
         return WorkerSession(self._placement, worker, channel, leads=self._leads)
-
-    def _claims(self, token: str) -> Claims:
-        """A token holds as long as its attempt: a task may run for days."""
-        try:
-            return self._verifier.verify(token)
-        except TokenExpired as expired:
-            if self._placement.runs_still(expired.claims):
-                return expired.claims
-            raise
 
 
 class WorkerSession:

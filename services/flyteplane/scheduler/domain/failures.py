@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from flyte.spec.worker_endings import worker_ending
+
 #: Re-placements after a worker was killed by a signal.
 KILLED_BUDGET: Final = 3
 #: Re-placements after an image could not be had; each has waited as long as the cluster's patience lasts.
@@ -68,27 +70,24 @@ def worker_failure(
     *, exit_code: int, signal: int, out_of_memory: bool, known: bool, message: str, reason: str = "ENDED"
 ) -> Failure:
     """The failure of an attempt whose worker ended before it reported an end. `reason` is that of the cluster."""
-    if out_of_memory:
-        return Failure(
-            kind=FailureKind.USER,
-            code="OUT_OF_MEMORY",
-            message="The task used more memory than its limit. Give it more: resources=flyte.Resources(memory=...).",
-            signal=signal,
-        )
-    if reason in _BY_REASON:
+    if reason in _BY_REASON and not out_of_memory:
         kind, code, text, recoverable = _BY_REASON[reason]
         said = f"{text} {message}".strip()
         return Failure(kind=kind, code=code, message=bounded(said), recoverable=recoverable, exit_code=exit_code)
-    if not known:
+    if not known and not out_of_memory:
         text = message or "The worker is gone and nobody saw how it ended."
         return Failure(kind=FailureKind.SYSTEM, code="WORKER_LOST", message=text)
-    if signal:
-        text = f"The worker of this attempt was killed by signal {signal}."
-        return Failure(kind=FailureKind.SYSTEM, code="WORKER_KILLED", message=text, signal=signal)
-    text = f"The worker ended with exit code {exit_code} before the task returned. Return, or raise an exception."
-    if reason == "ENDED" and message and not message.startswith("ended with"):
+    ending = worker_ending(exit_code=exit_code, signal=signal, out_of_memory=out_of_memory)
+    text, by_itself = ending.message, ending.code == "WORKER_EXITED"
+    if by_itself and reason == "ENDED" and message and not message.startswith("ended with"):
         text = f"{text} {message}"
-    return Failure(kind=FailureKind.USER, code="WORKER_EXITED", message=bounded(text), exit_code=exit_code)
+    return Failure(
+        kind=FailureKind.USER if ending.by_task else FailureKind.SYSTEM,
+        code=ending.code,
+        message=bounded(text),
+        exit_code=exit_code if by_itself else 0,
+        signal=0 if by_itself else signal,
+    )
 
 
 #: By the cluster's reason: kind, code, sentence, and whether another attempt may help.

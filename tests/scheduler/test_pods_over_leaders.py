@@ -386,10 +386,8 @@ async def test_what_no_other_attempt_can_mend_ends_the_action(pods: Pods, reason
     assert await pods.stage.phase() is Phase.FAILED
 
 
-async def test_an_abort_stops_the_pod_even_if_the_api_server_is_away_for_a_while(pods: Pods) -> None:
-    await pods.stage.submit(task())
-    await pods.run()
-    pod = pods.pod
+def _refuse_stops_at_first(pods: Pods) -> None:
+    """The API server is away for the first two requests to stop a pod."""
     stop, refusals = pods.cluster.stop, [Unavailable("away"), Unavailable("away")]
 
     async def away_at_first(name: str, *, grace_s: float) -> None:
@@ -397,12 +395,34 @@ async def test_an_abort_stops_the_pod_even_if_the_api_server_is_away_for_a_while
             raise refusals.pop()
         await stop(name, grace_s=grace_s)
 
-    pods.cluster.stop = away_at_first  # type: ignore[method-assign]
+    pods.cluster.stop = away_at_first  # type: ignore[method-assign]  # a cluster that is away for stops alone
+
+
+async def test_an_abort_stops_the_pod_even_if_the_api_server_is_away_for_a_while(pods: Pods) -> None:
+    await pods.stage.submit(task())
+    await pods.run()
+    pod = pods.pod
+    _refuse_stops_at_first(pods)
     await pods.stage.scheduler.queries.abort(KEY, "a0", reason="enough")
     # It does not go by itself, though it is told to.
     await pods.stage.advance(POD_GRACE_S)
     await pods.stage.advance(1.0)
     await pods.stage.advance(1.0)
+    assert pod.exited is not None
+
+
+async def test_a_pod_without_its_secret_is_stopped_even_if_the_api_server_is_away(pods: Pods) -> None:
+    spec = task()
+    spec.secrets.append(SecretRequest(key="k", env_var="K"))
+    await pods.stage.submit(spec)
+    pod = pods.pod
+    _refuse_stops_at_first(pods)
+    pods.stage.secrets.error = NotFound("there is no secret k", reason="SECRET_NOT_FOUND")
+    pods.hello()
+    await settle()
+    await pods.stage.advance(1.0)
+    await pods.stage.advance(1.0)
+    assert await pods.stage.phase() is Phase.FAILED
     assert pod.exited is not None
 
 

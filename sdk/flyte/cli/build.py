@@ -7,23 +7,12 @@ from pathlib import Path
 import rich_click as click
 
 from flyte.cli.deploy import chosen_environments
-from flyte.cli.options import image_option, json_option, root_options
+from flyte.cli.options import code_options, image_option, json_option, root_options
 from flyte.cli.output import print_json, print_table
-from flyte.cli.run_options import COPY_STYLES
 
 
 @click.command()
-@click.argument("file")
-@click.argument("environment", required=False)
-@click.option("--copy-style", type=click.Choice(COPY_STYLES), default="loaded_modules", help="Which code is bundled.")
-@click.option(
-    "--root-dir",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder that modules are named from.",
-)
-@click.option("--all", "all_files", is_flag=True, help="Build for all files in the folder of FILE.")
-@click.option("-r", "--recursive", is_flag=True, help="Build for those in all folders below as well.")
-@click.option("-i", "--ignore-load-errors", is_flag=True, help="Leave out files that cannot be imported.")
+@code_options("Build")
 @image_option
 @json_option
 @click.pass_context

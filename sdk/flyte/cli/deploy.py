@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from flyte.cli.options import image_option, json_option, root_options, scope_options
+from flyte.cli.options import code_options, image_option, json_option, root_options, scope_options
 from flyte.cli.output import print_json, print_table
-from flyte.cli.run_options import COPY_STYLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,19 +17,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("file")
-@click.argument("environment", required=False)
+@code_options("Deploy")
 @click.option("--version", help="Version. Default: a digest of code and configuration.")
 @click.option("--dry-run", "--dryrun", is_flag=True, help="Prepare and check everything, send nothing.")
-@click.option("--copy-style", type=click.Choice(COPY_STYLES), default="loaded_modules", help="Which code is bundled.")
-@click.option(
-    "--root-dir",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder that modules are named from.",
-)
-@click.option("--all", "all_files", is_flag=True, help="Deploy the environments of all files in the folder of FILE.")
-@click.option("-r", "--recursive", is_flag=True, help="Deploy those in all folders below as well.")
-@click.option("-i", "--ignore-load-errors", is_flag=True, help="Leave out files that cannot be imported.")
 @image_option
 @scope_options
 @json_option

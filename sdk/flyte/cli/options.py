@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import rich_click as click
 
@@ -82,6 +82,29 @@ def secret_options(command: Command) -> Command:
     command = click.option("--from-file", type=file, help="File with the value.")(command)
     warning = "The value; better not, since others may see your command line. - reads standard input."
     return click.argument("name")(click.option("--value", help=warning)(command))
+
+
+#: Which code is bundled.
+COPY_STYLES: Final = ("loaded_modules", "all", "none")
+
+
+def code_options(verb: str) -> Callable[[Command], Command]:
+    """Add FILE, ENVIRONMENT and how their code is found to a command; `verb` is what it does, for its help."""
+
+    def add(command: Command) -> Command:
+        ignore = "Leave out files that cannot be imported."
+        command = click.option("-i", "--ignore-load-errors", is_flag=True, help=ignore)(command)
+        recursive = f"{verb} those in all folders below as well."
+        command = click.option("-r", "--recursive", is_flag=True, help=recursive)(command)
+        folder = f"{verb} the environments of all files in the folder of FILE."
+        command = click.option("--all", "all_files", is_flag=True, help=folder)(command)
+        root = click.Path(exists=True, file_okay=False, path_type=Path)
+        command = click.option("--root-dir", type=root, help="Folder that modules are named from.")(command)
+        styles, help = click.Choice(COPY_STYLES), "Which code is bundled."
+        command = click.option("--copy-style", type=styles, default=COPY_STYLES[0], help=help)(command)
+        return click.argument("file")(click.argument("environment", required=False)(command))
+
+    return add
 
 
 def image_option(command: Command) -> Command:

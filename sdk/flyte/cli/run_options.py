@@ -10,9 +10,7 @@ from typing import Any
 import rich_click as click
 from click.core import ParameterSource
 
-from flyte.cli.options import assignments
-
-COPY_STYLES = ("loaded_modules", "all", "none")
+from flyte.cli.options import COPY_STYLES, assignments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from flyte.client.channel import Connection, connection
 from flyte.client.init import current_domain, current_project
 from flyte.errors import ActionNotFoundError, BaseRuntimeError, RuntimeUserError
+from flyte.remote.action_view import ActionView
 from flyte.remote.failures import error_from_proto
 from flyte.remote.filters import SortBy, check_order, refuse_filters
 from flyte.remote.listing import TimeFilter, list_actions
-from flyte.remote.message_view import MessageView
 from flyte.remote.payloads import fetch_payload
-from flyte.remote.phases import is_terminal, phase_from_proto
 from flyte.remote.values import ActionInputs, ActionOutputs, Deserializers, decode_values, deserialised
 from flyte.remote.watching import watch_run
 from flyte.spec.phases import ActionPhase
@@ -33,7 +32,7 @@ ROOT = "a0"
 """Name of the root action of every run."""
 
 
-class Action(MessageView):
+class Action(ActionView):
     """An action, as far as this process knows it; `sync` and `wait` bring that up to date."""
 
     def _shown(self) -> ActionState:
@@ -51,36 +50,6 @@ class Action(MessageView):
         return self._state
 
     @property
-    def action_id(self) -> ActionId:
-        """The identity."""
-        return self._state.id
-
-    @property
-    def name(self) -> str:
-        """The name inside the run."""
-        return self._state.id.name
-
-    @property
-    def run_name(self) -> str:
-        """The name of the run."""
-        return self._state.id.run.name
-
-    @property
-    def parent_name(self) -> str:
-        """The name of the action that called it, empty for the root."""
-        return self._state.header.parent
-
-    @property
-    def task_name(self) -> str:
-        """The full name of its task."""
-        return self._state.header.task_name
-
-    @property
-    def phase(self) -> ActionPhase:
-        """The phase that was seen last."""
-        return phase_from_proto(self._state.phase)
-
-    @property
     def raw_phase(self) -> int:
         """The phase as the platform sends it."""
         return self._state.phase
@@ -96,10 +65,6 @@ class Action(MessageView):
         if self.start_time is None:
             return None
         return (optional_moment(self._state, "ended_at") or datetime.now(UTC)) - self.start_time
-
-    def done(self) -> bool:
-        """Tell whether the action had ended when it was looked at last."""
-        return is_terminal(self._state.phase)
 
     @syncify.class_method
     @classmethod
@@ -221,7 +186,7 @@ class Action(MessageView):
         await print_lines(connection(), self._state.id, attempt=attempt, must_answer=False)
 
 
-class ActionDetails(MessageView):
+class ActionDetails(ActionView):
     """An action with its task and all its attempts."""
 
     def _shown(self) -> api.GetActionResponse:
@@ -271,36 +236,6 @@ class ActionDetails(MessageView):
         return self._message.task
 
     @property
-    def action_id(self) -> ActionId:
-        """The identity."""
-        return self.state.id
-
-    @property
-    def name(self) -> str:
-        """The name inside the run."""
-        return self.state.id.name
-
-    @property
-    def run_name(self) -> str:
-        """The name of the run."""
-        return self.state.id.run.name
-
-    @property
-    def parent_name(self) -> str:
-        """The name of the action that called it, empty for the root."""
-        return self.state.header.parent
-
-    @property
-    def task_name(self) -> str:
-        """The full name of its task."""
-        return self.state.header.task_name
-
-    @property
-    def phase(self) -> ActionPhase:
-        """The phase."""
-        return phase_from_proto(self.state.phase)
-
-    @property
     def is_running(self) -> bool:
         """Whether its code runs."""
         return self.phase is ActionPhase.RUNNING
@@ -331,10 +266,6 @@ class ActionDetails(MessageView):
     def error_message(self) -> str | None:
         """The message of the error, None if there is none."""
         return None if (error := self.error_info) is None else str(error)
-
-    def done(self) -> bool:
-        """Tell whether the action has ended."""
-        return is_terminal(self.state.phase)
 
     @syncify.method
     async def explain(self) -> ExplainActionResponse:

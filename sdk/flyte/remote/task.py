@@ -63,14 +63,14 @@ class LazyEntity:
         )
 
 
-class Task(MessageView):
-    """A version of a deployed task, in a list."""
+class _TaskVersion(MessageView):
+    """What every view of a deployed task can tell."""
 
     def __init__(self, message: api.DeployedTask) -> None:
         self.message = message
 
     def __repr__(self) -> str:
-        return f"Task(name={self.name!r}, version={self.version!r})"
+        return f"{type(self).__name__}(name={self.name!r}, version={self.version!r})"
 
     @property
     def name(self) -> str:
@@ -81,6 +81,10 @@ class Task(MessageView):
     def version(self) -> str:
         """The version."""
         return self.message.version
+
+
+class Task(_TaskVersion):
+    """A version of a deployed task, in a list."""
 
     @property
     def url(self) -> str:
@@ -164,24 +168,8 @@ def _current_version() -> str:
     return task.version
 
 
-class TaskDetails(MessageView):
+class TaskDetails(_TaskVersion):
     """A version of a deployed task with its whole configuration."""
-
-    def __init__(self, message: api.DeployedTask) -> None:
-        self.message = message
-
-    def __repr__(self) -> str:
-        return f"TaskDetails(name={self.name!r}, version={self.version!r})"
-
-    @property
-    def name(self) -> str:
-        """The full name."""
-        return self.message.name
-
-    @property
-    def version(self) -> str:
-        """The version."""
-        return self.message.version
 
     @property
     def spec(self) -> TaskSpec:

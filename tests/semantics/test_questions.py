@@ -1,19 +1,27 @@
-"""Conditions: a local run asks the person in front of it, a platform says at once that it cannot."""
+"""Conditions: a local run asks the person in front of it, on a platform the answer comes by a signal."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.semantics.conftest import PROGRAMS, Place
+from tests.semantics.conftest import PROGRAMS
 from tests.semantics.programs import questions
+from tests.support.platform import PlatformUnderTest
 
 import flyte
 import flyte.errors
+import flyte.remote
+from flyte.client.channel import connection
+from flyte.client.init import set_settings
+from flyte.models import ActionPhase
+from flyte.remote.action import action_id
+from flyte.remote.watching import watch_run
+from flyte.syncify import syncify
 
 START = "import flyte, questions, sys; print(flyte.run(getattr(questions, sys.argv[1])).outputs())"
 
@@ -66,11 +74,87 @@ def test_a_question_that_nobody_answers_times_out(person: Callable[..., tuple[st
     assert person("nobody_answers", None)[0] == "ActionOutputs(o0='ConditionTimedoutError')"
 
 
-def test_a_platform_refuses_a_condition_and_says_what_to_do(place: Place) -> None:
-    if place.kind == "local":
-        pytest.skip("a local run can ask")
-    with pytest.raises(flyte.errors.RuntimeUserError, match="this platform cannot ask people"):
-        place.result(questions.asks)
+@pytest.fixture
+def platform(standing_platform: PlatformUnderTest) -> Iterator[PlatformUnderTest]:
+    """A platform that runs the programs."""
+    flyte.init(endpoint=standing_platform.endpoint, root_dir=PROGRAMS)
+    yield standing_platform
+    set_settings(None)
+
+
+@syncify
+async def asked(run_name: str, name: str) -> flyte.remote.Condition:
+    """The condition, once the run waits for it."""
+    run = action_id(run_name, "a0").run
+    async for piece in watch_run(connection(), run):
+        if any(event.header.is_condition and event.header.short_name == name for event in piece.events):
+            found = await flyte.remote.Condition.get.aio(name, run_name=run_name)
+            assert found is not None
+            return found
+    raise AssertionError(f"the run has ended without asking {name}")
+
+
+def test_on_a_platform_answers_come_by_signal_and_the_next_attempt_knows_them(platform: PlatformUnderTest) -> None:
+    run = flyte.run(questions.asks)
+    amount = asked(run.name, "amount")
+    assert (amount.prompt, amount.expected_type, amount.phase) == ("How much?", int, ActionPhase.RUNNING)
+    with pytest.raises(TypeError, match="asks for a int"):
+        amount.signal("many")
+    amount.signal(12)
+    amount.signal(12)
+    with pytest.raises(flyte.errors.RuntimeUserError, match="has ended before"):
+        amount.signal(13)
+    approval = asked(run.name, "approval")
+    assert [waiting.name for waiting in flyte.remote.Condition.listall(run.name)] == ["approval"]
+    assert platform.flyte("signal", "condition", run.name, "approval", "yes").returncode == 0
+    run.wait()
+    assert run.outputs()[0] == [12, True]
+    assert flyte.remote.Condition.get("approval", run_name=run.name).done()  # type: ignore[union-attr]
+    assert approval.parent_name == "a0"
+
+
+def test_a_synchronous_task_asks_on_a_platform_as_well(platform: PlatformUnderTest) -> None:
+    run = flyte.run(questions.asks_synchronously)
+    asked(run.name, "word").signal("plenty")
+    run.wait()
+    assert run.outputs()[0] == "plenty ConditionAlreadyExistsError"
+
+
+def test_a_question_that_nobody_answers_on_a_platform_times_out(platform: PlatformUnderTest) -> None:
+    run = flyte.run(questions.nobody_answers)
+    run.wait()
+    assert run.outputs()[0] == "ConditionTimedoutError"
+
+
+def test_a_question_goes_with_the_run_that_asked(platform: PlatformUnderTest) -> None:
+    run = flyte.run(questions.asks)
+    amount = asked(run.name, "amount")
+    run.abort()
+    with pytest.raises(flyte.errors.RuntimeUserError, match="has ended before"):
+        amount.signal(3)
+    told = platform.flyte("signal", "condition", run.name, "another", "3")
+    assert told.returncode == 1
+    assert "has no condition another" in told.stderr
+
+
+def test_a_question_outlives_the_platform_that_kept_it(tmp_path: Path) -> None:
+    platform = PlatformUnderTest(tmp_path / "platform")
+    try:
+        platform.start()
+        flyte.init(endpoint=platform.endpoint, root_dir=PROGRAMS)
+        run = flyte.run(questions.asks)
+        amount = asked(run.name, "amount")
+        platform.kill()
+        platform.start()
+        amount.signal(12)
+        asked(run.name, "approval").signal(False)
+        run.wait()
+        assert run.outputs()[0] == [12, False]
+        platform.stop()
+        platform.assert_nothing_runs()
+    finally:
+        set_settings(None)
+        platform.destroy()
 
 
 def test_a_condition_belongs_to_a_task() -> None:

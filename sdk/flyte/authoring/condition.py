@@ -1,20 +1,24 @@
 """`flyte.new_condition`: a task waits until a person has answered.
 
-In a local run the person is asked on the console. A platform has no service that would keep a question while nothing
-runs; there a condition is refused at once, rather than held by a worker that nobody could answer.
+In a local run the person is asked on the console. On a platform the question is an action of its own, which no worker
+carries out: it waits in the store until somebody answers with `flyte signal condition` or `flyte.remote.Condition`.
 
 An answer is recorded like a traced call: an attempt after the one that got it does not ask again.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from flyte.authoring.context import current
+from flyte.authoring.interface import NativeInterface
+from flyte.authoring.task import TaskTemplate
 from flyte.authoring.trace import trace
 from flyte.spec.names import NameKind, check_name
 from flyte.spec.problems import InvalidSetting, InvalidSettingType
@@ -61,6 +65,23 @@ class AsksPeople(Protocol):
         Raises ConditionTimedoutError, ConditionFailedError.
         """
         ...
+
+
+class ConditionTask(TaskTemplate[[], Any, Any]):
+    """A question as what it is on a platform: a task that no worker carries out."""
+
+    def __init__(self, question: Question) -> None:
+        interface = NativeInterface({}, {"o0": question.data_type})
+        super().__init__(name=f"condition.{_identifier(question.name)}", interface=interface, task_type="condition")
+        self.question = question
+
+
+def _identifier(name: str) -> str:
+    """A name for a task that is different for different names of conditions."""
+    plain = re.sub(r"\W", "_", name)[:100]
+    if plain == name and not name[0].isdigit():
+        return name
+    return f"_{plain}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 class Condition(Generic[Answer]):
@@ -119,8 +140,7 @@ async def new_condition(
     - `timeout`: how long `wait` waits, in seconds or as a timedelta; None for ever.
 
     Raises NotInTaskContextError outside of a task, ConditionAlreadyExistsError for a name that the attempt has used
-    before, InvalidSetting or InvalidSettingType for a parameter that is not valid, and NonRecoverableError on a
-    platform.
+    before, and InvalidSetting or InvalidSettingType for a parameter that is not valid.
     """
     question = _question(name, prompt, prompt_type, data_type, description, timeout, webhook)
     return Condition(question, _asker_of(question))
@@ -191,17 +211,13 @@ def _seconds(timeout: timedelta | int | float | None) -> float | None:
 
 
 def _asker_of(question: Question) -> AsksPeople:
-    from flyte.errors import ConditionAlreadyExistsError, NonRecoverableError, NotInTaskContextError
+    from flyte.errors import ConditionAlreadyExistsError, ConditionFailedError, NotInTaskContextError
 
     context = current()
     if context is None:
         raise NotInTaskContextError(message="A condition belongs to an action: make it inside of a task.")
     if not isinstance(context.controller, AsksPeople):
-        raise NonRecoverableError(
-            f"Condition {question.name!r}: this platform cannot ask people. Conditions work in local runs "
-            "(`flyte run --local`); here, let a first run end with the question, and start a second with the answer.",
-            code="ConditionsNotSupported",
-        )
+        raise ConditionFailedError(f"Condition {question.name!r}: there is nobody to ask from here.")
     names = context.task_context.data.setdefault(_KEY, set())
     if question.name in names:
         raise ConditionAlreadyExistsError(f"The action has a condition {question.name!r} already. Choose another name.")

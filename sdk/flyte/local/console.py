@@ -7,21 +7,19 @@ timeout or of Ctrl-C: it is a wait for a file descriptor and not a blocking read
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import select
 import sys
 import threading
 import time
-import urllib.request
 from typing import Final
 
 from flyte.authoring.condition import Question, read_answer
+from flyte.authoring.condition_webhook import tell_webhook
 from flyte.errors import ConditionFailedError, ConditionTimedoutError
 
 _one_at_a_time: Final = asyncio.Lock()
 _HINTS: Final[dict[type, str]] = {bool: " [y/n]", int: " (a whole number)", float: " (a number)", str: ""}
-_WEBHOOK_TIMEOUT_S: Final = 10.0
 
 
 async def ask_on_console(question: Question) -> str:
@@ -32,7 +30,7 @@ async def ask_on_console(question: Question) -> str:
     """
     ends_at = None if question.timeout_s is None else time.monotonic() + question.timeout_s
     if question.webhook is not None:
-        await asyncio.to_thread(_tell, question)
+        await asyncio.to_thread(tell_webhook, question)
     try:
         async with asyncio.timeout(question.timeout_s), _one_at_a_time:
             return await _interruptible(question, ends_at)
@@ -102,21 +100,6 @@ def _line(*, given_up: int) -> str:
         if byte in (b"\n", b""):
             return content.decode(errors="replace").removesuffix("\r")
         content += byte
-
-
-def _tell(question: Question) -> None:
-    webhook = question.webhook
-    assert webhook is not None
-    payload = (
-        webhook.payload if webhook.payload is not None else {"condition": question.name, "prompt": question.prompt}
-    )
-    request = urllib.request.Request(
-        webhook.url, data=json.dumps(payload).encode(), headers={"Content-Type": "application/json"}, method="POST"
-    )
-    try:
-        urllib.request.urlopen(request, timeout=_WEBHOOK_TIMEOUT_S).close()
-    except OSError as error:
-        raise ConditionFailedError(f"The webhook {webhook.url} cannot be told of {question.name!r}: {error}") from None
 
 
 def _print(text: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from flyte.remote.action import Action, ActionDetails
+from flyte.remote.condition import Condition
 from flyte.remote.files import upload_dir, upload_file
 from flyte.remote.listing import TimeFilter
 from flyte.remote.project import Project
@@ -23,6 +24,7 @@ __all__ = [
     "ActionDetails",
     "ActionInputs",
     "ActionOutputs",
+    "Condition",
     "LazyEntity",
     "Project",
     "Run",
@@ -42,7 +44,6 @@ __all__ = [
 _ABSENT: Final = {
     "App": "This platform serves no apps.",
     "Artifact": "This platform keeps no artifacts: pass outputs on, or read them with Run.get(name).outputs().",
-    "Condition": "A paused action is signalled through flyte.new_condition's own platform calls.",
     "PartitionSchema": "This platform keeps no artifacts.",
     "Settings": "Settings of projects are kept with flyte.remote.Project; those of a process with flyte.init().",
     "auth_metadata": "Credentials are those of flyte.init(api_key=...) and cannot change from call to call.",

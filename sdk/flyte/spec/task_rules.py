@@ -35,6 +35,15 @@ MAX_PARAMETERS: Final = 1_000
 MAX_CACHE_VERSION_CHARACTERS: Final = 1_024
 """The longest cache version."""
 
+ANSWER_TYPES: Final = ("bool", "int", "float", "str")
+"""What a condition may ask for."""
+
+PROMPT_TYPES: Final = ("text", "markdown")
+"""How a condition's prompt may be written."""
+
+MAX_PROMPT_CHARACTERS: Final = 16 * 1024
+"""The longest prompt of a condition, and the longest description."""
+
 _DIGEST = re.compile(r"\A[0-9a-f]{64}\Z")
 _DOTTED = re.compile(r"\A[^\W\d]\w*(\.[^\W\d]\w*)*\Z")
 _ATTRIBUTE = re.compile(r"\A[^\W\d][\w<>]*(\.[\w<>]+)*\Z")
@@ -50,7 +59,10 @@ def refuse_invalid_task(spec: Any) -> None:
     """
     _check_names(spec)
     _check_interface(spec.interface)
-    _check_entrypoint(spec.entrypoint)
+    if spec.HasField("condition"):
+        _check_condition(spec)
+    else:
+        _check_entrypoint(spec.entrypoint)
     _check_image(spec.image)
     _check_resources(spec.resources)
     _check_environment_variables(spec)
@@ -109,6 +121,35 @@ def _check_entrypoint(entrypoint: Any) -> None:
             f"entrypoint {entrypoint.module!r}, {entrypoint.attribute!r} is no dotted module and attribute path.",
             field="entrypoint.module",
         )
+
+
+def _check_condition(spec: Any) -> None:
+    """Nothing carries a question out, so nothing may be asked for that only a worker could keep."""
+    condition = spec.condition
+    if condition.data_type not in ANSWER_TYPES:
+        raise InvalidSetting(
+            f"condition.data_type {condition.data_type!r} is none of {', '.join(ANSWER_TYPES)}.",
+            field="condition.data_type",
+        )
+    if condition.prompt_type not in PROMPT_TYPES:
+        raise InvalidSetting(
+            f"condition.prompt_type {condition.prompt_type!r} is none of {', '.join(PROMPT_TYPES)}.",
+            field="condition.prompt_type",
+        )
+    length = max(len(condition.prompt), len(condition.description))
+    if length > MAX_PROMPT_CHARACTERS:
+        raise InvalidSetting(
+            f"condition: the prompt or its description has {length} characters; the limit is {MAX_PROMPT_CHARACTERS}.",
+            field="condition.prompt",
+        )
+    if [output.name for output in spec.interface.outputs] != ["o0"] or spec.interface.inputs:
+        raise InvalidSetting('A condition has no inputs and one output, "o0".', field="interface")
+    without = ("entrypoint", "reuse", "pod_template")
+    unkept = [name for name in without if spec.HasField(name)]
+    unkept += [name for name in ("secrets", "env") if getattr(spec, name)]
+    unkept += [name for name, is_set in (("cache", spec.cache.enabled), ("retries", spec.retries.count)) if is_set]
+    if unkept:
+        raise InvalidSetting(f"A condition has no {', '.join(unkept)}: nothing carries it out.", field=unkept[0])
 
 
 def _check_image(image: Any) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import weakref
 from typing import Any, Final
 
+from flyte.authoring.condition import ConditionTask
 from flyte.authoring.task import TaskTemplate
 from flyte.spec.cache import VersionParameters
 from flyte.spec.check import CheckedSettings
@@ -17,6 +18,7 @@ from flyte.spec.problems import InvalidSetting
 from flyte.spec.resolve import Level
 from flyte.types.interface import interface_codec
 from flyte.wire import task_settings
+from flyte.wire.conditions import condition_to_proto
 from flyte.wire.entrypoints import locate, pickle_task
 from flyte.wire.images import image_to_proto
 from flyteapi.task.v1 import task_spec_pb2
@@ -50,7 +52,7 @@ def task_to_proto(
     known = _made.setdefault(task, {})
     spec = known.get(key)
     if spec is None:
-        spec = known[key] = _make(task, *key)
+        spec = known[key] = condition_to_proto(task) if isinstance(task, ConditionTask) else _make(task, *key)
     return spec
 
 

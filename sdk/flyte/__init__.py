@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from flyte.authoring.task import TaskTemplate
     from flyte.authoring.task_environment import TaskEnvironment
     from flyte.authoring.trace import trace
-    from flyte.client.deploy import build, build_images, deploy
+    from flyte.client.deploy import deploy
     from flyte.client.init import (
         current_domain,
         current_project,
@@ -113,8 +113,8 @@ _MODULE_OF: Final[dict[str, str]] = {
     "Trigger": "flyte.spec.triggers",
     "TriggerTime": "flyte.spec.triggers",
     "__version__": "flyte.spec.version",
-    "build": "flyte.client.deploy",
-    "build_images": "flyte.client.deploy",
+    "build": "flyte.images.build",
+    "build_images": "flyte.images.build",
     "ctx": "flyte.authoring.context",
     "current_domain": "flyte.client.init",
     "current_project": "flyte.client.init",

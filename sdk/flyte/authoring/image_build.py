@@ -53,6 +53,6 @@ class ImageBuildEngine:
         cls, image: Image, builder: str | None = None, dry_run: bool = False, force: bool = False, wait: bool = True
     ) -> ImageBuild:
         """Build an image, see `flyte.build`. Raises ImageBuildError for one that this SDK cannot build."""
-        from flyte.client.deploy import build
+        from flyte.images.build import build
 
         return await build.aio(image, dry_run=dry_run, force=force, wait=wait)

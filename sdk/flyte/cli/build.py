@@ -31,7 +31,7 @@ def build(
 ) -> None:
     """Build the images of the environments of FILE and of all that they depend on, or only of ENVIRONMENT."""
     from flyte.cli.user_folder import load_user_files
-    from flyte.client.deploy import build_images
+    from flyte.images.build import build_images
 
     root = root_options(ctx)
     root.choose_platform(root_dir=root_dir, images=image)

@@ -1,8 +1,4 @@
-"""`flyte.deploy`: keeps tasks on the platform under a version, to be run later by name. And `flyte.build`.
-
-A platform of this machine builds no container images: what an image asks for becomes a set of packages that the
-platform prepares when a task first needs it. `build` says so instead of pretending.
-"""
+"""`flyte.deploy`: keeps tasks on the platform under a version, to be run later by name."""
 
 from __future__ import annotations
 
@@ -10,7 +6,6 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from flyte.authoring.image_build import ImageBuild
 from flyte.authoring.registry import with_dependencies
 from flyte.client.bundle import CopyStyle, check_copy_style
 from flyte.client.init import require_settings
@@ -20,12 +15,11 @@ from flyte.spec.triggers import check_trigger
 from flyte.syncify import syncify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from flyte.authoring.environment import Environment
     from flyte.authoring.task import TaskTemplate
     from flyte.client.packaging import PackagedTasks
-    from flyte.spec.image import Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,45 +141,3 @@ async def _put_triggers(tasks: Iterable[TaskTemplate[Any, Any, Any]]) -> None:
                 raise DeploymentError(
                     f"Task {task.name} is deployed, but not its trigger {trigger.name!r}: {error}"
                 ) from error
-
-
-@syncify
-async def build(image: Image, dry_run: bool = False, force: bool = False, wait: bool = True) -> ImageBuild:
-    """Return the reference of an image that needs no build.
-
-    Raises ImageBuildError for one that does: building container images is left to your registry's tools. On the
-    platform of one machine images need no build; tasks get the packages that they name.
-    """
-    from flyte.errors import ImageBuildError
-
-    if getattr(image, "_layers", ()) or image.dockerfile is not None:
-        raise ImageBuildError(
-            f"Image {image.uri} has to be built, and this SDK builds no container images. On the platform of this "
-            f"machine (`flyte up`) that is not needed: its packages are installed when a task first needs them. "
-            f"For a cluster, build and push it, and name it with Image.from_base(uri)."
-        )
-    return ImageBuild(uri=image.uri)
-
-
-@syncify
-async def build_images(
-    *envs: Environment, copy_style: CopyStyle = "loaded_modules", seed_cache: Mapping[str, str] | None = None
-) -> dict[str, str]:
-    """Return the reference of the image of each environment and of all that they depend on, by environment.
-
-    `seed_cache` are references that are known already.
-
-    Raises ImageBuildError for an image that has to be built, see `build`.
-    """
-    from flyte.spec.image import Image
-
-    images: dict[str, str] = dict(seed_cache or {})
-    for environment in with_dependencies(envs):
-        if environment.name in images:
-            continue
-        image = environment.image
-        if isinstance(image, Image):
-            images[environment.name] = (await build.aio(image)).uri or ""
-        else:
-            images[environment.name] = image or "auto"
-    return images

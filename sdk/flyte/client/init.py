@@ -112,6 +112,7 @@ async def init(
       are local. `insecure=True` leaves TLS out, `ca_cert_file_path` names the authority, `api_key` says who calls.
     - `root_dir`: folder that code bundles are taken from.
     - `images`: URIs for the names that `Image.from_ref_name` uses.
+    - `image_builder`: what `flyte.build` builds with: "local" (docker or buildah, whichever works), or one of these.
     - `storage`: how the object store is reached from here.
     - `log_level` is that of the SDK, `user_log_level` that of `flyte.logger`.
     - The rest belongs to the peer SDK. What changes nothing here is accepted; what would be ignored although it asks
@@ -135,6 +136,7 @@ async def init(
             org=org or settings.org,
             root_dir=_folder(root_dir),
             images={**settings.images, **(images or {})},
+            image_builder=settings.image_builder if image_builder == "local" else image_builder,
         )
     )
 
@@ -170,6 +172,7 @@ async def init_from_config(
             org=org or settings.org,
             root_dir=_folder(root_dir),
             images={**settings.images, **dict(map(named_image, images or ()))},
+            image_builder=image_builder or settings.image_builder,
         )
     )
 
@@ -212,6 +215,7 @@ async def init_from_api_key(
         log_level=log_level,
         storage=storage,
         images=images,
+        image_builder=image_builder,
     )
 
 

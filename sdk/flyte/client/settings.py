@@ -38,6 +38,9 @@ class ClientSettings:
     images: Mapping[str, str] = field(default_factory=dict)
     """URIs of the images that tasks refer to by name."""
 
+    image_builder: str = "local"
+    """What builds images: "local" (docker or buildah, whichever works), or one of these by name."""
+
     rpc_timeout_s: float = RPC_TIMEOUT_S
 
 
@@ -54,6 +57,7 @@ def settings_from_config(
         domain=domain or config.task.domain or DEFAULT_DOMAIN,
         org=config.task.org,
         images=config.image.image_refs,
+        image_builder=config.image.builder or "local",
     )
 
 

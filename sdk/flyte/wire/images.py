@@ -42,7 +42,7 @@ def _python_packages(layer: layers.Layer) -> Iterator[str]:
     elif isinstance(layer, layers.Requirements):
         yield from _requirements(layer.file)
     elif isinstance(layer, layers.UvScript):
-        yield from _script_dependencies(layer.script)
+        yield from script_dependencies(layer.script)
     elif isinstance(layer, layers.UvProject | layers.PoetryProject):
         yield from _project_dependencies(layer.pyproject)
 
@@ -54,7 +54,7 @@ def _requirements(file: Path) -> Iterator[str]:
             yield requirement
 
 
-def _script_dependencies(script: Path) -> list[str]:
+def script_dependencies(script: Path) -> list[str]:
     """Return the dependencies of a script's header (PEP 723)."""
     import tomllib
 

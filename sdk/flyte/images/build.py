@@ -1,0 +1,90 @@
+"""`flyte.build` and `flyte.build_images`: container images for tasks that run in pods.
+
+A platform of one machine needs none of this: its processes are given the packages that an image names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flyte.authoring.image_build import ImageBuild
+from flyte.authoring.registry import with_dependencies
+from flyte.syncify import syncify
+
+if TYPE_CHECKING:
+    from flyte.authoring.environment import Environment
+    from flyte.images.recipe import CodeFiles
+    from flyte.spec.image import Image
+    from flyte.spec.image_layers import CopyStyle
+
+
+@syncify
+async def build(image: Image, dry_run: bool = False, force: bool = False, wait: bool = True) -> ImageBuild:
+    """Build an image with docker or buildah, whichever works here, and return its reference.
+
+    It is pushed if it names a registry, and not built again if it was built before. With `dry_run` only its reference
+    is worked out; `force` builds in any case. A build is always waited for, whatever `wait` says.
+
+    Raises ImageBuildError, with the end of what the tool said, and FileNotFoundError for a file that a step names.
+    """
+    if not dry_run:
+        await _build([image], force=force, copy_style="loaded_modules")
+    return ImageBuild(uri=image.uri)
+
+
+@syncify
+async def build_images(
+    *envs: Environment, copy_style: CopyStyle = "loaded_modules", seed_cache: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Build the images of environments and of all that they depend on; return their references by environment.
+
+    Each image is built once, two at a time. `seed_cache` are references that are known already.
+
+    Raises ImageBuildError and FileNotFoundError, see `build`.
+    """
+    from flyte.spec.image import Image
+
+    references: dict[str, str] = dict(seed_cache or {})
+    images: dict[str, Image] = {}
+    for environment in with_dependencies(envs):
+        image = environment.image
+        if environment.name in references:
+            continue
+        if isinstance(image, Image):
+            images[environment.name] = image
+        else:
+            references[environment.name] = image or "auto"
+    await _build(list(images.values()), force=False, copy_style=copy_style)
+    return references | {name: _reference_of(image) for name, image in images.items()}
+
+
+async def _build(images: Sequence[Image], *, force: bool, copy_style: CopyStyle) -> None:
+    from flyte.client.init import current_settings
+    from flyte.client.settings import ClientSettings
+    from flyte.images.engine import build_here
+
+    settings = current_settings() or ClientSettings()
+    wanted = [image for image in images if image.needs_build]
+    if wanted:
+        files = _code_files(settings.root_dir or Path.cwd())
+        await build_here(wanted, tool=settings.image_builder, force=force, code_files=files)
+
+
+def _reference_of(image: Image) -> str:
+    from flyte.wire.images import image_to_proto
+
+    return image_to_proto(image).uri
+
+
+def _code_files(root: Path) -> CodeFiles:
+    from flyte.client.bundle_files import loaded_module_files, tree_files
+
+    root = root.resolve()
+
+    def files(copy_style: CopyStyle) -> list[tuple[Path, str]]:
+        found = tree_files(root) if copy_style == "all" else loaded_module_files(root)
+        return [(path, path.relative_to(root).as_posix()) for path in found]
+
+    return files

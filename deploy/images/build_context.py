@@ -30,7 +30,7 @@ RUNNER: Final = Path(__file__).resolve().parent / "runner"
 
 SERVICES_ONLY: Final = frozenset(
     {
-        *("alembic", "cryptography", "grpcio-health-checking", "grpcio-reflection", "kubernetes"),
+        *("alembic", "cronsim", "cryptography", "grpcio-health-checking", "grpcio-reflection", "kubernetes"),
         *("prometheus-client", "pydantic", "pydantic-core", "pyjwt", "sqlalchemy", "structlog", "uvloop"),
     }
 )

@@ -121,6 +121,11 @@ class Admin:
         with closing(sqlite3.connect(self.folder / "admin.db")) as connection:
             return connection.execute(query).fetchall()
 
+    def write(self, statement: str, values: tuple[Any, ...]) -> None:
+        """Change the database behind the service's back, while it is closed."""
+        with closing(sqlite3.connect(self.folder / "admin.db")) as connection, connection:
+            connection.execute(statement, values)
+
     async def until(self, condition: Callable[[], bool], *, within_s: float = 5.0) -> None:
         """Let the loop turn until something that the service does in the background has happened."""
         deadline = time.monotonic() + within_s

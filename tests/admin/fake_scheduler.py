@@ -55,6 +55,7 @@ class FakeScheduler(SchedulerServiceServicer):
         self.accepting.set()
         self.accept_entered = asyncio.Event()
         self.cursors_seen: list[int] = []
+        self.signals: list[pb.SignalActionRequest] = []
         self._changes: list[pb.WatchRunPhasesResponse] = []
         self._changed = asyncio.Event()
 
@@ -131,6 +132,11 @@ class FakeScheduler(SchedulerServiceServicer):
 
     async def ExplainAction(self, request: pb.ExplainActionRequest, context: Any) -> pb.ExplainActionResponse:
         return pb.ExplainActionResponse(phase=self._held(request.action).phase, summary="waits for room")
+
+    async def SignalAction(self, request: pb.SignalActionRequest, context: Any) -> pb.SignalActionResponse:
+        self._held(request.action)
+        self.signals.append(request)
+        return pb.SignalActionResponse()
 
     def say(
         self, run: RunId, phase: phase_pb2.Phase.ValueType, *, at_s: int = 100, error: TaskError | None = None

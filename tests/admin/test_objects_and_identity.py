@@ -13,7 +13,7 @@ from tests.admin.conftest import Admin
 from tests.admin.refusals import refused
 
 from flyteapi.admin.v1 import data_service_pb2 as pb
-from flyteapi.admin.v1 import identity_service_pb2, trigger_service_pb2
+from flyteapi.admin.v1 import identity_service_pb2
 
 CONTENT = bytes(range(256)) * 10_000
 
@@ -128,8 +128,6 @@ async def test_what_this_build_does_not_have_is_refused_with_its_reason(admin: A
     for call, reason in (
         (admin.identity.CreateApiKey(identity_service_pb2.CreateApiKeyRequest(name="k")), "SINGLE_USER_PLATFORM"),
         (admin.identity.ListAuditEntries(identity_service_pb2.ListAuditEntriesRequest()), "SINGLE_USER_PLATFORM"),
-        (admin.triggers.PutTrigger(trigger_service_pb2.PutTriggerRequest()), "TRIGGERS_NOT_IN_THIS_BUILD"),
-        (admin.triggers.ListTriggers(trigger_service_pb2.ListTriggersRequest()), "TRIGGERS_NOT_IN_THIS_BUILD"),
     ):
         with refused(grpc.StatusCode.UNIMPLEMENTED) as refusal:
             await call

@@ -18,6 +18,7 @@ from flyteapi.common.v1.error_pb2 import TaskError
 from flyteapi.common.v1.identity_pb2 import ActionId
 from flyteapi.scheduler.v1.event_pb2 import Event
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
+from flyteapi.task.v1.value_pb2 import Value
 from flyteplane.foundation.errors import Unavailable
 
 
@@ -205,6 +206,8 @@ async def test_actions_are_the_schedulers_answers(admin: Admin) -> None:
     assert explained.explanation.summary == "waits for room"
     logs = [part async for part in admin.runs.StreamLogs(pb.StreamLogsRequest(action=root, attempt=2))]
     assert [(part.data, part.attempt) for part in logs] == [(b"first\n", 2), (b"second\n", 2)]
+    await admin.runs.SignalAction(pb.SignalActionRequest(action=root, answer=Value(bool=True)))
+    assert [(signal.action, signal.answer) for signal in admin.scheduler.signals] == [(root, Value(bool=True))]
 
 
 async def test_refusals_of_the_scheduler_pass_through_with_their_reason(admin: Admin) -> None:

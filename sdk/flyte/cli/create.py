@@ -9,6 +9,7 @@ import rich_click as click
 from flyte.cli.class_commands import create_resource_class
 from flyte.cli.options import assignments, local_option, root_options, scope_options, secret_options
 from flyte.cli.queue_commands import create_queue
+from flyte.cli.trigger_commands import create_trigger
 
 
 @click.group()
@@ -18,6 +19,7 @@ def create() -> None:
 
 create.add_command(create_queue)
 create.add_command(create_resource_class)
+create.add_command(create_trigger)
 
 
 @create.command("secret")

@@ -9,6 +9,7 @@ from flyte.cli.not_readable import NotReadable
 from flyte.cli.options import local_option, root_options, scope_options
 from flyte.cli.queue_commands import delete_queue
 from flyte.cli.texts import read_text
+from flyte.cli.trigger_commands import delete_trigger
 from flyte.syncify import syncify
 
 
@@ -19,6 +20,7 @@ def delete() -> None:
 
 delete.add_command(delete_queue)
 delete.add_command(delete_resource_class)
+delete.add_command(delete_trigger)
 
 
 @delete.command("secret")

@@ -15,12 +15,16 @@ COMMANDS = {
     "task": LazyCommand("flyte.cli.get_task:get_task", "List deployed tasks, or show one."),
     "project": LazyCommand("flyte.cli.get_project:get_project", "List projects, or show one."),
     "secret": LazyCommand("flyte.cli.get_secret:get_secret", "List secrets (never their values), or show one."),
+    "secret-keys": LazyCommand(
+        "flyte.cli.secret_keys:get_secret_keys", "List the keys that secrets are stored under (never the keys)."
+    ),
     "pool": LazyCommand("flyte.cli.get_pool:get_pool", "List pools of warm replicas, or show one."),
     "queue": LazyCommand("flyte.cli.get_queue:get_queue", "List queues with what runs and waits in them, or show one."),
     "resource-class": LazyCommand(
         "flyte.cli.get_resource_class:get_resource_class",
         "List resource classes with what they have in use, or show one.",
     ),
+    "trigger": LazyCommand("flyte.cli.trigger_commands:get_trigger", "List triggers of deployed tasks, or show one."),
     "cluster": LazyCommand("flyte.cli.get_cluster:get_cluster", "List the clusters where work is placed, or show one."),
     "config": LazyCommand("flyte.cli.get_config:get_config", "Show the configuration that holds here."),
     "cache": LazyCommand("flyte.cli.get_cache:get_cache", "List cached results."),

@@ -23,10 +23,13 @@ COMMANDS = {
     "create": LazyCommand(
         "flyte.cli.create:create", "Create a secret, project, queue, resource class or configuration file."
     ),
-    "update": LazyCommand("flyte.cli.update:update", "Update a secret, project, queue or resource class."),
+    "update": LazyCommand(
+        "flyte.cli.update:update", "Update a secret, the keys of secrets, a project, queue, pool or resource class."
+    ),
     "delete": LazyCommand("flyte.cli.delete:delete", "Delete a secret, queue, resource class or cached results."),
-    "drain": LazyCommand("flyte.cli.drain:drain", "Let a queue accept nothing more; what it has still runs."),
+    "drain": LazyCommand("flyte.cli.drain:drain", "Drain a queue or a pool: what it has still runs."),
     "activate": LazyCommand("flyte.cli.activate:activate", "Let a drained queue accept again."),
+    "signal": LazyCommand("flyte.cli.conditions:signal", "Answer what a task asks."),
     "whoami": LazyCommand("flyte.cli.whoami:whoami", "Show who the platform takes you for."),
 }
 

@@ -1,4 +1,4 @@
-"""`flyte update`: a new value for a secret, new words for a project, new limits for a queue or resource class."""
+"""`flyte update`: new values and keys of secrets, words for a project, bounds of a queue, pool or resource class."""
 
 from __future__ import annotations
 
@@ -7,21 +7,28 @@ from pathlib import Path
 import rich_click as click
 
 from flyte.cli.class_commands import update_resource_class
-from flyte.cli.options import assignments, root_options, secret_options
+from flyte.cli.options import assignments, local_option, root_options, secret_options
+from flyte.cli.pool_commands import update_pool
 from flyte.cli.queue_commands import update_queue
+from flyte.cli.secret_keys import update_secret_keys
+from flyte.cli.trigger_commands import update_trigger
 
 
 @click.group()
 def update() -> None:
-    """Update a secret, project, queue or resource class."""
+    """Update a secret, the keys of secrets, a project, queue, pool or resource class."""
 
 
 update.add_command(update_queue)
+update.add_command(update_secret_keys)
+update.add_command(update_pool)
 update.add_command(update_resource_class)
+update.add_command(update_trigger)
 
 
 @update.command("secret")
 @secret_options
+@local_option("Replace the value of a secret of runs without a platform.")
 @click.pass_context
 def update_secret(
     ctx: click.Context,
@@ -32,9 +39,16 @@ def update_secret(
     group: str,
     project: str | None,
     domain: str | None,
+    local: bool,
 ) -> None:
     """Store a new version of the secret NAME. Attempts that run keep what they were given."""
     from flyte.cli.secret_values import read_secret
+
+    if local:
+        from flyte.cli.local_secrets import update
+
+        click.echo(update(name, group, project, domain, read_secret(name, value=value, from_file=from_file)))
+        return
     from flyte.remote import Secret
 
     root_options(ctx).choose_platform()

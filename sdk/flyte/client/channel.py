@@ -47,8 +47,6 @@ _NOT_REPEATABLE = (
     ("flyteapi.admin.v1.ProjectService", "CreateProject"),
     ("flyteapi.scheduler.v1.QueueService", "PutQueue"),
     ("flyteapi.scheduler.v1.ResourceClassService", "PutResourceClass"),
-    ("flyteapi.secrets.v1.SecretsService", "CreateSecret"),
-    ("flyteapi.secrets.v1.SecretsService", "UpdateSecret"),
 )
 _RETRIES = {
     "maxAttempts": 4,

@@ -90,15 +90,20 @@ async def _start_deployed(
     if mode == "local":
         raise TypeError("A deployed task runs on the platform only: call flyte.init() and leave mode out.")
     from flyte.client.channel import connection
-    from flyte.client.submit import submit_deployed
+    from flyte.client.submit import fire, submit_deployed
     from flyte.remote.task import LazyEntity
+    from flyte.remote.trigger import TriggerDetails
 
+    if isinstance(task, TriggerDetails):
+        if args or kwargs or context != RunContext():
+            raise TypeError("A trigger is fired with its own inputs and settings: give it nothing.")
+        return await fire(connection(), task)
     details = await task.fetch.aio() if isinstance(task, LazyEntity) else task
     return await submit_deployed(connection(), details, args, kwargs, context=context)
 
 
 def _looks_deployed(task: Any) -> bool:
-    return type(task).__module__ == "flyte.remote.task"
+    return type(task).__module__ in ("flyte.remote.task", "flyte.remote.trigger")
 
 
 async def _rerun(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from flyte.client.channel import Connection
     from flyte.remote.run import Run
     from flyte.remote.task import TaskDetails
+    from flyte.remote.trigger import TriggerDetails
 
 VERSION_ANNOTATION = "flyte.org/version"
 
@@ -112,6 +113,15 @@ async def submit_deployed(
         settings=run_settings(context),
     )
     return Run((await platform.call(platform.runs.CreateRun, request)).run)
+
+
+async def fire(platform: Connection, trigger: TriggerDetails) -> Run:
+    """Start the run of a trigger now, with its own inputs and settings."""
+    from flyte.remote.run import Run
+    from flyteapi.admin.v1.trigger_service_pb2 import FireTriggerRequest
+
+    request = FireTriggerRequest(id=trigger.id, request_id=new_request_id())
+    return Run((await platform.call(platform.triggers.FireTrigger, request)).run)
 
 
 def run_settings(context: RunContext) -> RunSettings:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Literal
+from uuid import uuid4
 
 from flyte.client.channel import connection
 from flyte.remote.action import moment
 from flyte.remote.message_view import MessageView
+from flyte.remote.secret_access import SecretAccess
 from flyte.syncify import syncify
 from flyteapi.common.v1.identity_pb2 import Scope
 from flyteapi.secrets.v1 import secrets_service_pb2 as api
@@ -80,7 +82,11 @@ class Secret(MessageView):
         _refuse_type(type)
         _refuse_pool(cluster_pool)
         request = api.CreateSecretRequest(
-            key=name, group=group, scope=Scope(project=project, domain=domain), value=_bytes(value)
+            key=name,
+            group=group,
+            scope=Scope(project=project, domain=domain),
+            value=_bytes(value),
+            request_id=str(uuid4()),
         )
         platform = connection()
         return cls((await platform.call(platform.secrets.CreateSecret, request)).secret)
@@ -92,7 +98,11 @@ class Secret(MessageView):
     ) -> Secret:
         """Store a new version; attempts that run keep what they were given."""
         request = api.UpdateSecretRequest(
-            key=name, group=group, scope=Scope(project=project, domain=domain), value=_bytes(value)
+            key=name,
+            group=group,
+            scope=Scope(project=project, domain=domain),
+            value=_bytes(value),
+            request_id=str(uuid4()),
         )
         platform = connection()
         return cls((await platform.call(platform.secrets.UpdateSecret, request)).secret)
@@ -142,6 +152,34 @@ class Secret(MessageView):
         platform = connection()
         request = api.DeleteSecretRequest(key=name, group=group, scope=Scope(project=project, domain=domain))
         await platform.call(platform.secrets.DeleteSecret, request)
+
+    @syncify.iterator_class_method
+    @classmethod
+    async def accesses(
+        cls, name: str = "", *, group: str = "", project: str = "", domain: str = "", limit: int = 100
+    ) -> AsyncIterator[SecretAccess]:
+        """Yield who was given secrets and who was refused, the newest first; at most `limit`.
+
+        Args:
+            name: only of this key (and group); empty: of all, and requests that were refused before they were read.
+            project: only of runs and pools of this project.
+            domain: only of runs and pools of this domain.
+        """
+        platform, left = connection(), limit
+        request = api.ListAccessesRequest(
+            key=name,
+            group=group,
+            scope=Scope(project=project, domain=domain),
+            page_size=min(max(limit, 1), 1000),
+        )
+        while left > 0:
+            page = await platform.call(platform.secrets.ListAccesses, request)
+            for message in page.accesses[:left]:
+                yield SecretAccess(message)
+            left -= len(page.accesses)
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
 
 
 def _bytes(value: str | bytes) -> bytes:

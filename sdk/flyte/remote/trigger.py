@@ -66,6 +66,13 @@ class TriggerDetails(MessageView):
             return None
         return self.message.next_fire_at.ToDatetime(tzinfo=UTC)
 
+    @property
+    def last_fired_at(self) -> datetime | None:
+        """The planned time of the last run that it started, in UTC."""
+        if not self.message.HasField("last_fired_at"):
+            return None
+        return self.message.last_fired_at.ToDatetime(tzinfo=UTC)
+
     @syncify.class_method
     @classmethod
     async def get(cls, *, name: str, task_name: str) -> TriggerDetails:

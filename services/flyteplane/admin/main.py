@@ -5,9 +5,10 @@
     ...
     await admin.close()
 
-Opening does everything that can fail: it migrates the database and reads the outbox. From then on two things run in
-the background: deliveries of runs that the scheduler has not taken, and the mirror of phases. Both survive a
-scheduler that is away; a defect in one of them is told to `on_failure`, and the owner should then end the process.
+Opening does everything that can fail: it migrates the database and reads the outbox. From then on three things run in
+the background: deliveries of runs that the scheduler has not taken, the mirror of phases, and the firing of triggers.
+All survive a scheduler that is away; a defect in one of them is told to `on_failure`, and the owner should then end the
+process.
 """
 
 import getpass
@@ -35,6 +36,8 @@ from flyteplane.admin.application.projects import Projects
 from flyteplane.admin.application.read_runs import ReadRuns
 from flyteplane.admin.application.rerun_run import RerunRun
 from flyteplane.admin.application.tasks import Tasks
+from flyteplane.admin.application.trigger_firing import TriggerFiring
+from flyteplane.admin.application.triggers import Triggers
 from flyteplane.admin.clients.refusals import encode_refusal
 from flyteplane.admin.clients.scheduler import RemoteScheduler
 from flyteplane.admin.domain.page_token import KEY_BYTES, PageTokens
@@ -50,6 +53,7 @@ from flyteplane.admin.store.preparation import prepare
 from flyteplane.admin.store.projects import SqlProjectStore
 from flyteplane.admin.store.runs import SqlRunStore
 from flyteplane.admin.store.tasks import SqlTaskStore
+from flyteplane.admin.store.triggers import SqlTriggerStore
 from flyteplane.foundation.clock import SystemClock, TimerClock
 from flyteplane.foundation.ids import IdSource, SystemIds
 from flyteplane.foundation.tasks import BackgroundTasks, OnFailure
@@ -167,12 +171,39 @@ def local_caller() -> CallerOf:
     return lambda _: subject
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Core:
+    """What several servicers and the background work share."""
+
+    stub: "SchedulerServiceAsyncStub"
+    scheduler: RemoteScheduler
+    runs: SqlRunStore
+    tasks: SqlTaskStore
+    triggers: SqlTriggerStore
+    outbox: Outbox
+    tokens: PageTokens
+    admission: Admission
+    create: CreateRun
+    firing: TriggerFiring
+
+
 async def _wire(given: _Given) -> AdminService:
     """Connect the layers and begin the background work."""
+    core = await _core(given)
+    servicers = _servicers(given, core)
+    await core.outbox.start()
+    background = BackgroundTasks("admin", on_failure=given.on_failure)
+    mirror = PhaseMirror(runs=core.runs, scheduler=core.scheduler, clock=given.clock, ids=given.ids)
+    background.start(mirror.run(), name="phases")
+    background.start(core.firing.run(), name="triggers")
+    return AdminService(database=given.database, outbox=core.outbox, background=background, servicers=servicers)
+
+
+async def _core(given: _Given) -> _Core:
     now_us = int(given.clock.now() * 1e6)
     tokens = PageTokens(await prepare(given.database, now_us=now_us, fresh_key=secrets.token_bytes(KEY_BYTES)))
     stub = SchedulerServiceStub(given.scheduler_channel)
-    scheduler, runs = RemoteScheduler(stub), SqlRunStore(given.database)
+    scheduler, runs, tasks = RemoteScheduler(stub), SqlRunStore(given.database), SqlTaskStore(given.database)
     outbox = Outbox(
         runs=runs,
         scheduler=scheduler,
@@ -181,45 +212,54 @@ async def _wire(given: _Given) -> AdminService:
         encode_refusal=encode_refusal,
         on_failure=given.on_failure,
     )
-    servicers = _servicers(given, stub=stub, scheduler=scheduler, runs=runs, outbox=outbox, tokens=tokens)
-    await outbox.start()
-    background = BackgroundTasks("admin", on_failure=given.on_failure)
-    mirror = PhaseMirror(runs=runs, scheduler=scheduler, clock=given.clock, ids=given.ids)
-    background.start(mirror.run(), name="phases")
-    return AdminService(database=given.database, outbox=outbox, background=background, servicers=servicers)
-
-
-def _servicers(
-    given: _Given,
-    *,
-    stub: "SchedulerServiceAsyncStub",
-    scheduler: RemoteScheduler,
-    runs: SqlRunStore,
-    outbox: Outbox,
-    tokens: PageTokens,
-) -> _Servicers:
-    tasks, projects = SqlTaskStore(given.database), SqlProjectStore(given.database)
-    admission = Admission(tasks=tasks)
+    admission, triggers = Admission(tasks=tasks), SqlTriggerStore(given.database)
     create = CreateRun(runs=runs, outbox=outbox, clock=given.clock, ids=given.ids)
-    reads = ReadRuns(runs=runs, tasks=tasks, scheduler=scheduler, outbox=outbox, tokens=tokens)
+    return _Core(
+        stub=stub,
+        scheduler=scheduler,
+        runs=runs,
+        tasks=tasks,
+        triggers=triggers,
+        outbox=outbox,
+        tokens=tokens,
+        admission=admission,
+        create=create,
+        firing=TriggerFiring(store=triggers, admission=admission, create=create, clock=given.clock),
+    )
+
+
+def _servicers(given: _Given, core: _Core) -> _Servicers:
+    projects, admission, create = SqlProjectStore(given.database), core.admission, core.create
+    reads = ReadRuns(runs=core.runs, tasks=core.tasks, scheduler=core.scheduler, outbox=core.outbox, tokens=core.tokens)
     run_use_cases = RunUseCases(
         admission=admission,
         create=create,
         reads=reads,
-        abort=AbortRun(runs=runs, outbox=outbox, scheduler=scheduler),
-        rerun=RerunRun(reads=reads, scheduler=scheduler, admission=admission, create=create),
+        abort=AbortRun(runs=core.runs, outbox=core.outbox, scheduler=core.scheduler),
+        rerun=RerunRun(reads=reads, scheduler=core.scheduler, admission=admission, create=create),
     )
-    task_use_cases = Tasks(store=tasks, objects=given.objects, admission=admission, tokens=tokens, clock=given.clock)
+    task_use_cases = Tasks(
+        store=core.tasks, objects=given.objects, admission=admission, tokens=core.tokens, clock=given.clock
+    )
     object_use_cases = Objects(
         store=given.objects, addresses=_addresses(given.objects), projects=projects, scratch=given.scratch
     )
+    trigger_use_cases = Triggers(
+        store=core.triggers,
+        tasks=core.tasks,
+        admission=admission,
+        create=create,
+        clock=given.clock,
+        ids=given.ids,
+        changed=core.firing.wake,
+    )
     return _Servicers(
-        runs=RunServicer(runs=run_use_cases, scheduler=stub, caller_of=given.caller_of),
+        runs=RunServicer(runs=run_use_cases, scheduler=core.stub, caller_of=given.caller_of),
         tasks=TaskServicer(tasks=task_use_cases, caller_of=given.caller_of),
         projects=ProjectServicer(projects=Projects(store=projects, clock=given.clock)),
         data=DataServicer(objects=object_use_cases),
         identity=IdentityServicer(platform=given.platform, caller_of=given.caller_of),
-        triggers=TriggerServicer(),
+        triggers=TriggerServicer(trigger_use_cases),
     )
 
 

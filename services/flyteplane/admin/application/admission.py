@@ -9,9 +9,10 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from flyte.spec.digests import inputs_digest
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
-from flyteapi.task.v1.value_pb2 import Payload
+from flyteapi.task.v1.value_pb2 import NamedValues, Payload
 from flyteplane.admin.application.input_rules import check_inputs
 from flyteplane.admin.application.ports import TaskStore
 from flyteplane.admin.application.setting_rules import (
@@ -55,6 +56,7 @@ class AskedRun:
     inputs_digest: bytes = b""
     settings: RunSettings = field(default_factory=RunSettings)
     source: RunKey | None = None
+    trigger: str = ""
 
 
 class Admission:
@@ -80,11 +82,12 @@ class Admission:
             request_id=asked.request_id,
             task=choice,
             inputs=asked.inputs.SerializeToString(deterministic=True),
-            inputs_digest=asked.inputs_digest,
+            inputs_digest=asked.inputs_digest or _inputs_digest(asked.inputs, spec),
             settings=asked.settings.SerializeToString(deterministic=True),
             labels=dict(asked.settings.labels),
             created_by=asked.created_by,
             source=asked.source,
+            trigger=asked.trigger,
         )
 
     def sound_task(self, spec: TaskSpec) -> TaskChoice:
@@ -112,6 +115,13 @@ class Admission:
         if found is None:
             raise unknown_task(task)
         return _deployed_choice(found, newest=not task.version), TaskSpec.FromString(found.spec)
+
+
+def _inputs_digest(inputs: Payload, spec: TaskSpec) -> bytes:
+    """The digest of inputs that came without one, where a cache will ask for it."""
+    if not spec.cache.enabled or inputs.WhichOneof("place") == "reference":
+        return b""
+    return inputs_digest(NamedValues.FromString(inputs.inline), spec.cache.ignored_inputs)
 
 
 def unknown_task(task: TaskVersionName) -> NotFound:

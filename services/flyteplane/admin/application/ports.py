@@ -13,6 +13,7 @@ from flyteapi.task.v1.value_pb2 import Payload
 from flyteplane.admin.domain.project import Project, ProjectChange
 from flyteplane.admin.domain.run import NewRun, RunFilter, RunKey, RunPhase, RunProgress, RunRecord, Submission
 from flyteplane.admin.domain.task_version import DeployedTask, TaskToDeploy
+from flyteplane.admin.domain.trigger import StoredTrigger, TriggerKey, TriggerState
 from flyteplane.foundation.errors import PlatformError
 
 EncodeRefusal: TypeAlias = Callable[[PlatformError], bytes]
@@ -121,6 +122,34 @@ class TaskStore(Protocol):
 
     async def spec(self, digest: bytes) -> bytes | None:
         """A serialised `TaskSpec` that a run or a version refers to."""
+
+
+class TriggerStore(Protocol):
+    """Triggers, each with what is noted of its firing."""
+
+    async def put(
+        self, key: TriggerKey, *, content: bytes, state: TriggerState, revision: int | None
+    ) -> StoredTrigger | None:
+        """Store a trigger if it still has this revision; None: if there is none. Returns None, and changes nothing, if
+        somebody was faster.
+
+        Raises NotFound, FailedPrecondition: the project or domain does not exist or is archived.
+        """
+
+    async def get(self, key: TriggerKey) -> StoredTrigger | None:
+        """A trigger, or None."""
+
+    async def list(self, *, project: str, domain: str, task_name: str) -> Sequence[StoredTrigger]:
+        """Triggers by task and name; an empty `task_name` stands for all."""
+
+    async def delete(self, key: TriggerKey) -> bool:
+        """Remove a trigger; returns whether there was one."""
+
+    async def due(self, *, now_us: int, limit: int) -> Sequence[StoredTrigger]:
+        """Triggers that have something to do by now, the one that waits longest first."""
+
+    async def next_wake(self) -> int | None:
+        """When the next trigger has something to do; None if none ever will."""
 
 
 class ProjectStore(Protocol):

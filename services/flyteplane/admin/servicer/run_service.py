@@ -148,6 +148,12 @@ class RunServicer(RunServiceServicer):
         )
         return pb.ExplainActionResponse(explanation=found)
 
+    async def SignalAction(self, request: pb.SignalActionRequest, context: Context) -> pb.SignalActionResponse:
+        await self._scheduler.SignalAction(
+            scheduler_pb.SignalActionRequest(action=request.action, answer=request.answer), timeout=_LOOK_TIMEOUT_S
+        )
+        return pb.SignalActionResponse()
+
 
 def _asked_task(request: pb.CreateRunRequest) -> AskedTask | None:
     kind = request.WhichOneof("task")

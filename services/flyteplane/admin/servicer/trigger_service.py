@@ -1,37 +1,53 @@
-"""TriggerService: this build keeps no triggers, and says so instead of accepting what would never fire."""
-
-from typing import NoReturn
+"""TriggerService: schedules of deployed tasks."""
 
 from flyteapi.admin.v1 import trigger_service_pb2 as pb
 from flyteapi.admin.v1.trigger_service_pb2_grpc import TriggerServiceServicer
+from flyteplane.admin.application.triggers import Triggers
+from flyteplane.admin.domain.trigger import StoredTrigger, TriggerKey
 from flyteplane.admin.servicer.context import Context
-from flyteplane.foundation.errors import Unimplemented
+from flyteplane.admin.servicer.run_messages import run_message, timestamp
 
 
 class TriggerServicer(TriggerServiceServicer):
-    """See `trigger_service.proto`. Every rpc is refused."""
+    """See `trigger_service.proto`."""
+
+    def __init__(self, triggers: Triggers) -> None:
+        self._triggers = triggers
 
     async def PutTrigger(self, request: pb.PutTriggerRequest, context: Context) -> pb.PutTriggerResponse:
-        _refuse()
+        return pb.PutTriggerResponse(trigger=_message(await self._triggers.put(request.trigger)))
 
     async def GetTrigger(self, request: pb.GetTriggerRequest, context: Context) -> pb.GetTriggerResponse:
-        _refuse()
+        return pb.GetTriggerResponse(trigger=_message(await self._triggers.get(_key(request.id))))
 
     async def ListTriggers(self, request: pb.ListTriggersRequest, context: Context) -> pb.ListTriggersResponse:
-        _refuse()
+        found = await self._triggers.list(project=request.project, domain=request.domain, task_name=request.task_name)
+        return pb.ListTriggersResponse(triggers=[_message(trigger) for trigger in found])
 
     async def SetTriggerActive(
         self, request: pb.SetTriggerActiveRequest, context: Context
     ) -> pb.SetTriggerActiveResponse:
-        _refuse()
+        stored = await self._triggers.set_active(_key(request.id), request.active)
+        return pb.SetTriggerActiveResponse(trigger=_message(stored))
 
     async def DeleteTrigger(self, request: pb.DeleteTriggerRequest, context: Context) -> pb.DeleteTriggerResponse:
-        _refuse()
+        await self._triggers.delete(_key(request.id))
+        return pb.DeleteTriggerResponse()
+
+    async def FireTrigger(self, request: pb.FireTriggerRequest, context: Context) -> pb.FireTriggerResponse:
+        stored = await self._triggers.fire(_key(request.id), request_id=request.request_id)
+        return pb.FireTriggerResponse(run=run_message(stored.record))
 
 
-def _refuse() -> NoReturn:
-    raise Unimplemented(
-        "this build does not fire triggers",
-        reason="TRIGGERS_NOT_IN_THIS_BUILD",
-        mend="Submit the runs yourself, for example `flyte run` from cron.",
+def _key(named: pb.TriggerId) -> TriggerKey:
+    return TriggerKey(named.project, named.domain, named.task_name, named.name)
+
+
+def _message(stored: StoredTrigger) -> pb.Trigger:
+    state, message = stored.state, pb.Trigger.FromString(stored.content)
+    message.active = state.active
+    message.last_error = state.last_error
+    message.MergeFrom(
+        pb.Trigger(next_fire_at=timestamp(state.wake_at_us), last_fired_at=timestamp(state.last_fired_us))
     )
+    return message

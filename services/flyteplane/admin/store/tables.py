@@ -120,3 +120,21 @@ platform_keys: Final = Table(
     Column("name", Text, primary_key=True),
     Column("value", LargeBinary, nullable=False),
 )
+
+triggers: Final = Table(
+    "triggers",
+    metadata,
+    Column("project", Text, primary_key=True),
+    Column("domain", Text, primary_key=True),
+    Column("task_name", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("anchor_us", BigInteger, nullable=False),
+    Column("fired_until_us", BigInteger, nullable=False),
+    Column("wake_at_us", BigInteger),  # null: nothing to do
+    Column("last_fired_us", BigInteger),
+    Column("last_error", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Index("triggers_wake", "wake_at_us"),
+)

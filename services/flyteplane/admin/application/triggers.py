@@ -1,0 +1,188 @@
+"""Administration of triggers: each change is one conditional write, so that two people, or a person and the firing,
+never undo each other's work."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from flyteapi.admin.v1.trigger_service_pb2 import Trigger
+from flyteapi.task.v1.task_spec_pb2 import TaskSpec
+from flyteplane.admin.application.admission import Admission, TaskVersionName, unknown_task
+from flyteplane.admin.application.create_run import CreateRun
+from flyteplane.admin.application.input_rules import check_inputs
+from flyteplane.admin.application.ports import StoredRun, TaskStore, TriggerStore
+from flyteplane.admin.application.setting_rules import check_place, check_request_id, check_settings
+from flyteplane.admin.application.trigger_rules import (
+    asked_run,
+    check_time_input,
+    check_trigger,
+    inputs_at,
+    key_of,
+    schedule_of,
+)
+from flyteplane.admin.domain.trigger import StoredTrigger, TriggerKey, TriggerState
+from flyteplane.foundation.clock import Clock
+from flyteplane.foundation.errors import Aborted, NotFound
+from flyteplane.foundation.ids import IdSource
+
+_TRIES: Final = 10
+
+
+class Triggers:
+    """The use cases. One instance serves all calls.
+
+    Args:
+        changed: called when a trigger may have something to do at another time than before.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: TriggerStore,
+        tasks: TaskStore,
+        admission: Admission,
+        create: CreateRun,
+        clock: Clock,
+        ids: IdSource,
+        changed: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._tasks = tasks
+        self._admission = admission
+        self._create = create
+        self._clock = clock
+        self._ids = ids
+        self._changed = changed
+
+    async def put(self, trigger: Trigger) -> StoredTrigger:
+        """Store a trigger, in place of one of the same name. The same again changes nothing, not even its next time.
+
+        Raises InvalidArgument, and NotFound for its task, project or domain.
+        """
+        key = key_of(trigger)
+        check_place(key.project, domain=key.domain, field="id")
+        check_trigger(trigger)
+        check_settings(trigger.settings)
+        await self._check_task(trigger)
+        content = _content(trigger)
+        return await self._change(key, lambda known: self._replaced(known, trigger, content), content=content)
+
+    async def get(self, key: TriggerKey) -> StoredTrigger:
+        """A trigger. Raises NotFound."""
+        found = await self._store.get(key)
+        if found is None:
+            raise _unknown(key)
+        return found
+
+    async def list(self, *, project: str, domain: str, task_name: str) -> Sequence[StoredTrigger]:
+        """Triggers by task and name."""
+        return await self._store.list(project=project, domain=domain, task_name=task_name)
+
+    async def set_active(self, key: TriggerKey, active: bool) -> StoredTrigger:
+        """Switch a trigger on or off. One that is switched on begins anew: nothing is caught up. Raises NotFound."""
+
+        def switched(known: StoredTrigger | None) -> TriggerState | None:
+            if known is None:
+                raise _unknown(key)
+            if known.state.active is active:
+                return None
+            return self._fresh(Trigger.FromString(known.content), active=active, before=known.state)
+
+        return await self._change(key, switched, content=None)
+
+    async def delete(self, key: TriggerKey) -> None:
+        """Remove a trigger. Raises NotFound."""
+        if not await self._store.delete(key):
+            raise _unknown(key)
+
+    async def fire(self, key: TriggerKey, *, request_id: str) -> StoredRun:
+        """Start the trigger's run now. Raises NotFound and what `CreateRun` raises."""
+        check_request_id(request_id)
+        trigger = Trigger.FromString((await self.get(key)).content)
+        now_us = self._now_us()
+        asked = asked_run(trigger, time_us=now_us, request_id=request_id or self._ids.run_name())
+        return await self._create(await self._admission.draft(asked))
+
+    async def _check_task(self, trigger: Trigger) -> None:
+        named = trigger.id
+        wanted = TaskVersionName(
+            project=named.project, domain=named.domain, name=named.task_name, version=trigger.task_version
+        )
+        found = await self._tasks.get(
+            project=wanted.project, domain=wanted.domain, name=wanted.name, version=wanted.version
+        )
+        if found is None:
+            raise unknown_task(wanted)
+        spec = TaskSpec.FromString(found.spec)
+        check_time_input(trigger, spec)
+        check_inputs(inputs_at(trigger, self._now_us()), spec=spec, digest=b"")
+
+    def _replaced(self, known: StoredTrigger | None, trigger: Trigger, content: bytes) -> TriggerState | None:
+        if known is not None and known.content == content:
+            return None
+        if known is None:
+            return self._fresh(trigger, active=trigger.active, before=None)
+        before = Trigger.FromString(known.content)
+        if _same_schedule(before, trigger) and known.state.active == trigger.active:
+            return replace(known.state, last_error="")
+        return self._fresh(trigger, active=trigger.active, before=known.state)
+
+    def _fresh(self, trigger: Trigger, *, active: bool, before: TriggerState | None) -> TriggerState:
+        now_us = self._now_us()
+        schedule = schedule_of(trigger, anchor_us=now_us) if active else None
+        return TriggerState(
+            active=active,
+            anchor_us=now_us,
+            fired_until_us=now_us,
+            wake_at_us=schedule.after(now_us) if schedule is not None else None,
+            last_fired_us=before.last_fired_us if before is not None else None,
+        )
+
+    async def _change(
+        self,
+        key: TriggerKey,
+        decide: Callable[[StoredTrigger | None], TriggerState | None],
+        *,
+        content: bytes | None,
+    ) -> StoredTrigger:
+        """Write what `decide` makes of the stored trigger; None changes nothing. Without `content` it stays."""
+        for _ in range(_TRIES):
+            known = await self._store.get(key)
+            state = decide(known)
+            if state is None and known is not None:
+                return known
+            if state is not None:
+                wanted = content if content is not None else known.content if known is not None else b""
+                stored = await self._store.put(
+                    key, content=wanted, state=state, revision=known.revision if known is not None else None
+                )
+                if stored is not None:
+                    self._changed()
+                    return stored
+        raise Aborted(f"trigger {key} is changed by others all the time", reason="TRIGGER_CONTENDED")
+
+    def _now_us(self) -> int:
+        return int(self._clock.now() * 1e6)
+
+
+def _content(trigger: Trigger) -> bytes:
+    kept = Trigger()
+    kept.CopyFrom(trigger)
+    for name in ("next_fire_at", "last_fired_at", "last_error"):
+        kept.ClearField(name)
+    return kept.SerializeToString(deterministic=True)
+
+
+def _same_schedule(one: Trigger, other: Trigger) -> bool:
+    return one.WhichOneof("schedule") == other.WhichOneof("schedule") and (
+        one.cron == other.cron and one.fixed_rate == other.fixed_rate
+    )
+
+
+def _unknown(key: TriggerKey) -> NotFound:
+    return NotFound(
+        f"the task {key.task_name} has no trigger {key.name!r}",
+        reason="TRIGGER_NOT_FOUND",
+        field="id",
+        mend="`flyte get trigger` lists what there is.",
+    )

@@ -1,0 +1,85 @@
+"""Triggers in the database."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
+
+from flyteplane.admin.domain.trigger import StoredTrigger, TriggerKey, TriggerState
+from flyteplane.admin.store.projects import refusal_of_place
+from flyteplane.admin.store.tables import triggers
+from flyteplane.foundation.errors import PlatformError
+from flyteplane.records import Database
+
+
+class SqlTriggerStore:
+    """See `ports.TriggerStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def put(
+        self, key: TriggerKey, *, content: bytes, state: TriggerState, revision: int | None
+    ) -> StoredTrigger | None:
+        def work(connection: Connection) -> StoredTrigger | PlatformError | None:
+            return _put(connection, key, content=content, state=state, revision=revision)
+
+        outcome = await self._database.write(work)
+        if isinstance(outcome, PlatformError):
+            raise outcome
+        return outcome
+
+    async def get(self, key: TriggerKey) -> StoredTrigger | None:
+        query = select(triggers).where(_is(key))
+        row = await self._database.read(lambda connection: connection.execute(query).first())
+        return _stored(row) if row is not None else None
+
+    async def list(self, *, project: str, domain: str, task_name: str) -> Sequence[StoredTrigger]:
+        query = select(triggers).where(and_(triggers.c.project == project, triggers.c.domain == domain))
+        if task_name:
+            query = query.where(triggers.c.task_name == task_name)
+        query = query.order_by(triggers.c.task_name, triggers.c.name)
+        return await self._database.read(lambda connection: [_stored(row) for row in connection.execute(query)])
+
+    async def delete(self, key: TriggerKey) -> bool:
+        statement = delete(triggers).where(_is(key))
+        return await self._database.write(lambda connection: connection.execute(statement).rowcount > 0)
+
+    async def due(self, *, now_us: int, limit: int) -> Sequence[StoredTrigger]:
+        query = select(triggers).where(triggers.c.wake_at_us <= now_us).order_by(triggers.c.wake_at_us).limit(limit)
+        return await self._database.read(lambda connection: [_stored(row) for row in connection.execute(query)])
+
+    async def next_wake(self) -> int | None:
+        query = select(func.min(triggers.c.wake_at_us))
+        return await self._database.read(lambda connection: connection.execute(query).scalar())
+
+
+def _put(
+    connection: Connection, key: TriggerKey, *, content: bytes, state: TriggerState, revision: int | None
+) -> StoredTrigger | PlatformError | None:
+    known = connection.execute(select(triggers.c.revision).where(_is(key))).scalar()
+    if known != revision:
+        return None
+    values = {"content": content, "revision": (known or 0) + 1, **asdict(state)}
+    if known is not None:
+        connection.execute(update(triggers).where(_is(key)).values(**values))
+    else:
+        refusal = refusal_of_place(connection, key.project, domain=key.domain, field="id")
+        if refusal is not None:
+            return refusal
+        connection.execute(insert(triggers).values(**asdict(key), **values))
+    return StoredTrigger(key=key, content=content, state=state, revision=values["revision"])
+
+
+def _is(key: TriggerKey) -> Any:
+    return and_(*(triggers.c[name] == value for name, value in asdict(key).items()))
+
+
+def _stored(row: Row[Any]) -> StoredTrigger:
+    return StoredTrigger(
+        key=TriggerKey(row.project, row.domain, row.task_name, row.name),
+        content=row.content,
+        state=TriggerState(**{name: getattr(row, name) for name in TriggerState.__dataclass_fields__}),
+        revision=row.revision,
+    )

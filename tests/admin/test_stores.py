@@ -15,9 +15,11 @@ from flyteplane.admin.application.ports import PhaseBatch, PhaseChange
 from flyteplane.admin.domain.project import Project
 from flyteplane.admin.domain.run import NewRun, RunDraft, RunFilter, RunKey, RunPhase, RunProgress, TaskChoice
 from flyteplane.admin.domain.run_identity import draft_digest
+from flyteplane.admin.domain.trigger import TriggerKey, TriggerState
 from flyteplane.admin.store import migrations
 from flyteplane.admin.store.projects import SqlProjectStore
 from flyteplane.admin.store.runs import SqlRunStore
+from flyteplane.admin.store.triggers import SqlTriggerStore
 from flyteplane.foundation.errors import AlreadyExists, FailedPrecondition, NotFound
 from flyteplane.records import Database, migrate, open_database
 from flyteplane.records.migrate import run_revisions
@@ -141,6 +143,39 @@ async def test_an_empty_filter_finds_everything_and_positions_are_exclusive(data
     assert [run.key.name for run in found] == ["r2", "r1", "r0"]
     rest = await runs.list(RunFilter(), before=found[0].sequence, limit=1)
     assert [run.key.name for run in rest] == ["r1"]
+
+
+def state(wake_at_us: int | None = None) -> TriggerState:
+    return TriggerState(active=True, anchor_us=1, fired_until_us=1, wake_at_us=wake_at_us)
+
+
+async def test_a_trigger_is_changed_only_by_whoever_has_seen_it_last(database: Database) -> None:
+    triggers, key = SqlTriggerStore(database), TriggerKey("p", "d", "e.f", "t")
+    first = await triggers.put(key, content=b"one", state=state(), revision=None)
+    assert first is not None
+    assert await triggers.put(key, content=b"two", state=state(), revision=None) is None
+    second = await triggers.put(key, content=b"two", state=state(7), revision=first.revision)
+    assert second is not None
+    assert await triggers.put(key, content=b"three", state=state(), revision=first.revision) is None
+    assert await triggers.get(key) == second
+    assert await triggers.delete(key)
+    assert not await triggers.delete(key)
+    assert await triggers.put(key, content=b"three", state=state(), revision=second.revision) is None
+    with pytest.raises(NotFound):
+        await triggers.put(TriggerKey("nobody", "d", "e.f", "t"), content=b"", state=state(), revision=None)
+
+
+async def test_triggers_that_are_due_come_in_the_order_of_their_time(database: Database) -> None:
+    triggers = SqlTriggerStore(database)
+    assert await triggers.next_wake() is None
+    for name, wake_at_us in (("late", 9), ("soon", 3), ("sooner", 2), ("never", None)):
+        await triggers.put(TriggerKey("p", "d", "e.f", name), content=b"", state=state(wake_at_us), revision=None)
+    assert [due.key.name for due in await triggers.due(now_us=3, limit=9)] == ["sooner", "soon"]
+    assert [due.key.name for due in await triggers.due(now_us=99, limit=1)] == ["sooner"]
+    assert await triggers.next_wake() == 2
+    listed = await triggers.list(project="p", domain="d", task_name="")
+    assert [trigger.key.name for trigger in listed] == ["late", "never", "soon", "sooner"]
+    assert not await triggers.list(project="p", domain="d", task_name="e.other")
 
 
 async def test_the_revisions_make_the_same_schema_as_a_fresh_database(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from flyte.remote import Condition
 
 
-@click.command()
+@click.command("condition")
 @click.argument("run_name", metavar="RUN")
 @click.argument("action_name", metavar="ACTION", required=False)
 @scope_options

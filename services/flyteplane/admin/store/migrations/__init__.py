@@ -2,6 +2,6 @@
 
 from flyteplane.admin.store import tables
 
-HEAD = "0001"
+HEAD = "0002"
 VERSION_TABLE = "admin_version"
 SCHEMA = tables.metadata

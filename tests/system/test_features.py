@@ -265,3 +265,23 @@ def test_labels_and_the_task_of_a_run_are_found_again() -> None:
     assert found.task_name == "features.double"
     assert found.inputs() == {"n": 4}
     assert found.outputs()[0] == 8
+
+
+class TestReports:
+    def test_the_report_of_each_attempt_is_kept(self, shared: PlatformUnderTest, tmp_path: Path) -> None:
+        run = flyte.run(features.writes_a_report, True)
+        run.wait()
+        assert "<b>attempt 1</b>" in run.get_report()
+        assert "<b>attempt 0</b>" in run.get_report(attempt=1)
+        assert "attempt 1" not in run.get_report(attempt=1)
+        page = tmp_path / "report.html"
+        assert shared.flyte("get", "report", run.name, "--output", str(page)).returncode == 0
+        assert page.read_text() == run.get_report()
+
+    def test_a_run_without_a_report_says_so(self, shared: PlatformUnderTest) -> None:
+        run = flyte.run(features.named, 5)
+        run.wait()
+        with pytest.raises(flyte.errors.RuntimeUserError, match=r"has no report\. Its task has none"):
+            run.get_report()
+        with pytest.raises(flyte.errors.RuntimeUserError, match="has no attempt 7"):
+            run.get_report(attempt=7)

@@ -12,6 +12,7 @@ COMMANDS = {
     "io": LazyCommand("flyte.cli.get_action:get_io", "Print inputs and outputs of a run or action."),
     "logs": LazyCommand("flyte.cli.get_logs:get_logs", "Print what a run or action wrote."),
     "condition": LazyCommand("flyte.cli.conditions:get_condition", "List what a run waits to have answered."),
+    "report": LazyCommand("flyte.cli.get_report:get_report", "Print the HTML report of a run or action."),
     "task": LazyCommand("flyte.cli.get_task:get_task", "List deployed tasks, or show one."),
     "project": LazyCommand("flyte.cli.get_project:get_project", "List projects, or show one."),
     "secret": LazyCommand("flyte.cli.get_secret:get_secret", "List secrets (never their values), or show one."),

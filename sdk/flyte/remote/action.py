@@ -155,6 +155,18 @@ class Action(ActionView):
         return await ActionDetails.fetch(connection(), self._state.id)
 
     @syncify.method
+    async def get_report(self, attempt: int | None = None) -> str:
+        """Return the HTML report of an attempt, counted from 1, as it was last flushed; by default of the latest.
+
+        Raises RuntimeUserError with code ReportNotFound if there is none.
+        """
+        from flyte.remote.reports import fetch_report
+
+        platform = connection()
+        details = await ActionDetails.fetch(platform, self._state.id)
+        return await fetch_report(platform, details, attempt=attempt)
+
+    @syncify.method
     async def abort(self, reason: str = "Manually aborted from the SDK.") -> None:
         """Abort the action with everything below it. One that has ended stays as it ended."""
         platform = connection()

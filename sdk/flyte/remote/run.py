@@ -299,6 +299,15 @@ class Run(MessageView):
         found = await first_failed_action(platform, self._message.id)
         return None if found is None else await ActionDetails.fetch(platform, found.id)
 
+    @syncify.method
+    async def get_report(self, attempt: int | None = None) -> str:
+        """Return the HTML report of the root's attempt, see `Action.get_report`."""
+        from flyte.remote.reports import fetch_report
+
+        platform = connection()
+        details = await ActionDetails.fetch(platform, self._root_id())
+        return await fetch_report(platform, details, attempt=attempt)
+
     @syncify.iterator_method
     async def get_logs(
         self, attempt: int | None = None, filter_system: bool = False, show_ts: bool = False

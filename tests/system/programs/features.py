@@ -345,3 +345,13 @@ limited = flyte.TaskEnvironment(name="features_limited", resources=flyte.Resourc
 def uses_memory(mebibytes: int) -> int:
     """Fills memory with something that is no zero."""
     return len(os.urandom(1024 * 1024) * mebibytes)
+
+
+@env.task(report=True, retries=1)
+async def writes_a_report(fails_first: bool) -> str:
+    """Writes a report, another one in its second attempt."""
+    attempt = flyte.ctx().attempt_number
+    flyte.report.log(f"<b>attempt {attempt}</b>", do_flush=True)
+    if fails_first and attempt == 0:
+        raise ValueError("after the report")
+    return "done"

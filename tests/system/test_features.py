@@ -285,3 +285,32 @@ class TestReports:
             run.get_report()
         with pytest.raises(flyte.errors.RuntimeUserError, match="has no attempt 7"):
             run.get_report(attempt=7)
+
+
+class TestDeployedTasks:
+    @pytest.fixture(autouse=True)
+    def _deployed(self, shared: PlatformUnderTest) -> None:
+        program = str(PROGRAMS / "deployed.py")
+        assert shared.flyte("deploy", "--root-dir", str(PROGRAMS), program).returncode == 0
+
+    def test_a_task_calls_deployed_tasks_by_name_and_a_retry_finds_their_results(self) -> None:
+        run = flyte.run(features.calls_by_name, 3)
+        run.wait()
+        assert run.outputs()[0] == [6, 8, 30]
+        children = [action for action in Action.listall(run.name) if action.parent_name == "a0"]
+        assert [child.task_name for child in children] == ["deployed.double"] * 3
+
+    def test_a_synchronous_task_calls_a_deployed_task(self) -> None:
+        assert result_of(features.calls_by_name_synchronously, 4) == 8
+
+    def test_a_deployed_task_is_run_with_other_settings(self) -> None:
+        details = flyte.remote.Task.get("deployed.double", auto_version="latest").fetch()
+        run = flyte.run(details.override(env_vars={"FACTOR": "5"}), x=2)
+        run.wait()
+        assert run.outputs()[0] == 10
+        with pytest.raises(ValueError, match="cannot be overridden"):
+            details.override(links=())
+
+    def test_outside_of_a_task_it_cannot_be_called(self) -> None:
+        with pytest.raises(flyte.errors.RemoteTaskUsageError, match="inside of a task"):
+            flyte.remote.Task.get("deployed.double", auto_version="latest")(3)

@@ -46,6 +46,8 @@ def require_settings(what: str = "Client") -> ClientSettings:
     """
     from flyte.errors import InitializationError
 
+    if _settings is None and (in_worker := _settings_of_worker()) is not None:
+        return in_worker
     if _settings is None:
         raise InitializationError(
             f"{what}NotInitializedError",
@@ -61,6 +63,17 @@ def require_settings(what: str = "Client") -> ClientSettings:
             "one with flyte.init(endpoint=...) or FLYTE_ADMIN_ENDPOINT.",
         )
     return _settings
+
+
+def _settings_of_worker() -> ClientSettings | None:
+    """What a task of a platform finds without any `flyte.init...`: its platform, project and domain.
+
+    Never kept: a worker goes on to tasks of other projects.
+    """
+    if _of_task("run_name") is None or "FLYTE_RUN_NAME" not in os.environ:
+        return None
+    settings = settings_from_config(auto(), project=_of_task("project"), domain=_of_task("domain"))
+    return settings if settings.endpoint is not None else None
 
 
 def is_control_plane_available() -> bool:

@@ -107,7 +107,7 @@ async def submit_deployed(
     request = api.CreateRunRequest(
         request_id=new_request_id(),
         run=run,
-        deployed=version,
+        **({"spec": task.spec} if task.overridden else {"deployed": version}),
         inputs=await _payload(platform, values.SerializeToString(), run),
         inputs_digest=inputs_digest(values, task.spec.cache.ignored_inputs),
         settings=run_settings(context),

@@ -6,16 +6,19 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from flyte.authoring.trace import trace
 from flyte.client.channel import connection
 from flyte.client.init import current_domain, current_project
-from flyte.errors import RemoteTaskNotFoundError, RemoteTaskUsageError, RuntimeUserError
+from flyte.errors import RemoteTaskNotFoundError, RuntimeUserError
 from flyte.remote.action import moment
+from flyte.remote.calling import on_a_loop, refuse_outside_of_platform
 from flyte.remote.filters import SortBy, check_order, refuse_filters
 from flyte.remote.message_view import MessageView
 from flyte.syncify import syncify
 from flyteapi.admin.v1 import task_service_pb2 as api
 
 if TYPE_CHECKING:
+    from flyte.wire.deployed_task import DeployedTask
     from flyteapi.task.v1.interface_pb2 import Interface
     from flyteapi.task.v1.task_spec_pb2 import CachePolicy, ResourceRequest, TaskSpec
 
@@ -47,20 +50,61 @@ class LazyEntity:
     @syncify.method
     async def fetch(self) -> TaskDetails:
         """Ask the platform for the task. Raises RemoteTaskNotFoundError if there is none of this name and version."""
-        platform = connection()
-        request = api.GetTaskRequest(project=self.project, domain=self.domain, name=self.name, version=self.version)
-        try:
-            return TaskDetails((await platform.call(platform.tasks.GetTask, request)).task)
-        except RuntimeUserError as error:
-            if error.code == "NotFound":
-                raise RemoteTaskNotFoundError(str(error)) from None
-            raise
+        return TaskDetails(await _fetch(self.project, self.domain, self.name, self.version))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Refuse: a deployed task is started with `flyte.run`."""
-        raise RemoteTaskUsageError(
-            f"Task {self.name} is deployed, not defined here. Start it with flyte.run({self.name!r} ...), or import it."
-        )
+        """Call the task as a child of the running one: to be awaited on an event loop, blocking anywhere else.
+
+        The version is the same in every attempt of the caller. Raises RemoteTaskUsageError outside of a task of a
+        platform.
+        """
+        refuse_outside_of_platform(self.name)
+        if on_a_loop():
+            return self.aio(*args, **kwargs)
+        found = api.DeployedTask.FromString(_resolve_sync(self.project, self.domain, self.name, self.version))
+        return TaskDetails(found)(*args, **kwargs)
+
+    async def aio(self, *args: Any, **kwargs: Any) -> Any:
+        """Do the same without blocking the event loop."""
+        refuse_outside_of_platform(self.name)
+        found = api.DeployedTask.FromString(await _resolve(self.project, self.domain, self.name, self.version))
+        return await TaskDetails(found).aio(*args, **kwargs)
+
+    def override(self, **settings: Any) -> TaskDetails:
+        """Return the task with other settings for calls, see `TaskDetails.override`; asks the platform for it."""
+        return self.fetch().override(**settings)
+
+
+@trace
+async def _resolve(project: str, domain: str, name: str, version: str) -> bytes:
+    """The version that is called; recorded, so that an attempt that comes later calls the same one."""
+    return (await _found(project, domain, name, version)).SerializeToString()
+
+
+@trace
+def _resolve_sync(project: str, domain: str, name: str, version: str) -> bytes:
+    found: api.DeployedTask = _found_sync(project, domain, name, version)
+    return found.SerializeToString()
+
+
+@syncify
+async def _found_sync(project: str, domain: str, name: str, version: str) -> api.DeployedTask:
+    return await _fetch(project, domain, name, version)
+
+
+async def _found(project: str, domain: str, name: str, version: str) -> api.DeployedTask:
+    return await _found_sync.aio(project, domain, name, version)
+
+
+async def _fetch(project: str, domain: str, name: str, version: str) -> api.DeployedTask:
+    platform = connection()
+    request = api.GetTaskRequest(project=project, domain=domain, name=name, version=version)
+    try:
+        return (await platform.call(platform.tasks.GetTask, request)).task
+    except RuntimeUserError as error:
+        if error.code == "NotFound":
+            raise RemoteTaskNotFoundError(str(error)) from None
+        raise
 
 
 class _TaskVersion(MessageView):
@@ -170,6 +214,50 @@ def _current_version() -> str:
 
 class TaskDetails(_TaskVersion):
     """A version of a deployed task with its whole configuration."""
+
+    def __init__(self, message: api.DeployedTask, callee: DeployedTask | None = None) -> None:
+        super().__init__(message)
+        self._callee = callee
+
+    @property
+    def callee(self) -> DeployedTask:
+        """The task as something that can be called."""
+        from flyte.wire.deployed_task import DeployedTask
+
+        if self._callee is None:
+            self._callee = DeployedTask(self.message.spec)
+        return self._callee
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the task as a child of the running one: to be awaited on an event loop, blocking anywhere else.
+
+        Raises RemoteTaskUsageError outside of a task of a platform.
+        """
+        context = refuse_outside_of_platform(self.name)
+        if on_a_loop():
+            return context.submit(self.callee, args, kwargs)
+        return context.submit_sync(self.callee, args, kwargs)
+
+    async def aio(self, *args: Any, **kwargs: Any) -> Any:
+        """Do the same without blocking the event loop."""
+        return await refuse_outside_of_platform(self.name).submit(self.callee, args, kwargs)
+
+    def override(self, **settings: Any) -> TaskDetails:
+        """Return the task with other settings for calls and runs; the deployed version stays as it is.
+
+        Takes short_name, resources, retries, timeout, env_vars, secrets, service_account, max_inline_io_bytes, cache,
+        queue and interruptible, as `override` of a task does. Raises InvalidSetting, a ValueError.
+        """
+        changed: Any = self.callee.override(**settings)
+        message = api.DeployedTask()
+        message.CopyFrom(self.message)
+        message.spec.CopyFrom(changed.to_proto())
+        return TaskDetails(message, changed)
+
+    @property
+    def overridden(self) -> bool:
+        """Whether it differs from what is deployed."""
+        return self.callee.to_proto() is not self.callee.deployed
 
     @property
     def spec(self) -> TaskSpec:

@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flyte.authoring.task import TaskTemplate
 from flyte.runner.stream import WorkerStream
-from flyte.spec.digests import interface_digest, task_digest, task_identity
 from flyte.spec.limits import MAX_INLINE_IO_BYTES
-from flyte.types.interface import InterfaceCodec, interface_codec
 from flyteapi.scheduler.v1.worker_service_pb2 import DeclareTask, WorkerReport
+
+if TYPE_CHECKING:
+    from flyte.types.interface import InterfaceCodec
+    from flyte.wire.deployed_task import DeployedCodec
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class ChildTask:
 
     digest: bytes
     identity: bytes
-    codec: InterfaceCodec
+    codec: InterfaceCodec | DeployedCodec
     ignored_inputs: tuple[str, ...]
     max_inline_io_bytes: int
     name: str
@@ -45,6 +47,9 @@ class ChildTasks:
 
     def _introduce(self, task: TaskTemplate[Any, Any, Any], bundle_digest: str) -> ChildTask:
         # Many tasks call no other, and pods start without it.
+        from flyte.spec.digests import interface_digest, task_digest, task_identity
+        from flyte.types.interface import interface_codec
+        from flyte.wire.deployed_task import DeployedTask
         from flyte.wire.task_spec import task_to_proto
 
         spec = task_to_proto(task, bundle_digest=bundle_digest)
@@ -52,7 +57,7 @@ class ChildTasks:
         child = self._known[task] = ChildTask(
             digest=digest,
             identity=task_identity(spec.name, interface_digest(spec.interface), spec.cache.version),
-            codec=interface_codec(task.native_interface),
+            codec=task.codec if isinstance(task, DeployedTask) else interface_codec(task.native_interface),
             ignored_inputs=tuple(spec.cache.ignored_inputs),
             max_inline_io_bytes=spec.max_inline_io_bytes or MAX_INLINE_IO_BYTES,
             name=spec.name,

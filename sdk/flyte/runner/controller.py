@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Coroutine, Mapping, Sequence
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flyte.authoring.context import current
 from flyte.authoring.controller import TraceCall, TraceOutcome
@@ -33,8 +33,6 @@ from flyte.runner.payloads import (
 from flyte.runner.stream import WorkerStream
 from flyte.runner.traces import TraceJournal
 from flyte.spec.child_names import derive_child_name
-from flyte.types.interface import check_inline_size
-from flyte.wire.errors import error_from_proto
 from flyteapi.common.v1.phase_pb2 import PHASE_SUCCEEDED
 from flyteapi.scheduler.v1.worker_service_pb2 import (
     ActionResult,
@@ -44,6 +42,9 @@ from flyteapi.scheduler.v1.worker_service_pb2 import (
     WorkerReport,
 )
 from flyteapi.task.v1.value_pb2 import Payload
+
+if TYPE_CHECKING:
+    from flyte.authoring.condition import Question
 
 T = TypeVar("T")
 
@@ -78,6 +79,9 @@ class AttemptController:
         custom_context: what children inherit anyway.
         known_traces: traced calls that attempts before have recorded.
     """
+
+    knows_deployed_tasks = True
+    """Whether it can carry out tasks that are known by their deployed version only."""
 
     def __init__(
         self,
@@ -141,6 +145,12 @@ class AttemptController:
             loop = _loops.of_thread = asyncio.new_event_loop()
         return loop.run_until_complete(coroutine)
 
+    async def ask(self, question: Question) -> str:
+        """See `AsksPeople.ask`."""
+        from flyte.runner.questions import ask_people
+
+        return await ask_people(self, question)
+
     async def recall_trace(self, call: TraceCall) -> TraceOutcome | None:
         """See `TraceRecorder.recall_trace`."""
         return self._journal.recall(call)
@@ -167,6 +177,8 @@ class AttemptController:
         child = self._children.describe(task, bundle_digest=self._bundle_digest)
         inputs = child.codec.encode_inputs(args, kwargs)
         if len(inputs) > child.max_inline_io_bytes:
+            from flyte.types.interface import check_inline_size
+
             check_inline_size(inputs, child.max_inline_io_bytes, "inputs")
         digest = child.codec.inputs_digest(inputs, ignored=child.ignored_inputs)
         name = derive_child_name(
@@ -240,5 +252,7 @@ class AttemptController:
 
 def _succeeded(result: ActionResult) -> Payload:
     if result.phase != PHASE_SUCCEEDED:
+        from flyte.wire.errors import error_from_proto
+
         raise error_from_proto(result.error)
     return result.outputs

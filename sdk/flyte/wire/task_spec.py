@@ -19,6 +19,7 @@ from flyte.spec.resolve import Level
 from flyte.types.interface import interface_codec
 from flyte.wire import task_settings
 from flyte.wire.conditions import condition_to_proto
+from flyte.wire.deployed_task import DeployedTask
 from flyte.wire.entrypoints import locate, pickle_task
 from flyte.wire.images import image_to_proto
 from flyteapi.task.v1 import task_spec_pb2
@@ -52,13 +53,19 @@ def task_to_proto(
     known = _made.setdefault(task, {})
     spec = known.get(key)
     if spec is None:
-        spec = known[key] = condition_to_proto(task) if isinstance(task, ConditionTask) else _make(task, *key)
+        spec = known[key] = _make_any(task, key)
     return spec
 
 
 def digest_of(spec: task_spec_pb2.TaskSpec) -> bytes:
     """Return the address of a task version: 32 bytes."""
     return task_digest(spec)
+
+
+def _make_any(task: TaskTemplate[Any, Any, Any], key: _Found) -> task_spec_pb2.TaskSpec:
+    if isinstance(task, ConditionTask):
+        return condition_to_proto(task)
+    return task.to_proto() if isinstance(task, DeployedTask) else _make(task, *key)
 
 
 def _make(

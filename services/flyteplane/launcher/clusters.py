@@ -6,6 +6,7 @@ a cluster of that kind is named, because its client costs a second and 60 MB.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -33,18 +34,6 @@ class ProcessClusterSettings:
 ClusterSettings: TypeAlias = "ProcessClusterSettings | KubernetesSettings"
 
 
-def pool_cluster(wanted: Sequence[ClusterSettings]) -> ClusterSettings:
-    """Where warm replicas live: this machine's processes if they are a cluster, otherwise the first."""
-    processes = (cluster for cluster in wanted if isinstance(cluster, ProcessClusterSettings))
-    return next(processes, wanted[0] if wanted else ProcessClusterSettings())
-
-
-def replica_clusters(wanted: Sequence[ClusterSettings]) -> list[str]:
-    """Names of clusters on which tasks may run on warm replicas: processes, as a pod carries one attempt."""
-    chosen = pool_cluster(wanted)
-    return [chosen.name] if isinstance(chosen, ProcessClusterSettings) else []
-
-
 async def open_clusters(
     wanted: Sequence[ClusterSettings],
     *,
@@ -66,23 +55,28 @@ async def open_clusters(
             # Each has a folder of its own, because it ends whatever an earlier life of it left there.
             first = not any(cluster.kind == "process" for cluster in clusters)
             own = folder if first else folder / "clusters" / settings.name
-            clusters.append(await _open_processes(settings, own, stack))
+            clusters.append(await _open_processes(settings, own, stack, platform=folder))
         else:
             clusters.append(await _open_kubernetes(settings, clock, stack))
     return clusters
 
 
-async def _open_processes(settings: ProcessClusterSettings, folder: Path, stack: AsyncExitStack) -> Cluster:
+async def _open_processes(
+    settings: ProcessClusterSettings, folder: Path, stack: AsyncExitStack, *, platform: Path
+) -> Cluster:
     from flyteplane.cluster.machine import machine_capacity
     from flyteplane.cluster.ports import ClusterCapacity
     from flyteplane.cluster.process import ProcessCluster
+    from flyteplane.cluster.worker_environment import PLATFORM_FOLDER_VARIABLE
 
     machine = machine_capacity()
     capacity = ClusterCapacity(
         cpu_millis=settings.cpu_millis or machine.cpu_millis,
         memory_bytes=settings.memory_bytes or machine.memory_bytes,
     )
-    cluster = ProcessCluster(folder, name=settings.name, capacity=capacity)
+    # So that a task can ask the platform that it runs on for something, such as a deployed task.
+    environment = {**os.environ, PLATFORM_FOLDER_VARIABLE: str(platform)}
+    cluster = ProcessCluster(folder, name=settings.name, capacity=capacity, platform_env=environment)
     stack.push_async_callback(cluster.close)
     # The template imports the runtime while this process goes on opening.
     await cluster.open()

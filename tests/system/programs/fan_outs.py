@@ -31,6 +31,13 @@ async def warm_child(number: int, ledger: str, seconds: float) -> int:
     return number * number
 
 
+@warm.task
+async def warm_fan_out(count: int, ledger: str, seconds: float) -> int:
+    """The same sum by a parent that runs on a replica itself, beside its children."""
+    write_down(ledger, number=-1)
+    return sum(await asyncio.gather(*(warm_child(number, ledger, seconds) for number in range(count))))
+
+
 @parents.task
 async def fan_out(kind: str, count: int, ledger: str, seconds: float, pause: float = 0.0) -> int:
     """The sum of the squares below `count`, each of them computed by a child."""

@@ -13,6 +13,7 @@ from notes import write_down
 from pydantic import BaseModel
 
 import flyte
+import flyte.remote
 from flyte.io import Dir, File
 
 env = flyte.TaskEnvironment(
@@ -355,3 +356,23 @@ async def writes_a_report(fails_first: bool) -> str:
     if fails_first and attempt == 0:
         raise ValueError("after the report")
     return "done"
+
+
+@env.task(retries=1)
+async def calls_by_name(number: int) -> list[object]:
+    """Calls deployed tasks, in a second attempt the same version again."""
+    named = flyte.remote.Task.get("deployed.double", auto_version="latest")
+    found = [await named(number), await named.aio(x=number + 1)]
+    changed = (await named.fetch.aio()).override(env_vars={"FACTOR": "10"})
+    found.append(await changed(number))
+    if flyte.ctx().attempt_number == 0:
+        write_down(f"deployed {number}")
+        raise ValueError("after the calls")
+    return found
+
+
+@env.task
+def calls_by_name_synchronously(number: int) -> int:
+    """Calls a deployed task and waits for it."""
+    found: int = flyte.remote.Task.get("deployed.double", auto_version="latest")(number)
+    return found

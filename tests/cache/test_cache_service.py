@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
@@ -14,10 +15,13 @@ from tests.support.postgres import database_url
 from flyteapi.cache.v1 import cache_service_pb2 as api
 from flyteapi.cache.v1.cache_service_pb2_grpc import CacheServiceStub
 from flyteapi.common.v1.identity_pb2 import ActionId, RunId, Scope
-from flyteapi.task.v1.value_pb2 import Payload
-from flyteplane.cache.main import open_cache
+from flyteapi.task.v1.value_pb2 import NamedValues, Payload
+from flyteplane.cache.domain.limits import CacheLimits
+from flyteplane.cache.main import CacheService, open_cache
+from flyteplane.cache.store.stored_objects import PlatformObjects
 from flyteplane.coordination.memory import MemoryCoordination
 from flyteplane.foundation.clock import ManualClock
+from flyteplane.objects import MemoryObjectStore
 from flyteplane.rpc.inprocess import InProcessServer
 
 if TYPE_CHECKING:
@@ -32,18 +36,46 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
+class Opened:
+    """A cache service with what it stands on."""
+
+    def __init__(self, url: str, clock: ManualClock) -> None:
+        self.url, self.clock = url, clock
+        self.coordination = MemoryCoordination(clock=clock)
+        self.objects = MemoryObjectStore(clock=clock)
+        self.limits = CacheLimits()
+        self.service: CacheService
+
+    async def open(self) -> CacheServiceAsyncStub:
+        """Opens it, or opens it again after `close`."""
+        objects = PlatformObjects(self.objects, prefix="file:///objects/")
+        self.service = await open_cache(
+            database_url=self.url,
+            coordination=self.coordination,
+            clock=self.clock,
+            objects=objects,
+            limits=self.limits,
+        )
+        server = InProcessServer()
+        self.service.add_to(server)
+        return CacheServiceStub(server.channel())
+
+    async def close(self) -> None:
+        """Closes the service; what it stands on stays."""
+        await self.service.close()
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
-async def stub(
-    request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock
-) -> AsyncIterator[CacheServiceAsyncStub]:
-    coordination = MemoryCoordination(clock=clock)
-    url = database_url(request.param, request=request, folder=tmp_path)
-    service = await open_cache(database_url=url, coordination=coordination, clock=clock)
-    server = InProcessServer()
-    service.add_to(server)
-    yield CacheServiceStub(server.channel())
-    await service.close()
-    await coordination.close()
+async def opened(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock) -> AsyncIterator[Opened]:
+    opened = Opened(database_url(request.param, request=request, folder=tmp_path), clock)
+    yield opened
+    await opened.close()
+    await opened.coordination.close()
+
+
+@pytest.fixture
+async def stub(opened: Opened) -> CacheServiceAsyncStub:
+    return await opened.open()
 
 
 def key(number: int = 1, scope: Scope = SCOPE) -> api.CacheKey:
@@ -116,21 +148,53 @@ async def test_a_value_that_is_too_old_is_a_miss(stub: CacheServiceAsyncStub, cl
     assert await get(stub, key(), max_age_s=10) is None
 
 
+async def reserve(
+    stub: CacheServiceAsyncStub, owner: str, *, number: int = 1, overwrite: bool = False, max_age_s: int | None = None
+) -> api.ReserveResponse.Result:
+    item = api.ReserveRequest.Item(key=key(number), owner=owner, overwrite=overwrite)
+    if max_age_s is not None:
+        item.max_age.CopyFrom(Duration(seconds=max_age_s))
+    return (await stub.Reserve(api.ReserveRequest(items=[item], ttl=Duration(seconds=30)))).results[0]
+
+
+async def extend(stub: CacheServiceAsyncStub, reservation: int) -> bool:
+    item = api.ExtendRequest.Item(key=key(), reservation=reservation)
+    return (await stub.Extend(api.ExtendRequest(items=[item]))).extended[0]
+
+
+async def release(stub: CacheServiceAsyncStub, reservation: int) -> None:
+    item = api.ReleaseRequest.Item(key=key(), reservation=reservation)
+    await stub.Release(api.ReleaseRequest(items=[item]))
+
+
+async def test_a_value_that_was_too_old_is_replaced_by_the_new_one(
+    stub: CacheServiceAsyncStub, clock: ManualClock
+) -> None:
+    await put(stub, entry(data=b"old"))
+    clock.advance(10)
+    for seconds, outcome in ((11, api.PutResponse.OUTCOME_EXISTED), (10, api.PutResponse.OUTCOME_STORED)):
+        item = api.PutRequest.Item(entry=entry(data=b"new"), max_age=Duration(seconds=seconds))
+        assert list((await stub.Put(api.PutRequest(items=[item]))).outcomes) == [outcome]
+    assert await get(stub, key()) == b"new"
+
+
 async def test_one_owner_at_a_time_computes_a_key(stub: CacheServiceAsyncStub) -> None:
-    ttl = Duration(seconds=30)
-    first = await stub.Reserve(api.ReserveRequest(key=key(), owner="a", ttl=ttl))
-    second = await stub.Reserve(api.ReserveRequest(key=key(), owner="b", ttl=ttl))
-    again = await stub.Reserve(api.ReserveRequest(key=key(), owner="a", ttl=ttl))
+    first, second, again = await reserve(stub, "a"), await reserve(stub, "b"), await reserve(stub, "a")
     assert (first.acquired, second.acquired, again.acquired) == (True, False, True)
     assert second.owner == "a"
     assert again.reservation == first.reservation
 
 
+async def test_of_many_who_reserve_at_once_one_computes(stub: CacheServiceAsyncStub) -> None:
+    answers = await asyncio.gather(*(reserve(stub, f"owner-{number}") for number in range(50)))
+    assert sum(answer.acquired for answer in answers) == 1
+    assert len({answer.owner for answer in answers}) == 1
+
+
 async def test_a_store_under_a_lost_reservation_is_refused(stub: CacheServiceAsyncStub, clock: ManualClock) -> None:
-    ttl = Duration(seconds=30)
-    old = await stub.Reserve(api.ReserveRequest(key=key(), owner="a", ttl=ttl))
+    old = await reserve(stub, "a")
     clock.advance(31)
-    new = await stub.Reserve(api.ReserveRequest(key=key(), owner="b", ttl=ttl))
+    new = await reserve(stub, "b")
     assert new.acquired
     assert new.reservation > old.reservation
     assert await put(stub, entry(data=b"old"), reservation=old.reservation) == api.PutResponse.OUTCOME_FENCED
@@ -138,18 +202,58 @@ async def test_a_store_under_a_lost_reservation_is_refused(stub: CacheServiceAsy
     assert await get(stub, key()) == b"new"
 
 
+async def test_who_reserves_after_a_value_was_stored_is_given_it(
+    stub: CacheServiceAsyncStub, clock: ManualClock
+) -> None:
+    held = await reserve(stub, "a")
+    await put(stub, entry(), reservation=held.reservation)
+    clock.advance(10)
+    late = await reserve(stub, "b")
+    assert (late.acquired, late.entry.outputs.inline) == (False, b"v")
+    assert (await reserve(stub, "c", max_age_s=5)).acquired
+    assert not (await reserve(stub, "d")).acquired
+
+
+async def test_who_overwrites_computes_although_there_is_a_value(stub: CacheServiceAsyncStub) -> None:
+    await put(stub, entry(data=b"old"))
+    held = await reserve(stub, "a", overwrite=True)
+    assert held.acquired
+    assert await put(stub, entry(data=b"new"), reservation=held.reservation, overwrite=True)
+    assert await get(stub, key()) == b"new"
+
+
+async def test_a_value_stored_twice_by_the_same_is_no_fault(stub: CacheServiceAsyncStub) -> None:
+    held = await reserve(stub, "a")
+    outcomes = [await put(stub, entry(), reservation=held.reservation) for _ in range(2)]
+    assert outcomes == [api.PutResponse.OUTCOME_STORED, api.PutResponse.OUTCOME_EXISTED]
+
+
 async def test_a_reservation_that_is_extended_lives_on(stub: CacheServiceAsyncStub, clock: ManualClock) -> None:
-    held = await stub.Reserve(api.ReserveRequest(key=key(), owner="a", ttl=Duration(seconds=30)))
-    item = api.ExtendRequest.Item(key=key(), reservation=held.reservation)
+    held = await reserve(stub, "a")
     for _ in range(3):
         clock.advance(20)
-        assert list((await stub.Extend(api.ExtendRequest(items=[item]))).extended) == [True]
+        assert await extend(stub, held.reservation)
     clock.advance(31)
-    assert list((await stub.Extend(api.ExtendRequest(items=[item]))).extended) == [False]
+    assert not await extend(stub, held.reservation)
+
+
+async def test_tokens_grow_although_a_coordination_store_begins_anew(opened: Opened) -> None:
+    stub = await opened.open()
+    for number in range(9):
+        await reserve(stub, "x", number=number)
+    old = await reserve(stub, "a", number=20)
+    await opened.close()
+    opened.coordination = MemoryCoordination(clock=opened.clock)
+    stub = await opened.open()
+    new = await reserve(stub, "b", number=20)
+    assert new.acquired
+    assert new.reservation > old.reservation
+    assert await put(stub, entry(20, b"old"), reservation=old.reservation) == api.PutResponse.OUTCOME_FENCED
+    assert await put(stub, entry(20, b"new"), reservation=new.reservation) == api.PutResponse.OUTCOME_STORED
 
 
 async def test_waiters_wake_when_the_value_is_there_or_the_key_is_free(stub: CacheServiceAsyncStub) -> None:
-    held = await stub.Reserve(api.ReserveRequest(key=key(), owner="a", ttl=Duration(seconds=30)))
+    held = await reserve(stub, "a")
     waiting = stub.Wait(api.WaitRequest(keys=[key(1), key(2)]))
     first = await waiting.read()
     assert isinstance(first, api.WaitResponse)
@@ -158,6 +262,101 @@ async def test_waiters_wake_when_the_value_is_there_or_the_key_is_free(stub: Cac
     ready = await waiting.read()
     assert isinstance(ready, api.WaitResponse)
     assert ready.entry.outputs.inline == b"v"
+
+
+async def test_a_value_wakes_a_thousand_waiters_and_an_end_without_one_wakes_one(
+    stub: CacheServiceAsyncStub, clock: ManualClock
+) -> None:
+    held = await reserve(stub, "a")
+    woken: list[bytes] = []
+    ready = asyncio.Event()
+
+    async def wait() -> None:
+        async for answer in stub.Wait(api.WaitRequest(keys=[key()])):
+            woken.append(answer.entry.outputs.inline)
+            ready.set()
+
+    waiters = [asyncio.ensure_future(wait()) for _ in range(1_000)]
+    await asyncio.sleep(0.2)
+    for number in range(3):
+        ready.clear()
+        await release(stub, held.reservation)
+        await ready.wait()
+        await asyncio.sleep(0.02)
+        assert woken == [b""] * (number + 1)
+        held = await reserve(stub, f"next-{number}")
+    ready.clear()
+    await put(stub, entry(), reservation=held.reservation)
+    await asyncio.gather(*waiters)
+    assert woken == [b""] * 3 + [b"v"] * 997
+
+
+async def test_the_next_is_woken_if_the_first_does_not_take_its_turn(
+    stub: CacheServiceAsyncStub, clock: ManualClock
+) -> None:
+    held = await reserve(stub, "a")
+    waiting = [stub.Wait(api.WaitRequest(keys=[key()])) for _ in range(2)]
+    reading = [asyncio.ensure_future(one.read()) for one in waiting]
+    await asyncio.sleep(0.05)
+    await release(stub, held.reservation)
+    await reading[0]
+    assert not reading[1].done()
+    clock.advance(3)
+    await reading[1]
+
+
+async def test_a_value_whose_object_is_gone_is_a_miss_and_is_removed(
+    stub: CacheServiceAsyncStub, opened: Opened
+) -> None:
+    there = await opened.objects.put("data/there", b"x")
+    await opened.objects.put("data/folder/part", b"x")
+    values = NamedValues()
+    uris = ("file:///objects/data/there", "file:///objects/data/folder", "s3://elsewhere/x")
+    for number, uri in enumerate(uris):
+        values.values.add(name=f"o{number}").value.list.items.add().reference.uri = uri
+    stored = entry(data=values.SerializeToString())
+    large = entry(2)
+    large.outputs.reference.uri = "file:///objects/data/there"
+    await put(stub, stored)
+    await put(stub, large)
+    assert await get(stub, key()) == stored.outputs.inline
+    await opened.objects.delete(there.key)
+    for number in (1, 2):
+        assert await get(stub, key(number)) is None
+    assert not (await stub.ListEntries(api.ListEntriesRequest(scope=SCOPE))).entries
+
+
+async def test_what_was_not_used_for_longest_goes_when_there_is_too_much(opened: Opened, clock: ManualClock) -> None:
+    opened.limits = CacheLimits(max_bytes=1_000)
+    stub = await opened.open()
+    await settle(clock)
+    for number in range(1, 10):
+        clock.advance(7200)
+        await put(stub, entry(number, bytes(96)))
+        assert await get(stub, key(1))
+    await opened.service.housekeeping.round()
+    for number in (10, 11):
+        clock.advance(60)
+        await put(stub, entry(number, bytes(96)))
+    await settle(clock)
+    kept = [one.key.digest[0] for one in (await stub.ListEntries(api.ListEntriesRequest(scope=SCOPE))).entries]
+    assert kept == [11, 10, 9, 8, 7, 6, 5, 1] or kept == [11, 10, 9, 8, 7, 6, 5, 4, 1]
+
+
+async def test_what_is_older_than_the_operator_allows_is_a_miss_and_goes(opened: Opened, clock: ManualClock) -> None:
+    opened.limits = CacheLimits(max_age_s=100)
+    stub = await opened.open()
+    await put(stub, entry())
+    clock.advance(101)
+    assert await get(stub, key()) is None
+    await opened.service.housekeeping.round()
+    assert not (await stub.ListEntries(api.ListEntriesRequest(scope=SCOPE))).entries
+
+
+async def settle(clock: ManualClock) -> None:
+    """Lets what goes on beside the calls come to an end."""
+    for _ in range(5):
+        await asyncio.sleep(0.02)
 
 
 async def test_entries_are_deleted_by_task_and_listed_without_values(
@@ -175,6 +374,34 @@ async def test_entries_are_deleted_by_task_and_listed_without_values(
     assert deleted.deleted == 3
     assert await get(stub, key(1)) is None
     assert await get(stub, key(2)) == b"v"
+
+
+async def test_entries_are_listed_and_deleted_by_version_and_age(
+    stub: CacheServiceAsyncStub, clock: ManualClock
+) -> None:
+    for number in range(1, 5):
+        one = entry(number)
+        one.cache_version = "old" if number < 3 else "new"
+        await put(stub, one)
+        clock.advance(10)
+
+    async def listed(**conditions: Any) -> list[int]:
+        page = await stub.ListEntries(api.ListEntriesRequest(scope=SCOPE, **conditions))
+        return [one.key.digest[0] for one in page.entries]
+
+    assert await listed(cache_version="old") == [2, 1]
+    assert await listed(older_than=Duration(seconds=25)) == [2, 1]
+    assert await listed(cache_version="new", older_than=Duration(seconds=15)) == [3]
+    await stub.Invalidate(api.InvalidateRequest(scope=SCOPE, older_than=Duration(seconds=35)))
+    await stub.Invalidate(api.InvalidateRequest(scope=SCOPE, cache_version="new", task_name="env.t"))
+    assert await listed() == [2]
+
+
+async def test_an_entry_tells_its_size_and_when_it_was_used(stub: CacheServiceAsyncStub, clock: ManualClock) -> None:
+    await put(stub, entry(data=bytes(1000)))
+    one = (await stub.ListEntries(api.ListEntriesRequest(scope=SCOPE))).entries[0]
+    assert 1000 <= one.size_bytes < 1010
+    assert one.used_at == one.created_at
 
 
 @pytest.mark.parametrize(

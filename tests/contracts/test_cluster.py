@@ -277,6 +277,19 @@ async def test_replicas_are_not_left_over_for_whoever_compares_attempts(successo
     await asyncio.gather(*(second.stop(name, grace_s=2.0) for name in ("replica", "attempt")))
 
 
+@pytest.mark.parametrize("replicas", [True, False])
+async def test_an_owner_lets_go_of_replicas_or_of_attempts_and_keeps_the_others(
+    successors: Bench, replicas: bool
+) -> None:
+    cluster, owners = successors.cluster, {True: Owner(), False: Owner()}
+    for replica, owner in owners.items():
+        await cluster.start(replace(_lasting(f"w-{replica}"), replica=replica), owner)
+    cluster.let_go(replicas=replicas)
+    await asyncio.gather(*(cluster.stop(f"w-{replica}", grace_s=2.0) for replica in owners))
+    await owners[not replicas].gone()
+    assert (owners[replicas].exits, owners[not replicas].exits) == (0, 1)
+
+
 async def test_a_cluster_that_answers_is_healthy(cluster: Cluster) -> None:
     assert cluster.health().reachable
     assert not cluster.health().message

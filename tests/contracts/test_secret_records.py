@@ -10,7 +10,7 @@ import pytest
 from tests.support.postgres import database_url
 
 from flyteplane.records import migrate, open_database
-from flyteplane.secrets.application.ports import SecretRecords
+from flyteplane.secrets.application.ports import KEEP_REQUESTS_S, SecretRecords
 from flyteplane.secrets.domain.names import SecretName, SecretScope
 from flyteplane.secrets.domain.values import Sealed, SecretInfo, WrappedKey
 from flyteplane.secrets.store.memory_secrets import MemorySecrets
@@ -151,3 +151,33 @@ async def test_a_data_key_is_not_replaced_once_the_version_has_changed(records: 
     (found,) = await records.fetch([[BOTH]])
     assert found is not None
     assert found.sealed.key.content == b"wrapped"
+
+
+async def test_a_request_is_remembered_with_what_it_stored(records: SecretRecords) -> None:
+    assert await records.answered("one") is None
+    assert await records.put(info(BOTH), sealed(), expecting=0, request="one")
+    assert await records.put(info(BOTH, version=2), sealed(b"second"), expecting=1, request="two")
+    assert await records.answered("one") == info(BOTH)
+    assert await records.answered("two") == info(BOTH, version=2)
+    assert not await records.put(info(BOTH, version=2), sealed(b"second"), expecting=1, request="three")
+    assert await records.answered("three") is None
+
+
+async def test_a_request_is_forgotten_in_time(records: SecretRecords) -> None:
+    assert await records.put(info(BOTH), sealed(), expecting=0, request="one")
+    later = replace(info(PROJECT), updated_at=info(BOTH).updated_at + KEEP_REQUESTS_S)
+    assert await records.put(later, sealed(), expecting=0, request="two")
+    assert await records.answered("one") is not None
+    later = replace(info(ORGANISATION), updated_at=later.updated_at + 1)
+    assert await records.put(later, sealed(), expecting=0, request="three")
+    assert await records.answered("one") is None
+    assert await records.answered("two") is not None
+
+
+async def test_keys_are_counted_by_the_living_secrets_that_need_them(records: SecretRecords) -> None:
+    assert dict(await records.keys_in_use()) == {}
+    for name, key_id in ((ORGANISATION, "old"), (PROJECT, "new"), (BOTH, "new")):
+        await store(records, name, key_id=key_id)
+    assert dict(await records.keys_in_use()) == {"old": 1, "new": 2}
+    await delete(records, BOTH)
+    assert dict(await records.keys_in_use()) == {"old": 1, "new": 1}

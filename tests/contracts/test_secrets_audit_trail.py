@@ -10,7 +10,7 @@ from tests.support.postgres import database_url
 
 from flyteplane.records import migrate, open_database
 from flyteplane.secrets.application.ports import AuditTrail
-from flyteplane.secrets.domain.audit import AuditEntry, Outcome, Subject
+from flyteplane.secrets.domain.audit import AuditEntry, AuditFilter, Outcome, Subject
 from flyteplane.secrets.domain.names import ORGANISATION, SecretScope
 from flyteplane.secrets.store.memory_audit import MemoryAudit
 from flyteplane.secrets.store.sql_audit import SqlAudit
@@ -61,3 +61,22 @@ async def test_old_entries_are_forgotten(trail: AuditTrail) -> None:
     await trail.record([entry(at=1.0), entry(at=2.0), entry(at=3.0)])
     assert await trail.forget(before=2.0) == 1
     assert [one.at for _, one in await trail.page(limit=10)] == [3.0, 2.0]
+
+
+async def test_entries_are_found_by_secret_and_by_whose_run_it_was(trail: AuditTrail) -> None:
+    other = Subject(project="q", domain="d", run="r")
+    await trail.record(
+        [entry(), entry(subject=other), entry(secret="db/token"), entry(secret="", subject=Subject()), entry(at=2.0)]
+    )
+
+    async def found(limit: int = 10, before: int | None = None, **matching: str) -> list[tuple[str, str, float]]:
+        page = await trail.page(limit=limit, before=before, matching=AuditFilter(**matching))
+        return [(one.secret, one.subject.project, one.at) for _, one in page]
+
+    assert await found(secret="token") == [("token", "p", 2.0), ("token", "q", 1.0), ("token", "p", 1.0)]
+    assert await found(secret="token", project="p") == [("token", "p", 2.0), ("token", "p", 1.0)]
+    assert await found(secret="db/token", domain="d") == [("db/token", "p", 1.0)]
+    assert await found(domain="other") == []
+    assert len(await found()) == 5
+    ((number, _),) = await trail.page(limit=1, matching=AuditFilter(secret="token"))
+    assert await found(limit=1, before=number, secret="token") == [("token", "q", 1.0)]

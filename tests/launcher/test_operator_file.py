@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from flyteplane.cache.domain.limits import CacheLimits
 from flyteplane.cluster.kubernetes.settings import KubernetesSettings
 from flyteplane.cluster.pods.surroundings import LimitsPolicy
 from flyteplane.coordination import EtcdSettings
@@ -16,9 +17,11 @@ from flyteplane.launcher.clusters import ProcessClusterSettings
 from flyteplane.launcher.operator_file import OperatorFile
 from flyteplane.launcher.operator_keeper import OperatorFileKeeper
 from flyteplane.launcher.service_addresses import ServiceAddresses
+from flyteplane.reuse_pool.domain.policy import PoolSettings
 from flyteplane.scheduler.domain.definitions import Entries
 from flyteplane.scheduler.domain.queueing.classes import ResourceClass
 from flyteplane.scheduler.domain.queueing.settings import QueueSettings
+from flyteplane.secrets.settings import AppRole, Provider, SecretsSettings, VaultSettings
 
 WHOLE = """
 coordination:
@@ -34,6 +37,7 @@ clusters:
     create_namespaces: true
     default_image: registry/worker:1
     worker_endpoints: ["10.0.0.1:7000"]
+    replica_endpoints: ["10.0.0.2:7000"]
     contact_s: 30
     requests_per_second: 50
     burst: 100
@@ -58,6 +62,19 @@ resource_classes:
 queues:
   - {name: gpu, priority: max, run_concurrency: 1, action_concurrency: 10, depth: 1000, clusters: [prod]}
   - {name: old, priority: 7, draining: true}
+reuse_pool:
+  overflow_replicas: 4
+  overflow_idle_s: 2
+  lent_slots: 50
+  kills_to_quarantine: 2
+  lease_s: 20
+  lease_margin_s: 1.5
+  start_timeout_s: 60
+  failed_starts: 3
+  start_backoff_s: 1
+  start_backoff_cap_s: 10
+  stop_patience_s: 7
+  recycle: {after_tasks: 1000, after_s: 3600, above_memory: 2Gi}
 services: {addresses: {cache: "10.0.0.5:7001"}, lease_seconds: 5}
 """
 
@@ -104,6 +121,7 @@ def test_every_key_of_a_whole_file_is_read(write: Write, tmp_path: Path) -> None
     local, prod = file.clusters
     assert local == ProcessClusterSettings(name="local", cpu_millis=4000, memory_bytes=8 * 2**30)
     assert isinstance(prod, KubernetesSettings)
+    assert (prod.worker_endpoints, prod.replica_endpoints) == (("10.0.0.1:7000",), ("10.0.0.2:7000",))
     assert (prod.kubeconfig, prod.context) == (str(tmp_path / "kubeconfig"), "admin")
     assert (prod.namespace, prod.create_namespaces) == ("{project}-{domain}", True)
     assert (prod.contact_s, prod.requests_per_second, prod.burst) == (30, 50, 100)
@@ -117,6 +135,32 @@ def test_every_key_of_a_whole_file_is_read(write: Write, tmp_path: Path) -> None
         {"name": "REGION", "value": "north"},
     )
     assert file.services == ServiceAddresses(addresses={"cache": "10.0.0.5:7001"}, lease_s=5)
+    assert file.reuse_pool == PoolSettings(
+        overflow_limit=4,
+        overflow_idle_s=2,
+        lent_limit=50,
+        kills_to_quarantine=2,
+        lease_time_s=20,
+        lease_margin_s=1.5,
+        start_timeout_s=60,
+        failed_starts=3,
+        start_backoff_s=1,
+        start_backoff_cap_s=10,
+        revoked_grace_s=7,
+        recycle_after_tasks=1000,
+        recycle_after_s=3600,
+        recycle_above_bytes=2 * 2**30,
+    )
+
+
+def test_the_limits_of_the_cache_are_read(write: Write) -> None:
+    limits = OperatorFile.read(write("cache: {max_size: 2Gi, max_entries: 0, max_age_days: 1.5}")).cache
+    assert limits == CacheLimits(max_bytes=2 << 30, max_entries=0, max_age_s=1.5 * 86400)
+    assert OperatorFile.read(write("cache: {}")).cache == CacheLimits() == OperatorFile().cache
+
+
+def test_pools_without_a_section_have_the_limits_of_the_documentation(write: Write) -> None:
+    assert OperatorFile.read(write("reuse_pool: {}")).reuse_pool == PoolSettings() == OperatorFile().reuse_pool
 
 
 def test_classes_and_queues_become_values_of_the_scheduler(write: Write) -> None:
@@ -248,6 +292,10 @@ WRONG = {
         "clusters: [{name: a, kind: kubernetes, default_image: i, worker_endpoints: [nowhere]}]",
         ["clusters[0].worker_endpoints", "'nowhere'", "HOST:PORT"],
     ),
+    "replica endpoint": (
+        "clusters: [{name: a, kind: kubernetes, default_image: i, worker_endpoints: ['a:1'], replica_endpoints: [x]}]",
+        ["clusters[0].replica_endpoints", "'x'", "HOST:PORT"],
+    ),
     "accelerator class": (
         "clusters: [{name: a, kind: kubernetes, default_image: i, worker_endpoints: ['a:1'],"
         " accelerators: {XPU: {resource: x/y}}}]",
@@ -267,6 +315,19 @@ WRONG = {
         "coordination: {etcd: {endpoints: ['http://a:1'], username: me}}",
         ["coordination.etcd.username", "password"],
     ),
+    "overflow replicas": ("reuse_pool: {overflow_replicas: -1}", ["reuse_pool.overflow_replicas", "-1", "0 to 1000"]),
+    "quarantine": ("reuse_pool: {kills_to_quarantine: 0}", ["reuse_pool.kills_to_quarantine", "1 to 1000"]),
+    "size of the cache": ("cache: {max_size: much}", ["cache.max_size", "'much'"]),
+    "age in the cache": ("cache: {max_age_days: -1}", ["cache.max_age_days", "-1"]),
+    "entries of the cache": ("cache: {max_entries: -1}", ["cache.max_entries", "0 (none) to"]),
+    "unknown limit of the cache": ("cache: {max_bytes: 5}", ["cache", "max_bytes", "max_size"]),
+    "recycling": ("reuse_pool: {recycle: {after_tasks: 0}}", ["reuse_pool.recycle.after_tasks", "1 to"]),
+    "recycling memory": ("reuse_pool: {recycle: {above_memory: much}}", ["reuse_pool.recycle.above_memory", "'much'"]),
+    "pauses": (
+        "reuse_pool: {start_backoff_s: 5, start_backoff_cap_s: 1}",
+        ["reuse_pool.start_backoff_cap_s", "at least 5"],
+    ),
+    "unknown limit of pools": ("reuse_pool: {overflow: 1}", ["reuse_pool.overflow", "not known", "overflow_replicas"]),
     "key twice": ("queues: []\nqueues: []", ["line 2", "'queues'", "twice"]),
     "not YAML": ("queues: [", ["line", "not YAML"]),
     "a list": ("- 1", ["dictionary"]),
@@ -374,3 +435,51 @@ def test_a_queue_may_not_name_a_cluster_that_is_yet_to_start(write: Write) -> No
     write("clusters: [{name: a, kind: process}, {name: b, kind: process}]\nqueues: [{name: q, clusters: [b]}]")
     assert "started again" in keeper.reread().problem
     assert keeper.current.queues == ()
+
+
+# --- keys of secrets ------------------------------------------------------------------------------------------------
+
+
+def test_where_keys_of_secrets_come_from_is_read(write: Write, tmp_path: Path) -> None:
+    assert OperatorFile.read(write("queues: []")).secrets == SecretsSettings()
+    file = OperatorFile.read(
+        write("secrets: {provider: file, folder: keys, lost_keys: [0123abcd], keep_audit_days: 30}")
+    )
+    assert file.secrets == SecretsSettings(
+        provider=Provider.FILE, folder=tmp_path / "keys", lost_keys=frozenset({"0123abcd"}), keep_audit_days=30
+    )
+    text = """
+secrets:
+  provider: vault
+  vault: {address: "https://vault:8200", mount: transit, key: flyteplane, namespace: team, ca_file: ca.pem,
+          approle: {role_id: r, secret_id_file: password, mount: ours}, timeout_s: 2}
+"""
+    assert OperatorFile.read(write(text)).secrets.vault == VaultSettings(
+        address="https://vault:8200",
+        key="flyteplane",
+        namespace="team",
+        approle=AppRole(role_id="r", secret_id_file=tmp_path / "password", mount="ours"),
+        ca_file=tmp_path / "ca.pem",
+        timeout_s=2,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{provider: kms}", ["secrets.provider", "vault"]),
+        ("{key: abc}", ["secrets.key"]),
+        ("{provider: vault}", ["secrets.vault", "provider: vault"]),
+        ("{provider: file, vault: {address: 'https://v:1', key: k, token_file: t}}", ["secrets.vault"]),
+        ("{provider: vault, vault: {address: 'v:1', key: k, token_file: t}}", ["secrets.vault.address", "https://"]),
+        ("{provider: vault, vault: {address: 'https://v:1', key: a/b, token_file: t}}", ["secrets.vault.key"]),
+        ("{provider: vault, vault: {address: 'https://v:1', key: k}}", ["token_file", "approle"]),
+        ("{provider: vault, vault: {address: 'https://v:1', key: k, token: abc}}", ["secrets.vault.token"]),
+        ("{keep_audit_days: 0}", ["keep_audit_days", "1 to 36500"]),
+        ("{lost_keys: ['']}", ["lost_keys"]),
+    ],
+)
+def test_a_wrong_section_of_secrets_is_told(write: Write, text: str, words: list[str]) -> None:
+    message = refusal(write(f"queues: []\nsecrets: {text}\n")).message
+    assert [word for word in words if word not in message] == []
+    assert "line 2" in message

@@ -214,9 +214,10 @@ class Bench:
     def stub(self) -> Any:
         return ReusePoolServiceStub(self.server.channel())
 
-    async def scheduler(self) -> Scheduler:
+    async def scheduler(self, *, epoch: int = 1) -> Scheduler:
         """Opens an Assign stream."""
         scheduler = Scheduler(self.stub.Assign())
+        await scheduler.call.write(AssignRequest(epoch=epoch))
         scheduler.reader = asyncio.ensure_future(scheduler.read())
         self.schedulers.append(scheduler)
         await scheduler.until(lambda report: report.HasField("resumed"))

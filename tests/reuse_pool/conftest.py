@@ -18,7 +18,7 @@ from flyteplane.rpc.inprocess import InProcessServer
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     cluster, clock = MemoryCluster(obedient), BenchClock()
     service = await open_reuse_pool(
-        database_url=f"sqlite:///{tmp_path}/reuse_pool.db", cluster=cluster, clock=clock, ids=SeededIds()
+        database_url=f"sqlite:///{tmp_path}/reuse_pool.db", clusters=[cluster], clock=clock, ids=SeededIds()
     )
     server = InProcessServer()
     service.add_to(server)

@@ -204,7 +204,7 @@ class _Vault:
 
 async def _with_secrets() -> Bench:
     cluster, clock = MemoryCluster(obedient), BenchClock()
-    service = await open_reuse_pool(database_url="", cluster=cluster, clock=clock, ids=SeededIds(), secrets=_Vault())
+    service = await open_reuse_pool(database_url="", clusters=[cluster], clock=clock, ids=SeededIds(), secrets=_Vault())
     server = InProcessServer()
     service.add_to(server)
     return Bench(service, server, cluster, clock)
@@ -239,7 +239,7 @@ async def test_a_secret_that_does_not_exist_refuses_for_good() -> None:
 
 async def test_what_an_earlier_life_left_behind_is_stopped_and_noted(tmp_path: Path) -> None:
     url, cluster = f"sqlite:///{tmp_path}/reuse_pool.db", MemoryCluster(obedient)
-    first = await open_reuse_pool(database_url=url, cluster=cluster, clock=ManualClock(), ids=SeededIds(1))
+    first = await open_reuse_pool(database_url=url, clusters=[cluster], clock=ManualClock(), ids=SeededIds(1))
     server = InProcessServer()
     first.add_to(server)
     bench = Bench(first, server, cluster, BenchClock())
@@ -247,7 +247,7 @@ async def test_what_an_earlier_life_left_behind_is_stopped_and_noted(tmp_path: P
     await scheduler.declare(declaration(least=2, most=2))
     await bench.until(lambda: len(cluster.workers) == 2)
     # The first service is killed: it says nothing more, and its replicas are still there.
-    second = await open_reuse_pool(database_url=url, cluster=cluster, clock=ManualClock(), ids=SeededIds(2))
+    second = await open_reuse_pool(database_url=url, clusters=[cluster], clock=ManualClock(), ids=SeededIds(2))
     assert not cluster.workers
     await second.close()
     register = await open_sql_store(url)
@@ -260,7 +260,7 @@ async def test_what_an_earlier_life_left_behind_is_stopped_and_noted(tmp_path: P
 
 async def test_closing_stops_every_replica_and_notes_it(tmp_path: Path) -> None:
     url, cluster = f"sqlite:///{tmp_path}/reuse_pool.db", MemoryCluster(obedient)
-    service = await open_reuse_pool(database_url=url, cluster=cluster, clock=ManualClock(), ids=SeededIds())
+    service = await open_reuse_pool(database_url=url, clusters=[cluster], clock=ManualClock(), ids=SeededIds())
     server = InProcessServer()
     service.add_to(server)
     bench = Bench(service, server, cluster, BenchClock())

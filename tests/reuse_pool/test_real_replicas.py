@@ -163,7 +163,7 @@ async def scheduler(tmp_path: Path) -> AsyncIterator[MiniScheduler]:
     cluster = ProcessCluster(tmp_path)
     service = await open_reuse_pool(
         database_url=f"sqlite:///{tmp_path}/reuse_pool.db",
-        cluster=cluster,
+        clusters=[cluster],
         clock=SystemClock(),
         ids=SystemIds(),
         secrets=_Vault(),
@@ -171,6 +171,7 @@ async def scheduler(tmp_path: Path) -> AsyncIterator[MiniScheduler]:
     server = InProcessServer()
     service.add_to(server)
     made = MiniScheduler(ReusePoolServiceStub(server.channel()).Assign())
+    await made.call.write(AssignRequest(epoch=1))
     reader = asyncio.ensure_future(made.read())
     await made.open(f"file://{tmp_path}/objects/")
     yield made

@@ -207,13 +207,13 @@ async def test_a_new_stream_is_told_what_is_still_held_and_what_was_not_acknowle
     replica.say(WorkerReport(lease=1, declare_task=told), submit(1, 5, "child"))
     await first.until(lambda r: r.HasField("forward") and r.forward.HasField("submit"))
     await first.close()
-    replica.say(WorkerReport(lease=1, log=LogChunk(data=b"nobody listens")))
+    replica.say(WorkerReport(lease=1, log=LogChunk(data=b"nobody listens yet")))
     second = await bench.scheduler()
     resumed = second.reports[0].resumed
     assert sorted(resumed.running) == [1, 2]
     assert list(resumed.waiting) == [3]
     await second.ended(2)
-    assert second.kinds(1) == ["started", "declare_task", "submit"]
+    assert second.kinds(1) == ["started", "log", "declare_task", "submit"]
     await second.accept(2)
     await bench.orders(replica.spec.name, "end_accepted")
 

@@ -13,6 +13,7 @@ from tests.reuse_pool.bench import Bench, BenchClock, declaration, ended
 
 from flyteapi.reuse_pool.v1.replica_service_pb2 import ReplicaRequest
 from flyteapi.reuse_pool.v1.replica_service_pb2_grpc import ReplicaServiceStub
+from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import DeclarePool
 from flyteapi.scheduler.v1.worker_service_pb2 import Hello, WorkerOrder, WorkerReport
 from flyteplane.cluster.memory import MemoryCluster
 from flyteplane.cluster.ports import WorkerExit, WorkerSink, WorkerSpec
@@ -23,6 +24,7 @@ from flyteplane.rpc.client import open_channel
 from flyteplane.rpc.inprocess import InProcessServer
 from flyteplane.rpc.interceptors import Interceptors
 from flyteplane.rpc.server import RpcServer
+from flyteplane.rpc.tokens import Claims, TokenKind
 
 
 class PodCluster(MemoryCluster):
@@ -44,10 +46,21 @@ class PodCluster(MemoryCluster):
 class Tokens:
     """Tokens that anybody can read."""
 
-    def replica_of(self, token: str) -> str:
+    def hello_token(self, declaration: DeclarePool, *, replica: str) -> str:
+        return f"token of {replica}"
+
+    def claims(self, token: str) -> Claims:
         if not token.startswith("token of "):
             raise Unauthenticated("the replica token is not ours", reason="REPLICA_TOKEN")
-        return token.removeprefix("token of ")
+        return Claims(
+            kind=TokenKind.REPLICA,
+            project="p",
+            domain="d",
+            secrets=frozenset(),
+            expires_at=2e9,
+            pool="a" * 64,
+            replica=token.removeprefix("token of "),
+        )
 
 
 class Pod:
@@ -79,7 +92,7 @@ class Pod:
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     cluster, clock = PodCluster(), BenchClock()
-    service = await open_reuse_pool(database_url="", cluster=cluster, clock=clock, ids=SeededIds(), tokens=Tokens())
+    service = await open_reuse_pool(database_url="", clusters=[cluster], clock=clock, ids=SeededIds(), tokens=Tokens())
     server = InProcessServer()
     service.add_to(server)
     made = Bench(service, server, cluster, clock)
@@ -93,7 +106,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 @pytest.fixture
 async def stub(bench: Bench, tmp_path: Path) -> AsyncIterator[Any]:
     server = RpcServer(f"unix:{tmp_path}/replicas.sock", interceptors=Interceptors())
-    bench.service.add_to(server.grpc_server)
+    bench.service.add_workers_to(server.grpc_server)
     channel = open_channel(await server.start())
     yield ReplicaServiceStub(channel)
     await channel.close()

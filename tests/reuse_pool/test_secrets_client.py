@@ -11,7 +11,7 @@ from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import DeclarePool
 from flyteapi.secrets.v1.secrets_service_pb2 import ResolveRequest, ResolveResponse
 from flyteapi.secrets.v1.secrets_service_pb2_grpc import SecretsServiceServicer, add_SecretsServiceServicer_to_server
 from flyteapi.task.v1.task_spec_pb2 import SecretRequest
-from flyteplane.foundation.errors import NotFound, Unauthenticated
+from flyteplane.foundation.errors import NotFound, PermissionDenied, Unauthenticated
 from flyteplane.reuse_pool.clients.secrets_client import SecretsOverRpc
 from flyteplane.rpc.inprocess import InProcessServer
 
@@ -25,6 +25,8 @@ class _Vault(SecretsServiceServicer):
     async def Resolve(self, request: ResolveRequest, context: Any) -> ResolveResponse:
         if request.token != "replica-1 of p":
             raise Unauthenticated("the token is not ours")
+        if (request.bearer.replica, request.bearer.scope.project) != ("replica-1", "p") or not request.bearer.pool:
+            raise PermissionDenied("the token is somebody else's")
         response = ResolveResponse()
         for secret in request.secrets:
             if secret.key == "unknown":

@@ -32,6 +32,18 @@ def test_a_file_stays_until_the_last_that_asked_is_done(tmp_path: Path) -> None:
     assert not (tmp_path / "private" / "key").exists()
 
 
+def test_a_file_in_memory_is_written_again_while_another_attempt_reads_it(tmp_path: Path) -> None:
+    files = SecretFiles(str(tmp_path), may_mount=False, in_memory=True)
+    wanted = {"/etc/flyte/secrets/key": b"value"}
+    files.write(wanted)
+    with (tmp_path / "key").open("rb") as reading:
+        files.write(wanted)
+        assert reading.read() == b"value"
+    assert (tmp_path / "key").read_bytes() == b"value"
+    assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o400
+    assert [path.name for path in tmp_path.iterdir()] == ["key"]
+
+
 @pytest.mark.parametrize("path", ["/etc/passwd", "/etc/flyte/secrets/../../passwd", "/etc/flyte/secrets", "key"])
 def test_no_file_is_written_elsewhere(tmp_path: Path, path: str) -> None:
     files = SecretFiles(str(tmp_path / "private"), may_mount=False)

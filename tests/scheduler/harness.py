@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from flyte.spec.digests import task_digest
-from flyteapi.cache.v1.cache_service_pb2 import CacheEntry, CacheKey
+from flyteapi.cache.v1.cache_service_pb2 import (
+    CacheEntry,
+    CacheKey,
+    ExtendRequest,
+    LookupRequest,
+    PutRequest,
+    PutResponse,
+    ReleaseRequest,
+    ReserveRequest,
+    ReserveResponse,
+    WaitResponse,
+)
 from flyteapi.common.v1.error_pb2 import TaskError
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder, WorkerReport
@@ -111,23 +122,97 @@ class ScriptedWorkers:
 
 
 class MemoryCache:
-    """A cache that keeps what it is given."""
+    """A cache that keeps what it is given. Several schedulers may share it."""
 
     def __init__(self) -> None:
         self.entries: dict[bytes, CacheEntry] = {}
         self.lookups: list[int] = []
+        self.holders: dict[bytes, tuple[str, int]] = {}
+        """Who has which key, with the token."""
+        self.tokens: dict[bytes, int] = {}
+        """The token that a key was given out with last."""
+        self.asked: list[str] = []
+        """Owners that reserved, or tried to."""
+        self.waiters: list[tuple[dict[bytes, CacheKey], asyncio.Queue[WaitResponse]]] = []
 
-    async def lookup(self, queries: Sequence[tuple[CacheKey, float | None]]) -> Sequence[CacheEntry | None]:
+    async def lookup(self, queries: Sequence[LookupRequest.Query]) -> Sequence[CacheEntry | None]:
         """See the port."""
         self.lookups.append(len(queries))
-        return [self.entries.get(key.SerializeToString(deterministic=True)) for key, _ in queries]
+        return [None if _too_old(query) else self.entries.get(_name(query.key)) for query in queries]
 
-    async def put(self, entries: Sequence[tuple[CacheEntry, bool]]) -> None:
+    async def put(self, items: Sequence[PutRequest.Item]) -> Sequence[PutResponse.Outcome.ValueType]:
         """See the port."""
-        for entry, overwrite in entries:
-            key = entry.key.SerializeToString(deterministic=True)
-            if overwrite or key not in self.entries:
-                self.entries[key] = entry
+        return [self._put(item) for item in items]
+
+    def _put(self, item: PutRequest.Item) -> PutResponse.Outcome.ValueType:
+        name = _name(item.entry.key)
+        if item.reservation and self.tokens.get(name) != item.reservation:
+            return PutResponse.OUTCOME_FENCED
+        known = name in self.entries
+        if item.overwrite or not known or _too_old(item):
+            self.entries[name] = item.entry
+        self._wake(name, self.entries[name])
+        if item.reservation:
+            self.lapse(name)
+        return PutResponse.OUTCOME_EXISTED if known and not item.overwrite else PutResponse.OUTCOME_STORED
+
+    async def reserve(self, items: Sequence[ReserveRequest.Item], *, ttl_s: float) -> Sequence[ReserveResponse.Result]:
+        """See the port."""
+        return [self._reserve(item) for item in items]
+
+    def _reserve(self, item: ReserveRequest.Item) -> ReserveResponse.Result:
+        name = _name(item.key)
+        self.asked.append(item.owner)
+        if name not in self.holders:
+            if name in self.entries and not item.overwrite:
+                return ReserveResponse.Result(entry=self.entries[name])
+            self.tokens[name] = self.tokens.get(name, 0) + 1
+            self.holders[name] = (item.owner, self.tokens[name])
+        owner, token = self.holders[name]
+        return ReserveResponse.Result(acquired=owner == item.owner, reservation=token, owner=owner)
+
+    async def extend(self, items: Sequence[ExtendRequest.Item]) -> Sequence[bool]:
+        """See the port."""
+        return [self.holders.get(_name(item.key), ("", 0))[1] == item.reservation for item in items]
+
+    async def release(self, items: Sequence[ReleaseRequest.Item]) -> None:
+        """See the port."""
+        for item in items:
+            name = _name(item.key)
+            if self.holders.get(name, ("", 0))[1] == item.reservation:
+                self.lapse(name)
+
+    async def wait(self, keys: Sequence[CacheKey]) -> AsyncIterator[WaitResponse]:
+        """See the port."""
+        waiting = {_name(key): key for key in keys}
+        queue: asyncio.Queue[WaitResponse] = asyncio.Queue()
+        self.waiters.append((waiting, queue))
+        for name in tuple(waiting):
+            if name not in self.holders:
+                self._wake(name, self.entries.get(name))
+        for _ in keys:
+            yield await queue.get()
+
+    def lapse(self, name: bytes | None = None) -> None:
+        """A reservation ends, or all of them do."""
+        for one in [name] if name is not None else list(self.holders):
+            self.holders.pop(one, None)
+            self._wake(one, self.entries.get(one))
+
+    def _wake(self, name: bytes, entry: CacheEntry | None) -> None:
+        for waiting, queue in self.waiters:
+            key = waiting.pop(name, None)
+            if key is not None:
+                queue.put_nowait(WaitResponse(key=key, entry=entry))
+
+
+def _too_old(asked: LookupRequest.Query | PutRequest.Item) -> bool:
+    """This cache knows of no time: what may be of no age at all is too old."""
+    return asked.HasField("max_age") and not asked.max_age.ToMicroseconds()
+
+
+def _name(key: CacheKey) -> bytes:
+    return key.SerializeToString(deterministic=True)
 
 
 class Bench:
@@ -142,6 +227,8 @@ class Bench:
         self.room = room
         self.clusters: Sequence[Cluster] = ()
         """Set before a start: other clusters than one like processes with the room."""
+        self.pool_clusters: Sequence[str] = ["local"]
+        """Set before a start: where the reuse pool places replicas."""
         self.failures: list[BaseException] = []
         self.workers = ScriptedWorkers()
         self.scheduler: Scheduler
@@ -159,16 +246,18 @@ class Bench:
             clock=self.clock,
             administration=self.administration.open(),
             clusters=self.clusters or [LikeProcesses(capacity=self.room)],
-            pool_clusters=["local"],
+            pool_clusters=self.pool_clusters,
         )
         self.scheduler = Scheduler(parts, on_failure=self.failures.append)
         await self.scheduler.start(epoch=1, placements={"fresh": self.workers, "pool": self.workers})
         await settle()
         return self.scheduler
 
-    async def submit(self, spec: TaskSpec, *, name: str = "r1", settings: RunSettings | None = None) -> RunKey:
+    async def submit(
+        self, spec: TaskSpec, *, name: str = "r1", project: str = "project", settings: RunSettings | None = None
+    ) -> RunKey:
         """Accepts a run."""
-        key = RunKey("project", "domain", name)
+        key = RunKey(project, "domain", name)
         new = NewRun(
             key=key,
             digest=task_digest(spec),

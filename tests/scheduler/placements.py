@@ -13,8 +13,9 @@ from flyte.spec.digests import task_digest
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteplane.foundation.clock import ManualClock
 from flyteplane.scheduler.application.intake import NewRun
-from flyteplane.scheduler.application.ports import Placement, RunKey
+from flyteplane.scheduler.application.ports import Bearer, Placement, RunKey
 from flyteplane.scheduler.application.scheduler import Parts, Scheduler
+from flyteplane.scheduler.clients.pool_stream import PoolStream
 from flyteplane.scheduler.domain.phases import ROOT, Phase
 from flyteplane.scheduler.domain.state import ActionState
 from flyteplane.scheduler.store.log_files import LogFiles
@@ -35,12 +36,14 @@ class Secrets:
     def __init__(self) -> None:
         self.error: Exception | None = None
         self.asked: list[str] = []
+        self.bearers: list[Bearer] = []
 
     async def resolve(
-        self, token: str, requests: Sequence[SecretRequest]
+        self, token: str, requests: Sequence[SecretRequest], *, bearer: Bearer
     ) -> tuple[Mapping[str, bytes], Mapping[str, bytes]]:
         """See the port."""
         self.asked.append(token)
+        self.bearers.append(bearer)
         if self.error is not None:
             raise self.error
         return {request.env_var: b"hidden" for request in requests}, {}
@@ -77,7 +80,7 @@ class Stage:
         *,
         clusters: Sequence[Cluster] | None = None,
     ) -> None:
-        self._clusters = clusters or [LikeProcesses()]
+        self.clusters = clusters or [LikeProcesses()]
         self.clock = ManualClock()
         self.secrets = Secrets()
         self.bundles = Bundles()
@@ -96,13 +99,16 @@ class Stage:
             cache=MemoryCache(),
             clock=self.clock,
             administration=MemoryAdministration(self._records).open(),
-            clusters=self._clusters,
-            pool_clusters=["local"],
+            clusters=self.clusters,
+            pool_clusters=[cluster.name for cluster in self.clusters],
         )
         self.scheduler = Scheduler(parts, on_failure=self.failures.append)
         others = ScriptedWorkers()
         self.placements = {"fresh": others, "pool": others, **self._make(self)}
         await self.scheduler.start(epoch=1, placements=self.placements)
+        for placement in self.placements.values():
+            if isinstance(placement, PoolStream):
+                placement.start()
         await settle()
 
     async def close(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from tests.scheduler.harness import Bench, MemoryCache, settle, task
 
-from flyteapi.cache.v1.cache_service_pb2 import CacheEntry, CacheKey
+from flyteapi.cache.v1.cache_service_pb2 import CacheEntry, LookupRequest, PutRequest, PutResponse
 from flyteapi.common.v1.phase_pb2 import (
     CACHE_STATUS_FAILED,
     CACHE_STATUS_HIT,
@@ -13,7 +13,9 @@ from flyteapi.common.v1.phase_pb2 import (
     CACHE_STATUS_STORED,
 )
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
+from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteplane.foundation.errors import Unavailable
+from flyteplane.scheduler.application.ports import RunKey
 from flyteplane.scheduler.domain.phases import Phase
 
 
@@ -41,10 +43,10 @@ class SlowCache(MemoryCache):
         super().__init__()
         self.may_store = asyncio.Event()
 
-    async def put(self, entries: Sequence[tuple[CacheEntry, bool]]) -> None:
+    async def put(self, items: Sequence[PutRequest.Item]) -> Sequence[PutResponse.Outcome.ValueType]:
         """See the port."""
         await self.may_store.wait()
-        await super().put(entries)
+        return await super().put(items)
 
 
 async def test_a_run_that_is_known_to_have_ended_is_found_although_its_result_is_still_being_stored(
@@ -134,7 +136,7 @@ async def test_with_serialize_the_next_computes_when_the_first_fails(bench: Benc
 class BrokenCache(MemoryCache):
     """A cache that is down."""
 
-    async def lookup(self, queries: Sequence[tuple[CacheKey, float | None]]) -> Sequence[CacheEntry | None]:
+    async def lookup(self, queries: Sequence[LookupRequest.Query]) -> Sequence[CacheEntry | None]:
         """Always fails."""
         raise Unavailable("the cache is down")
 
@@ -146,3 +148,41 @@ async def test_a_cache_that_is_down_fails_no_task(bench: Bench) -> None:
     await bench.succeed("a0")
     assert await bench.phase(key) is Phase.SUCCEEDED
     assert await _status(bench, key) == CACHE_STATUS_FAILED
+
+
+async def test_equal_calls_of_two_projects_are_two_computations(bench: Bench) -> None:
+    spec = _serialized()
+    await bench.submit(spec, name="r1")
+    other = await bench.submit(spec, name="r2", project="other")
+    assert len(bench.workers.placed) == 2
+    await bench.succeed("a0")
+    assert await bench.phase(RunKey("project", "domain", "r1")) is not await bench.phase(other)
+
+
+async def test_runs_of_two_projects_share_results_if_both_chose_the_wider_scope(bench: Bench) -> None:
+    settings = RunSettings(cache_lookup_scope="global")
+    await bench.submit(task(cached=True), settings=settings)
+    await bench.succeed("a0", b"shared")
+    await settle()
+    other = await bench.submit(task(cached=True), name="r2", project="other", settings=settings)
+    assert await _status(bench, other) == CACHE_STATUS_HIT
+    own = await bench.submit(task(cached=True), name="r3", project="other")
+    assert await bench.phase(own) is not Phase.SUCCEEDED
+
+
+async def test_a_result_that_is_too_old_is_computed_again_and_replaced(bench: Bench) -> None:
+    spec = task(cached=True)
+    spec.cache.max_age.SetInParent()
+    for name in ("r1", "r2"):
+        await bench.submit(spec, name=name)
+        await bench.succeed("a0", name.encode())
+        await settle()
+    assert len(bench.workers.placed) == 2
+    (entry,) = bench.cache.entries.values()
+    assert entry.outputs.inline == b"r2"
+
+
+def _serialized(name: str = "env.work") -> TaskSpec:
+    spec = task(name, cached=True)
+    spec.cache.serialize = True
+    return spec

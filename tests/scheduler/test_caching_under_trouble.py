@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 from tests.scheduler.harness import Bench, MemoryCache, settle, task
 
-from flyteapi.cache.v1.cache_service_pb2 import CacheEntry
+from flyteapi.cache.v1.cache_service_pb2 import PutRequest, PutResponse
 from flyteapi.common.v1.phase_pb2 import CACHE_STATUS_FAILED
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteplane.foundation.errors import Unavailable
@@ -15,7 +15,7 @@ from flyteplane.scheduler.domain.phases import Phase
 class FullCache(MemoryCache):
     """A cache that can be read and not written."""
 
-    async def put(self, entries: Sequence[tuple[CacheEntry, bool]]) -> None:
+    async def put(self, items: Sequence[PutRequest.Item]) -> Sequence[PutResponse.Outcome.ValueType]:
         raise Unavailable("the cache is full")
 
 

@@ -30,8 +30,9 @@ def _obedient(worker: MemoryWorker, order: WorkerOrder) -> Iterable[WorkerReport
 
 
 @pytest.fixture
-def cluster() -> MemoryCluster:
-    return MemoryCluster(_obedient)
+def cluster(request: pytest.FixtureRequest) -> MemoryCluster:
+    """Of processes, or, where a test says so, of pods."""
+    return MemoryCluster(_obedient, outlives_owner=getattr(request, "param", False))
 
 
 @pytest.fixture
@@ -207,6 +208,9 @@ async def test_secrets_are_handed_over_with_the_attempt_and_kept_nowhere(stage: 
     worker = _worker(cluster)
     assert dict(worker.received[-1].assign.secret_env) == {"PASSWORD": b"hidden"}
     assert stage.secrets.asked == ["project/domain/r1/a0/1"]
+    (bearer,) = stage.secrets.bearers
+    assert (bearer.run, bearer.action, bearer.attempt) == (KEY, "a0", 1)
+    assert bearer.lease
     assert "hidden" not in str(worker.spec)
     assert not worker.sink.secret_env  # type: ignore[attr-defined]
 
@@ -219,6 +223,21 @@ async def test_a_secret_that_does_not_exist_ends_the_action(stage: Stage, cluste
     assert await stage.phase() is Phase.FAILED
     assert await stage.error_code() == "SECRET_NOT_FOUND"
     assert not cluster.started
+
+
+@pytest.mark.parametrize("cluster", [True], indirect=True, ids=["pods"])
+@pytest.mark.parametrize("error", [NotFound("no secret", reason="SECRET_NOT_FOUND"), Unavailable("away")])
+async def test_a_pod_is_made_only_for_secrets_that_there_may_be(
+    stage: Stage, cluster: MemoryCluster, error: PlatformError
+) -> None:
+    """Nobody waits for the pod of an attempt that can only be refused; a service that is away refuses nothing."""
+    stage.secrets.error = error
+    spec = task(retries=3)
+    spec.secrets.append(_with_secret())
+    await stage.submit(spec)
+    is_missing = isinstance(error, NotFound)
+    assert (await stage.phase() is Phase.FAILED) == is_missing
+    assert bool(cluster.started) != is_missing
 
 
 async def test_secrets_that_cannot_be_asked_for_now_are_asked_for_again(stage: Stage, cluster: MemoryCluster) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,12 @@ from flyteapi.scheduler.v1.worker_service_pb2 import (
 )
 from flyteapi.task.v1.task_spec_pb2 import SecretRequest, TaskSpec
 from flyteapi.task.v1.value_pb2 import Payload
+from flyteplane.cluster.memory import MemoryCluster
+from flyteplane.cluster.ports import Cluster
 from flyteplane.foundation.errors import NotFound, PlatformError, Unavailable
 from flyteplane.rpc.inprocess import InProcessServer
-from flyteplane.scheduler.clients.pool_stream import REOPEN_S, PoolStream, pool_name
+from flyteplane.scheduler.clients.pool_declarations import PoolDeclarations, pool_name
+from flyteplane.scheduler.clients.pool_stream import LEAST_AWAY_S, REOPEN_S, PoolStream
 from flyteplane.scheduler.domain.phases import Phase
 
 BUNDLE = "b" * 64
@@ -50,6 +54,11 @@ class FakePool(ReusePoolServiceServicer):
     def __init__(self) -> None:
         self.messages: list[AssignRequest] = []
         self.streams = 0
+        self.epochs: list[int] = []
+        self.holds = Resumed()
+        """What it says that it holds when a stream is opened."""
+        self.refusal: PlatformError | None = None
+        """What it answers to a new stream."""
         self._out: asyncio.Queue[AssignResponse | PlatformError | None] = asyncio.Queue()
 
     async def Assign(
@@ -58,6 +67,10 @@ class FakePool(ReusePoolServiceServicer):
         """See the proto."""
         self.streams += 1
         self._out = asyncio.Queue()
+        if self.refusal is not None:
+            raise self.refusal
+        self.epochs.append((await anext(aiter(request_iterator))).epoch)
+        yield AssignResponse(reports=[PoolReport(resumed=self.holds)])
         reading = asyncio.ensure_future(self._read(request_iterator))
         try:
             while (said := await self._out.get()) is not None:
@@ -79,8 +92,8 @@ class FakePool(ReusePoolServiceServicer):
 
     @property
     def orders(self) -> list[PoolOrder]:
-        """Everything that the scheduler has said so far."""
-        return [order for message in self.messages for order in message.orders]
+        """Everything that the scheduler has said so far, without what ends the comparison of each stream."""
+        return [order for message in self.messages for order in message.orders if not order.HasField("settled")]
 
     def kinds(self) -> list[str]:
         """The same, in short."""
@@ -111,8 +124,8 @@ def pool() -> FakePool:
     return FakePool()
 
 
-@pytest.fixture
-async def stage(tmp_path: Path, pool: FakePool) -> AsyncIterator[Stage]:
+@asynccontextmanager
+async def staged(folder: Path, pool: FakePool, *, clusters: Sequence[Cluster] | None = None) -> AsyncIterator[Stage]:
     server = InProcessServer()
     add_ReusePoolServiceServicer_to_server(pool, server)
 
@@ -120,20 +133,37 @@ async def stage(tmp_path: Path, pool: FakePool) -> AsyncIterator[Stage]:
         stream = PoolStream(
             engine=stage.scheduler.engine,
             channel=server.channel(),
-            secrets=stage.secrets,
-            bundle_path=stage.bundles.path,
+            declarations=PoolDeclarations(
+                clusters={cluster.name: cluster for cluster in stage.clusters},
+                resource_class=stage.scheduler.admission.resource_class,
+                secrets=stage.secrets,
+                bundle_path=stage.bundles.path,
+            ),
+            mint_token=stage.token,
             background=stage.scheduler.background,
             clock=stage.clock,
             data_prefix="file:///data/",
         )
-        stream.start()
         return {"pool": stream}
 
-    stage = Stage(tmp_path, make)
+    stage = Stage(folder, make, clusters=clusters)
     await stage.start()
     yield stage
     await stage.close()
     await server.stop(None)
+
+
+@pytest.fixture
+async def stage(tmp_path: Path, pool: FakePool) -> AsyncIterator[Stage]:
+    async with staged(tmp_path, pool) as made:
+        yield made
+
+
+@pytest.fixture
+async def pods(tmp_path: Path, pool: FakePool) -> AsyncIterator[Stage]:
+    """The same with replicas that are pods."""
+    async with staged(tmp_path, pool, clusters=[MemoryCluster(outlives_owner=True)]) as made:
+        yield made
 
 
 def _spec(name: str = "env.work", *, retries: int = 0, bundle: str = "", secret: bool = False) -> TaskSpec:
@@ -289,47 +319,146 @@ async def test_a_pool_that_has_forgotten_what_was_declared_is_told_again(stage: 
     assert pool.kinds() == ["declare_pool", "declare_task", "declare_run", "place"]
 
 
+# --- breaks ---------------------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("error", [Unavailable("the pool is restarting"), None], ids=["broken", "ended"])
-async def test_when_the_stream_ends_its_attempts_are_lost_and_placed_again(
+async def test_a_stream_that_breaks_loses_no_attempt_that_the_pool_still_holds(
     stage: Stage, pool: FakePool, error: PlatformError | None
 ) -> None:
     await stage.submit(_spec(retries=0))
-    first = pool.placed[0].lease
+    lease = pool.placed[0].lease
+    pool.holds = Resumed(running=[lease])
     await pool.end(error)
-    assert (stage.state().phase, stage.state().system_failures) == (Phase.QUEUED, 1)
+    await stage.advance(REOPEN_S)
+    assert pool.streams == 2
+    assert stage.state().lease == lease
+    await pool.forward(lease, ended=AttemptEnded(outputs=Payload(inline=b"right")))
+    assert (await stage.scheduler.queries.data(KEY, "a0")).outputs.inline == b"right"
+    assert len(pool.placed) == 1
+
+
+async def test_what_the_pool_no_longer_holds_is_placed_again_and_charged_to_nobody(
+    stage: Stage, pool: FakePool
+) -> None:
+    await stage.submit(_spec(retries=0))
+    first = pool.placed[0].lease
+    await pool.end(Unavailable("the pool is restarting"))
     pool.messages.clear()
     await stage.advance(REOPEN_S)
     await stage.advance(1)
-    assert pool.streams == 2
     assert pool.kinds() == ["declare_pool", "declare_task", "declare_run", "place"]
     second = pool.placed[0].lease
     assert second > first
+    assert (stage.state().task_failures, stage.state().killed) == (0, 0)
     await pool.forward(first, ended=AttemptEnded(outputs=Payload(inline=b"late")))
     assert pool.orders[-1].forward.HasField("lease_revoked")
     await pool.forward(second, ended=AttemptEnded(outputs=Payload(inline=b"right")))
     assert (await stage.scheduler.queries.data(KEY, "a0")).outputs.inline == b"right"
 
 
-async def test_orders_of_a_broken_stream_are_not_sent_on_the_next_one(stage: Stage, pool: FakePool) -> None:
-    """They name attempts that were given up with it."""
+async def test_what_is_placed_while_the_pool_is_away_is_sent_once_it_is_back(stage: Stage, pool: FakePool) -> None:
     await pool.end(Unavailable("the pool is restarting"))
     await stage.submit(_spec(retries=0))
-    lost = stage.state().lease
+    await stage.submit(_spec(), name="r2")
+    await stage.scheduler.queries.abort(KEY._replace(name="r2"), "a0", reason="enough")
+    assert not pool.placed
     await stage.advance(REOPEN_S)
-    assert [place.lease for place in pool.placed] == [lost]
-    pool.messages.clear()
-    await pool.end(Unavailable("again"))
-    await stage.advance(0.1)
-    await stage.advance(1)
     assert [place.lease for place in pool.placed] == [stage.state().lease]
+    assert stage.state().attempt == 1
 
 
-async def test_what_the_pool_still_holds_of_an_old_stream_is_given_back(stage: Stage, pool: FakePool) -> None:
+async def test_a_pool_that_is_declared_while_the_stream_breaks_is_declared_on_the_next(
+    stage: Stage, pool: FakePool
+) -> None:
+    stage.bundles.ready.clear()
+    await stage.submit(_spec(bundle=BUNDLE))
+    await pool.end(Unavailable("the pool is restarting"))
+    stage.bundles.ready.set()
+    await settle()
+    assert not pool.placed
+    await stage.advance(REOPEN_S)
+    assert pool.kinds() == ["declare_pool", "declare_task", "declare_run", "place"]
+
+
+async def test_an_end_that_was_answered_into_a_break_is_answered_again(stage: Stage, pool: FakePool) -> None:
     await stage.submit(_spec())
-    present = pool.placed[0].lease
+    lease = pool.placed[0].lease
+    await pool.forward(lease, ended=AttemptEnded(outputs=Payload(inline=b"42")))
+    pool.holds = Resumed(running=[lease])
+    await pool.end(Unavailable("the pool is restarting"))
     pool.messages.clear()
-    await pool.say(resumed=Resumed(running=[present, 7], waiting=[8]))
-    assert [order.revoke.lease for order in pool.orders] == [7, 8]
+    await stage.advance(REOPEN_S)
+    assert [order.revoke.lease for order in pool.orders if order.HasField("revoke")] == [lease]
+
+
+async def test_an_abort_during_a_break_is_not_forgotten(stage: Stage, pool: FakePool) -> None:
+    await stage.submit(_spec())
+    pool.holds = Resumed(waiting=[pool.placed[0].lease])
+    await pool.end(Unavailable("the pool is restarting"))
+    await stage.scheduler.queries.abort(KEY, "a0", reason="enough")
+    pool.messages.clear()
+    await stage.advance(REOPEN_S)
+    assert [order.revoke.lease for order in pool.orders if order.HasField("revoke")] == list(pool.holds.waiting)
+
+
+async def test_a_pool_that_stays_away_loses_its_attempts_after_a_while(stage: Stage, pool: FakePool) -> None:
+    await stage.submit(_spec(retries=0))
+    lease = pool.placed[0].lease
+    pool.refusal = Unavailable("nobody leads")
+    await pool.end(Unavailable("the pool is restarting"))
+    for _ in range(int(LEAST_AWAY_S) - 1):
+        await stage.advance(1)
+    assert stage.state().lease == lease
+    await stage.advance(1)
+    await stage.advance(1)
+    assert stage.state().system_failures == 1
+    pool.refusal = None
+    pool.holds = Resumed(running=[lease])
+    await stage.advance(REOPEN_S)
+    assert [order.revoke.lease for order in pool.orders if order.HasField("revoke")] == [lease]
+    assert pool.placed[-1].lease == stage.state().lease != lease
+
+
+# --- another scheduler ----------------------------------------------------------------------------------------------
+
+
+async def test_the_next_scheduler_goes_on_with_what_the_pool_holds(stage: Stage, pool: FakePool) -> None:
+    await stage.submit(_spec(retries=0))
+    lease = pool.placed[0].lease
+    await pool.forward(lease, started=AttemptStarted())
+    await stage.close()
+    pool.holds = Resumed(running=[lease, 7], waiting=[8])
+    pool.messages.clear()
+    await stage.start()
+    assert await stage.phase() is Phase.RUNNING
+    assert [order.revoke.lease for order in pool.orders if order.HasField("revoke")] == [7, 8]
+    await pool.forward(lease, ended=AttemptEnded(outputs=Payload(inline=b"right")))
+    assert (await stage.scheduler.queries.data(KEY, "a0")).outputs.inline == b"right"
+    assert not pool.placed
+
+
+async def test_each_scheduler_says_which_it_is_before_anything_else(stage: Stage, pool: FakePool) -> None:
+    await stage.close()
+    await stage.start()
+    assert pool.epochs == sorted(set(pool.epochs))
+    assert len(pool.epochs) == 2
+
+
+async def test_an_attempt_that_may_run_on_a_pod_is_asked_for(pods: Stage, pool: FakePool) -> None:
+    await pods.submit(_spec(retries=0))
+    lease = pool.placed[0].lease
+    await pods.close()
+    pool.messages.clear()
+    await pods.start()
+    assert pool.kinds() == ["declare_task", "declare_run", "place"]
+    assert pool.messages[-1].orders[-1].HasField("settled")
+    (place,) = pool.placed
+    assert (place.lease, place.resumed) == (lease, True)
+    await pool.say(lost=LeaseLost(lease=lease, reason="PLATFORM_RESTARTED"))
+    await pods.advance(1)
+    assert not pool.placed[-1].resumed
+    assert pods.state().task_failures == 0
 
 
 # --- what a pool needs ----------------------------------------------------------------------------------------------
@@ -375,7 +504,8 @@ async def test_after_the_end_nothing_is_sent_and_nothing_fails(stage: Stage, poo
 
 
 def _name(spec: TaskSpec, **changed: Any) -> str:
-    given: dict[str, Any] = {"run": KEY, "scope_run": "", "secret_versions": [(1, "org")], **changed}
+    given: dict[str, Any] = {"run": KEY, "scope_run": "", "secret_versions": [(1, "org")]}
+    given |= {"cluster": "local", "resource_class": "small", **changed}
     return pool_name(spec, **given)
 
 
@@ -403,7 +533,9 @@ def test_whatever_replicas_share_makes_the_identity_of_their_pool() -> None:
     names.add(_name(_spec(), scope_run="r1"))
     names.add(_name(_spec(), secret_versions=[(2, "org")]))
     names.add(_name(_spec(), secret_versions=[(1, "project")]))
-    assert len(names) == 14
+    names.add(_name(_spec(), cluster="other"))
+    names.add(_name(_spec(), resource_class="other"))
+    assert len(names) == 16
 
 
 def test_what_belongs_to_one_task_does_not() -> None:

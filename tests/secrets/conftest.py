@@ -19,6 +19,7 @@ from flyteplane.rpc.inprocess import InProcessServer
 from flyteplane.rpc.tokens import TokenMinter, TokenVerifier, secret_id
 from flyteplane.secrets.domain.audit import AuditEntry
 from flyteplane.secrets.main import SecretsService, open_secrets
+from flyteplane.secrets.settings import SecretsSettings
 from flyteplane.secrets.store.sql_audit import SqlAudit
 
 if TYPE_CHECKING:
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
 
 TOKEN_KEY = bytes(range(32))
 RUN_SCOPE = Scope(project="p", domain="d")
+
+
+def bearer_of(project: str, domain: str) -> api.Bearer:
+    """The attempt that the tokens of tests are for, in a run of that project and domain."""
+    return api.Bearer(scope=Scope(project=project, domain=domain), run="r", action="a0", attempt=1, lease=7)
+
+
+BEARER = bearer_of("p", "d")
 
 
 def asked(*names: str) -> list[SecretRequest]:
@@ -48,12 +57,10 @@ class Platform:
         self.keys.mkdir(mode=0o700, exist_ok=True)
         self.minter = TokenMinter(TOKEN_KEY, clock=clock)
         self.environment: dict[str, str] = {}
+        self.settings = SecretsSettings()
+        self.database_url = f"sqlite:///{folder}/secrets.db"
         self.service: SecretsService
         self.stub: SecretsServiceAsyncStub
-
-    @property
-    def database_url(self) -> str:
-        return f"sqlite:///{self.folder}/secrets.db"
 
     async def start(self) -> None:
         """Opens the service on whatever is in the folder."""
@@ -63,6 +70,7 @@ class Platform:
             verifier=TokenVerifier(TOKEN_KEY, clock=self.clock),
             clock=self.clock,
             environment=self.environment,
+            settings=self.settings,
         )
         server = InProcessServer()
         self.service.add_to(server)
@@ -71,16 +79,20 @@ class Platform:
     async def stop(self) -> None:
         await self.service.close()
 
-    async def create(self, name: str, value: bytes = b"value", *, scope: Scope = RUN_SCOPE) -> api.SecretInfo:
+    async def create(
+        self, name: str, value: bytes = b"value", *, scope: Scope = RUN_SCOPE, request_id: str = ""
+    ) -> api.SecretInfo:
         group, _, key = name.rpartition("/")
         with translated_errors():
-            request = api.CreateSecretRequest(key=key, group=group, scope=scope, value=value)
+            request = api.CreateSecretRequest(key=key, group=group, scope=scope, value=value, request_id=request_id)
             return (await self.stub.CreateSecret(request)).secret
 
-    async def update(self, name: str, value: bytes, *, scope: Scope = RUN_SCOPE) -> api.SecretInfo:
+    async def update(
+        self, name: str, value: bytes, *, scope: Scope = RUN_SCOPE, request_id: str = ""
+    ) -> api.SecretInfo:
         group, _, key = name.rpartition("/")
         with translated_errors():
-            request = api.UpdateSecretRequest(key=key, group=group, scope=scope, value=value)
+            request = api.UpdateSecretRequest(key=key, group=group, scope=scope, value=value, request_id=request_id)
             return (await self.stub.UpdateSecret(request)).secret
 
     async def get(self, name: str, *, scope: Scope = RUN_SCOPE) -> api.SecretInfo:
@@ -100,14 +112,17 @@ class Platform:
             project=project, domain=domain, run="r", action="a0", attempt=1, lease=7, secrets=secrets, ttl_s=ttl_s
         )
 
-    async def resolve_with(self, token: str, requests: Sequence[SecretRequest]) -> list[tuple[bytes, int]]:
+    async def resolve_with(
+        self, token: str, requests: Sequence[SecretRequest], *, bearer: api.Bearer = BEARER
+    ) -> list[tuple[bytes, int]]:
         with translated_errors():
-            response = await self.stub.Resolve(api.ResolveRequest(token=token, secrets=requests))
+            response = await self.stub.Resolve(api.ResolveRequest(token=token, secrets=requests, bearer=bearer))
         return [(one.value, one.version) for one in response.secrets]
 
     async def resolve(self, *names: str, **run: Any) -> list[tuple[bytes, int]]:
         """What a task that asks for these secrets is given: values with their versions."""
-        return await self.resolve_with(self.token(*names, **run), asked(*names))
+        bearer = bearer_of(run.get("project", "p"), run.get("domain", "d"))
+        return await self.resolve_with(self.token(*names, **run), asked(*names), bearer=bearer)
 
     async def audited(self) -> list[AuditEntry]:
         """The whole audit trail, oldest first."""

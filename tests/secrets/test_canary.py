@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
-from tests.secrets.conftest import RUN_SCOPE, TOKEN_KEY, Platform, asked
+from tests.secrets.conftest import BEARER, RUN_SCOPE, TOKEN_KEY, Platform, asked
 
 from flyteapi.secrets.v1 import secrets_service_pb2 as api
 from flyteapi.secrets.v1.secrets_service_pb2_grpc import SecretsServiceStub
@@ -180,7 +180,7 @@ async def test_defects_do_not_tell_values(log: io.StringIO) -> None:
     token = TokenMinter(TOKEN_KEY, clock=CLOCK).attempt_token(
         project="p", domain="d", run="r", action="a0", attempt=1, lease=7, secrets=["token"]
     )
-    resolve = api.ResolveRequest(token=token, secrets=asked("token"))
+    resolve = api.ResolveRequest(token=token, secrets=asked("token"), bearer=BEARER)
     errors = await errors_of(
         lambda: serve(BrokenSecrets(), ring, MemoryAudit()).CreateSecret(create),
         lambda: serve(records, broken_ring, MemoryAudit()).Resolve(resolve),

@@ -143,7 +143,9 @@ async def test_a_page_beyond_the_limit_is_refused(platform: Platform) -> None:
     assert (caught.value.field, caught.value.limit) == ("page_size", "1 to 1000")
 
 
-@pytest.mark.parametrize("key", ["", "a b", "a/b", "../a", "a\n", "é", "x" * 254, "a\0"])
+@pytest.mark.parametrize(
+    "key", ["", "a b", "a/b", "../a", "..", "a\n", "é", "x" * 254, "x" * 10_000, "a\0", "a\u202eb", "\U0001f511"]
+)
 async def test_a_malformed_name_is_refused(platform: Platform, key: str) -> None:
     request = api.CreateSecretRequest(key=key, scope=RUN_SCOPE, value=b"v")
     with pytest.raises(InvalidArgument) as caught, translated_errors():

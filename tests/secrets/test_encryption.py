@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from tests.secrets.conftest import Platform
 from tests.support.migrations import assert_revisions_make_the_schema
 
+from flyteapi.secrets.v1 import secrets_service_pb2 as api
 from flyteplane.foundation.errors import DataLoss, FailedPrecondition, InvalidArgument
 from flyteplane.rpc.key_files import KEY_BYTES
 from flyteplane.secrets.domain.cipher import NotAuthentic, binding, decrypt, encrypt
@@ -27,6 +28,7 @@ from flyteplane.secrets.domain.names import SecretName
 from flyteplane.secrets.domain.values import SecretValue
 from flyteplane.secrets.keys.environment_keys import CURRENT, OLDER, environment_keys
 from flyteplane.secrets.keys.file_keys import add_key
+from flyteplane.secrets.settings import SecretsSettings
 
 KEY = bytes(range(32))
 
@@ -156,8 +158,10 @@ def test_adding_a_key_is_a_program(tmp_path: Path) -> None:
     assert "cannot be made" in refused.stderr
 
 
-async def test_a_lost_key_is_told_and_the_rest_goes_on(platform: Platform) -> None:
+async def test_a_key_that_is_given_up_keeps_nothing_from_going_on(platform: Platform) -> None:
     await platform.create("a", b"hunter2")
+    (key,) = (await platform.stub.ListKeys(api.ListKeysRequest())).keys
+    platform.settings = SecretsSettings(lost_keys=frozenset({key.id}))
     await restart(platform, (platform.keys / "secrets-0001.key").unlink)
     with pytest.raises(FailedPrecondition, match="is missing") as caught:
         await platform.resolve("a")

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 
 import pytest
-from tests.secrets.conftest import RUN_SCOPE, Platform, asked
+from tests.secrets.conftest import BEARER, RUN_SCOPE, Platform, asked
 
 from flyteapi.common.v1.identity_pb2 import Scope
 from flyteapi.secrets.v1 import secrets_service_pb2 as api
@@ -98,7 +98,8 @@ async def test_whether_an_unasked_secret_exists_is_not_told(platform: Platform) 
 async def test_a_replica_gets_what_its_pool_asks_for(platform: Platform) -> None:
     await platform.create("a", b"value")
     token = platform.minter.replica_token(project="p", domain="d", pool="f" * 64, replica="r-1", secrets=["a"])
-    assert await platform.resolve_with(token, asked("a")) == [(b"value", 1)]
+    bearer = api.Bearer(scope=RUN_SCOPE, pool="f" * 64, replica="r-1")
+    assert await platform.resolve_with(token, asked("a"), bearer=bearer) == [(b"value", 1)]
     (entry,) = await platform.audited()
     assert entry.subject == Subject(project="p", domain="d", pool="f" * 64, replica="r-1")
 
@@ -112,6 +113,43 @@ async def test_what_is_no_token_is_refused_and_written_down(platform: Platform, 
     assert entry == AuditEntry(
         at=platform.clock.now(), subject=Subject(), secret="", outcome=Outcome.BAD_TOKEN, scope=None, version=0
     )
+
+
+@pytest.mark.parametrize(
+    "bearer",
+    [
+        api.Bearer(scope=RUN_SCOPE, run="r", action="a0", attempt=2, lease=7),
+        api.Bearer(scope=RUN_SCOPE, run="r", action="a0", attempt=1, lease=8),
+        api.Bearer(scope=RUN_SCOPE, run="r", action="a0-b", attempt=1, lease=7),
+        api.Bearer(scope=RUN_SCOPE, run="other", action="a0", attempt=1, lease=7),
+        api.Bearer(scope=Scope(project="q", domain="d"), run="r", action="a0", attempt=1, lease=7),
+        api.Bearer(scope=Scope(project="p", domain="e"), run="r", action="a0", attempt=1, lease=7),
+        api.Bearer(scope=RUN_SCOPE, pool="f" * 64, replica="r-1"),
+        api.Bearer(),
+    ],
+    ids=["attempt", "lease", "action", "run", "project", "domain", "replica", "nobody"],
+)
+async def test_a_token_of_another_is_refused_and_written_down(platform: Platform, bearer: api.Bearer) -> None:
+    await platform.create("a")
+    await platform.create("a", scope=Scope(project="q"))
+    with pytest.raises(PermissionDenied) as caught:
+        await platform.resolve_with(platform.token("a"), asked("a"), bearer=bearer)
+    assert caught.value.reason == "TOKEN_OF_ANOTHER"
+    (entry,) = await platform.audited()
+    assert (entry.subject, entry.secret, entry.outcome) == (ATTEMPT, "a", Outcome.OTHER_BEARER)
+
+
+async def test_a_replicas_token_is_for_that_replica_only(platform: Platform) -> None:
+    await platform.create("a")
+    token = platform.minter.replica_token(project="p", domain="d", pool="f" * 64, replica="r-1", secrets=["a"])
+    for bearer in (
+        api.Bearer(scope=RUN_SCOPE, pool="f" * 64, replica="r-2"),
+        api.Bearer(scope=RUN_SCOPE, pool="e" * 64, replica="r-1"),
+        BEARER,
+    ):
+        with pytest.raises(PermissionDenied):
+            await platform.resolve_with(token, asked("a"), bearer=bearer)
+    assert outcomes(await platform.audited()) == [("a", Outcome.OTHER_BEARER)] * 3
 
 
 async def test_a_forged_token_is_refused(platform: Platform) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from tests.state.follower import Watch
 from tests.state.program import FAILED, IMPATIENT, Node, random_program
 from tests.state.workers import Worker
-from tests.state.world import MOST_STEPS, World
+from tests.state.world import HOLD_S, MOST_STEPS, World
 
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder
@@ -164,7 +164,8 @@ class Simulation:
         self.hangs = self.random.random() < 0.5
         self.unsteady = self.random.random() < 0.4
         room = ClusterCapacity(cpu_millis=self.random.choice([0, 700, 1_500]), memory_bytes=0)
-        self.world = World(folder, room=room, **options)
+        # Every other seed with writes that wait for each other.
+        self.world = World(folder, room=room, hold_s=HOLD_S if seed % 2 else 0.0, **options)
         self.programs = [self._program(number) for number in range(self.random.randint(1, 3))]
         self.nodes = {(program.key, node.name): node for program in self.programs for node in program.root.all()}
         self.actors: dict[Worker, Actor] = {}

@@ -126,7 +126,10 @@ class Incarnation:
         limit = RunSettings.FromString(run.row.settings).max_action_concurrency
         attempts = (action.attempt for action in run.actions.values())
         running = sum(attempt is not None and not attempt.waiting for attempt in attempts)
-        self.world.checker.expect(not limit or running <= limit, f"{running} actions run, {limit} may")
+        # One that had to reserve its key has had its slot since before that: a parent that got its answers meanwhile
+        # runs again beside it, beyond the limit.
+        bounded = bool(limit) and not action.task.spec.cache.serialize
+        self.world.checker.expect(not bounded or running <= limit, f"{running} actions run, {limit} may")
         self.world.on_place(worker)
 
     def send(self, lease: int, orders: Sequence[WorkerOrder]) -> None:

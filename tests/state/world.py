@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 #: Room for one or two attempts.
 SMALL = ClusterCapacity(cpu_millis=1_000, memory_bytes=0)
+#: How long writes wait for each other where they do.
+HOLD_S = 0.002
 #: Passes of the loop in which everything that follows from one report has happened.
 PASSES = 14
 #: Steps in which the longest history of these tests comes to its end.
@@ -61,6 +63,7 @@ class World:
         engine: type[Engine] = Engine,
         memory: MemoryRecords | None = None,
         hold: Hold = HeldRecords,
+        hold_s: float = 0.0,
     ) -> None:
         self.folder = folder
         self.clock = ManualClock()
@@ -78,6 +81,7 @@ class World:
         self._room = room
         self._engine = engine
         self._hold = hold
+        self._hold_s = hold_s
         self._open = self._open_sqlite if sqlite else self._open_memory
 
     # --- schedulers -------------------------------------------------------------------------------------------------
@@ -94,6 +98,7 @@ class World:
             administration=MemoryAdministration(self.memory).open(),
             clusters=[LikeProcesses(capacity=self._room)],
             pool_clusters=["local"],
+            hold_s=self._hold_s,
         )
         failures: list[BaseException] = []
         scheduler = Scheduler(parts, on_failure=failures.append, engine=self._engine)
@@ -318,7 +323,7 @@ class World:
         checker.expect(counted == running, f"{counted} are counted as running, {running} are")
         used = engine.admission.cluster_figures("local").used_cpu_millis
         checker.expect(used == used_cpu, f"room for {used} is used, not {used_cpu}")
-        if not self.now.records.waiting:
+        if not self.now.records.waiting and not engine.turn.holding:
             self._waiting_agrees()
         if not self.jumped:
             self._no_time_has_passed_unnoticed()

@@ -7,7 +7,7 @@
         deployment.await_leader(other_than=leader)
 
 One process, named "services", carries admin, cache, secrets and the reuse pool; "s1", "s2" and so on carry a scheduler
-each. All die with the test's own process.
+each; with `pools`, "p1", "p2" and so on carry a reuse pool each. All die with the test's own process.
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ from tests.support.processes import MARK
 from flyteplane.coordination import EtcdCoordination
 from flyteplane.coordination.election import leader_key
 from flyteplane.foundation.clock import SystemClock
-from flyteplane.scheduler.node import SHARD
+from flyteplane.leadership import shards
 
 SERVICES: Final = "services"
 CARRIED: Final = "admin,cache,secrets,reuse_pool"
+_WITHOUT_POOL: Final = "admin,cache,secrets"
 START_WITHIN_S: Final = 60.0
 STOP_WITHIN_S: Final = 20.0
 LEADER_WITHIN_S: Final = 40.0
@@ -175,6 +176,7 @@ class Deployment:
         etcd: EtcdServer,
         *,
         schedulers: int = 2,
+        pools: int = 0,
         config: str = "",
         options: Sequence[str] = (),
         options_of: Mapping[str, Sequence[str]] | None = None,
@@ -185,8 +187,9 @@ class Deployment:
             file = data.with_name(f"{data.name}-flyteplane.yaml")
             file.write_text(config)
             options = [*options, "--config", str(file)]
-        carried = {SERVICES: CARRIED}
+        carried = {SERVICES: _WITHOUT_POOL if pools else CARRIED}
         carried.update({f"s{number}": "scheduler" for number in range(1, schedulers + 1)})
+        carried.update({f"p{number}": "reuse_pool" for number in range(1, pools + 1)})
         own = options_of or {}
         self._processes = {
             name: ServiceUnderTest(
@@ -206,19 +209,21 @@ class Deployment:
     @property
     def schedulers(self) -> list[str]:
         """Names of the processes that carry a scheduler."""
-        return [name for name in self._processes if name != SERVICES]
+        return [name for name in self._processes if name.startswith("s") and name != SERVICES]
 
-    def leader(self) -> str:
+    def leader(self, shard: str = shards.SCHEDULER) -> str:
         """The process that leads and serves; waits for one."""
-        return self.await_leader()[0]
+        return self.await_leader(shard)[0]
 
-    def await_leader(self, *, other_than: str = "", within_s: float = LEADER_WITHIN_S) -> tuple[str, int]:
+    def await_leader(
+        self, shard: str = shards.SCHEDULER, *, other_than: str = "", within_s: float = LEADER_WITHIN_S
+    ) -> tuple[str, int]:
         """The process that leads and serves, and the epoch of its lead; waits until it is not `other_than`."""
-        return asyncio.run(self._await_leader(other_than, within_s))
+        return asyncio.run(self._await_leader(shard, other_than, within_s))
 
-    async def _await_leader(self, other_than: str, within_s: float) -> tuple[str, int]:
+    async def _await_leader(self, shard: str, other_than: str, within_s: float) -> tuple[str, int]:
         coordination = EtcdCoordination(self._etcd.settings(), clock=SystemClock())
-        key = leader_key(SHARD)
+        key = leader_key(shard)
         try:
             async with asyncio.timeout(within_s), coordination.mirror(key) as mirror:
                 changes = aiter(mirror)
@@ -229,20 +234,20 @@ class Deployment:
                         return name, held.create_revision
                     await anext(changes)
         except TimeoutError:
-            raise AssertionError(f"no scheduler leads after {within_s:g} s: {self.logs()}") from None
+            raise AssertionError(f"nobody leads {shard} after {within_s:g} s: {self.logs()}") from None
         finally:
             await coordination.close()
 
     def _at(self, endpoint: str) -> str:
         """The process that serves at an endpoint; empty for none."""
-        return next((name for name in self.schedulers if endpoint and self[name].endpoint == endpoint), "")
+        return next((name for name in self._processes if endpoint and self[name].endpoint == endpoint), "")
 
-    def takeover(self, act: str, *, within_s: float = LEADER_WITHIN_S) -> float:
+    def takeover(self, act: str, shard: str = shards.SCHEDULER, *, within_s: float = LEADER_WITHIN_S) -> float:
         """Do something to the leader, `kill`, `terminate`, `freeze`; the seconds until another serves."""
-        leader = self.leader()
+        leader = self.leader(shard)
         began = time.monotonic()
         getattr(self[leader], act)()
-        self.await_leader(other_than=leader, within_s=within_s)
+        self.await_leader(shard, other_than=leader, within_s=within_s)
         return time.monotonic() - began
 
     def logs(self) -> str:

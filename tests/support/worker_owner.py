@@ -13,6 +13,10 @@ from typing import Any
 import grpc
 
 from flyteapi.common.v1.identity_pb2 import RunId
+from flyteapi.reuse_pool.v1.replica_service_pb2_grpc import (
+    ReplicaServiceServicer,
+    add_ReplicaServiceServicer_to_server,
+)
 from flyteapi.scheduler.v1 import worker_data_service_pb2 as data_api
 from flyteapi.scheduler.v1.worker_data_service_pb2_grpc import (
     WorkerDataServiceServicer,
@@ -44,6 +48,32 @@ DATA_PREFIX = "file:///nowhere/on/this/machine/data/"
 LEASE = 77
 
 Children = Callable[[SubmitAction], ActionResult | None]
+
+
+def orders_of(
+    attribute: str,
+    inputs: bytes | Payload = b"",
+    *,
+    lease: int = LEASE,
+    action: str = "a0",
+    bundle: str = "",
+    spec: Mapping[str, Any] | None = None,
+    is_async: bool = True,
+    **assign: Any,
+) -> list[WorkerOrder]:
+    """What gives an attempt of a task in `user_code` to a worker."""
+    entrypoint = Entrypoint(bundle_digest=bundle, module="user_code", attribute=attribute)
+    task = TaskSpec(name=f"env.{attribute}", entrypoint=entrypoint, is_async=is_async, **(spec or {}))
+    digest = hashlib.sha256(task.SerializeToString(deterministic=True)).digest()
+    run = RunId(project="demo", domain="development", name="run1")
+    declared = DeclareRun(run=run, key=RUN_KEY, data_prefix=f"{DATA_PREFIX}{RUN_KEY}/")
+    payload = inputs if isinstance(inputs, Payload) else Payload(inline=inputs)
+    order = Assign(run=RUN_KEY, action=action, attempt=1, task_digest=digest, inputs=payload, **assign)
+    return [
+        WorkerOrder(declare_run=declared),
+        WorkerOrder(declare_task=DeclareTask(digest=digest, spec=task)),
+        WorkerOrder(lease=lease, assign=order),
+    ]
 
 
 class WorkerOwner(WorkerServiceServicer):
@@ -130,10 +160,11 @@ class WorkerOwner(WorkerServiceServicer):
             await self._changed.wait_for(condition)
             return condition()
 
-    def tell(self, order: WorkerOrder) -> None:
-        """Sends an order on the present streams."""
+    def tell(self, *told: WorkerOrder) -> None:
+        """Sends orders on the present streams."""
         for orders in self._streams.values():
-            orders.put_nowait(order)
+            for order in told:
+                orders.put_nowait(order)
 
     def cancel(self) -> None:
         """Cancels the attempt."""
@@ -154,18 +185,7 @@ class WorkerOwner(WorkerServiceServicer):
         **assign: Any,
     ) -> None:
         """Gives this attempt to whoever says hello without one."""
-        entrypoint = Entrypoint(bundle_digest=bundle, module="user_code", attribute=attribute)
-        task = TaskSpec(name=f"env.{attribute}", entrypoint=entrypoint, is_async=is_async, **(spec or {}))
-        digest = hashlib.sha256(task.SerializeToString(deterministic=True)).digest()
-        run = RunId(project="demo", domain="development", name="run1")
-        declared = DeclareRun(run=run, key=RUN_KEY, data_prefix=f"{DATA_PREFIX}{RUN_KEY}/")
-        payload = inputs if isinstance(inputs, Payload) else Payload(inline=inputs)
-        order = Assign(run=RUN_KEY, action="a0", attempt=1, task_digest=digest, inputs=payload, **assign)
-        self.first_orders = [
-            WorkerOrder(declare_run=declared),
-            WorkerOrder(declare_task=DeclareTask(digest=digest, spec=task)),
-            WorkerOrder(lease=LEASE, assign=order),
-        ]
+        self.first_orders = orders_of(attribute, inputs, bundle=bundle, spec=spec, is_async=is_async, **assign)
 
     def said(self, kind: str) -> list[Any]:
         """Everything of one kind that the worker said."""
@@ -201,23 +221,30 @@ class StoredData(WorkerDataServiceServicer):
         self.objects: dict[str, bytes] = {}
         self.bundles: dict[str, bytes] = {}
         self.tokens: set[str] = set()
+        self.asked: list[tuple[str, str]] = []
+        """What was asked for, an address or a digest, and with which token."""
         self.bundle_failures = 0
         """How many calls for bundles are refused as unavailable before one is served."""
         self.object_failures = 0
         """The same of calls for objects."""
 
-    def _note_token(self, context: Any) -> None:
-        self.tokens.add(dict(context.invocation_metadata())["authorization"])
+    def tokens_for(self, what: str) -> list[str]:
+        """The tokens with which it was asked for, in order."""
+        return [token for asked, token in self.asked if asked == what]
+
+    def _note(self, what: str, context: Any) -> None:
+        token = dict(context.invocation_metadata())["authorization"]
+        self.tokens.add(token)
+        self.asked.append((what, token.removeprefix("Bearer ")))
 
     async def _admit(self, context: Any) -> None:
-        self._note_token(context)
         if self.object_failures:
             self.object_failures -= 1
             await context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
 
     async def FetchBundle(self, request: Any, context: Any) -> AsyncIterator[Any]:
         """See the proto."""
-        self._note_token(context)
+        self._note(request.digest, context)
         if self.bundle_failures:
             self.bundle_failures -= 1
             await context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
@@ -228,6 +255,7 @@ class StoredData(WorkerDataServiceServicer):
 
     async def ReadObject(self, request: Any, context: Any) -> AsyncIterator[Any]:
         """See the proto."""
+        self._note(request.uri, context)
         await self._admit(context)
         if request.uri not in self.objects:
             await context.abort(grpc.StatusCode.NOT_FOUND, "no such object")
@@ -243,11 +271,13 @@ class StoredData(WorkerDataServiceServicer):
             uri, content, last = uri or request.uri, content + request.data, request.last
         if not last:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "cut")
+        self._note(uri, context)
         self.objects[uri] = content
         return data_api.WriteObjectResponse(size_bytes=len(content))
 
     async def ListObjects(self, request: Any, context: Any) -> AsyncIterator[Any]:
         """See the proto."""
+        self._note(request.prefix, context)
         await self._admit(context)
         prefix = request.prefix
         found = {
@@ -282,6 +312,8 @@ class Listener:
         """Listens."""
         self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         add_WorkerServiceServicer_to_server(self._owner, self._server)
+        if isinstance(self._owner, ReplicaServiceServicer):
+            add_ReplicaServiceServicer_to_server(self._owner, self._server)
         if self._data is not None:
             add_WorkerDataServiceServicer_to_server(self._data, self._server)
         self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")

@@ -1,7 +1,8 @@
 """Pods without a platform: what the cluster itself takes, as a client by hand would use it.
 
-They have the image, the resources and the safety settings of the platform's pods, and do less: no token is mounted, and
-the interpreter loads nothing that it does not always load.
+They have the image and the resources of the platform's pods, and do less: the interpreter loads nothing that it does
+not always load, and nothing is said about their safety. *Hardened* ones have the safety settings of the platform's
+pods, of which the filter of system calls takes time.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ class BarePods:
         self._ended: dict[str, asyncio.Future[None]] = {}
         self._made = 0
 
-    async def first_line(self) -> tuple[float, float]:
+    async def first_line(self, *, hardened: bool = False) -> tuple[float, float]:
         """Seconds from the request for a pod to the line that it prints, and to that line in the client's hands."""
         name = self._next_name()
         began = time.time()
-        running = asyncio.create_task(self._run(name))
+        running = asyncio.create_task(self._run(name, hardened=hardened))
         line = await self._line_of(name)
         seen = time.time()
         await running
@@ -71,22 +72,45 @@ class BarePods:
         self._made += 1
         return f"bare-{self._made}"
 
-    async def _run(self, name: str) -> None:
+    async def none_left(self) -> None:
+        """Waits until the namespace has no pod, so that nothing is cleaned up beside what is measured next."""
+        from kubernetes.aio.watch import Watch
+
+        new_watch: Any = Watch
+        listing = self._core.list_namespaced_pod
+        found = await listing(self._cluster.name)
+        left = {pod.metadata.name for pod in found.items}
+        if not left:
+            return
+        async with new_watch() as changes:
+            since = found.metadata.resource_version
+            async for change in changes.stream(listing, self._cluster.name, resource_version=since):
+                if change["type"] == "DELETED":
+                    left.discard(change["object"].metadata.name)
+                if not left:
+                    return
+
+    async def _run(self, name: str, *, hardened: bool = False) -> None:
         ended = self._ended[name] = asyncio.get_running_loop().create_future()
-        await self._core.create_namespaced_pod(self._cluster.name, self._pod(name))
+        await self._core.create_namespaced_pod(self._cluster.name, self._pod(name, hardened=hardened))
         await ended
 
     async def _delete(self, name: str) -> None:
         await self._core.delete_namespaced_pod(name, self._cluster.name, grace_period_seconds=1)
 
-    def _pod(self, name: str) -> dict[str, Any]:
-        container = {
+    def _pod(self, name: str, *, hardened: bool) -> dict[str, Any]:
+        container: dict[str, Any] = {
             "name": "primary",
             "image": self._cluster.image,
             "command": ["python", "-c", _PROGRAM],
             "resources": RESOURCES,
             "securityContext": {"allowPrivilegeEscalation": False, "privileged": False},
         }
+        if hardened:
+            container["securityContext"] |= {
+                "capabilities": {"drop": ["ALL"]},
+                "seccompProfile": {"type": "RuntimeDefault"},
+            }
         spec = {"containers": [container], "restartPolicy": "Never", "automountServiceAccountToken": False}
         return {"metadata": {"name": name, "labels": {"benchmark": "bare"}}, "spec": spec}
 

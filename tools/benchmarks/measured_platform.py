@@ -46,14 +46,18 @@ class MeasuredPlatform:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def run(self, task: Any, **inputs: object) -> Any:
-        """Runs a task to its end; returns its output."""
+        """Runs a task to its end; returns its first output."""
+        return self.outputs(task, **inputs)[0]
+
+    def outputs(self, task: Any, **inputs: object) -> Any:
+        """Runs a task to its end; returns its outputs."""
         import flyte
 
         flyte.init_from_config()
         run = flyte.run(task, **inputs)
         run.wait()
         run.raise_for_status()
-        return run.outputs()[0]
+        return run.outputs()
 
     def first_line_of(self, task: Any) -> tuple[str, float]:
         """Runs a task to its end; returns the first line that it wrote, and when the client had it."""

@@ -15,14 +15,6 @@ parents = flyte.TaskEnvironment(name="bench_pod_parents", depends_on=[pods])
 
 
 @pods.task
-async def first_line() -> float:
-    """When its first line was printed, in seconds since the epoch."""
-    now = time.time()
-    print(now)
-    return now
-
-
-@pods.task
 async def nothing(number: int) -> int:
     """A pod that does nothing."""
     return number

@@ -26,6 +26,12 @@ async def fresh_child(number: int) -> int:
     return number
 
 
+@warm.task(cache="auto")
+async def cached_child(number: int) -> int:
+    """A child whose result is cached. It says when it was computed, so that a second computation shows."""
+    return time.time_ns()
+
+
 @fresh.task
 async def first() -> int:
     """The first result of a platform that has just been started."""
@@ -62,6 +68,25 @@ async def fan_out(count: int) -> float:
     if results != list(range(count)):
         raise RuntimeError("children returned something else")
     return seconds
+
+
+@fresh.task
+async def cached_sequence(first: int, count: int) -> tuple[list[float], list[int]]:
+    """Seconds that each of `count` cached children took, one after another, and when each was computed."""
+    times, computed = [], []
+    for number in range(first, first + count):
+        began = time.perf_counter()
+        computed.append(await cached_child(number))
+        times.append(time.perf_counter() - began)
+    return times, computed
+
+
+@fresh.task
+async def cached_fan_out(first: int, count: int) -> tuple[float, list[int]]:
+    """Seconds that `count` cached children took, all at once, and when each was computed."""
+    began = time.perf_counter()
+    computed = await asyncio.gather(*(cached_child(number) for number in range(first, first + count)))
+    return time.perf_counter() - began, computed
 
 
 @parents.task

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import programs
+from benchmarks import pools, programs
 from benchmarks.admission import admission
 from benchmarks.conversion import conversion
 from benchmarks.live_actions import live_actions
@@ -72,8 +72,12 @@ def whole_run(platform: MeasuredPlatform) -> Figures:
 
 
 def warm_child(platform: MeasuredPlatform) -> Figures:
-    """A child on a warm replica, one after another."""
-    return latencies(platform.run(programs.warm_sequence, count=500))
+    """A child on a warm replica, one after another. Cpu is that of services and replica, not of the parent."""
+    count = 500
+    before = platform.cpu_seconds()
+    seconds = platform.run(programs.warm_sequence, count=count)
+    used = platform.cpu_seconds() - before
+    return latencies(seconds) | {"cpu_us_per_child": round(used / count * 1e6)}
 
 
 def fresh_child(platform: MeasuredPlatform) -> Figures:
@@ -102,6 +106,36 @@ def fan_out_1000(platform: MeasuredPlatform) -> Figures:
 def fan_out_10000(platform: MeasuredPlatform) -> Figures:
     """10,000 warm children at once."""
     return fan_out(platform, count=10_000)
+
+
+def cache_hit(platform: MeasuredPlatform) -> Figures:
+    """A child whose result is in the cache, one after another."""
+    numbers = {"first": time.time_ns(), "count": 500}
+    _, computed = platform.outputs(programs.cached_fan_out, **numbers)
+    seconds, found = platform.outputs(programs.cached_sequence, **numbers)
+    _same(computed, found)
+    return latencies(seconds)
+
+
+def cache_hits_10000(platform: MeasuredPlatform) -> Figures:
+    """10,000 children at once, all of which are in the cache."""
+    count = 10_000
+    numbers = {"first": time.time_ns(), "count": count}
+    _, computed = platform.outputs(programs.cached_fan_out, **numbers)
+    before = platform.cpu_seconds()
+    seconds, found = platform.outputs(programs.cached_fan_out, **numbers)
+    used = platform.cpu_seconds() - before
+    _same(computed, found)
+    return {
+        "per_second": round(count / seconds),
+        "cpu_us_per_hit": round(used / count * 1e6, 1),
+        "services_mb": platform.memory_mb().get("services", 0.0),
+    }
+
+
+def _same(computed: list[int], found: list[int]) -> None:
+    if computed != found:
+        raise RuntimeError("children were computed again")
 
 
 def pods_first_line() -> Figures:
@@ -143,6 +177,11 @@ ON_PLATFORM: dict[str, Callable[[MeasuredPlatform], Figures]] = {
     "fan-out-1000": fan_out_1000,
     "fan-out-10000": fan_out_10000,
     "nested": nested,
+    "pool-scale-up": pools.scale_up,
+    "pool-idle-while-waiting": pools.idle_while_waiting,
+    "big-inputs": pools.large_inputs,
+    "cache-hit": cache_hit,
+    "cache-hits-10000": cache_hits_10000,
 }
 #: The figure by which a scenario is compared with a peer, and whether more of it is better.
 COMPARED: dict[str, tuple[str, bool]] = {
@@ -154,4 +193,7 @@ COMPARED: dict[str, tuple[str, bool]] = {
     "fan-out-1000": ("per_second", True),
     "fan-out-10000": ("per_second", True),
     "nested": ("per_second", True),
+    "pool-scale-up": ("seconds", False),
+    "pool-idle-while-waiting": ("replica_idle_ms", False),
+    "big-inputs": ("p50_ms", False),
 }

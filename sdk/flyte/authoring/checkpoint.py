@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import abc
 import io
-import shutil
-import tempfile
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -84,6 +82,9 @@ class Checkpoint(BaseCheckpoint):
     def path(self) -> Path:
         """The folder of this machine that checkpoints are restored into; it goes with this object."""
         if self._folder is None:
+            import shutil
+            import tempfile
+
             self._folder = Path(tempfile.mkdtemp(prefix="flyte-checkpoint-"))
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         return self._folder
@@ -97,6 +98,7 @@ class Checkpoint(BaseCheckpoint):
 
         Bytes are restored as a file. Raises OSError if it cannot be read.
         """
+        import shutil
         import tarfile
 
         from flyte.storage import objects
@@ -120,6 +122,7 @@ class Checkpoint(BaseCheckpoint):
         Raises FileNotFoundError for a path where nothing is, OSError if it cannot be written.
         """
         import tarfile
+        import tempfile
 
         from flyte.storage import objects
 

@@ -83,7 +83,10 @@ class AsyncFunctionTaskTemplate(TaskTemplate[P, R, F]):
     def cache_version(self, *, code_bundle: Any = None, container_image: Any = None) -> str:
         """Return the cache version of the task; "" when it is not cached."""
         parameters = VersionParameters(
-            func=self.func, container_image=container_image, pod_template=self.pod_template, code_bundle=code_bundle
+            func=self.func,
+            container_image=self.image if container_image is None else container_image,
+            pod_template=self.pod_template,
+            code_bundle=code_bundle,
         )
         return self.cache.get_version(parameters)
 

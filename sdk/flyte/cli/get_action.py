@@ -112,10 +112,18 @@ def facts(action: Action) -> dict[str, Any]:
         "attempt": state.attempt,
         "queue": state.header.queue,
         "seconds": None if action.duration is None else action.duration.total_seconds(),
+        "cache": cache_status_name(state.cache_status),
         "cached_from": state.cached_from,
         "reason": state.reason,
         "error": {"code": state.error.code, "message": state.error.message} if state.HasField("error") else None,
     }
+
+
+def cache_status_name(status: int) -> str:
+    """Return what the cache did for an action: hit, miss, stored, skipped, failed; empty if it is not cached."""
+    from flyteapi.common.v1.phase_pb2 import CacheStatus
+
+    return CacheStatus.Name(status).removeprefix("CACHE_STATUS_").lower() if status else ""  # type: ignore[arg-type]
 
 
 def _show(details: ActionDetails, *, explain: bool, as_json: bool) -> None:

@@ -1,7 +1,8 @@
-"""`flyte get secret`: which secrets there are. Nobody can read their values."""
+"""`flyte get secret`: which secrets there are, and who was given them. Nobody can read their values."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
@@ -11,12 +12,15 @@ from flyte.cli.output import age, print_details, print_json, print_table
 
 if TYPE_CHECKING:
     from flyte.remote import Secret
+    from flyte.remote.secret_access import SecretAccess
 
 
 @click.command("secret")
 @click.argument("name", required=False)
 @click.option("--group", default="", help="Group of the secret NAME.")
 @scope_options
+@click.option("--audit", is_flag=True, help="Show who was given it, and who was refused; without NAME for all secrets.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Most entries of --audit.")
 @local_option("List the secrets of runs without a platform.")
 @json_option
 @click.pass_context
@@ -27,6 +31,8 @@ def get_secret(
     group: str,
     project: str | None,
     domain: str | None,
+    audit: bool,
+    limit: int,
     local: bool,
     as_json: bool,
 ) -> None:
@@ -35,12 +41,18 @@ def get_secret(
 
     root = root_options(ctx)
     as_json = as_json or root.json
+    if local and audit:
+        raise click.UsageError("--audit is of the platform: nobody writes down who reads secrets of local runs.")
     if local:
         from flyte.cli.local_secrets import show
 
         show(name, as_json=as_json)
         return
     root.choose_platform(project=project, domain=domain)
+    if audit:
+        entries = Secret.accesses(name or "", group=group, project=project or "", domain=domain or "", limit=limit)
+        show_accesses(list(entries), as_json=as_json)
+        return
     if name is not None:
         shown = facts(Secret.get(name, group=group, project=project or "", domain=domain or ""))
         if as_json:
@@ -57,6 +69,48 @@ def get_secret(
         ((one.name, one.group, one.scope, one.version, age(one.updated_time)) for one in secrets),
         empty="No secrets. Make one with `flyte create secret NAME`.",
     )
+
+
+def show_accesses(accesses: Sequence[SecretAccess], *, as_json: bool) -> None:
+    """Print entries of the audit trail."""
+    if as_json:
+        print_json([access_facts(one) for one in accesses])
+        return
+    print_table(
+        ("time", "secret", "outcome", "project/domain", "by", "version", "found in"),
+        (
+            (
+                f"{one.time:%Y-%m-%d %H:%M:%S}",
+                one.secret,
+                one.outcome,
+                f"{one.project}/{one.domain}".strip("/"),
+                one.by,
+                one.version or "",
+                one.scope,
+            )
+            for one in accesses
+        ),
+        empty="Nobody has asked for it.",
+    )
+
+
+def access_facts(access: SecretAccess) -> dict[str, Any]:
+    """Return what is known of an entry of the audit trail, for programs."""
+    bearer = access.message.bearer
+    return {
+        "time": access.time,
+        "secret": access.secret,
+        "outcome": access.outcome,
+        "project": access.project,
+        "domain": access.domain,
+        "run": bearer.run,
+        "action": bearer.action,
+        "attempt": bearer.attempt,
+        "pool": bearer.pool,
+        "replica": bearer.replica,
+        "version": access.version,
+        "scope": access.scope,
+    }
 
 
 def facts(secret: Secret) -> dict[str, Any]:

@@ -18,6 +18,20 @@ def store(name: str, group: str, project: str | None, domain: str | None, conten
     return f"{verb} secret {name} for local runs of {secret.scope}, in {path}."
 
 
+def update(name: str, group: str, project: str | None, domain: str | None, content: bytes) -> str:
+    """Keep a new value of a secret and return what to say. Raises ClickException if there is none."""
+    secret = SecretName(name, group, project or "", domain or "")
+    path = default_secrets_path()
+    secrets = LocalSecrets(path)
+    if secret not in secrets.names():
+        raise click.ClickException(
+            f"There is no secret {name} for local runs of {secret.scope}. "
+            f"Create it with `flyte create secret --local {name}`."
+        )
+    secrets.put(secret, content)
+    return f"Replaced secret {name} for local runs of {secret.scope}, in {path}."
+
+
 def remove(name: str, group: str, project: str | None, domain: str | None) -> str:
     """Forget a secret and return what to say. Raises ClickException if there is none."""
     secret = SecretName(name, group, project or "", domain or "")

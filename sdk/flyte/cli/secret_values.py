@@ -23,7 +23,7 @@ def read_secret(name: str, *, value: str | None, from_file: Path | None) -> byte
         raise click.ClickException(f"The value of secret {name} is empty.")
     if len(content) > MAX_SECRET_BYTES:
         raise click.ClickException(
-            f"The value of secret {name} has {len(content)} bytes; the limit is {MAX_SECRET_BYTES}."
+            f"The value of secret {name} has more than {MAX_SECRET_BYTES} bytes, which is the limit."
         )
     return content
 
@@ -31,12 +31,14 @@ def read_secret(name: str, *, value: str | None, from_file: Path | None) -> byte
 def _content(name: str, *, value: str | None, from_file: Path | None) -> bytes:
     if from_file is not None:
         try:
-            return from_file.read_bytes()
+            with from_file.open("rb") as file:
+                return file.read(MAX_SECRET_BYTES + 1)
         except OSError as error:
             raise click.ClickException(f"{from_file} cannot be read: {error.strerror}.") from None
     if value is not None and value != "-":
         return value.encode()
     if value == "-" or not sys.stdin.isatty():
-        return sys.stdin.buffer.read().removesuffix(b"\n").removesuffix(b"\r")
+        # One byte more than fits, and the line end that will be taken away.
+        return sys.stdin.buffer.read(MAX_SECRET_BYTES + 3).removesuffix(b"\n").removesuffix(b"\r")
     typed: str = click.prompt(f"Value of {name}", hide_input=True, confirmation_prompt=True)
     return typed.encode()

@@ -31,16 +31,23 @@ data_option = click.option(
     help="Where workers in pods connect, for example 0.0.0.0:7100. Needed for clusters of the kind kubernetes; each "
     "worker proves itself by a token. Default: services.worker_listen of the operator's file, else nowhere.",
 )
+@click.option(
+    "--metrics-listen", metavar="HOST:PORT", help="Where Prometheus reads metrics, for example 127.0.0.1:9464."
+)
 @click.option("--foreground", is_flag=True, help="Stay in this terminal; Ctrl-C stops the platform.")
-def up(*, data: Path | None, config: Path | None, worker_listen: str | None, foreground: bool) -> None:
+def up(
+    *, data: Path | None, config: Path | None, worker_listen: str | None, metrics_listen: str | None, foreground: bool
+) -> None:
     """Start the platform on this machine.
 
     It keeps everything in one folder, survives the end of this terminal, and carries on with its runs when it is
     started again. `flyte down` stops it.
     """
     folder = platform_folder(data)
+    options = {"--config": config, "--worker-listen": worker_listen, "--metrics-listen": metrics_listen}
+    given = [word for option, value in options.items() if value for word in (option, str(value))]
     try:
-        started = start_platform(folder, detached=not foreground, options=_options(config, worker_listen))
+        started = start_platform(folder, detached=not foreground, options=given)
     except PlatformDidNotStart as error:
         raise click.ClickException(str(error)) from None
     running = read_platform(folder)
@@ -49,11 +56,6 @@ def up(*, data: Path | None, config: Path | None, worker_listen: str | None, for
     _show(running, foreground=foreground, default_folder=data is None)
     if foreground:
         raise SystemExit(_stay(started))
-
-
-def _options(config: Path | None, worker_listen: str | None) -> list[str]:
-    given = {"--config": str(config) if config else "", "--worker-listen": worker_listen or ""}
-    return [word for option, value in given.items() if value for word in (option, value)]
 
 
 def _show(running: RunningPlatform, *, foreground: bool, default_folder: bool) -> None:

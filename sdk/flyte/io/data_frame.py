@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 from flyte.io.frame_formats import PARQUET, read_batches, read_frame, reads_open_files, write_frame
-from flyte.io.hashing import HashMethod, as_hash_method
+from flyte.io.hashing import HashMethod, as_hash_method, content_hash
 from flyte.io.placement import StoredData, new_location, reachable, upload
 from flyte.storage import objects
 from flyte.storage.locations import is_remote, local_path
@@ -88,6 +88,9 @@ class DataFrame:
     ) -> DataFrame:
         """Store a frame as parquet, at a new address or at `remote_destination`.
 
+        Its hash, by which it is an input of cached tasks, is that of the stored bytes unless `hash_method` says
+        otherwise.
+
         Raises TypeError for a value that is no frame of a known library.
         """
         method = as_hash_method(hash_method)
@@ -161,6 +164,8 @@ class DataFrame:
             uploaded = upload(path, name=path.name) if self.uri is None else None
             self.uri = uploaded or objects.put_file(path, self.uri or new_location(path.name))
             self._size_bytes = path.stat().st_size
+            # Of the bytes: equal frames that another version of a library writes otherwise are computed again.
+            self.hash = self.hash or content_hash(path)
 
     def _open_source(self, owner: type[Any], frame_format: str) -> AbstractContextManager[Path | BinaryIO]:
         copy = self._local()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
 from flyte.io.file import File
+from flyte.io.hashing import content_hash
 from flyte.io.placement import StoredData, new_location, stores_on_creation
 from flyte.io.reference import PathReference, download_target
 from flyte.storage import objects
@@ -63,16 +64,17 @@ class Dir(PathReference, Generic[T]):
     ) -> Dir[T]:
         """Bring a folder of this machine to where other tasks can read it.
 
-        Without a task and a platform it stays where it is. Raises FileNotFoundError.
+        Without a task and a platform it stays where it is. Its hash is that of its files' names and contents unless
+        `dir_cache_key` says otherwise. Raises FileNotFoundError.
         """
         source = Path(local_path)
         if not source.is_dir():
             raise FileNotFoundError(f"{source} is not a folder")
         if remote_destination is None and not stores_on_creation():
-            return cls(path=str(source), name=source.name, hash=dir_cache_key)
+            return cls(path=str(source), name=source.name, hash=dir_cache_key or content_hash(source))
         address = remote_destination or new_location(source.name)
         size = objects.put_folder(source, address)
-        folder = cls(path=address, name=source.name, hash=dir_cache_key)
+        folder = cls(path=address, name=source.name, hash=dir_cache_key or content_hash(source))
         folder._size_bytes = size
         return folder
 

@@ -165,6 +165,15 @@ class File(PathReference, Generic[T]):
         """Do the same as `exists_sync`, without blocking the event loop."""
         return await asyncio.to_thread(self.exists_sync)
 
+    def _known_hash(self) -> str | None:
+        """Return the hash; that of a file at a plain path is its content's, since what is there may change."""
+        if self.hash is not None or scheme_of(self.path):
+            return self.hash
+        try:
+            return hash_of_file(self.path, HashlibAccumulator.from_hash_name("sha256"))
+        except OSError:  # Not here, or not for us: whoever reads it will say so.
+            return None
+
     @classmethod
     def _of_local(cls, source: Path, address: str, digest: str | None) -> File[T]:
         file = cls(path=address, name=source.name, format=source.suffix.removeprefix("."), hash=digest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 
@@ -89,3 +90,20 @@ def hash_of_file(path: Any, method: HashMethod) -> str:
             while piece := file.read(1024 * 1024):
                 method.update(piece)
     return method.result()
+
+
+def content_hash(path: Path) -> str | None:
+    """Return the SHA-256 of a file or of all that is in a folder, in hex; None if there is neither.
+
+    That of a folder is made of the names and the contents of its files: another folder with equal ones has it too.
+    """
+    if path.is_file():
+        return hash_of_file(path, HashlibAccumulator.from_hash_name("sha256"))
+    if not path.is_dir():
+        return None
+    total = hashlib.sha256()
+    files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
+    for name, file in sorted(files.items()):
+        content = hash_of_file(file, HashlibAccumulator.from_hash_name("sha256"))
+        total.update(f"{len(name.encode())} {content} ".encode() + name.encode())
+    return total.hexdigest()

@@ -55,8 +55,15 @@ class PathReference:
 
     def __flyte_store__(self) -> StoredData:
         return StoredData(
-            uri=reachable(self.path), format=self.format, hash=self.hash, name=self.name, size_bytes=self._size_bytes
+            uri=reachable(self.path),
+            format=self.format,
+            hash=self._known_hash(),
+            name=self.name,
+            size_bytes=self._size_bytes,
         )
+
+    def _known_hash(self) -> str | None:
+        return self.hash
 
     @classmethod
     def __flyte_restore__(cls, stored: StoredData) -> Self:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flyte.authoring.bundles import CheckpointPaths, CodeBundle, RawDataPath
 from flyte.authoring.checkpoint import Checkpoint
@@ -17,9 +17,11 @@ from flyte.authoring.identity import ActionID, GroupData
 from flyte.authoring.task_context import TaskContext
 from flyte.runner.controller import AttemptController
 from flyte.runner.output_capture import AttemptOutput
-from flyte.spec.masking import Mask
 from flyteapi.scheduler.v1.worker_service_pb2 import Assign, DeclareRun
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
+
+if TYPE_CHECKING:
+    from flyte.spec.masking import Mask
 
 _CHECKPOINT: Final = "checkpoint"
 

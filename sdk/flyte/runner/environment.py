@@ -7,11 +7,14 @@ What user code has changed is found by comparing the mapping as a whole and undo
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from typing import Final, cast
 
 # The mapping inside `os.environ`, as bytes: comparing it takes a microsecond, going through `os.environ` thirty.
 _raw: Final = cast(dict[bytes, bytes], vars(os.environ)["_data"])
+#: The variable that the C library looks at only when it is told to.
+_TIME_ZONE: Final = "TZ"
 
 
 class AttemptEnvironment:
@@ -19,8 +22,13 @@ class AttemptEnvironment:
 
     def __init__(self) -> None:
         self._own = dict(os.environ)
-        self._present = self._own
+        self._present = self._own.copy()
         self._raw_present = dict(_raw)
+
+    @property
+    def was_changed(self) -> bool:
+        """Whether user code has changed it."""
+        return _raw != self._raw_present
 
     def put_in_place(self, variables: Mapping[str, str]) -> None:
         """Makes the environment the worker's own with `variables`, and nothing else."""
@@ -29,6 +37,8 @@ class AttemptEnvironment:
         wanted = {**self._own, **variables}
         for name in self._present.keys() - wanted.keys():
             del os.environ[name]
+            if name == _TIME_ZONE:
+                time.tzset()
         self._write(wanted)
         self._present = wanted
         self._raw_present = _raw.copy()
@@ -41,8 +51,22 @@ class AttemptEnvironment:
         self._present = {**self._present, **variables}
         self._raw_present = _raw.copy()
 
+    def keep(self) -> None:
+        """Has what was changed since variables were put in place last belong to the worker's own from now on."""
+        if _raw == self._raw_present:
+            return
+        found = dict(os.environ)
+        for name in found.keys() | self._present.keys():
+            if name not in found:
+                self._own.pop(name, None)
+            elif found[name] != self._present.get(name):
+                self._own[name] = found[name]
+        self._present, self._raw_present = found, _raw.copy()
+
     def _write(self, variables: Mapping[str, str]) -> None:
         present = self._present
         for name, value in variables.items():
             if present.get(name) != value:
                 os.environ[name] = value
+                if name == _TIME_ZONE:
+                    time.tzset()

@@ -19,7 +19,6 @@ from flyte.runner.known_secrets import KnownSecrets
 from flyte.runner.main_thread import MainThread
 from flyte.runner.outcomes import cancellation, describe_failure
 from flyte.runner.output_capture import AttemptOutput, current_output
-from flyte.runner.report import AttemptReport
 from flyte.runner.stream import WorkerStream
 from flyte.runner.surroundings import Surroundings
 from flyte.runner.tasks import DeclaredTasks, LoadedTask
@@ -77,6 +76,24 @@ class Execution:
         if len(self._attempts) != 1:
             return None
         return next(iter(self._attempts.values())).output
+
+    def lease_for(self, uri: str) -> int:
+        """The attempt with whose rights an object of the platform is read or written; from any thread and any fork.
+
+        It is the attempt of the calling context. A thread that was started without one works for the attempt whose
+        own data it asks for, or for the only one under way. Raises PermissionError if neither tells.
+        """
+        if (attempt := _current_attempt.get()) is not None:
+            return attempt.lease
+        under_way = [attempt for attempt in list(self._attempts.values()) if not attempt.over]
+        if len(under_way) > 1:
+            under_way = [attempt for attempt in under_way if uri.startswith(attempt.common.prefix(attempt.assign))]
+        if len(under_way) != 1:
+            raise PermissionError(
+                f"A thread asks for {uri}, and it is not known for which of this replica's tasks: start it with "
+                "asyncio.to_thread, or run it in contextvars.copy_context(), and let it end before its task does."
+            )
+        return under_way[0].lease
 
     def hand_on_output(self) -> None:
         """Queues what attempts have written; from any thread."""
@@ -189,7 +206,11 @@ class Execution:
         """Imports the task in the attempt's surroundings; ends the attempt if that fails."""
         try:
             self._surroundings.enter(attempt)
-            return attempt.context.run(self._tasks.load, attempt.assign.task_digest)
+            digest = attempt.assign.task_digest
+            if (loaded := self._tasks.loaded(digest)) is not None:
+                return loaded
+            with self._surroundings.importing():
+                return attempt.context.run(self._tasks.load, digest)
         except BaseException as error:
             self._end(attempt, AttemptEnded(error=describe_failure(error, attempt)))
             return None
@@ -233,6 +254,8 @@ class Execution:
         common, assign = attempt.common, attempt.assign
         report = None
         if common.spec.report:
+            from flyte.runner.report import AttemptReport
+
             uri = f"{common.prefix(assign)}report.html"
             report = AttemptReport(self._stream, lease=attempt.lease, uri=uri, name=common.spec.name)
         context = common.task_context(assign, custom_context=attempt.controller.custom_context, report=report)

@@ -8,14 +8,13 @@ signal handler of the template is left, and random numbers differ from those of 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
-import random
 import resource
 import signal
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from typing import Final
@@ -41,7 +40,11 @@ def leave_template(*, adopts: bool = True) -> None:
     os.setsid()
     if adopts:
         adopt_orphans()
-    random.seed()
+    # Loaded later, it begins with a seed of its own anyway.
+    if "random" in sys.modules:
+        import random
+
+        random.seed()
 
 
 def keep_only(*, stream: int, output: int) -> socket.socket:
@@ -100,7 +103,13 @@ def limit_group(base: str, files: Sequence[tuple[str, str]]) -> None:
     """Sets the limits of this process's own control group below a folder. Raises OSError."""
     os.makedirs(_own_group(base), exist_ok=True)
     for name, content in files:
-        _write(f"{_own_group(base)}/{name}", content)
+        try:
+            _write(f"{_own_group(base)}/{name}", content)
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            limit = f"{name} = {content}"
+            raise OSError(error.errno, f"the limit {limit} is below what a worker takes before any task") from None
 
 
 def remove_groups(base: str) -> None:
@@ -133,6 +142,9 @@ def settle_in(startup: Startup) -> None:
     os.environ["TMPDIR"] = startup.temp
     os.environ["PWD"] = startup.cwd
     os.chdir(startup.cwd)
-    tempfile.tempdir = None
+    if "tempfile" in sys.modules:
+        import tempfile
+
+        tempfile.tempdir = None
     time.tzset()
     sys.argv = ["flyte-worker", startup.name]

@@ -6,12 +6,14 @@ differ from one caller to the next, so that a crowd of callers does not come bac
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flyteapi.common.v1.phase_pb2 import PHASE_UNSPECIFIED
 from flyteapi.scheduler.v1.worker_service_pb2 import ActionResult
+
+if TYPE_CHECKING:
+    import random
 
 MOST_TRIES: Final = 100
 """Of one call, the first one included; after them the refusal is raised."""
@@ -27,8 +29,11 @@ def is_queue_full(result: ActionResult) -> bool:
 
 def waits(result: ActionResult, *, rng: random.Random | None = None) -> Iterator[float]:
     """Yield the seconds to wait before each further try of a call that was refused."""
+    if rng is None:
+        import random
+
+        rng = random.Random()
     wait_s = max(result.retry_after.ToNanoseconds() / 1e9, _LEAST_WAIT_S)
-    uniform = (rng or random).uniform
     for _try in range(MOST_TRIES - 1):
-        yield uniform(1.0, 1.5) * min(wait_s, LONGEST_WAIT_S)
+        yield rng.uniform(1.0, 1.5) * min(wait_s, LONGEST_WAIT_S)
         wait_s *= 2

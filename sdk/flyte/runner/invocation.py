@@ -21,7 +21,6 @@ from flyte.runner.payloads import (
 )
 from flyte.runner.stream import WorkerStream
 from flyte.runner.tasks import LoadedTask
-from flyte.types.interface import check_inline_size
 from flyteapi.scheduler.v1.worker_service_pb2 import AttemptEnded, WorkerReport
 from flyteapi.task.v1.value_pb2 import Payload
 
@@ -41,7 +40,7 @@ class Invocation:
         try:
             with activate(self._data):
                 content = await read_payload_async(payload) if is_stored(payload) else payload.inline
-                inputs = loaded.codec.decode_inputs(content)
+                inputs = loaded.decode_inputs(content)
                 self._say_started()
                 result = await (loaded.function(**inputs) if loaded.function else loaded.task.execute(**inputs))
                 self._flush_report()
@@ -57,7 +56,7 @@ class Invocation:
         loaded = self._loaded
         try:
             with activate(self._data), main_thread.at_rest(self._attempt.lease):
-                inputs = loaded.codec.decode_inputs(read_payload(self._attempt.assign.inputs))
+                inputs = loaded.decode_inputs(read_payload(self._attempt.assign.inputs))
                 self._say_started()
                 if loaded.function is not None:
                     result = loaded.function(**inputs)
@@ -78,6 +77,8 @@ class Invocation:
     def _encode(self, result: Any) -> bytes:
         encoded = self._loaded.codec.encode_outputs(result)
         if len(encoded) > self._loaded.max_inline_io_bytes:
+            from flyte.types.interface import check_inline_size
+
             check_inline_size(encoded, self._loaded.max_inline_io_bytes, "outputs")
         return encoded
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from flyte.spec.masking import Mask
 from flyteapi.scheduler.v1.worker_service_pb2 import Assign
+
+if TYPE_CHECKING:
+    from flyte.spec.masking import Mask
 
 _NO_VALUES: Final[frozenset[bytes]] = frozenset()
 
@@ -26,5 +28,7 @@ class KnownSecrets:
             return None
         values = frozenset((*assign.secret_env.values(), *assign.secret_files.values()))
         if values != self._values:
+            from flyte.spec.masking import Mask
+
             self._values, self._mask = values, Mask.of(values)
         return self._mask

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _CLONE_NEWNS: Final = 0x00020000
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_PRIVATE = 0x2, 0x4, 0x8, 0x4000, 0x40000
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def adopt_orphans() -> None:
     """Makes this process the parent of descendants whose own parent ends, so that a daemon cannot slip away. Raises
     OSError.
     """
-    _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+    _check(_libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 
 
 def children_of_this_process() -> list[int]:
@@ -40,7 +39,7 @@ def resident_bytes() -> int:
 
 def flush_c_output() -> None:
     """Writes what the C library's buffers hold, for example of native code that prints."""
-    _libc.fflush(None)
+    _libc().fflush(None)
 
 
 def mount_private_memory(folder: str) -> None:
@@ -48,13 +47,23 @@ def mount_private_memory(folder: str) -> None:
 
     The mount ends with the last process that sees it.
     """
-    _check(_libc.unshare(_CLONE_NEWNS))
-    _check(_libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None))
+    _check(_libc().unshare(_CLONE_NEWNS))
+    _check(_libc().mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None))
     flags = _MS_NOSUID | _MS_NODEV | _MS_NOEXEC
-    _check(_libc.mount(b"tmpfs", folder.encode(), b"tmpfs", flags, b"size=16m,mode=0700"))
+    _check(_libc().mount(b"tmpfs", folder.encode(), b"tmpfs", flags, b"size=16m,mode=0700"))
+
+
+@cache
+def _libc() -> Any:
+    # Most of this module needs no such call, and a worker's start is quicker without it.
+    import ctypes
+
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def _check(result: int) -> None:
     if result != 0:
+        import ctypes
+
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
 
 from flyte.runner.attempt import Attempt
-from flyte.wire.errors import error_to_proto
+from flyte.spec.worker_endings import CANCELLED
 from flyteapi.common.v1.error_pb2 import ERROR_KIND_USER, TaskError
-
-CANCELLED: Final = "CANCELLED"
-"""Code of an attempt that ended because it was told to."""
 
 
 def describe_failure(error: BaseException, attempt: Attempt) -> TaskError:
     """The failure of an attempt whose code, module or inputs raised `error`."""
     if attempt.cancel_reason is not None and isinstance(error, asyncio.CancelledError):
         return cancellation(attempt.cancel_reason)
+    from flyte.wire.errors import error_to_proto
+
     mask = attempt.mask
     failure = error_to_proto(error, mask=mask)
     if isinstance(error, SystemExit):

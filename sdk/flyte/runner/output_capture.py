@@ -15,13 +15,15 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from flyte.runner.linux import flush_c_output
-from flyte.runner.masked_output import MaskedOutput, Piece
 from flyte.runner.stream import WorkerStream
-from flyte.spec.masking import Mask
 from flyteapi.scheduler.v1.worker_service_pb2 import LogChunk, WorkerReport
+
+if TYPE_CHECKING:
+    from flyte.runner.masked_output import MaskedOutput, Piece
+    from flyte.spec.masking import Mask
 
 _FLUSH_BYTES: Final = 8 << 10
 _MOST_CHUNK_BYTES: Final = 64 << 10
@@ -33,7 +35,7 @@ class AttemptOutput:
     def __init__(self, stream: WorkerStream, *, lease: int, mask: Mask | None = None) -> None:
         self._stream = stream
         self._lease = lease
-        self._masked = MaskedOutput(mask) if mask is not None else None
+        self._masked = _masked(mask) if mask is not None else None
         self._parts: list[Piece] = []
         self._size_bytes = 0
         self._closed = False
@@ -84,6 +86,12 @@ class AttemptOutput:
         for is_stderr, data in _chunks(pieces):
             chunk = WorkerReport(lease=self._lease, log=LogChunk(data=data, is_stderr=is_stderr))
             self._stream.send_output(chunk, len(data))
+
+
+def _masked(mask: Mask) -> MaskedOutput:
+    from flyte.runner.masked_output import MaskedOutput
+
+    return MaskedOutput(mask)
 
 
 def _joined(parts: Sequence[Piece]) -> list[Piece]:

@@ -1,17 +1,15 @@
 """Inputs and outputs as payloads: small ones inline, large ones in the object store before anybody hears of them.
 
-What lies in the store is read only if it still has the digest under which it was reported.
+What lies in the store is read only if it still has the digest under which it was reported. The way to the store is
+loaded when it is first used: most payloads travel inline.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from typing import Final
 
 from flyte.spec.limits import INLINE_ON_STREAM_BYTES
-from flyte.storage import objects
-from flyte.storage.locations import is_remote
 from flyteapi.task.v1.value_pb2 import Payload, PayloadReference
 
 EMPTY: Final = Payload()
@@ -24,6 +22,10 @@ def inline_payload(data: bytes) -> Payload | None:
 
 def store_payload(data: bytes, uri: str) -> Payload:
     """Writes `data` to the object store and returns the payload that names it. Blocks."""
+    import hashlib
+
+    from flyte.storage import objects
+
     objects.put_bytes(data, uri)
     reference = PayloadReference(uri=uri, sha256=hashlib.sha256(data).digest(), size_bytes=len(data))
     return Payload(reference=reference)
@@ -31,6 +33,8 @@ def store_payload(data: bytes, uri: str) -> Payload:
 
 async def store_payload_async(data: bytes, uri: str) -> Payload:
     """The same without blocking the loop for a store that is not on this machine."""
+    from flyte.storage.locations import is_remote
+
     if is_remote(uri):
         return await asyncio.to_thread(store_payload, data, uri)
     return store_payload(data, uri)
@@ -45,6 +49,10 @@ def read_payload(payload: Payload) -> bytes:
     """The content. Blocks if it is in the object store. Raises ValueError if it is not what was reported, OSError."""
     if not is_stored(payload):
         return payload.inline
+    import hashlib
+
+    from flyte.storage import objects
+
     reference = payload.reference
     data = objects.get_bytes(reference.uri)
     if hashlib.sha256(data).digest() != reference.sha256:
@@ -57,6 +65,10 @@ def read_payload(payload: Payload) -> bytes:
 
 async def read_payload_async(payload: Payload) -> bytes:
     """The same without blocking the loop for a store that is not on this machine."""
-    if is_stored(payload) and is_remote(payload.reference.uri):
+    if not is_stored(payload):
+        return payload.inline
+    from flyte.storage.locations import is_remote
+
+    if is_remote(payload.reference.uri):
         return await asyncio.to_thread(read_payload, payload)
     return read_payload(payload)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from flyte.runner.relayed_objects import RelayedObjects
@@ -16,13 +17,17 @@ _BY_KEY: Final = "flyte-object://"
 """How the platform itself names objects of a store that only it can reach."""
 
 
-def route_platform_data(run: DeclareRun, *, agent: str) -> None:
-    """Sends what is read and written of the store that this run's data lies in through the agent's socket."""
+def route_platform_data(run: DeclareRun, *, agent: str, lease_for: Callable[[str], int]) -> None:
+    """Sends what is read and written of the store that this run's data lies in through the agent's socket.
+
+    Args:
+        lease_for: see `RelayedObjects`.
+    """
     key = f"{run.run.project}/{run.run.domain}/{run.run.name}/"
     if not run.data_prefix.endswith(key):
         return
     prefix = run.data_prefix.removesuffix(key)
-    objects = RelayedObjects(agent)
+    objects = RelayedObjects(agent, lease_for=lease_for)
     add_route(prefix, objects)
     add_route(_BY_KEY, objects)
     if prefix.endswith(f"/{_ATTEMPTS}"):

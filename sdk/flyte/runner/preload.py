@@ -21,8 +21,9 @@ from typing import Final
 import cloudpickle  # noqa: F401
 
 import flyte
+from flyte.runner.later import load_all
 
-_OWN: Final = ("flyte.wire.errors", "flyte.wire.task_spec", "flyte.storage.objects", "flyte.io", "flyte.report")
+_OWN: Final = ("flyte.io", "flyte.report")
 _NOT_IN_WORKERS: Final = "flyte.client"
 
 
@@ -33,3 +34,4 @@ def preload() -> None:
             import_module(module)
     for module in _OWN:
         import_module(module)
+    load_all()

@@ -1,15 +1,15 @@
 """The platform's objects as a worker in a pod reaches them: through the agent beside it, over a local socket.
 
-The pod has no credentials of the object store. A call that fails because no scheduler can be reached is made again
-until there is one, for some minutes at most; a write begins from its start, so an object appears whole or not at all.
-Nothing is kept between calls, so threads and forked processes may use it as they like.
+The pod has no credentials of the object store. Each call says for which attempt it is made, and has the rights of that
+attempt. A call that fails because no scheduler can be reached is made again until there is one, for some minutes at
+most; a write begins from its start, so an object appears whole or not at all. Nothing is kept between calls, so threads
+and forked processes may use it as they like.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import random
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -44,11 +44,13 @@ class RelayedObjects:
 
     Args:
         path: of the agent's socket.
+        lease_for: the lease of the attempt that an address is asked for by; raises PermissionError if nobody knows.
         patience_s: for how long a call is tried again while no scheduler can be reached.
     """
 
-    def __init__(self, path: str, *, patience_s: float = _PATIENCE_S) -> None:
+    def __init__(self, path: str, *, lease_for: Callable[[str], int], patience_s: float = _PATIENCE_S) -> None:
         self._path = path
+        self._lease_for = lease_for
         self._patience_s = patience_s
 
     def put_bytes(self, data: bytes, uri: str) -> None:
@@ -105,17 +107,19 @@ class RelayedObjects:
             except _Unavailable:
                 if time.monotonic() + pause_s > deadline:
                     raise
+            import random
+
             time.sleep(random.uniform(0.5, 1.0) * pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     def _pieces(self, uri: str, *, offset: int = 0, length: int = 0) -> Iterator[bytes]:
         """Yields an object's content; a read that breaks off goes on where it was."""
-        with _Reading(self._path, uri, offset=offset, length=length) as reading:
+        with _Reading(self._path, uri, lease=self._lease_for(uri), offset=offset, length=length) as reading:
             while piece := self._persist(reading.next_piece):
                 yield piece
 
     def _write(self, uri: str, source: BinaryIO) -> None:
-        with _Call(self._path, {"do": "write", "uri": uri}) as call:
+        with _Call(self._path, {"do": "write", "uri": uri, "lease": self._lease_for(uri)}) as call:
             size = 0
             while piece := source.read(_PIECE_BYTES):
                 size += len(piece)
@@ -129,7 +133,7 @@ class RelayedObjects:
 
     def _list(self, uri: str) -> list[tuple[str, int]]:
         found: list[tuple[str, int]] = []
-        with _Call(self._path, {"do": "list", "prefix": uri}) as call:
+        with _Call(self._path, {"do": "list", "prefix": uri, "lease": self._lease_for(uri)}) as call:
             for kind, content in call.answers():
                 if kind == ENTRIES:
                     found.extend((address, size) for address, size in json.loads(content))
@@ -139,9 +143,10 @@ class RelayedObjects:
 class _Reading:
     """A read under way, over as many calls as it takes."""
 
-    def __init__(self, path: str, uri: str, *, offset: int, length: int) -> None:
+    def __init__(self, path: str, uri: str, *, lease: int, offset: int, length: int) -> None:
         self._path = path
         self._uri = uri
+        self._lease = lease
         self._offset = offset
         self._left = length if length else None
         self._call: _Call | None = None
@@ -160,7 +165,7 @@ class _Reading:
             return b""
         if self._call is None:
             request = {"do": "read", "uri": self._uri, "offset": self._offset, "length": self._left or 0}
-            self._call = _Call(self._path, request)
+            self._call = _Call(self._path, {**request, "lease": self._lease})
         try:
             piece = self._call.next_data()
         except BaseException:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -63,6 +62,8 @@ class SecretFiles:
     def close(self) -> None:
         """Removes the private folder, if one was used."""
         if self._root is not None and str(self._root) == self._private_folder and not self._in_memory:
+            import shutil
+
             shutil.rmtree(self._root, ignore_errors=True)
 
     def _prepare(self) -> Path:
@@ -99,6 +100,10 @@ def _below_secrets_folder(path: str) -> PurePosixPath:
 
 
 def _write_private(path: Path, content: bytes, *, mode: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
+    """Writes beside the file and puts it in its place: another attempt may read it, and nobody may write to it."""
+    beside = path.with_name(f".{path.name}.new")
+    beside.unlink(missing_ok=True)
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
+    beside.replace(path)

@@ -24,7 +24,10 @@ class Startup:
     env: Mapping[str, str] = field(default_factory=dict)
     """The whole environment; nothing is inherited."""
     cwd: str = "."
+    cwd_is_own: bool = True
+    """The working folder was made for this worker alone. It is the image's otherwise: what lies in it stays."""
     temp: str = "/tmp"
+    """Folder for temporary files, made for this worker alone if it is a replica."""
     data_limit_bytes: int = 0
     """Limit by RLIMIT_DATA, where no cgroup keeps it; 0 for none."""
     groups: Sequence[tuple[str, Sequence[tuple[str, str]]]] = ()

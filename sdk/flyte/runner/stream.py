@@ -25,6 +25,8 @@ _READ_BYTES: Final = 1 << 18
 _SEND_BUFFER_BYTES: Final = 1 << 20
 _DRAIN_S: Final = 5.0
 _BATCH_BYTES: Final = 4 << 20
+_MOST_REPORTS_HELD: Final = 32
+"""Reports that wait for the end of the turn at most: a parent that calls thousands in one turn keeps the others busy."""
 _MOST_PENDING_BYTES: Final = 4 << 20
 """Output that may wait for the other side; a writer beyond it waits, as it would on a full pipe."""
 
@@ -67,6 +69,8 @@ class WorkerStream:
         self._pending_output_bytes = 0
         self._unsent = bytearray()
         self._scheduled = False
+        self._scheduled_soon = False
+        """The end of this turn is waited for, not that of the next."""
         self._before_flush: dict[Callable[[], None], None] = {}
         self._drained = threading.Condition(self._write_lock)
         self._wake_descriptor = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -102,9 +106,16 @@ class WorkerStream:
         self._pending.append(report)
         if threading.get_ident() != self._main_thread:
             self.flush()
-        elif not self._scheduled and not self.resting:
+        elif self.resting:
+            return
+        elif len(self._pending) >= _MOST_REPORTS_HELD:
+            self.flush()
+        elif soon and not self._scheduled_soon:
+            self._scheduled = self._scheduled_soon = True
+            self._loop.call_soon(self._turn_ended)
+        elif not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._turn_ended if soon else self._turn_passed)
+            self._loop.call_soon(self._turn_passed)
 
     def call_at_end_of_turn(self, work: Callable[[], None]) -> None:
         """Runs `work` before the reports of this turn of the loop go out. From any thread; at once if it is not the
@@ -114,8 +125,8 @@ class WorkerStream:
             work()
             return
         self._before_flush[work] = None
-        if not self._scheduled:
-            self._scheduled = True
+        if not self._scheduled_soon:
+            self._scheduled = self._scheduled_soon = True
             self._loop.call_soon(self._turn_ended)
 
     def wake_pulse(self) -> None:
@@ -175,7 +186,7 @@ class WorkerStream:
         self._loop.call_soon(self._turn_ended)
 
     def _turn_ended(self) -> None:
-        self._scheduled = False
+        self._scheduled = self._scheduled_soon = False
         while self._before_flush:
             self._before_flush.popitem()[0]()
         self.flush()
@@ -217,8 +228,8 @@ class WorkerStream:
         """The main thread is back on the loop: from now on it reads and writes."""
         with self._read_lock:
             self.resting = False
-        if self._pending and not self._scheduled:
-            self._scheduled = True
+        if self._pending and not self._scheduled_soon:
+            self._scheduled = self._scheduled_soon = True
             self._loop.call_soon(self._turn_ended)
 
     def _read(self) -> list[WorkerOrder]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from flyte.runner.attempt import Attempt
 from flyte.runner.environment import AttemptEnvironment
-from flyte.runner.isolation import ProcessIsolation
 from flyte.runner.secret_files import SecretFiles
 from flyte.runner.startup import Startup
+
+if TYPE_CHECKING:
+    from flyte.runner.isolation import ProcessIsolation
 
 
 class Surroundings:
@@ -18,11 +23,13 @@ class Surroundings:
 
     def __init__(self, startup: Startup) -> None:
         self._environment = AttemptEnvironment()
-        self._isolation = ProcessIsolation(cwd=startup.cwd, temp=startup.temp) if startup.replica else None
+        self._isolation = _isolation(startup) if startup.replica else None
         self._secret_files = SecretFiles(
             startup.secrets_folder, may_mount=os.geteuid() == 0, in_memory=startup.secrets_in_memory
         )
         self._running = 0
+        self._secrets_in_place = False
+        """The environment holds values of secrets."""
 
     def enter(self, attempt: Attempt) -> None:
         """Puts an attempt's surroundings in place; idempotent. Raises ValueError, OSError."""
@@ -32,13 +39,33 @@ class Surroundings:
         self._running += 1
         variables, assign = attempt.variables, attempt.assign
         for name, value in assign.secret_env.items():
+            if b"\0" in value:
+                raise ValueError(
+                    f"the secret for the variable {name} holds a zero byte, which no variable can: ask for it as a file, "
+                    "with mount=Path('/etc/flyte/secrets')"
+                )
             variables[name] = os.fsdecode(value)
+            self._secrets_in_place = True
         if assign.secret_files:
             variables |= self._secret_files.write(assign.secret_files)
         if self._running == 1:
             self._environment.put_in_place(variables)
         else:
             self._environment.add(variables)
+
+    @contextmanager
+    def importing(self) -> Iterator[None]:
+        """Modules are imported in the block, in the surroundings of the attempt that is the first to need them.
+
+        What they set in passing is not put back: they are not imported again, and may rely on it. Nothing is kept of
+        modules that cannot be imported.
+        """
+        if self._isolation is None:
+            yield
+            return
+        with self._isolation.importing():
+            yield
+        self._environment.keep()
 
     def leave(self, attempt: Attempt) -> None:
         """Takes them away; what differs from one attempt to the next anyway goes when the next one comes."""
@@ -51,10 +78,17 @@ class Surroundings:
         if assign.secret_files:
             self._secret_files.remove(assign.secret_files)
         if self._running == 0 and self._isolation is not None:
-            if assign.secret_env:
+            if self._secrets_in_place or self._environment.was_changed:
                 self._environment.put_in_place({})
+                self._secrets_in_place = False
             self._isolation.put_back()
 
     def close(self) -> None:
         """Removes what lies outside of the worker's own folder."""
         self._secret_files.close()
+
+
+def _isolation(startup: Startup) -> ProcessIsolation:
+    from flyte.runner.isolation import ProcessIsolation
+
+    return ProcessIsolation(cwd=startup.cwd, temp=startup.temp, cwd_is_own=startup.cwd_is_own)

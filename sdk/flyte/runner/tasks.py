@@ -11,29 +11,45 @@ import importlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flyte.authoring.function_task import AsyncFunctionTaskTemplate
 from flyte.authoring.task import TaskTemplate
 from flyte.errors import ModuleLoadError
+from flyte.runner.later import load_before_searching
 from flyte.spec.limits import MAX_INLINE_IO_BYTES
-from flyte.types.interface import InterfaceCodec, interface_codec
 from flyte.wire.bundle_layout import IMPORT_FOLDERS_ENTRY
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 
+if TYPE_CHECKING:
+    from flyte.types.interface import InterfaceCodec
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class LoadedTask:
     """A task that can be executed."""
 
     task: TaskTemplate[Any, Any, Any]
-    codec: InterfaceCodec
     is_async: bool
     """Whether it runs as a coroutine on the worker's loop; otherwise with the main thread to itself."""
     function: Callable[..., Any] | None
     """The task's function, if calling it is all there is to executing the task."""
     max_inline_io_bytes: int
+
+    @cached_property
+    def codec(self) -> InterfaceCodec:
+        """Encodes and decodes its inputs and outputs. Raises what `interface_codec` raises."""
+        from flyte.types.interface import interface_codec
+
+        return interface_codec(self.task.native_interface)
+
+    def decode_inputs(self, content: bytes) -> dict[str, Any]:
+        """The inputs by name. Raises as `InterfaceCodec.decode_inputs`."""
+        if not content and not self.task.native_interface.inputs:
+            return {}
+        return self.codec.decode_inputs(content)
 
 
 class DeclaredTasks:
@@ -73,11 +89,12 @@ class DeclaredTasks:
 
 def _load(spec: TaskSpec, bundle_path: str) -> LoadedTask:
     if bundle_path and bundle_path not in sys.path:
-        sys.path[:0] = [bundle_path, *_import_folders(Path(bundle_path))]
+        folders = [bundle_path, *_import_folders(Path(bundle_path))]
+        load_before_searching(folders)
+        sys.path[:0] = folders
     task = _unpickle(spec) if spec.entrypoint.pickled_task else _import(spec)
     return LoadedTask(
         task=task,
-        codec=interface_codec(task.native_interface),
         is_async=task.is_async or not isinstance(task, AsyncFunctionTaskTemplate),
         function=_function_of(task),
         max_inline_io_bytes=spec.max_inline_io_bytes or MAX_INLINE_IO_BYTES,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterable
@@ -12,7 +11,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from flyte.authoring.controller import TraceCall, TraceOutcome
 from flyte.runner.payloads import inline_payload, read_payload, store_payload
 from flyte.runner.stream import WorkerStream
-from flyte.types.untyped_values import decode_untyped, encode_untyped
 from flyteapi.scheduler.v1.worker_service_pb2 import TraceRecord, WorkerReport
 from flyteapi.task.v1.value_pb2 import Payload
 
@@ -39,6 +37,8 @@ class TraceJournal:
         """The outcome of this very call in an attempt before; each recorded call is given back once."""
         if not self._known:
             return None
+        from flyte.types.untyped_values import decode_untyped, encode_untyped
+
         records = self._known.get((call.name, _digest(encode_untyped(call.inputs.items()))))
         if not records:
             return None
@@ -47,6 +47,8 @@ class TraceJournal:
 
     def record(self, call: TraceCall, outcome: TraceOutcome) -> None:
         """Reports a call that has ended."""
+        from flyte.types.untyped_values import encode_untyped
+
         now = Timestamp()
         now.FromNanoseconds(time.time_ns())
         values = ((_VALUE, outcome.value), *((_ITEM, item) for item in outcome.items))
@@ -63,4 +65,6 @@ class TraceJournal:
 
 
 def _digest(data: bytes) -> bytes:
+    import hashlib
+
     return hashlib.sha256(data).digest()

@@ -165,7 +165,7 @@ class Worker:
 
     def _declare_run(self, run: DeclareRun) -> None:
         if self._startup.data_socket:
-            route_platform_data(run, agent=self._startup.data_socket)
+            route_platform_data(run, agent=self._startup.data_socket, lease_for=self._execution.lease_for)
         self._runs.setdefault(run.key, run)
 
     def _assigned(self, lease: int, assign: Assign) -> None:

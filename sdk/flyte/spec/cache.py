@@ -6,7 +6,6 @@ body of the function changes (comments and layout aside), when the salt does, or
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -47,25 +46,27 @@ class FunctionBodyPolicy:
     """The version is the syntax tree of the function: comments and layout do not matter, everything else does."""
 
     def get_version(self, salt: str, params: VersionParameters) -> str:
-        """Return the digest of the function's syntax tree and the salt.
+        """Return the digest of the function's syntax tree and the salt, the same under every version of Python.
 
         Raises InvalidSetting if the source cannot be read, as for a function typed into a bare interpreter.
         """
-        import ast
         import inspect
         import textwrap
+
+        from flyte.spec.syntax_trees import canonical_tree
 
         if params.func is None:
             return ""
         try:
-            source = textwrap.dedent(inspect.getsource(params.func))
-        except (OSError, TypeError) as error:
+            tree = canonical_tree(textwrap.dedent(inspect.getsource(params.func)))
+        except (OSError, TypeError, SyntaxError) as error:
             raise InvalidSetting(
                 f"The source of {params.func!r} cannot be read, so its cache version is unknown. "
                 "Set Cache(..., version_override=...).",
                 field="cache",
             ) from error
-        tree = ast.dump(ast.parse(source), include_attributes=False)
+        import hashlib
+
         return hashlib.sha256(f"{tree}{salt}".encode()).hexdigest()
 
     def __repr__(self) -> str:
@@ -107,6 +108,7 @@ class Cache:
                 "If version is not defined then at least one cache policy needs to be set", field="cache.policies"
             )
         _check_max_age(self.max_age)
+        _check_texts(self)
 
     def is_enabled(self) -> bool:
         """Tell whether results are kept and used."""
@@ -131,7 +133,9 @@ class Cache:
         if _is_pickled(seen):
             return str(seen.code_bundle.computed_version)
         policies = cast("list[CachePolicy]", self.policies)
-        combined = "".join(policy.get_version(self.salt, seen) for policy in policies)
+        combined = "".join(_version_by(policy, self.salt, seen) for policy in policies)
+        import hashlib
+
         return hashlib.sha256(combined.encode()).hexdigest()
 
 
@@ -168,7 +172,45 @@ def _normalise_behavior(behavior: object) -> CacheBehavior:
 def _normalise_policies(policies: object) -> list[CachePolicy]:
     if policies is None:
         return [_FUNCTION_BODY]
-    return list(policies) if isinstance(policies, list | tuple) else [cast(CachePolicy, policies)]
+    given: list[object] = list(policies) if isinstance(policies, list | tuple) else [policies]
+    for policy in given:
+        if not isinstance(policy, CachePolicy) or isinstance(policy, type):
+            raise InvalidSettingType(
+                f"Expected cache.policies to be objects with get_version(salt, params), got {policy!r}",
+                field="cache.policies",
+            )
+    return cast("list[CachePolicy]", given)
+
+
+def _version_by(policy: CachePolicy, salt: str, params: VersionParameters) -> str:
+    version: object = policy.get_version(salt, params)
+    if not isinstance(version, str):
+        raise InvalidSettingType(
+            f"Expected get_version of the cache policy {policy!r} to return a str, got {type(version)}",
+            field="cache.policies",
+        )
+    return version
+
+
+def _check_texts(cache: Cache) -> None:
+    """Refuse texts that are none, and a flag that is no flag: they would count as something else in silence."""
+    for field_name, value in (
+        ("salt", cache.salt),
+        *((("version_override", cache.version_override),) if cache.version_override is not None else ()),
+    ):
+        if not isinstance(value, str):
+            raise InvalidSettingType(
+                f"Expected cache.{field_name} to be of type str, got {type(value)}", field=f"cache.{field_name}"
+            )
+    if not isinstance(cache.serialize, bool):
+        raise InvalidSettingType(
+            f"Expected cache.serialize to be of type bool, got {type(cache.serialize)}", field="cache.serialize"
+        )
+    for name in cache.get_ignored_inputs():
+        if not isinstance(name, str):
+            raise InvalidSettingType(
+                f"Expected cache.ignored_inputs to be names of inputs, got {name!r}", field="cache.ignored_inputs"
+            )
 
 
 def _check_max_age(max_age: object) -> None:

@@ -7,7 +7,6 @@ change of it would make the children of every run that is under way anew.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Final
 
 NAME_LENGTH: Final = 20
@@ -32,6 +31,8 @@ def derive_child_name(*, parent: str, task_identity: bytes, inputs_digest: bytes
     head = b"%d:%d:%d:%d:%d:" % (
         *(len(parent_bytes), len(task_identity), len(inputs_digest), sequence, len(group_bytes)),
     )
+    import hashlib
+
     digest = hashlib.sha256(head + parent_bytes + task_identity + inputs_digest + group_bytes).digest()
     high, low = int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:16], "big")
     pairs = []

@@ -3,9 +3,12 @@
 Both ends compute them, so they are defined on messages and need nothing of the SDK. The messages are taken as they
 come: this module never imports them.
 
-The digest of inputs is the SHA-256 of the serialised inputs in canonical form: entries of dicts are sorted, NaN and
-zero have one spelling each, and data in the object store is represented by its hash if it has one, by its address if
-not. Most values are their own canonical form, and then the bytes that travel are digested as they are.
+The digest of inputs is the SHA-256 of the serialised inputs in canonical form: entries of dicts and fields of records
+are sorted, NaN and zero have one spelling each, and data in the object store is represented by its hash if it has one,
+by its address if not. Most values are their own canonical form: the bytes that travel are then digested as they are.
+
+These digests outlive releases: results are found under them, and children are named by them.
+`tests/sdk/wire/golden_keys.json` pins them.
 """
 
 from __future__ import annotations
@@ -24,8 +27,8 @@ _ALREADY_CANONICAL: Final = frozenset(
 def inputs_digest(values: Any, ignored: Sequence[str] = ()) -> bytes:
     """Return the digest of a NamedValues message without the ignored names: 32 bytes.
 
-    It depends neither on the order of dicts nor on which NaN a float is nor on the sign of zero. The message stays as
-    it is.
+    It depends neither on the order of dicts and of fields in a class nor on which NaN a float is nor on the sign of
+    zero. The message stays as it is.
     """
     if not ignored and all(_is_canonical(named.value) for named in values.values):
         return hashlib.sha256(values.SerializeToString(deterministic=True)).digest()
@@ -81,7 +84,7 @@ def _is_canonical(value: Any) -> bool:
     if kind == "union":
         return _is_canonical(value.union.value)
     if kind == "struct":
-        return all(_is_canonical(part.value) for part in value.struct.fields)
+        return _in_order(value.struct.fields) and all(_is_canonical(part.value) for part in value.struct.fields)
     if kind == "list":
         return all(_is_canonical(item) for item in value.list.items)
     if kind == "float":
@@ -105,9 +108,19 @@ def _canonicalise(value: Any) -> None:
     elif kind == "struct":
         for part in value.struct.fields:
             _canonicalise(part.value)
+        value.struct.fields.sort(key=_name)
     elif kind == "list":
         for item in value.list.items:
             _canonicalise(item)
+
+
+def _in_order(fields: Any) -> bool:
+    names = [str(part.name) for part in fields]
+    return names == sorted(names)
+
+
+def _name(part: Any) -> str:
+    return str(part.name)
 
 
 def _canonical_float(number: float) -> float:

@@ -8,6 +8,7 @@ nor what the platform itself sets.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -25,11 +26,12 @@ PLATFORM_NAMES: Final = frozenset(
         "FLYTE_ORG",
         "FLYTE_PROJECT",
         "FLYTE_RUN_NAME",
+        "FLYTE_SECRETS_DIR",
     }
 )
 """What the platform tells every worker about itself."""
 
-PLATFORM_PREFIXES: Final = ("FLYTEPLANE_", "FLYTE_WORKER_", "_FLYTE_")
+PLATFORM_PREFIXES: Final = ("FLYTEPLANE_", "FLYTE_REPLICA_", "FLYTE_WORKER_", "_FLYTE_")
 """Beginnings of further names that the platform keeps for itself."""
 
 LOADER_NAMES: Final = frozenset({"LD_AUDIT", "LD_LIBRARY_PATH", "LD_PRELOAD"})
@@ -38,12 +40,14 @@ LOADER_NAMES: Final = frozenset({"LD_AUDIT", "LD_LIBRARY_PATH", "LD_PRELOAD"})
 INTERPRETER_NAMES: Final = frozenset(
     {
         *("BASH_ENV", "ENV", "HOME", "IFS", "PATH", "PYTHONHOME", "PYTHONINSPECT", "PYTHONPATH", "PYTHONSTARTUP"),
-        *("SHELL", "TMPDIR", "USER"),
+        *("GCONV_PATH", "GLIBC_TUNABLES", "SHELL", "TMPDIR", "USER"),
     }
 )
 """Variables that decide what the shell and the interpreter run; a secret may not have these names."""
 
 _LOADER_PREFIX: Final = "LD_"
+# The interpreter's own, of this version and of the next ones. Names that begin with PYTHON_ only colour and remember.
+_INTERPRETER: Final = re.compile(r"PYTHON[^_]")
 
 
 def reserved_for_platform(name: str) -> bool:
@@ -55,7 +59,7 @@ def refuse_reserved_secret_name(name: str, *, field: str = "secrets") -> None:
     """Raise InvalidSetting if a secret may not be delivered as the environment variable `name`."""
     if reserved_for_platform(name):
         reason = "the platform sets it itself"
-    elif name in INTERPRETER_NAMES or name.startswith(_LOADER_PREFIX):
+    elif name in INTERPRETER_NAMES or name.startswith(_LOADER_PREFIX) or _INTERPRETER.match(name):
         reason = "it decides which code runs in the container"
     else:
         return

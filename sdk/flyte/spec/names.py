@@ -59,6 +59,9 @@ def _rule(pattern: str, max_length: int, words: str) -> NameRule:
 _DNS_WORDS = "lower-case letters, digits and '-', beginning and ending with a letter or digit"
 _SUBDOMAIN_WORDS = "lower-case letters, digits, '-' and '.', each part beginning and ending with a letter or digit"
 
+_FILE_NAME = r"(?!\.\.?\Z)[A-Za-z0-9._-]+"
+_FILE_NAME_WORDS = "letters, digits, '-', '_' and '.', and neither '.' nor '..'"
+
 RULES: Final[dict[NameKind, NameRule]] = {
     NameKind.ENVIRONMENT: _rule(_SNAKE_OR_KEBAB, 128, "snake_case or kebab-case"),
     NameKind.TASK: _rule(rf"{_SNAKE_OR_KEBAB}\.[^\W\d]\w*", 255, "the environment's name, a dot, the function's name"),
@@ -70,8 +73,8 @@ RULES: Final[dict[NameKind, NameRule]] = {
     NameKind.CLUSTER: _rule(_LABEL_WORD, 63, "letters, digits, '-', '_' and '.'"),
     NameKind.RESOURCE_CLASS: _rule(_LABEL_WORD, 63, "letters, digits, '-', '_' and '.'"),
     NameKind.TRIGGER: _rule(_LABEL_WORD, 128, "letters, digits, '-', '_' and '.'"),
-    NameKind.SECRET_KEY: _rule(r"[A-Za-z0-9._-]+", 253, "letters, digits, '-', '_' and '.'"),
-    NameKind.SECRET_GROUP: _rule(r"[A-Za-z0-9._-]+", 253, "letters, digits, '-', '_' and '.'"),
+    NameKind.SECRET_KEY: _rule(_FILE_NAME, 253, _FILE_NAME_WORDS),
+    NameKind.SECRET_GROUP: _rule(_FILE_NAME, 253, _FILE_NAME_WORDS),
     NameKind.ENV_VAR: _rule(r"[A-Za-z_][A-Za-z0-9_]*", 255, "letters, digits and '_', not beginning with a digit"),
     NameKind.SERVICE_ACCOUNT: _rule(_DNS_SUBDOMAIN, 253, _SUBDOMAIN_WORDS),
     NameKind.POD_TEMPLATE: _rule(_DNS_SUBDOMAIN, 253, _SUBDOMAIN_WORDS),

@@ -6,7 +6,6 @@ given to the task as an environment variable or as a file below one fixed folder
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -66,6 +65,8 @@ class Secret:
     def stable_hash(self) -> str:
         """Return a digest of the request, equal in every process; it says nothing of the value."""
         parts = (self.key, self.group or "", str(self.mount or ""), self.as_env_var or "")
+        import hashlib
+
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -110,6 +111,14 @@ def _refuse_collisions(secrets: tuple[Secret, ...]) -> None:
                     "Give one of them another as_env_var=.",
                     field="secrets",
                 )
+    for secret in secrets:
+        folder = places.get(str(secret.file_path.parent)) if secret.file_path is not None else None
+        if folder is not None:
+            raise InvalidSetting(
+                f"Secret {folder.key!r} would be the file {folder.file_path}, and the group of secret {secret.key!r} a "
+                "folder of that name. Ask for one of them with as_env_var= and without mount=.",
+                field="secrets",
+            )
 
 
 def _default_env_var(key: str, group: str | None) -> str:

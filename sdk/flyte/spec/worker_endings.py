@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+CANCELLED: Final = "CANCELLED"
+"""Code of an attempt that ended because it was told to."""
+
 
 class WorkerEnding(NamedTuple):
     """How people are told, and whose doing it was."""

@@ -24,6 +24,7 @@ from flyte.types.records import (
     mapping_writer,
     ordered_reader,
     record_schema,
+    written_in_order,
 )
 
 if typing.TYPE_CHECKING:
@@ -49,7 +50,7 @@ def build_dataclass(annotation: Any, of: Building) -> Codec | None:
         write=_writer(annotation, owner, fields, read),
         read=read,
         schema=lambda definitions: record_schema(bare, describe(bare), fields, definitions),
-        plain=all(field.codec.plain for field in fields),
+        plain=written_in_order(fields) and all(field.codec.plain for field in fields),
         exact=owner,
     )
 

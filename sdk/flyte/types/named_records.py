@@ -18,6 +18,7 @@ from flyte.types.records import (
     holds_record,
     mapping_writer,
     record_schema,
+    written_in_order,
 )
 from flyte.types.sequences import SEQUENCE_KINDS, unpacked_items
 
@@ -139,6 +140,6 @@ def _codec(annotation: Any, owner: Any, fields: tuple[RecordField, ...], write: 
         write=write,
         read=read,
         schema=lambda definitions: record_schema(bare, name, fields, definitions),
-        plain=issubclass(owner, tuple) and all(field.codec.plain for field in fields),
+        plain=issubclass(owner, tuple) and written_in_order(fields) and all(field.codec.plain for field in fields),
         exact=owner if issubclass(owner, tuple) else None,
     )

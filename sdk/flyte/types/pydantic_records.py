@@ -17,7 +17,14 @@ from flyte.types.codec import Codec, Definitions, JsonSchema, Read, Value, Write
 from flyte.types.mismatch import TypeTransformerFailedError, wrong_type
 from flyte.types.natural import read_natural, write_natural
 from flyte.types.pickles import read_other, write_pickle
-from flyte.types.records import RecordField, fields_reader, fields_writer, holds_record, record_schema
+from flyte.types.records import (
+    RecordField,
+    fields_reader,
+    fields_writer,
+    holds_record,
+    record_schema,
+    written_in_order,
+)
 
 if typing.TYPE_CHECKING:
     from flyte.types.codecs import Building
@@ -42,7 +49,9 @@ def build_pydantic_model(annotation: Any, of: Building) -> Codec | None:
         write=_writer(annotation, model, fields),
         read=_reader(annotation, model, fields),
         schema=lambda definitions: _schema(model, fields, definitions),
-        plain=all(field.codec.plain for field in fields) and model.model_config.get("extra") != "allow",
+        plain=written_in_order(fields)
+        and all(field.codec.plain for field in fields)
+        and model.model_config.get("extra") != "allow",
         exact=owner,
     )
 

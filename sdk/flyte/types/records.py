@@ -26,6 +26,12 @@ class RecordField:
     """Shown in the schema if JSON can hold it; the class itself applies it."""
 
 
+def written_in_order(fields: Iterable[RecordField]) -> bool:
+    """Tell whether the fields are written in the order of their names, which is that of the canonical form."""
+    names = [field.name for field in fields]
+    return names == sorted(names)
+
+
 def fields_writer(type_name: str, fields: Iterable[RecordField]) -> Callable[[Value, Callable[[str], Any]], None]:
     """Return a function that writes the fields that `get` returns by name."""
     writers = tuple((field.name, _tolerant(field.codec)) for field in fields)
@@ -142,7 +148,8 @@ def record_schema(
 
     def make() -> JsonSchema:
         properties = {field.name: _field_schema(field, definitions) for field in fields}
-        required = [field.name for field in fields if field.required]
+        # Sorted, so that an interface stays the same when the fields of a class change places.
+        required = sorted(field.name for field in fields if field.required)
         schema: JsonSchema = {"type": "object", "title": type_name, "properties": properties}
         more: JsonSchema = {"additionalProperties": True} if takes_more else {}
         return {**schema, **more, "required": required} if required else {**schema, **more}

@@ -127,22 +127,28 @@ def _writer(annotation: Any, container: type, write_items: Callable[[Value, Any]
 
 
 def _set_writer(annotation: Any, container: type, item: Codec) -> Write:
-    write_items = items_writer(item)
+    write_items, write_apart = items_writer(item), _one_by_one(item.write)
     sortable = isinstance(item.annotation, type) and item.annotation in _PACKED
 
     def write(message: Value, value: Any) -> None:
         if not isinstance(value, set | frozenset):
             raise wrong_type(annotation, value)
         if sortable and {item.annotation}.issuperset(map(type, value)):
-            write_items(message, sorted(value))
+            write_items(message, sorted(value, key=_nan_last if item.annotation is float else None))
             return
-        write_items(message, value)
+        message.list.SetInParent()
+        write_apart(message, value)
         ordered = sorted(message.list.items, key=_canonical)
         general = Value()
         general.list.items.extend(ordered)
         message.CopyFrom(general)
 
     return write
+
+
+def _nan_last(number: float) -> tuple[bool, float]:
+    # NaN is neither less nor greater than any number, so where it comes to stand would depend on the set's own order.
+    return (True, 0.0) if number != number else (False, number)
 
 
 def _canonical(item: Value) -> bytes:

@@ -213,11 +213,12 @@ class MemoryCluster:
         worker.sink = sink
         return True
 
-    def let_go(self) -> None:
+    def let_go(self, *, replicas: bool = False) -> None:
         """See the port."""
         if self._outlives_owner:
             for worker in self.workers.values():
-                worker.sink = _DEAF
+                if worker.spec.replica is replicas:
+                    worker.sink = _DEAF
 
     async def others(self, known: Collection[str]) -> Sequence[str]:
         """See the port."""

@@ -141,6 +141,7 @@ class WorkerExit:
     known: bool = True
     """False if the worker is gone and nobody saw how (its template or node died)."""
     message: str = ""
+    """For people. What the worker wrote last may follow the first line: of a replica, words of any of its tasks."""
 
 
 class WorkerChannel(Protocol):
@@ -241,9 +242,9 @@ class Cluster(Protocol):
     async def stop(self, name: str, *, grace_s: float) -> None:
         """Asks the worker and all its processes to end (SIGTERM), kills them after `grace_s` seconds. Idempotent."""
 
-    def let_go(self) -> None:
-        """Forgets all workers that outlive this process: another owner answers for them from now on. None is stopped or
-        removed, and nothing more is said of any."""
+    def let_go(self, *, replicas: bool = False) -> None:
+        """Forgets all workers of one attempt that outlive this process, or all replicas that do: another owner answers
+        for them from now on. None is stopped or removed, and nothing more is said of any."""
 
     async def close(self) -> None:
         """Stops all workers but those that outlive this process, and whatever serves them."""

@@ -126,7 +126,7 @@ class ProcessCluster:
         """See the port: what an owner before this one started was ended by `open`."""
         return False
 
-    def let_go(self) -> None:
+    def let_go(self, *, replicas: bool = False) -> None:
         """See the port: processes end with their owner."""
 
     async def others(self, known: Collection[str]) -> Sequence[str]:

@@ -59,9 +59,9 @@ class WorkerProcess:
         self._stream_ended = stream_ended
         self._gone = gone
         self._decoder = FrameDecoder()
-        self._orders: list[WorkerOrder] = []
         self._unsent = bytearray(encode_frame(first_frame))
-        self._flushing = False
+        self._blocked = False
+        """The socket takes no more for the moment."""
         self._connection: socket.socket | None = None
         self._output = -1
         self._drain_timer: asyncio.TimerHandle | None = None
@@ -85,19 +85,19 @@ class WorkerProcess:
         return theirs.detach(), write
 
     def send(self, orders: Sequence[WorkerOrder]) -> None:
-        """Queues orders; all of one turn of the loop go out as one frame."""
-        if self._connection is None:
+        """Sends orders as one frame, at once: whoever has several gives them together."""
+        if self._connection is None or not orders:
             return
-        self._orders.extend(orders)
-        if not self._flushing:
-            self._flushing = True
-            self._loop.call_soon(self._flush)
+        for batch in batches(orders):
+            self._unsent += encode_frame(SessionResponse(orders=batch).SerializeToString())
+        if not self._blocked:
+            self._write()
 
     def close(self) -> None:
         """Ends the stream, upon which the worker kills its process group."""
         if self._connection is None:
             return
-        self._flush()
+        self._write()
         self._close_stream()
         self._stream_ended(self)
         self._finish_if_over()
@@ -115,26 +115,20 @@ class WorkerProcess:
         """Whether the worker can still be spoken to."""
         return self._connection is not None
 
-    def _flush(self) -> None:
-        self._flushing = False
-        if self._orders and self._connection is not None:
-            for batch in batches(self._orders):
-                self._unsent += encode_frame(SessionResponse(orders=batch).SerializeToString())
-            self._orders.clear()
-            self._write()
-
     def _write(self) -> None:
         while self._unsent and self._connection is not None:
             try:
                 sent = self._connection.send(self._unsent)
             except (BlockingIOError, InterruptedError):
+                self._blocked = True
                 self._loop.add_writer(self._connection, self._write)
                 return
             except OSError:
                 # The worker is gone; its reader hears it too.
                 sent = len(self._unsent)
             del self._unsent[:sent]
-        if self._connection is not None:
+        if self._blocked and self._connection is not None:
+            self._blocked = False
             self._loop.remove_writer(self._connection)
 
     def _stream_readable(self) -> None:

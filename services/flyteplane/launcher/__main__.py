@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--foreground", action="store_true", help="always so; here for symmetry with flyte up")
     add("--config", type=Path, help="the operator's file, flyteplane.yaml: clusters, classes, queues, coordination")
     add("--worker-listen", default="", help="HOST:PORT for workers in pods, for example 0.0.0.0:7100")
+    add("--metrics-listen", default="", help="HOST:PORT for Prometheus, for example 127.0.0.1:9464")
     several = parser.add_argument_group("one process of several")
     add = several.add_argument
     add("--services", default="", help="what this process carries, for example admin,cache,secrets,reuse_pool")
@@ -56,6 +57,7 @@ def _platform_settings(given: argparse.Namespace) -> PlatformSettings:
         data=given.data or default_folder(),
         endpoint=given.endpoint,
         worker_listen=given.worker_listen or operator.services.worker_listen,
+        metrics_listen=given.metrics_listen,
         operator=operator,
     )
 
@@ -74,6 +76,7 @@ def _process_settings(given: argparse.Namespace) -> ProcessSettings:
         endpoint=given.endpoint,
         listen=given.listen,
         worker_listen=given.worker_listen or operator.services.worker_listen,
+        metrics_listen=given.metrics_listen,
         etcd=etcd,
         operator=operator,
     )

@@ -18,8 +18,9 @@ def kubernetes_settings(given: schema.KubernetesCluster, *, kubeconfig: Path | N
     from flyteplane.cluster.kubernetes.settings import KubernetesSettings
     from flyteplane.cluster.pods.surroundings import ACCELERATOR_LABEL, DEFAULT_DEVICES, DeviceRule, LimitsPolicy
 
-    for endpoint in given.worker_endpoints:
-        _check_host_and_port(endpoint)
+    for field in ("worker_endpoints", "replica_endpoints"):
+        for endpoint in getattr(given, field):
+            _check_host_and_port(endpoint, field=field)
     devices = {
         name: DeviceRule(
             resource=rule.resource,
@@ -38,6 +39,7 @@ def kubernetes_settings(given: schema.KubernetesCluster, *, kubeconfig: Path | N
         name=given.name,
         default_image=given.default_image,
         worker_endpoints=tuple(given.worker_endpoints),
+        replica_endpoints=tuple(given.replica_endpoints),
         kubeconfig=str(kubeconfig) if kubeconfig is not None else "",
         context=given.context,
         namespace=given.namespace,
@@ -85,9 +87,9 @@ def _path(folder: Path, given: str | None) -> Path | None:
     return None if given is None else folder / Path(given).expanduser()
 
 
-def _check_host_and_port(endpoint: str) -> None:
+def _check_host_and_port(endpoint: str, *, field: str) -> None:
     host, _, port = endpoint.rpartition(":")
     if not host or "/" in host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise InvalidArgument(
-            f"{endpoint!r} is no endpoint that workers can reach", field="worker_endpoints", mend="Write HOST:PORT."
+            f"{endpoint!r} is no endpoint that workers can reach", field=field, mend="Write HOST:PORT."
         )

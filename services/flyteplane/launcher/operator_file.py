@@ -1,4 +1,4 @@
-"""The operator's file, `flyteplane.yaml`: coordination, clusters, resource classes, queues, as plain values.
+"""The operator's file, `flyteplane.yaml`: coordination, clusters, resource classes, queues, pools, as plain values.
 
 Values that were read are valid as a whole: a file with any mistake is refused, and whoever has older values keeps them.
 """
@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flyteplane.cache.domain.limits import CacheLimits
 from flyteplane.launcher.clusters import ProcessClusterSettings
 from flyteplane.launcher.service_addresses import ServiceAddresses
+from flyteplane.reuse_pool.domain.policy import PoolSettings
 from flyteplane.scheduler.domain.definitions import Entries
+from flyteplane.secrets.settings import SecretsSettings
 
 if TYPE_CHECKING:
     from flyteplane.cluster.kubernetes.settings import KubernetesSettings
@@ -34,7 +37,10 @@ class OperatorFile:
     clusters: tuple[ProcessClusterSettings | KubernetesSettings, ...] = field(default_factory=_own_clusters)
     resource_classes: tuple[ResourceClass, ...] = ()
     queues: tuple[QueueSettings, ...] = ()
+    reuse_pool: PoolSettings = field(default_factory=PoolSettings)
+    cache: CacheLimits = field(default_factory=CacheLimits)
     services: ServiceAddresses = field(default_factory=ServiceAddresses)
+    secrets: SecretsSettings = field(default_factory=SecretsSettings)
 
     @classmethod
     def read(cls, path: Path) -> OperatorFile:

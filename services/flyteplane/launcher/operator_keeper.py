@@ -1,8 +1,8 @@
 """Holds what the operator's file says while the platform runs, and reads it again when asked to.
 
 A new file takes effect only if it is right as a whole; otherwise the old values stay and the reason is told. Queues and
-resource classes change under way. Clusters, coordination and services are wired at start: a new file that changes them
-has its queues and classes taken, and the rest of it waits for the next start.
+resource classes change under way. Clusters, coordination, pools, the cache, secrets and services are wired at start:
+a new file that changes them has its queues and classes taken, and the rest of it waits for the next start.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flyteplane.scheduler.domain.definitions import Entries
 
 _log = get_logger("launcher.operator_file")
-_AT_START: Final = ("clusters", "coordination", "services")
+_AT_START: Final = ("cache", "clusters", "coordination", "reuse_pool", "secrets", "services")
 
 Take: TypeAlias = "Callable[[Entries], Awaitable[None]]"
 """Whoever acts on queues and resource classes: the administration of the scheduler that leads."""

@@ -7,18 +7,23 @@ No key is skipped because it is not known, and nothing is corrected in silence.
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from flyteplane.cache.domain.limits import CacheLimits
 from flyteplane.foundation.errors import InvalidArgument, PlatformError
 from flyteplane.launcher.clusters import ProcessClusterSettings
 from flyteplane.launcher.operator_file import OperatorFile
 from flyteplane.launcher.service_addresses import ServiceAddresses
+from flyteplane.reuse_pool.domain.policy import PoolSettings
 from flyteplane.scheduler.domain.queueing.checks import ANY_CLUSTER
 from flyteplane.scheduler.domain.queueing.classes import ResourceClass
 from flyteplane.scheduler.domain.queueing.pod_settings import refuse_settings_of_pods
 from flyteplane.scheduler.domain.queueing.settings import QueueSettings, parse_priority
+from flyteplane.secrets.settings import SecretsSettings
 
 if TYPE_CHECKING:
     from flyteplane.cluster.kubernetes.settings import KubernetesSettings
@@ -41,6 +46,31 @@ _CLASS_KEYS: Final[dict[str, tuple[str | int, ...]]] = {
     "tolerations_json": ("tolerations",),
     "service_accounts": ("allow", "service_accounts"),
 }
+
+#: The same for the limits of pools.
+_POOL_KEYS: Final[dict[str, tuple[str | int, ...]]] = {
+    "overflow_limit": ("overflow_replicas",),
+    "overflow_idle_s": ("overflow_idle_s",),
+    "lent_limit": ("lent_slots",),
+    "kills_to_quarantine": ("kills_to_quarantine",),
+    "lease_time_s": ("lease_s",),
+    "lease_margin_s": ("lease_margin_s",),
+    "start_timeout_s": ("start_timeout_s",),
+    "failed_starts": ("failed_starts",),
+    "start_backoff_s": ("start_backoff_s",),
+    "start_backoff_cap_s": ("start_backoff_cap_s",),
+    "revoked_grace_s": ("stop_patience_s",),
+    "recycle_after_tasks": ("recycle", "after_tasks"),
+    "recycle_after_s": ("recycle", "after_s"),
+    "recycle_above_bytes": ("recycle", "above_memory"),
+}
+
+#: The same for the limits of the cache.
+_CACHE_KEYS: Final[dict[str, tuple[str | int, ...]]] = {
+    "max_bytes": ("max_size",),
+    "max_age_s": ("max_age_days",),
+}
+_DAY_S: Final = 24 * 3600.0
 
 
 def read_operator_file(path: Path) -> OperatorFile:
@@ -107,7 +137,10 @@ class _Reader:
             clusters=tuple(clusters),
             resource_classes=tuple(self._each("resource_classes", file.resource_classes, make=self._class)),
             queues=tuple(self._each("queues", file.queues, make=self._queue)),
+            reuse_pool=self._reuse_pool(file.reuse_pool),
+            cache=self._cache(file.cache),
             services=self._services(file.services),
+            secrets=self._secrets(file.secrets),
         )
 
     def _each(self, section: str, given: Sequence[Any], *, make: Callable[[Place, Any], T]) -> Iterator[T]:
@@ -180,6 +213,24 @@ class _Reader:
             self._problems.add_refusal(("coordination", "etcd"), error, names={})
             return None
 
+    def _reuse_pool(self, given: schema.ReusePool) -> PoolSettings:
+        written: Any = given.model_dump()
+        values = {field: reduce(operator.getitem, keys, written) for field, keys in _POOL_KEYS.items()}
+        try:
+            return PoolSettings(**values)
+        except PlatformError as error:
+            self._problems.add_refusal(("reuse_pool",), error, names=_POOL_KEYS)
+            return PoolSettings()
+
+    def _cache(self, given: schema.Cache) -> CacheLimits:
+        try:
+            return CacheLimits(
+                max_bytes=given.max_size, max_entries=given.max_entries, max_age_s=given.max_age_days * _DAY_S
+            )
+        except PlatformError as error:
+            self._problems.add_refusal(("cache",), error, names=_CACHE_KEYS)
+            return CacheLimits()
+
     def _services(self, given: object) -> ServiceAddresses:
         try:
             return ServiceAddresses.parse(given)
@@ -187,6 +238,17 @@ class _Reader:
             place = error.field.split(".")
             self._problems.add(place, f"{error.message.removeprefix(f'{error.field}: ')}. {error.mend}".strip())
             return ServiceAddresses()
+
+    def _secrets(self, given: schema.Secrets | None) -> SecretsSettings:
+        from flyteplane.launcher.operator_secrets import secrets_settings
+
+        if given is None:
+            return SecretsSettings()
+        try:
+            return secrets_settings(given, folder=self._path.parent)
+        except PlatformError as error:
+            self._problems.add_refusal(("secrets",), error, names={})
+            return SecretsSettings()
 
     def _file(self, place: Place, given: str | None) -> Path | None:
         """A file that the operator's file names, relative to the folder that it lies in."""

@@ -155,6 +155,7 @@ class KubernetesCluster(Section):
     name: str
     default_image: str
     worker_endpoints: list[str]
+    replica_endpoints: list[str] = []
     kubeconfig: str | None = None
     context: str = ""
     namespace: str = "flyte"
@@ -218,6 +219,70 @@ class Queue(Section):
     draining: bool = False
 
 
+class Recycle(Section):
+    """`reuse_pool.recycle`: when a warm replica is replaced by a new one."""
+
+    after_tasks: int = 1_000_000
+    after_s: float = 24 * 3600.0
+    above_memory: Memory = 0
+
+
+class ReusePool(Section):
+    """`reuse_pool`: limits of warm replicas that hold for all pools."""
+
+    overflow_replicas: int = 32
+    overflow_idle_s: float = 5.0
+    lent_slots: int = 1000
+    kills_to_quarantine: int = 3
+    lease_s: float = 15.0
+    lease_margin_s: float = 3.0
+    start_timeout_s: float = 300.0
+    failed_starts: int = 5
+    start_backoff_s: float = 0.25
+    start_backoff_cap_s: float = 30.0
+    stop_patience_s: float = 15.0
+    recycle: Recycle = Recycle()
+
+
+class Cache(Section):
+    """`cache`: how much is kept; 0 is no limit."""
+
+    max_size: Memory = 10 << 30
+    max_entries: int = 1_000_000
+    max_age_days: float = Field(default=0.0, ge=0, le=3650)
+
+
+class AppRole(Section):
+    """`secrets.vault.approle`."""
+
+    role_id: str
+    secret_id_file: str
+    mount: str = "approle"
+
+
+class Vault(Section):
+    """`secrets.vault`."""
+
+    address: str
+    key: str
+    mount: str = "transit"
+    namespace: str = ""
+    token_file: str | None = None
+    approle: AppRole | None = None
+    ca_file: str | None = None
+    timeout_s: float = 5.0
+
+
+class Secrets(Section):
+    """`secrets`."""
+
+    provider: Literal["file", "environment", "vault"] | None = None
+    folder: str | None = None
+    vault: Vault | None = None
+    lost_keys: list[str] = []
+    keep_audit_days: float = 400.0
+
+
 AnyCluster = Annotated[ProcessCluster | KubernetesCluster, Field(discriminator="kind")]
 
 
@@ -228,7 +293,10 @@ class File(Section):
     clusters: list[AnyCluster] | None = Field(default=None, min_length=1)
     resource_classes: list[Class] = []
     queues: list[Queue] = []
+    reuse_pool: ReusePool = ReusePool()
+    cache: Cache = Cache()
     services: Any = None
+    secrets: Secrets | None = None
 
 
 CLUSTER_KINDS: dict[str, type[Section]] = {"process": ProcessCluster, "kubernetes": KubernetesCluster}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from flyteplane.launcher import discovery
+from flyteplane.launcher.elections import ELECTED
 from flyteplane.launcher.service_addresses import FIXED_SERVICES
 from flyteplane.rpc.leader_channel import LeaderChannel
 from flyteplane.rpc.whereabouts import Whereabouts
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Others:
-    """Follows every service that this process does not carry, and the scheduler in any case: another may lead."""
+    """Follows every service that this process does not carry, and those that elect a leader in any case."""
 
     def __init__(
         self, settings: ProcessSettings, coordination: Coordination, *, clock: TimerClock, background: BackgroundTasks
@@ -29,7 +30,7 @@ class Others:
         self._coordination = coordination
         self._clock = clock
         self._background = background
-        elsewhere = [name for name in FIXED_SERVICES if name == "scheduler" or name not in settings.services]
+        elsewhere = [name for name in FIXED_SERVICES if name in ELECTED or name not in settings.services]
         self._channels = {name: LeaderChannel(self._whereabouts(name, settings)) for name in elsewhere}
 
     @property
@@ -61,9 +62,7 @@ class Others:
         return whereabouts
 
     async def _follow(self, name: str, whereabouts: Whereabouts) -> None:
-        from flyteplane.scheduler.node import SHARD
-
-        if name == "scheduler":
-            await discovery.follow_leader(self._coordination, SHARD, whereabouts=whereabouts, clock=self._clock)
+        if name in ELECTED:
+            await discovery.follow_leader(self._coordination, ELECTED[name], whereabouts=whereabouts, clock=self._clock)
         else:
             await discovery.follow_service(self._coordination, name, whereabouts=whereabouts, clock=self._clock)

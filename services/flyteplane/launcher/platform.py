@@ -54,6 +54,7 @@ class Platform:
         self._failure = FirstFailure()
         self._endpoint = ""
         self._worker_address = ""
+        self._metrics_address = ""
 
     @classmethod
     async def open(
@@ -95,6 +96,11 @@ class Platform:
         """Where workers in pods connect, with the real port; empty for nowhere."""
         return self._worker_address
 
+    @property
+    def metrics_address(self) -> str:
+        """Where Prometheus reads metrics, with the real port; empty for nowhere."""
+        return self._metrics_address
+
     async def wait_failed(self) -> None:
         """Return never, or raise the error of the service that cannot go on."""
         await self._failure.wait()
@@ -127,6 +133,10 @@ class Platform:
         if workers is not None:
             self._stack.push_async_callback(workers.stop, STOP_GRACE_S)
             self._worker_address = await workers.start()
+        if settings.metrics_listen:
+            from flyteplane.launcher.metrics_listener import serve_metrics
+
+            self._metrics_address = await serve_metrics(given.metrics, settings.metrics_listen, stack=self._stack)
         # Stopped before any service is closed, because it was pushed last.
         self._stack.push_async_callback(public.stop, STOP_GRACE_S)
         self._endpoint = await public.start()

@@ -34,6 +34,7 @@ _log = logging.getLogger("flyteplane.launcher")
 
 #: After this the process ends whatever still hangs; nothing is lost by that.
 CLOSE_WITHIN_S: Final = 8.0
+GC_THRESHOLDS: Final = (10_000, 10, 10)
 _LARGEST_LOG_BYTES: Final = 64 * 1024 * 1024
 
 
@@ -60,6 +61,8 @@ async def _serve(settings: PlatformSettings | ProcessSettings, ready_fd: int | N
     _tell_ready(ready_fd, platform.endpoint)
     # What is here now stays until the end; the collector need not look at it again and again.
     gc.freeze()
+    # A fan-out makes objects by the hundred thousand that all stay: each pass over them would be for nothing.
+    gc.set_threshold(*GC_THRESHOLDS)
     gc.enable()
     failed = asyncio.ensure_future(platform.wait_failed())
     stopped = asyncio.ensure_future(asked_to_stop.wait())

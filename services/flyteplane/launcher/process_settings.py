@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from flyteplane.foundation.errors import InvalidArgument
+from flyteplane.launcher.elections import ELECTED
 from flyteplane.launcher.operator_file import OperatorFile
 from flyteplane.launcher.service_addresses import FIXED_SERVICES
-from flyteplane.launcher.settings import PlatformSettings, check_worker_listener
+from flyteplane.launcher.settings import PlatformSettings, check_listener
 
 if TYPE_CHECKING:
     from flyteplane.coordination import EtcdSettings
@@ -34,6 +35,8 @@ class ProcessSettings:
     """For the other processes. Empty: a socket in the folder of this process."""
     worker_listen: str = ""
     """For workers, `host:port`, other machines included: each call there proves itself by a token. Empty: none."""
+    metrics_listen: str = ""
+    """Where Prometheus reads metrics of this process over HTTP, `host:port`. Empty: nowhere."""
     etcd: EtcdSettings | None = None
     """None: the addresses are fixed, and there is one scheduler."""
     operator: OperatorFile = field(default_factory=OperatorFile)
@@ -57,13 +60,15 @@ class ProcessSettings:
         for endpoint in (self.endpoint, self.listen):
             PlatformSettings(data=self.data, endpoint=endpoint)
         if self.worker_listen:
-            check_worker_listener(self.worker_listen)
+            check_listener(self.worker_listen, field="worker_listen")
+        if self.metrics_listen:
+            check_listener(self.metrics_listen, field="metrics_listen")
         self._check_reachable()
 
     @property
     def carried_alone(self) -> tuple[str, ...]:
-        """The services that no other process may carry. Schedulers that share a coordination store elect a leader."""
-        return tuple(service for service in self.services if service != "scheduler" or self.etcd is None)
+        """The services that no other process may carry. Those that share a coordination store may elect a leader."""
+        return tuple(service for service in self.services if service not in ELECTED or self.etcd is None)
 
     def _check_reachable(self) -> None:
         if self.etcd is not None:

@@ -18,7 +18,7 @@ from flyteapi.admin.v1 import (
     trigger_service_pb2,
 )
 from flyteapi.cache.v1 import cache_service_pb2
-from flyteapi.reuse_pool.v1 import reuse_pool_service_pb2
+from flyteapi.reuse_pool.v1 import replica_service_pb2, reuse_pool_service_pb2
 from flyteapi.scheduler.v1 import (
     cluster_service_pb2,
     queue_service_pb2,
@@ -51,7 +51,10 @@ _FILES: Final[Mapping[str, Sequence[FileDescriptor]]] = {
     "secrets": (secrets_service_pb2.DESCRIPTOR,),
     "reuse_pool": (reuse_pool_service_pb2.DESCRIPTOR,),
 }
-_WORKER_FILES: Final = (worker_service_pb2.DESCRIPTOR, worker_data_service_pb2.DESCRIPTOR)
+_WORKER_FILES: Final[Mapping[str, Sequence[FileDescriptor]]] = {
+    "scheduler": (worker_service_pb2.DESCRIPTOR, worker_data_service_pb2.DESCRIPTOR),
+    "reuse_pool": (replica_service_pb2.DESCRIPTOR,),
+}
 
 
 def rpc_services(service: str) -> Sequence[ServiceDescriptor]:
@@ -59,9 +62,9 @@ def rpc_services(service: str) -> Sequence[ServiceDescriptor]:
     return _services_in(_FILES[service])
 
 
-def worker_rpc_services() -> Sequence[ServiceDescriptor]:
-    """What workers call, on a listener of its own."""
-    return _services_in(_WORKER_FILES)
+def worker_rpc_services(service: str) -> Sequence[ServiceDescriptor]:
+    """What workers call of a service, on a listener of its own."""
+    return _services_in(_WORKER_FILES[service])
 
 
 def _services_in(files: Sequence[FileDescriptor]) -> Sequence[ServiceDescriptor]:

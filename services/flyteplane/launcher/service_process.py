@@ -2,9 +2,9 @@
 
 It carries the services that it is told to, finds the others, and listens:
 
-    internal    the other processes: whatever it carries; a scheduler's services only while it leads
+    internal    the other processes: whatever it carries; those of scheduler and reuse pool only while it leads
     public      clients, if it carries admin: every rpc service of the platform, those of other processes passed on
-    workers     workers in pods, if it carries a scheduler and is told to: what proves itself by a token, nothing else
+    workers     workers in pods, if it carries one of these two and is told to: what proves itself by a token
 
 Like the embedded platform it opens wholly or not at all, and a service that fails ends the process.
 """
@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Final
 from flyte.spec.version import version
 from flyteplane.foundation.clock import SystemClock
 from flyteplane.foundation.tasks import BackgroundTasks
-from flyteplane.launcher.clusters import ClusterSettings, open_clusters, pool_cluster
+from flyteplane.launcher.clusters import open_clusters
 from flyteplane.launcher.coordination import open_etcd
+from flyteplane.launcher.elections import ELECTED
 from flyteplane.launcher.endpoint import address_to_listen_on
 from flyteplane.launcher.failure import FirstFailure
 from flyteplane.launcher.operator_keeper import OperatorFileKeeper
@@ -62,7 +63,7 @@ class ServiceProcess:
     async def open(
         cls, settings: ProcessSettings, *, on_locked: Callable[[PlatformFolder], None] | None = None
     ) -> ServiceProcess:
-        """Open what the process carries, and listen. A scheduler stands by when this returns.
+        """Open what the process carries, and listen. What elects a leader stands by when this returns.
 
         Raises:
             FailedPrecondition: somebody else holds the folder, a service or an endpoint.
@@ -111,10 +112,15 @@ class ServiceProcess:
         for service in opened.values():
             service.add_to(internal.grpc_server)
         self._stack.push_async_callback(internal.stop, STOP_GRACE_S)
-        if "scheduler" in self._settings.services:
-            await self._start_scheduler(internal, given)
+        elected = [name for name in ELECTED if name in self._settings.services]
+        if elected:
+            await self._start_elected(internal, given, elected)
         else:
             self._endpoint = await internal.start()
+        if self._settings.metrics_listen:
+            from flyteplane.launcher.metrics_listener import serve_metrics
+
+            await serve_metrics(given.metrics, self._settings.metrics_listen, stack=self._stack)
         if "admin" in opened:
             await self._start_public(opened, others)
         if opened:
@@ -131,10 +137,10 @@ class ServiceProcess:
     async def _open_services(
         self, coordination: Coordination, others: Others
     ) -> tuple[Surroundings, Mapping[str, OpenService]]:
-        """Open what any process may carry alone; a scheduler is opened when it is elected."""
+        """Open what one process carries alone; what elects a leader is opened when it is elected."""
         from flyteplane.rpc.inprocess import InProcessServer
 
-        carried = [entry for entry in SERVICES if entry.name in self._settings.services and entry.name != "scheduler"]
+        carried = [entry for entry in SERVICES if entry.name in self._settings.services and entry.name not in ELECTED]
         servers = {entry.name: InProcessServer() for entry in carried}
         channels: dict[str, grpc.aio.Channel] = {name: server.channel() for name, server in servers.items()}
         channels.update({name: others.channel(name) for name in others.names})
@@ -159,9 +165,7 @@ class ServiceProcess:
     async def _open_clusters(self) -> Sequence[Cluster]:
         if not _PLACING.intersection(self._settings.services):
             return ()
-        wanted: Sequence[ClusterSettings] = self._settings.operator.clusters
-        if "scheduler" not in self._settings.services:
-            wanted = [pool_cluster(wanted)]
+        wanted = self._settings.operator.clusters
         return await open_clusters(wanted, folder=self._folder.own.path, clock=self._clock, stack=self._stack)
 
     async def _start_public(self, opened: Mapping[str, OpenService], others: Others) -> None:
@@ -178,18 +182,18 @@ class ServiceProcess:
         self._stack.push_async_callback(public.stop, STOP_GRACE_S)
         self._endpoint = await public.start()
 
-    async def _start_scheduler(self, internal: RpcServer, given: Surroundings) -> None:
-        from flyteplane.launcher.scheduler_process import SchedulerListeners
+    async def _start_elected(self, internal: RpcServer, given: Surroundings, names: Sequence[str]) -> None:
+        from flyteplane.launcher.elected_services import ElectedListeners
 
-        listeners = SchedulerListeners(internal, worker_address=self._settings.worker_listen)
+        listeners = ElectedListeners(internal, services=names, worker_address=self._settings.worker_listen)
         self._stack.push_async_callback(listeners.close)
         self._endpoint = await listeners.start()
-        node = listeners.node(
-            given, lease_ttl_s=self._settings.operator.services.lease_s, on_failure=self._failure.note
-        )
-        node.start()
-        # Closed first of all, so that the next leader need not wait for anything else.
-        self._stack.push_async_callback(node.stop)
+        lease_s = self._settings.operator.services.lease_s
+        nodes = [listeners.node(name, given, lease_ttl_s=lease_s, on_failure=self._failure.note) for name in names]
+        for node in nodes:
+            node.start()
+            # Closed first of all, so that the next leader need not wait for anything else.
+            self._stack.push_async_callback(node.stop)
 
     def _fail_of(self, _: str, error: BaseException) -> None:
         self._failure.note(error)

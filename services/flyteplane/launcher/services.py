@@ -8,10 +8,10 @@ of opening is free of the order of calling.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
-from flyteplane.launcher.clusters import pool_cluster, replica_clusters
+from flyteplane.observe import Metrics
 
 if TYPE_CHECKING:
     import grpc
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from flyteplane.launcher.operator_keeper import OperatorFileKeeper
     from flyteplane.objects import FolderObjectStore
     from flyteplane.objects.bundles import BundleStore
+    from flyteplane.reuse_pool.main import ReusePoolService
     from flyteplane.rpc.tokens import TokenMinter, TokenVerifier
     from flyteplane.scheduler.main import SchedulerService
 
@@ -71,6 +72,8 @@ class Surroundings:
     """Make and read the tokens with which attempts and replicas prove who they are."""
     fail: Callable[[BaseException], None]
     """Called by a service that cannot go on; the whole platform then ends."""
+    metrics: Metrics = field(default_factory=Metrics)
+    """What services count, for Prometheus."""
 
     @property
     def operator(self) -> OperatorFile:
@@ -139,7 +142,7 @@ async def open_scheduler_service(
             bundle_path=given.bundles.bundle_path,
             objects=given.objects,
             clusters=given.clusters,
-            pool_clusters=replica_clusters(given.operator.clusters),
+            pool_clusters=[cluster.name for cluster in given.clusters],
         ),
         clock=given.clock,
         epoch=epoch,
@@ -157,9 +160,14 @@ async def open_scheduler_service(
 
 async def _open_cache(given: Surroundings) -> OpenService:
     from flyteplane.cache.main import open_cache
+    from flyteplane.cache.store.stored_objects import PlatformObjects
 
     return await open_cache(
-        database_url=given.database_url("cache"), coordination=given.coordination, clock=given.clock
+        database_url=given.database_url("cache"),
+        coordination=given.coordination,
+        clock=given.clock,
+        objects=PlatformObjects(given.objects, prefix=f"file://{given.folder.objects}/"),
+        limits=given.operator.cache,
     )
 
 
@@ -171,10 +179,19 @@ async def _open_secrets(given: Surroundings) -> OpenService:
         keys_folder=given.folder.keys,
         verifier=given.verifier,
         clock=given.clock,
+        settings=given.operator.secrets,
     )
 
 
 async def _open_reuse_pool(given: Surroundings) -> OpenService:
+    # Alone on its folder, like the scheduler.
+    return await open_reuse_pool_service(given, epoch=1, leads=lambda: True, fail=given.fail)
+
+
+async def open_reuse_pool_service(
+    given: Surroundings, *, epoch: int, leads: Callable[[], bool], fail: Callable[[BaseException], None]
+) -> ReusePoolService:
+    """Open the reuse pool as the leader of `epoch`; otherwise like `open_scheduler_service`."""
     from flyteplane.reuse_pool.clients.secrets_client import SecretsOverRpc
     from flyteplane.reuse_pool.main import open_reuse_pool
     from flyteplane.rpc.tokens import ReplicaTokens
@@ -182,16 +199,17 @@ async def _open_reuse_pool(given: Surroundings) -> OpenService:
     tokens = ReplicaTokens(given.minter, given.verifier)
     return await open_reuse_pool(
         database_url=given.database_url("reuse_pool"),
-        cluster=_named(given.clusters, pool_cluster(given.operator.clusters).name),
+        clusters=given.clusters,
         clock=given.clock,
         ids=given.ids,
         secrets=SecretsOverRpc(given.channels["secrets"], minter=tokens),
         tokens=tokens,
+        settings=given.operator.reuse_pool,
+        metrics=given.metrics,
+        epoch=epoch,
+        leads=leads,
+        on_failure=fail,
     )
-
-
-def _named(clusters: Sequence[Cluster], name: str) -> Cluster:
-    return next(cluster for cluster in clusters if cluster.name == name)
 
 
 #: In the order of opening; closed in the opposite order.

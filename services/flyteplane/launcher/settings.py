@@ -26,6 +26,8 @@ class PlatformSettings:
     """`unix:/path` or `127.0.0.1:port` (port 0: any free one). Empty: a socket in the folder."""
     worker_listen: str = ""
     """For workers in pods, `host:port`, other machines included: each proves itself by a token. Empty: none."""
+    metrics_listen: str = ""
+    """Where Prometheus reads metrics over HTTP, `host:port`. Empty: nowhere."""
     operator: OperatorFile = field(default_factory=OperatorFile)
     """What the operator's file says."""
 
@@ -34,7 +36,9 @@ class PlatformSettings:
         if self.endpoint and not self.endpoint.startswith(_UNIX):
             _refuse_public_address(self.endpoint)
         if self.worker_listen:
-            check_worker_listener(self.worker_listen)
+            check_listener(self.worker_listen, field="worker_listen")
+        if self.metrics_listen:
+            check_listener(self.metrics_listen, field="metrics_listen")
 
 
 def default_folder(environment: Mapping[str, str] | None = None) -> Path:
@@ -43,12 +47,12 @@ def default_folder(environment: Mapping[str, str] | None = None) -> Path:
     return Path(chosen) if chosen else Path.home() / ".flyte" / "platform"
 
 
-def check_worker_listener(address: str) -> None:
+def check_listener(address: str, *, field: str) -> None:
     """Raise InvalidArgument for what is no `host:port`."""
     host, _, port = address.rpartition(":")
     if not (host and port.isdecimal() and int(port) <= 65535):
         raise InvalidArgument(
-            f"the address {address!r} cannot be read", field="worker_listen", mend="Use for example 0.0.0.0:7100."
+            f"the address {address!r} cannot be read", field=field, mend="Use for example 0.0.0.0:7100."
         )
 
 

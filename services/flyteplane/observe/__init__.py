@@ -1,6 +1,6 @@
 """Seeing what the platform does: structured logs and metrics."""
 
 from flyteplane.observe.logs import bound, configure_logs, get_logger
-from flyteplane.observe.metrics import Metrics
+from flyteplane.observe.metrics import Metrics, Reading
 
-__all__ = ["Metrics", "bound", "configure_logs", "get_logger"]
+__all__ = ["Metrics", "Reading", "bound", "configure_logs", "get_logger"]

@@ -96,12 +96,15 @@ class SqliteDatabase:
         async with self._turn:
             self._refuse_closed()
             with self._translated():
+                connection = self._write_connection
                 try:
                     await self._begin()
-                    with self._write_connection.begin():
-                        result = work(self._write_connection)
-                        await self._commit()
+                    result = work(connection)
+                    await self._commit()
                 finally:
+                    # SQLAlchemy takes note of a transaction when it executes a statement itself; the driver's is over.
+                    if connection.in_transaction():
+                        connection.rollback()
                     # Whatever went wrong, a cancelled wait for the lock included, the next one starts clean.
                     if self._write_driver.in_transaction:
                         self._write_driver.rollback()

@@ -1,9 +1,9 @@
 """Wires the reuse pool: `open_reuse_pool` for a process that carries several services, and for tests."""
 
 import logging
-from typing import Final, Self
-
-import grpc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self
 
 from flyteapi.reuse_pool.v1.replica_service_pb2_grpc import add_ReplicaServiceServicer_to_server
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2_grpc import add_ReusePoolServiceServicer_to_server
@@ -11,15 +11,21 @@ from flyteplane.cluster.ports import Cluster
 from flyteplane.foundation.clock import TimerClock
 from flyteplane.foundation.ids import IdSource
 from flyteplane.foundation.tasks import BackgroundTasks
+from flyteplane.observe import Metrics
+from flyteplane.reuse_pool.application.continuity import Continuity
 from flyteplane.reuse_pool.application.effect_runner import EffectRunner
+from flyteplane.reuse_pool.application.figures import readings
 from flyteplane.reuse_pool.application.journal import Journal
 from flyteplane.reuse_pool.application.lifecycle import ReplicaLifecycle
 from flyteplane.reuse_pool.application.pool_keeper import PoolKeeper
-from flyteplane.reuse_pool.application.ports import PoolStore, ReplicaTokens, SecretsPort
+from flyteplane.reuse_pool.application.ports import Claim, PoolStore, ReplicaTokens, SecretsPort
 from flyteplane.reuse_pool.application.registry import Registry
+from flyteplane.reuse_pool.application.replica_clusters import ReplicaClusters
+from flyteplane.reuse_pool.application.replica_sessions import ReplicaSessions
 from flyteplane.reuse_pool.application.replica_side import ReplicaSide
 from flyteplane.reuse_pool.application.reuse_pool import ReusePool
 from flyteplane.reuse_pool.application.scheduler_side import SchedulerSide
+from flyteplane.reuse_pool.application.takeover import Takeover
 from flyteplane.reuse_pool.application.timekeeper import Timekeeper
 from flyteplane.reuse_pool.domain.policy import PoolSettings
 from flyteplane.reuse_pool.servicer.pool_servicer import PoolServicer
@@ -41,15 +47,17 @@ class ReusePoolService:
         self,
         reuse_pool: ReusePool,
         *,
-        tokens: ReplicaTokens | None,
+        sessions: ReplicaSessions,
         lifecycle: ReplicaLifecycle,
         timekeeper: Timekeeper,
         background: BackgroundTasks,
         journal: Journal,
         store: PoolStore,
+        stop_reading: Callable[[], None],
     ) -> None:
         self.reuse_pool = reuse_pool
-        self._tokens = tokens
+        self._stop_reading = stop_reading
+        self._sessions = sessions
         self._lifecycle = lifecycle
         self._timekeeper = timekeeper
         self._background = background
@@ -57,16 +65,20 @@ class ReusePoolService:
         self._store = store
         self._closed = False
 
-    def add_to(self, server: grpc.aio.Server) -> None:
-        """Serve both services on a server, over the network or in process."""
+    def add_to(self, server: Any) -> None:
+        """Serve what the scheduler and people call, over the network or in process."""
         add_ReusePoolServiceServicer_to_server(PoolServicer(self.reuse_pool), server)
-        add_ReplicaServiceServicer_to_server(ReplicaServicer(self.reuse_pool, tokens=self._tokens), server)
+
+    def add_workers_to(self, server: Any) -> None:
+        """Serve what replicas in pods call, on a server that they can reach. Each proves itself by its token."""
+        add_ReplicaServiceServicer_to_server(ReplicaServicer(self._sessions), server)
 
     async def close(self) -> None:
         """Stop all replicas, note their ends, and let go of the register. May be called again."""
         if self._closed:
             return
         self._closed = True
+        self._stop_reading()
         self._timekeeper.stop()
         await self._lifecycle.stop_all(grace_s=_CLOSE_GRACE_S)
         await self._background.stop()
@@ -83,33 +95,97 @@ class ReusePoolService:
 async def open_reuse_pool(
     *,
     database_url: str,
-    cluster: Cluster,
+    clusters: Sequence[Cluster],
     clock: TimerClock,
     ids: IdSource,
     secrets: SecretsPort | None = None,
     tokens: ReplicaTokens | None = None,
     settings: PoolSettings | None = None,
+    metrics: Metrics | None = None,
+    epoch: int = 1,
+    leads: Callable[[], bool] = lambda: True,
+    on_failure: Callable[[BaseException], None] = lambda _: None,
 ) -> ReusePoolService:
-    """Open the service: replicas of an earlier life are stopped and noted as lost, then it can be added to a server.
+    """Take the register over and what goes on of an earlier life; then it can be added to servers.
 
     Args:
         database_url: the register's database, or "" for one in memory.
-        cluster: where replicas run; closed by its owner, after the service.
+        clusters: where replicas run, the default first; closed by their owner, after the service.
         secrets: resolves secrets of pools that ask for any; None refuses them.
         tokens: checks replicas that come over the network; None refuses them.
+        metrics: where the figures of pools are told, until the service is closed.
+        epoch: of the leadership under which it works; the register's own count is used if that is greater.
+        leads: whether this process leads at this very moment, by its own clock.
+        on_failure: called once another leader has the register: the caller then closes this one.
 
     Raises:
         PlatformError: the register cannot be opened.
     """
     store: PoolStore = await open_sql_store(database_url) if database_url else MemoryPoolStore()
-    await _sweep(store, cluster, now=clock.now())
-    await store.prune(before=clock.now() - _KEEP_S)
-    first_seen = {pool.name: pool.created_at for pool in await store.pools()}
+    given = Given(
+        clusters=clusters,
+        clock=clock,
+        ids=ids,
+        secrets=secrets,
+        tokens=tokens,
+        settings=settings or PoolSettings(),
+        metrics=metrics or Metrics(),
+        leads=leads,
+        on_failure=on_failure,
+    )
+    return await open_on(store, given, epoch=epoch)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What the service uses beside its register; see `open_reuse_pool`."""
+
+    clusters: Sequence[Cluster]
+    clock: TimerClock
+    ids: IdSource
+    secrets: SecretsPort | None
+    tokens: ReplicaTokens | None
+    settings: PoolSettings
+    metrics: Metrics
+    leads: Callable[[], bool]
+    on_failure: Callable[[BaseException], None]
+
+
+async def open_on(store: PoolStore, given: Given, *, epoch: int) -> ReusePoolService:
+    """Open the service on a register, which it closes. Raises PlatformError."""
+    try:
+        claim = await store.claim(at_least=epoch)
+        await store.prune(before=given.clock.now() - _KEEP_S)
+        first_seen = {pool.name: pool.created_at for pool in await store.pools()}
+    except BaseException:
+        await store.close()
+        raise
+    service, takeover = _wire(store, given, claim=claim, first_seen=first_seen)
+    try:
+        await takeover.run()
+    except BaseException:
+        await service.close()
+        raise
+    return service
+
+
+def _wire(
+    store: PoolStore, given: Given, *, claim: Claim, first_seen: dict[str, float]
+) -> tuple[ReusePoolService, Takeover]:
+    clusters, clock = ReplicaClusters(given.clusters), given.clock
     background = BackgroundTasks("reuse_pool")
-    journal = Journal()
-    registry = Registry(settings or PoolSettings())
+    journal = Journal(fenced=given.on_failure)
+    registry = Registry(given.settings)
     lifecycle = ReplicaLifecycle(
-        registry, cluster=cluster, store=store, secrets=secrets, clock=clock, background=background
+        registry,
+        clusters=clusters,
+        store=store,
+        secrets=given.secrets,
+        tokens=given.tokens,
+        clock=clock,
+        background=background,
+        leads=given.leads,
+        fenced=given.on_failure,
     )
     timekeeper = Timekeeper(
         clock,
@@ -121,30 +197,48 @@ async def open_reuse_pool(
     keeper = PoolKeeper(
         registry,
         runner=runner,
+        clusters=clusters,
         store=store,
         clock=clock,
         journal=journal,
-        life=ids.run_name()[:7],
+        life=given.ids.run_name()[:7],
         first_seen=first_seen,
     )
-    replicas = ReplicaSide(registry, keeper=keeper, runner=runner, clock=clock)
+    continuity = Continuity(registry, runner=runner, clock=clock)
+    replicas = ReplicaSide(registry, keeper=keeper, runner=runner, continuity=continuity, clock=clock)
     lifecycle.sink = replicas
     lifecycle.start_failed = keeper.start_failed
-    scheduler = SchedulerSide(registry, keeper=keeper, runner=runner, clock=clock)
-    return ReusePoolService(
-        ReusePool(registry, keeper=keeper, scheduler=scheduler, replicas=replicas),
-        tokens=tokens,
+    lifecycle.given_up = continuity.gone
+    lifecycle.judge = replicas.judge
+    runner.drains = keeper.replica_drains
+    scheduler = SchedulerSide(
+        registry,
+        keeper=keeper,
+        runner=runner,
+        continuity=continuity,
+        settled=replicas.judge,
+        note_epoch=store.note_scheduler,
+        epoch=claim.scheduler,
+        clock=clock,
+    )
+    reuse_pool = ReusePool(registry, keeper=keeper, scheduler=scheduler, replicas=replicas)
+    service = ReusePoolService(
+        reuse_pool,
+        sessions=ReplicaSessions(reuse_pool, tokens=given.tokens, leads=given.leads),
         lifecycle=lifecycle,
         timekeeper=timekeeper,
         background=background,
         journal=journal,
         store=store,
+        stop_reading=given.metrics.read_from(lambda: readings(registry)),
     )
-
-
-async def _sweep(store: PoolStore, cluster: Cluster, *, now: float) -> None:
-    """Stop what an earlier life of the service left behind: nobody knows any more what it runs."""
-    for replica in await store.living_replicas():
-        await cluster.stop(replica.name, grace_s=0.0)
-        await store.note_replica_end(replica.name, at=now, reason="lost with an earlier life of the service")
-        _log.info("replica %s of an earlier life is gone", replica.name)
+    takeover = Takeover(
+        registry,
+        store=store,
+        clusters=clusters,
+        keeper=keeper,
+        lifecycle=lifecycle,
+        continuity=continuity,
+        clock=clock,
+    )
+    return service, takeover

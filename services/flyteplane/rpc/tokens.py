@@ -199,7 +199,7 @@ class ReplicaTokens:
     """Makes and reads the tokens of replicas, as a reuse pool needs them.
 
     Args:
-        ttl_s: a replica that comes over the network later than this is refused; it is then replaced.
+        ttl_s: how long they hold for a replica that nobody counts on.
     """
 
     def __init__(self, minter: TokenMinter, verifier: TokenVerifier, *, ttl_s: float = DEFAULT_TTL_S) -> None:
@@ -208,22 +208,30 @@ class ReplicaTokens:
         self._ttl_s = ttl_s
 
     def mint(self, declaration: Any, *, replica: str) -> str:
-        """The token of a replica of a declared pool (`flyteapi.reuse_pool.v1.DeclarePool`)."""
+        """With which a reuse pool asks for the secrets of a replica; it never leaves the platform.
+
+        Args:
+            declaration: of the pool (`flyteapi.reuse_pool.v1.DeclarePool`).
+        """
+        return self._token(declaration, replica, secrets=_ids(declaration.template.secrets))
+
+    def hello_token(self, declaration: Any, *, replica: str) -> str:
+        """With which a replica says Hello. It can be read where the replica runs, so it opens nothing else."""
+        return self._token(declaration, replica, secrets=())
+
+    def claims(self, token: str) -> Claims:
+        """What a token says. Raises as `TokenVerifier.verify`."""
+        return self._verifier.verify(token)
+
+    def _token(self, declaration: Any, replica: str, *, secrets: Collection[str]) -> str:
         return self._minter.replica_token(
             project=declaration.scope.project,
             domain=declaration.scope.domain,
             pool=declaration.pool,
             replica=replica,
-            secrets=_ids(declaration.template.secrets),
+            secrets=secrets,
             ttl_s=self._ttl_s,
         )
-
-    def replica_of(self, token: str) -> str:
-        """The replica that a token was made for. Raises Unauthenticated."""
-        claims = self._verifier.verify(token)
-        if claims.kind is not TokenKind.REPLICA:
-            raise Unauthenticated("the token is not that of a replica", reason=REFUSED)
-        return claims.replica
 
 
 def _ids(requests: Iterable[_SecretRequest]) -> list[str]:

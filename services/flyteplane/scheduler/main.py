@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flyteapi.scheduler.v1.cluster_service_pb2_grpc import add_ClusterServiceServicer_to_server
 from flyteapi.scheduler.v1.queue_service_pb2_grpc import add_QueueServiceServicer_to_server
@@ -13,17 +13,19 @@ from flyteapi.scheduler.v1.resource_class_service_pb2_grpc import add_ResourceCl
 from flyteapi.scheduler.v1.scheduler_service_pb2_grpc import add_SchedulerServiceServicer_to_server
 from flyteapi.scheduler.v1.worker_data_service_pb2_grpc import add_WorkerDataServiceServicer_to_server
 from flyteapi.scheduler.v1.worker_service_pb2_grpc import add_WorkerServiceServicer_to_server
+from flyteplane.cluster.requests import constraints_of
 from flyteplane.records import migrate, open_database
 from flyteplane.scheduler.application.attempt_tokens import Verifier
 from flyteplane.scheduler.application.class_admin import ClassAdministration
 from flyteplane.scheduler.application.cluster_list import ClusterList
-from flyteplane.scheduler.application.pod_constraints import constraints_of
 from flyteplane.scheduler.application.queue_admin import QueueAdministration
 from flyteplane.scheduler.application.scheduler import Parts, Scheduler
 from flyteplane.scheduler.application.worker_data import WorkerData
+from flyteplane.scheduler.clients.contact import CONTACT_MARGIN_S
 from flyteplane.scheduler.clients.fresh_workers import FreshWorkers, WorkerHelp
 from flyteplane.scheduler.clients.other_services import CacheStub, SecretsStub
-from flyteplane.scheduler.clients.pool_stream import PoolStream
+from flyteplane.scheduler.clients.pool_declarations import PoolDeclarations
+from flyteplane.scheduler.clients.pool_stream import LEAST_AWAY_S, PoolStream
 from flyteplane.scheduler.clients.sweeper import sweep_for_ever
 from flyteplane.scheduler.clients.worker_sessions import WorkerSessions
 from flyteplane.scheduler.domain.definitions import NO_ENTRIES, Entries
@@ -44,6 +46,9 @@ if TYPE_CHECKING:
     from flyteplane.foundation.clock import TimerClock
     from flyteplane.objects import ObjectStore
     from flyteplane.scheduler.application.ports import BundlePath, MintToken
+
+#: A child of a warm replica ends within a millisecond; one that takes longer is written when it is accepted.
+HOLD_S: Final = 0.002
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,14 +159,16 @@ async def open_scheduler(
         administration=SqlAdministration(database),
         clusters=neighbours.clusters,
         pool_clusters=neighbours.pool_clusters,
+        data_prefix=settings.data_prefix,
         file=file,
+        hold_s=HOLD_S,
     )
     scheduler = Scheduler(parts, on_failure=on_failure)
     fresh, pool = _placements(scheduler, neighbours, settings=settings, clock=clock)
     service = _faces(scheduler, neighbours, settings=settings, placements=(fresh, pool), leads=leads)
     try:
-        pool.start()
         await scheduler.start(epoch=epoch, placements={"fresh": fresh, "pool": pool})
+        pool.start()
     except BaseException:
         await service.close()
         raise
@@ -176,9 +183,10 @@ def _placements(
     scheduler: Scheduler, neighbours: Neighbours, *, settings: SchedulerSettings, clock: TimerClock
 ) -> tuple[FreshWorkers, PoolStream]:
     secrets = SecretsStub(neighbours.secrets)
+    clusters = {cluster.name: cluster for cluster in neighbours.clusters}
     fresh = FreshWorkers(
         engine=scheduler.engine,
-        clusters={cluster.name: cluster for cluster in neighbours.clusters},
+        clusters=clusters,
         constraints=lambda name: constraints_of(scheduler.admission.resource_class(name)),
         help=WorkerHelp(
             secrets=secrets,
@@ -191,12 +199,19 @@ def _placements(
     pool = PoolStream(
         engine=scheduler.engine,
         channel=neighbours.reuse_pool,
-        secrets=secrets,
-        bundle_path=neighbours.bundle_path,
+        declarations=PoolDeclarations(
+            clusters=clusters,
+            resource_class=scheduler.admission.resource_class,
+            secrets=secrets,
+            bundle_path=neighbours.bundle_path,
+        ),
+        mint_token=neighbours.mint_token,
         background=scheduler.background,
         clock=clock,
         data_prefix=settings.data_prefix,
+        away_s=max(LEAST_AWAY_S, *(cluster.contact_s + CONTACT_MARGIN_S for cluster in neighbours.clusters)),
     )
+    scheduler.on_reconfigured = pool.redeclare
     return fresh, pool
 
 

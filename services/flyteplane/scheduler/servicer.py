@@ -104,6 +104,11 @@ class SchedulerServicer(SchedulerServiceServicer):
         """See the proto."""
         return await self._scheduler.queries.explain(_key(request.action.run), request.action.name)
 
+    async def SignalAction(self, request: api.SignalActionRequest, context: Context) -> api.SignalActionResponse:
+        """See the proto."""
+        await self._scheduler.signal(_key(request.action.run), request.action.name, request.answer)
+        return api.SignalActionResponse()
+
 
 def _key(run: RunId) -> RunKey:
     if not (run.project and run.domain and run.name):

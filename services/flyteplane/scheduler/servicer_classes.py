@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flyteapi.scheduler.v1 import resource_class_service_pb2 as api
 from flyteapi.scheduler.v1.resource_class_service_pb2_grpc import ResourceClassServiceServicer
+from flyteplane.scheduler.application.wire import class_message
 from flyteplane.scheduler.domain.queueing.classes import ResourceClass
 
 if TYPE_CHECKING:
@@ -70,24 +71,7 @@ def shape_of(message: api.ResourceClass) -> ResourceClass:
 
 def message_of(view: ClassView) -> api.ResourceClass:
     """The message of a class."""
-    shape = view.shape
-    return api.ResourceClass(
-        name=shape.name,
-        max_cpu_millis=shape.max_cpu_millis,
-        max_memory_bytes=shape.max_memory_bytes,
-        max_accelerators=shape.max_accelerators,
-        clusters=shape.clusters,
-        quota_cpu_millis=shape.quota_cpu_millis,
-        quota_memory_bytes=shape.quota_memory_bytes,
-        node_selector=shape.node_selector,
-        tolerations_json=shape.tolerations_json,
-        priority_class=shape.priority_class,
-        allow_host_paths=shape.allow_host_paths,
-        allow_privileged=shape.allow_privileged,
-        allow_service_account_token=shape.allow_service_account_token,
-        service_accounts=shape.service_accounts,
-        used_cpu_millis=view.used_cpu_millis,
-        used_memory_bytes=view.used_memory_bytes,
-        running=view.running,
-        from_file=view.from_file,
-    )
+    message = class_message(view.shape)
+    message.used_cpu_millis, message.used_memory_bytes = view.used_cpu_millis, view.used_memory_bytes
+    message.running, message.from_file = view.running, view.from_file
+    return message

@@ -9,24 +9,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from flyteapi.secrets.v1.secrets_service_pb2_grpc import add_SecretsServiceServicer_to_server
+from flyteplane.foundation.errors import Unavailable
+from flyteplane.observe import get_logger
 from flyteplane.records import migrate, open_database
 from flyteplane.secrets.application.auditor import Auditor
 from flyteplane.secrets.application.catalog import Catalog
 from flyteplane.secrets.application.envelope import Envelope
+from flyteplane.secrets.application.key_inventory import KeyInventory
+from flyteplane.secrets.application.operation import Operation
 from flyteplane.secrets.application.resolution import Resolution
 from flyteplane.secrets.application.rewrapping import Rewrapping
-from flyteplane.secrets.keys.environment_keys import environment_keys
-from flyteplane.secrets.keys.file_keys import FileKeys
+from flyteplane.secrets.keys.providers import open_keys
 from flyteplane.secrets.servicer import SecretsServicer
+from flyteplane.secrets.settings import SecretsSettings
 from flyteplane.secrets.store.sql_audit import SqlAudit
 from flyteplane.secrets.store.sql_secrets import SqlSecrets
+
+_DAY_S: Final = 24 * 3600.0
 
 if TYPE_CHECKING:
     from flyteplane.foundation.clock import Clock
     from flyteplane.secrets.application.ports import AuditTrail, KeyProvider, SecretRecords, TokenReader
 
-#: How long the audit trail reaches back.
-KEEP_AUDIT_S: Final = 400 * 24 * 3600.0
+_log = get_logger("secrets.keys")
 
 
 class SecretsService:
@@ -37,11 +42,12 @@ class SecretsService:
     ) -> None:
         envelope = Envelope(keys, random_bytes=secrets.token_bytes)
         self._records = records
+        self.rewrapping = Rewrapping(records=records, envelope=envelope, keys=keys)
         self._servicer = SecretsServicer(
             Catalog(records=records, envelope=envelope, clock=clock),
             Resolution(records=records, envelope=envelope, tokens=tokens, auditor=Auditor(trail, clock=clock)),
+            Operation(trail=trail, inventory=KeyInventory(records=records, keys=keys), rewrapping=self.rewrapping),
         )
-        self.rewrapping = Rewrapping(records=records, envelope=envelope, keys=keys)
 
     def add_to(self, server: Any) -> None:
         """Registers the servicer on a gRPC server, real or in process."""
@@ -59,31 +65,45 @@ async def open_secrets(
     verifier: TokenReader,
     clock: Clock,
     environment: Mapping[str, str] | None = None,
+    settings: SecretsSettings = SecretsSettings(),  # noqa: B008
 ) -> SecretsService:
     """Opens the store and moves every secret under the current key.
 
+    Keys that cannot be reached (Vault is away) do not keep it from opening: until they can, values are neither stored
+    nor given, and every call says why.
+
     Args:
-        keys_folder: where key files are, and where the first one is made; not used if the environment has keys.
+        keys_folder: where key files are, and where the first one is made if files are what the settings say.
         verifier: reads tokens; `flyteplane.rpc.tokens.TokenVerifier`.
         environment: where `keys.environment_keys` looks; that of the process when None.
 
     Raises:
-        FailedPrecondition: a key file is open to others; the database is from a newer build.
+        FailedPrecondition: a key file is open to others; a key that secrets need is not there; the database is from a
+            newer build.
         InvalidArgument: a key in the environment cannot be read.
         PlatformError: the store cannot be opened.
     """
     given = os.environ if environment is None else environment
-    keys: KeyProvider = environment_keys(given, random_bytes=secrets.token_bytes) or FileKeys(
-        keys_folder, random_bytes=secrets.token_bytes
-    )
+    keys = open_keys(settings, folder=keys_folder, environment=given)
     database = await open_database(database_url)
     try:
         await migrate(database, package="flyteplane.secrets.store.migrations")
-        trail = SqlAudit(database)
-        service = SecretsService(records=SqlSecrets(database), trail=trail, keys=keys, tokens=verifier, clock=clock)
-        await service.rewrapping.run()
-        await trail.forget(before=clock.now() - KEEP_AUDIT_S)
+        records, trail = SqlSecrets(database), SqlAudit(database)
+        await KeyInventory(records=records, keys=keys).refuse_lost(
+            given_up=settings.lost_keys, where=f"in {settings.folder or keys_folder} nor where else keys come from"
+        )
+        await keys.prepare()
+        service = SecretsService(records=records, trail=trail, keys=keys, tokens=verifier, clock=clock)
+        await _rotate_if_possible(service.rewrapping)
+        await trail.forget(before=clock.now() - settings.keep_audit_days * _DAY_S)
     except BaseException:
         await database.close()
         raise
     return service
+
+
+async def _rotate_if_possible(rewrapping: Rewrapping) -> None:
+    try:
+        await rewrapping.run()
+    except Unavailable as error:
+        _log.warning("secret_keys_not_moved", problem=error.public_text)

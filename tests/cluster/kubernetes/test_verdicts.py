@@ -64,7 +64,7 @@ def test_the_primary_decides_as_soon_as_it_has_ended_whatever_its_sidecars_do() 
 def test_the_message_of_a_failed_primary_names_failed_sidecars_and_its_own_last_words() -> None:
     exit = exit_of(failed(ended("proxy", 137, reason="OOMKilled"), ended("main", 1, message="Boom\n")))
     assert exit.reason is ExitReason.ENDED
-    assert exit.message == ("container main ended with code 1: Boom; sidecar proxy was ended by signal 9 (OOMKilled)")
+    assert exit.message == ("container main ended with code 1:\nBoom; sidecar proxy was ended by signal 9 (OOMKilled)")
 
 
 @pytest.mark.parametrize("how", [{"code": 1}, {"code": 137, "reason": "OOMKilled"}])
@@ -86,7 +86,7 @@ def test_a_failed_init_container_ends_the_worker() -> None:
             containerStatuses=[waiting("main", "PodInitializing")],
         )
     )
-    assert (exit.reason, exit.message) == (ExitReason.SIDECAR_FAILED, "init container fetch ended with code 3: no disk")
+    assert (exit.reason, exit.message) == (ExitReason.SIDECAR_FAILED, "init container fetch ended with code 3:\nno disk")
 
 
 @pytest.mark.parametrize(

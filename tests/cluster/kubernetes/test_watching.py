@@ -25,7 +25,7 @@ async def test_an_exit_is_told_once_and_its_pod_is_removed(cluster: KubernetesCl
     server.run("w")
     server.finish("w", code=5, message="Boom")
     exit = await listener.gone()
-    assert (exit.exit_code, exit.message) == (5, "container primary ended with code 5: Boom")
+    assert (exit.exit_code, exit.message) == (5, "container primary ended with code 5:\nBoom")
     await until(lambda: not server.objects["pods"])
     await asyncio.sleep(0.05)
     assert len(listener.exits) == 1

@@ -59,7 +59,8 @@ def assert_safe(pod: Mapping[str, Any]) -> None:
     for forbidden in ("nodeName", "ephemeralContainers", "priority", "schedulingGates", "serviceAccount"):
         assert forbidden not in spec
     assert spec.get("serviceAccountName", "default") == "default"
-    assert spec["securityContext"]["seccompProfile"]["type"] != "Unconfined"
+    of_pod = spec["securityContext"].get("seccompProfile", {"type": "none"})["type"]
+    assert of_pod != "Unconfined"
     for volume in spec.get("volumes", ()):
         assert "hostPath" not in volume
         assert all("serviceAccountToken" not in s for s in volume.get("projected", {}).get("sources", ()))
@@ -70,7 +71,7 @@ def assert_safe(pod: Mapping[str, Any]) -> None:
         assert context["capabilities"]["drop"] == ["ALL"]
         assert set(context["capabilities"].get("add", ())) <= {"NET_BIND_SERVICE"}
         assert context.get("procMount", "Default") == "Default"
-        assert context.get("seccompProfile", {}).get("type") != "Unconfined"
+        assert context.get("seccompProfile", {}).get("type", of_pod) not in ("none", "Unconfined")
         assert not any(port.get("hostPort") for port in container.get("ports", ()))
     holders = [c["name"] for c in containers(spec) if any(v["name"] == "FLYTE_WORKER_TOKEN" for v in c.get("env", ()))]
     assert len(holders) == 1

@@ -75,6 +75,20 @@ def test_a_worker_is_told_where_to_report_and_who_it_is() -> None:
     }
 
 
+def test_a_replica_is_told_where_its_pool_is_as_well() -> None:
+    """Its pool gives it attempts, and the schedulers have the data of these."""
+    given = surroundings(replica_endpoints=("pool-0:9444", "pool-1:9444"))
+    told = environment(primary(build_pod(worker(replica=True), surroundings=given)))
+    assert told["FLYTE_WORKER_REPLICA"] == "1"
+    assert told["FLYTE_REPLICA_ENDPOINTS"] == "pool-0:9444,pool-1:9444"
+    assert told["FLYTE_WORKER_ENDPOINTS"] == "scheduler-0:9443,scheduler-1:9443"
+
+
+def test_a_pool_that_listens_where_the_schedulers_do_needs_no_endpoints_of_its_own() -> None:
+    told = environment(primary(build_pod(worker(replica=True), surroundings=surroundings())))
+    assert told["FLYTE_REPLICA_ENDPOINTS"] == told["FLYTE_WORKER_ENDPOINTS"]
+
+
 def test_everything_of_a_template_that_is_not_the_platforms_stays() -> None:
     pod = built(by_value(RICH))
     assert_well_formed(pod)
@@ -206,10 +220,22 @@ def test_a_class_that_allows_privileges_leaves_the_templates_word() -> None:
     assert primary(pod)["securityContext"] == {"privileged": True}
     assert pod["spec"]["hostNetwork"] is True
     fuse = {"name": "primary", "securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}}
-    assert (
-        primary(built(by_value({"containers": [fuse]}), constraints=EVERYTHING))["securityContext"]
-        == fuse["securityContext"]
-    )
+    kept = primary(built(by_value({"containers": [fuse]}), constraints=EVERYTHING))["securityContext"]
+    assert kept == {**fuse["securityContext"], "seccompProfile": {"type": "RuntimeDefault"}}
+
+
+def test_the_system_calls_of_every_container_are_filtered_and_the_empty_sandbox_is_not() -> None:
+    pod = built(by_value(RICH))
+    each = [*pod["spec"]["initContainers"], *pod["spec"]["containers"]]
+    assert {c["securityContext"]["seccompProfile"]["type"] for c in each} == {"RuntimeDefault"}
+    assert "seccompProfile" not in pod["spec"]["securityContext"]
+
+
+def test_a_filter_that_a_template_names_for_the_pod_is_its_containers_own() -> None:
+    strict = {"type": "Localhost", "localhostProfile": "strict.json"}
+    pod = built(by_value({"securityContext": {"seccompProfile": strict}, "containers": [{"name": "primary"}]}))
+    assert pod["spec"]["securityContext"]["seccompProfile"] == strict
+    assert "seccompProfile" not in primary(pod)["securityContext"]
 
 
 def test_a_cluster_that_refuses_root_says_so_in_every_pod() -> None:

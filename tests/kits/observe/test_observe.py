@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from flyteplane.foundation.errors import InvalidArgument
-from flyteplane.observe import Metrics, bound, configure_logs, get_logger
+from flyteplane.observe import Metrics, Reading, bound, configure_logs, get_logger
 
 log = get_logger("tests.observe")
 
@@ -130,6 +130,25 @@ def test_metrics_count_apart() -> None:
     assert "flyteplane_stuck_actions 0.0" in text
     assert 'flyteplane_queue_wait_seconds_bucket{le="0.005"} 1.0' in text
     assert "stuck_actions" not in second.text().decode()
+
+
+def test_what_is_counted_anyway_is_read_when_somebody_asks() -> None:
+    metrics, waiting = Metrics(), {"a": 1, "b": 2}
+
+    def read() -> Iterator[Reading]:
+        for pool, count in waiting.items():
+            yield Reading("waiting", "What waits.", count, {"pool": pool})
+        yield Reading("placed", "What was placed.", 7, grows=True)
+
+    stop = metrics.read_from(read)
+    metrics.text()
+    waiting["a"] = 5
+    text = metrics.text().decode()
+    assert 'flyteplane_waiting{pool="a"} 5.0' in text
+    assert 'flyteplane_waiting{pool="b"} 2.0' in text
+    assert "# TYPE flyteplane_placed_total counter\nflyteplane_placed_total 7.0" in text
+    stop()
+    assert "flyteplane_waiting" not in metrics.text().decode()
 
 
 def test_importing_loads_neither_structlog_nor_prometheus() -> None:

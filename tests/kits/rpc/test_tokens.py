@@ -163,15 +163,15 @@ def test_the_scheduler_mints_for_the_secrets_of_the_task() -> None:
     assert claims.secrets == {"token", "db/password"}
 
 
-def test_a_replica_is_known_by_its_token_and_an_attempt_is_no_replica() -> None:
+def test_the_token_that_a_replica_carries_names_it_and_no_secret() -> None:
     tokens = ReplicaTokens(MINTER, VERIFIER)
     template = TaskSpec(secrets=[SecretRequest(key="token", env_var="TOKEN")])
     declaration = DeclarePool(pool="f" * 64, scope=Scope(project="p", domain="d"), template=template)
-    token = tokens.mint(declaration, replica="r-1")
-    assert tokens.replica_of(token) == "r-1"
-    assert VERIFIER.verify(token).secrets == {"token"}
-    with pytest.raises(Unauthenticated):
-        tokens.replica_of(attempt_token())
+    said = tokens.claims(tokens.hello_token(declaration, replica="r-1"))
+    assert (said.kind, said.project, said.domain, said.pool, said.replica) == ("replica", "p", "d", "f" * 64, "r-1")
+    assert not said.secrets
+    assert VERIFIER.verify(tokens.mint(declaration, replica="r-1")).secrets == {"token"}
+    assert tokens.claims(attempt_token()).kind == "attempt"
 
 
 def test_ids_of_secrets_are_distinct() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from tests.support.pool_owner import PoolOwner
 from tests.support.worker_owner import Listener, StoredData, WorkerOwner
 
 HEAD = "import asyncio, os, sys, time\nimport flyte\n\nenv = flyte.TaskEnvironment('env')\n"
@@ -72,6 +73,20 @@ async def listener(owner: WorkerOwner, data: StoredData) -> AsyncIterator[Listen
 
 
 @pytest_asyncio.fixture
+async def pool() -> PoolOwner:
+    """The reuse pool's mind."""
+    return PoolOwner()
+
+
+@pytest_asyncio.fixture
+async def pool_listener(pool: PoolOwner, data: StoredData) -> AsyncIterator[Listener]:
+    """Where the reuse pool and, in the same process, the scheduler listen."""
+    listener = await Listener(pool, data).start()
+    yield listener
+    await listener.stop()
+
+
+@pytest_asyncio.fixture
 async def start_pod(tmp_path: Path) -> AsyncIterator[StartPod]:
     """Starts agents; those that are left are killed with all that is below them."""
     started: list[Pod] = []
@@ -109,18 +124,34 @@ async def start_pod(tmp_path: Path) -> AsyncIterator[StartPod]:
 
 
 @pytest.fixture
+def start_replica(start_pod: StartPod, pool: PoolOwner) -> StartPod:
+    """Starts agents of replicas; returns when the pool can speak to one."""
+
+    async def start(*addresses: str, env: dict[str, str] | None = None, **given: float) -> Pod:
+        heard = len(pool.hellos)
+        pod = await start_pod(*addresses, env={"FLYTE_WORKER_REPLICA": "1", **(env or {})}, **given)
+        await pool.until(lambda: len(pool.hellos) > heard and pool.heartbeats)
+        return pod
+
+    return start
+
+
+@pytest.fixture
 def bundle(data: StoredData) -> Callable[[str], str]:
     """Stores a code bundle of one module, `user_code`; returns its digest."""
 
-    def make(source: str) -> str:
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-            content = (HEAD + source).encode()
-            member = tarfile.TarInfo("user_code.py")
+    return lambda source: pack(data, {"user_code.py": HEAD + source})
+
+
+def pack(data: StoredData, modules: dict[str, str]) -> str:
+    """Stores a code bundle; returns its digest."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, source in modules.items():
+            content = source.encode()
+            member = tarfile.TarInfo(name)
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
-        digest = hashlib.sha256(packed.getvalue()).hexdigest()
-        data.bundles[digest] = packed.getvalue()
-        return digest
-
-    return make
+    digest = hashlib.sha256(packed.getvalue()).hexdigest()
+    data.bundles[digest] = packed.getvalue()
+    return digest

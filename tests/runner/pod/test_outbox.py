@@ -84,6 +84,49 @@ def test_declarations_the_start_and_open_calls_are_said_on_every_stream() -> Non
     assert [report.submit.call for report in again if report.HasField("submit")] == [2, 3]
 
 
+def test_each_attempt_has_its_start_its_calls_and_its_end_said_again_until_it_is_forgotten() -> None:
+    outbox = Outbox()
+    outbox.add(WorkerReport(declare_task=DeclareTask(digest=b"d")))
+    for lease in (1, 2, 3):
+        outbox.add(WorkerReport(lease=lease, started=AttemptStarted()))
+        outbox.add(WorkerReport(lease=lease, submit=SubmitAction(call=1)))
+    for lease in (1, 2):
+        outbox.end(WorkerReport(lease=lease, ended=AttemptEnded()))
+    written(outbox)
+    outbox.mark(1)
+    outbox.acknowledge(1)
+    assert outbox.is_empty
+    outbox.forget(1)
+    outbox.answered(1, 1)
+    outbox.rewind()
+    again = [(report.lease, report.WhichOneof("report")) for report in written(outbox)]
+    assert again == [(0, "declare_task"), (2, "started"), (3, "started"), (3, "submit"), (2, "ended")]
+    assert not outbox.is_empty
+
+
+def test_nothing_of_a_forgotten_attempt_is_written_to_the_next_stream() -> None:
+    outbox = Outbox()
+    outbox.add_output(b"x" * 10, lease=1, is_stderr=False, may_drop=False)
+    outbox.add(WorkerReport(lease=2, trace=TraceRecord(name="t")))
+    outbox.end(WorkerReport(lease=1, ended=AttemptEnded()))
+    written(outbox)
+    outbox.forget(1)
+    outbox.rewind()
+    assert [report.lease for report in written(outbox)] == [2]
+    outbox.mark(1)
+    outbox.acknowledge(1)
+    assert outbox.is_empty
+    assert not outbox.is_half_full
+
+
+def test_much_that_waits_asks_for_an_answer_whatever_it_is() -> None:
+    outbox = Outbox(most_output_bytes=1000)
+    for number in range(100):
+        outbox.add(trace(number))
+    assert outbox.is_half_full
+    assert not outbox.is_full
+
+
 def test_the_end_comes_last_and_is_repeated_without_the_calls() -> None:
     outbox = Outbox()
     outbox.add(WorkerReport(lease=LEASE, submit=SubmitAction(call=1)))

@@ -138,7 +138,15 @@ def test_settings_are_read_and_kept_from_the_task() -> None:
     settings = PodSettings.of(ENV)
     assert (settings.endpoints, settings.name, settings.contact_s) == (("a:1", "b:2"), "w", 15.0)
     assert "secret" not in repr(settings)
-    assert environment_of_task({**ENV, "HOME": "/root"}) == {"HOME": "/root"}
+    assert environment_of_task({**ENV, "HOME": "/root", "FLYTE_REPLICA_ENDPOINTS": "c:3"}) == {"HOME": "/root"}
+    assert not settings.replica
+
+
+def test_a_replica_speaks_to_the_pool_at_its_own_endpoints_or_where_the_scheduler_is() -> None:
+    replica = PodSettings.of({**ENV, "FLYTE_WORKER_REPLICA": "1"})
+    assert (replica.replica, replica.replica_endpoints) == (True, ("a:1", "b:2"))
+    apart = PodSettings.of({**ENV, "FLYTE_WORKER_REPLICA": "1", "FLYTE_REPLICA_ENDPOINTS": "c:3, d:4"})
+    assert (apart.endpoints, apart.replica_endpoints) == (("a:1", "b:2"), ("c:3", "d:4"))
 
 
 @pytest.mark.parametrize(
@@ -149,6 +157,7 @@ def test_settings_are_read_and_kept_from_the_task() -> None:
         ("FLYTE_WORKER_CONTACT_S", "soon"),
         ("FLYTE_WORKER_CONTACT_S", "0"),
         ("FLYTE_WORKER_CONTACT_S", "inf"),
+        ("FLYTE_WORKER_REPLICA", "yes"),
     ],
 )
 def test_settings_that_are_wrong_are_named(name: str, value: str) -> None:

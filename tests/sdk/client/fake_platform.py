@@ -239,7 +239,7 @@ class FakePlatform:
         task_service_pb2_grpc.add_TaskServiceServicer_to_server(Tasks(self.script), server)  # type: ignore[abstract]
         identity_service_pb2_grpc.add_IdentityServiceServicer_to_server(Identity(), server)  # type: ignore[abstract]
         project_service_pb2_grpc.add_ProjectServiceServicer_to_server(self._projects, server)
-        triggers = Triggers(self.script)
+        triggers = Triggers(self.script)  # type: ignore[abstract]
         trigger_service_pb2_grpc.add_TriggerServiceServicer_to_server(triggers, server)
         server.add_insecure_port(self.endpoint)
         await server.start()

@@ -90,3 +90,18 @@ def test_a_new_folder_can_be_filled(tmp_path: Path) -> None:
     local_path(folder.path).mkdir(parents=True)
     (local_path(folder.path) / "x").write_text("x")
     assert [file.name for file in folder.list_files_sync()] == ["x"]
+
+
+def test_the_hash_of_a_folder_is_that_of_its_names_and_contents(tmp_path: Path) -> None:
+    def made(name: str, **files: str) -> str | None:
+        folder = tmp_path / name
+        for path, text in files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text)
+        return Dir.from_local_sync(folder).hash
+
+    one = made("one", **{"a.txt": "1", "b/c.txt": "2"})
+    assert one == made("two", **{"b/c.txt": "2", "a.txt": "1"})
+    others = {made("three", **{"a.txt": "2", "b/c.txt": "1"}), made("four", **{"a.txt": "1", "c.txt": "2"})}
+    assert len(others | {one}) == 3
+    assert Dir.from_local_sync(tmp_path / "one", dir_cache_key="mine").hash == "mine"

@@ -236,3 +236,14 @@ def test_a_file_outside_of_a_task_has_a_place_on_this_machine() -> None:
     assert file.exists_sync()
     local_path(file.path).unlink()
     local_path(file.path).parent.rmdir()
+
+
+def test_a_file_that_stays_in_place_is_another_input_once_its_content_changes(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    hashes = set()
+    for text in ("1", "2", "1"):
+        path.write_text(text)
+        hashes |= {codec_for(File).encode(File.from_local_sync(path), name="x").reference.hash}
+        hashes |= {codec_for(File).encode(File(path=str(path)), name="x").reference.hash}
+    assert len(hashes) == 2
+    assert codec_for(File).encode(File(path=str(tmp_path / "gone")), name="x").reference.hash == ""

@@ -113,7 +113,16 @@ def test_a_hash_function_makes_equal_content_the_same_input() -> None:
     assert first.reference.uri != second.reference.uri
     assert first.reference.hash == second.reference.hash != ""
     assert codec.encode(pandas_frame()[:1], name="x").reference.hash != first.reference.hash
-    assert codec_for(frame_class).encode(pandas_frame(), name="x").reference.hash == ""
+
+
+def test_the_hash_of_a_stored_frame_is_that_of_its_content() -> None:
+    frame_class: Any = pandas.DataFrame
+    codec = codec_for(frame_class)
+    first, second, other = (
+        codec.encode(frame, name="x").reference for frame in (pandas_frame(), pandas_frame(), pandas_frame()[:1])
+    )
+    assert first.uri != second.uri
+    assert first.hash == second.hash != other.hash
 
 
 def numbers_at(prefix: str, path: Path) -> DataFrame:

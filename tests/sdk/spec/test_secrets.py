@@ -22,7 +22,13 @@ def test_a_mounted_secret_has_a_file_and_no_variable() -> None:
     assert Secret("key").file_path is None
 
 
-@pytest.mark.parametrize("name", ["PATH", "LD_PRELOAD", "LD_SOMETHING", "PYTHONPATH", "FLYTE_RUN_NAME", "FLYTEPLANE_X"])
+RESERVED = [
+    *("PATH", "HOME", "LD_PRELOAD", "LD_SOMETHING", "PYTHONPATH", "PYTHONBREAKPOINT", "PYTHONUSERBASE", "GCONV_PATH"),
+    *("FLYTE_RUN_NAME", "FLYTE_SECRETS_DIR", "FLYTEPLANE_X", "FLYTE_WORKER_TOKEN", "_FLYTE_X"),
+]
+
+
+@pytest.mark.parametrize("name", RESERVED)
 def test_a_secret_cannot_take_a_reserved_name(name: Any) -> None:
     with pytest.raises(InvalidSetting, match="reserved"):
         Secret("key", as_env_var=name)
@@ -43,6 +49,24 @@ def test_a_request_is_normalised_to_secrets_in_its_order() -> None:
 def test_two_secrets_for_one_place_are_refused() -> None:
     with pytest.raises(InvalidSetting, match="both be delivered as A_B"):
         normalise_secrets(["a-b", Secret("b", group="a")])
+
+
+def test_a_file_cannot_be_a_folder_as_well() -> None:
+    folder = Path("/etc/flyte/secrets")
+    with pytest.raises(InvalidSetting, match="'a' would be the file /etc/flyte/secrets/a, and the group"):
+        normalise_secrets([Secret("b", group="a", mount=folder), Secret("a", mount=folder)])
+    assert len(normalise_secrets([Secret("b", group="a", mount=folder), Secret("a")])) == 2
+
+
+MALFORMED = [".", "..", "a/b", "../a", "a b", "é", "\U0001f511", "x" * 254, "x" * 10_000, "a\n", "a\0"]
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_a_malformed_key_or_group_is_refused(name: str) -> None:
+    for part, secret in (("key", Secret(name, as_env_var="X")), ("group", Secret("x", group=name, as_env_var="X"))):
+        with pytest.raises(InvalidSetting) as caught:
+            normalise_secrets(secret)
+        assert caught.value.field == f"secrets.{part}"
 
 
 @pytest.mark.parametrize("request_", [("a",), 5, [1], {"a"}])

@@ -143,7 +143,7 @@ class LocalCluster:
             worker.clock.call_later(min(grace_s, 0.2), lambda: worker.end(signal=_TERMINATED))
             await worker.ended.wait()
 
-    def let_go(self) -> None:
+    def let_go(self, *, replicas: bool = False) -> None:
         """See the port."""
 
     async def close(self) -> None:

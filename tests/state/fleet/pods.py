@@ -270,9 +270,10 @@ class PodLink:
         if pod is not None:
             await self._life.effect(pod.gone.wait)
 
-    def let_go(self) -> None:
-        """See the port."""
-        self._sinks.clear()
+    def let_go(self, *, replicas: bool = False) -> None:
+        """See the port. None of its pods is a replica."""
+        if not replicas:
+            self._sinks.clear()
 
     async def close(self) -> None:
         """See the port. Pods stay."""

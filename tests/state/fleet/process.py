@@ -19,6 +19,8 @@ from flyteapi.scheduler.v1.worker_service_pb2 import Hello, WorkerOrder
 from flyteapi.task.v1.task_spec_pb2 import SecretRequest
 from flyteplane.cluster.ports import PodConstraints
 from flyteplane.foundation.errors import Unauthenticated, Unavailable
+from flyteplane.leadership import shards
+from flyteplane.leadership.node import LeaderNode, Term
 from flyteplane.rpc.gate import Gate, Leads
 from flyteplane.rpc.tokens import Claims, TokenKind
 from flyteplane.scheduler.application.ports import Placement, RunKey
@@ -28,7 +30,6 @@ from flyteplane.scheduler.clients.sweeper import sweep_for_ever
 from flyteplane.scheduler.clients.worker_sessions import WorkerSession, WorkerSessions
 from flyteplane.scheduler.domain.definitions import Entries
 from flyteplane.scheduler.domain.queueing.settings import QueueSettings
-from flyteplane.scheduler.node import SchedulerNode, Term
 from flyteplane.scheduler.store.memory_administration import MemoryAdministration, MemoryAdministrationOwner
 from flyteplane.scheduler.store.memory_records import MemoryRecords
 
@@ -153,6 +154,7 @@ class Service:
             administration=_AsRead(world.administration, kit.queue),
             clusters=process.clusters,
             pool_clusters=["local"],
+            hold_s=world.hold_s,
         )
         self.scheduler = Scheduler(parts, on_failure=term.fail, engine=kit.engine)
         engine = self.scheduler.engine
@@ -233,8 +235,9 @@ class Process:
             *(PodLink(pods, life=self.life, clock=self.clock) for pods in world.clusters),
         ]
         self.calls: set[asyncio.Future[Any]] = set()
-        self.node = SchedulerNode(
+        self.node = LeaderNode(
             self.line,
+            name=shards.SCHEDULER,
             clock=self.clock,
             address=f"unix:/{self.name}",
             open_service=self._open,

@@ -13,6 +13,7 @@ from tests.state.fleet.programs import Program
 from tests.state.fleet.troubles import TROUBLES, Trouble, accept_again
 from tests.state.fleet.virtual_loop import VirtualLoop, run
 from tests.state.fleet.world import FleetWorld
+from tests.state.world import HOLD_S
 
 from flyteapi.task.v1.value_pb2 import Payload
 from flyteplane.foundation.clock import ManualClock
@@ -42,6 +43,8 @@ class _Simulation:
         self.loop = loop
         self.clock = clock
         self.world = FleetWorld(self.random, clock=clock, kit=kit)
+        # Every other seed with writes that wait for each other.
+        self.world.hold_s = HOLD_S if seed % 2 else 0.0
         self.mistakes = self.world.checker.mistakes
 
     async def run(self) -> Verdict:

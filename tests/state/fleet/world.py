@@ -22,11 +22,11 @@ from flyteplane.coordination import MemoryCoordination
 from flyteplane.coordination.election import leader_key
 from flyteplane.foundation.clock import ManualClock
 from flyteplane.foundation.errors import PlatformError
+from flyteplane.leadership import shards
 from flyteplane.scheduler.application.intake import NewRun
 from flyteplane.scheduler.domain.phases import ROOT, Phase
 from flyteplane.scheduler.domain.queueing.classes import ResourceClass
 from flyteplane.scheduler.domain.queueing.settings import QueueSettings
-from flyteplane.scheduler.node import SHARD
 from flyteplane.scheduler.store.memory_administration import MemoryAdministration
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class FleetWorld:
         self.random = random
         self.clock = clock
         self.kit = kit
+        self.hold_s = 0.0
         self.trace = Trace(clock)
         self.checker = FleetChecker(self.trace)
         self.judge = Judge(self)
@@ -119,12 +120,12 @@ class FleetWorld:
 
     def leading_epoch(self) -> int:
         """The epoch of whoever has the lead by the coordination store's own word; 0 if nobody has."""
-        held = self._mirror.snapshot.get(leader_key(SHARD))
+        held = self._mirror.snapshot.get(leader_key(shards.SCHEDULER))
         return held.create_revision if held is not None else 0
 
     async def watch_leaders(self) -> None:
         """Follows the coordination store itself."""
-        self._mirror = self.coordination.mirror(leader_key(SHARD))
+        self._mirror = self.coordination.mirror(leader_key(shards.SCHEDULER))
         await self._mirror.__aenter__()
 
     def kill(self, process: Process) -> None:

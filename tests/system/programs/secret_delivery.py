@@ -34,7 +34,7 @@ def seen() -> dict[str, str]:
     return found | {str(path.relative_to(folder)): digest(path.read_bytes()) for path in files}
 
 
-@as_text.task
+@as_text.task(retries=3)
 async def text_of_environment() -> dict[str, str]:
     """A key, at the environment."""
     return seen()
@@ -76,7 +76,7 @@ async def file_and_variable() -> dict[str, str]:
     return seen()
 
 
-@warm.task
+@warm.task(retries=3)
 async def on_a_replica() -> dict[str, str]:
     """On a warm replica."""
     return {**seen(), "pid": str(os.getpid())}

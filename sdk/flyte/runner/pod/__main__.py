@@ -10,11 +10,14 @@ import sys
 # What is loaded stays until the end: looking through it meanwhile would only delay the task.
 gc.disable()
 
-import flyte.runner.pod.common  # noqa: F401
-from flyte.runner.contact import Contact
-from flyte.runner.pod.child import fork_worker
-from flyte.runner.pod.settings import PodSettings, SettingsError
-from flyte.spec.worker_exits import MISCONFIGURED
+from flyte.runner.pod.prepared import prepared
+
+with prepared():
+    import flyte.runner.pod.common  # noqa: F401
+    from flyte.runner.contact import Contact
+    from flyte.runner.pod.child import fork_worker
+    from flyte.runner.pod.settings import PodSettings, SettingsError
+    from flyte.spec.worker_exits import MISCONFIGURED
 
 
 def main() -> int:
@@ -29,7 +32,8 @@ def main() -> int:
     if "GRPC_VERBOSITY" not in os.environ:
         # Streams that end are our business and not news for the container's log. Not for the task's own gRPC.
         os.putenv("GRPC_VERBOSITY", "ERROR")
-    from flyte.runner.pod.agent import run_agent
+    with prepared():
+        from flyte.runner.pod.agent import run_agent
 
     gc.freeze()
     gc.enable()

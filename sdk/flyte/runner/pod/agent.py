@@ -1,7 +1,8 @@
 """The agent: one loop that holds the worker, its output and the conversation with the scheduler together.
 
-What is done with all of it is decided in `flyte.runner.pod.attempt`. Here is what the decisions act on: processes,
-signals, timers and the exit. The agent is the first process of its container, so it collects whatever ends below it.
+What is done with all of it is decided in `flyte.runner.pod.attempt`, for a replica in `flyte.runner.pod.replica`. Here
+is what the decisions act on: processes, signals, timers and the exit. The agent is the first process of its container,
+so it collects whatever ends below it.
 """
 
 from __future__ import annotations
@@ -18,8 +19,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
-import grpc
-
 from flyte.runner.contact import Contact
 from flyte.runner.linux import adopt_orphans
 from flyte.runner.pod.attempt import PodAttempt
@@ -27,20 +26,26 @@ from flyte.runner.pod.child import Child
 from flyte.runner.pod.data_client import DataClient
 from flyte.runner.pod.data_relay import DataRelay
 from flyte.runner.pod.endpoints import Endpoints
+from flyte.runner.pod.first_words import first_words
 from flyte.runner.pod.memory_events import MemoryEvents
 from flyte.runner.pod.outbox import Outbox
 from flyte.runner.pod.preparation import Preparation
 from flyte.runner.pod.processes import ended_children, kill_all, kill_leftovers, resident_bytes_below, signal_group
-from flyte.runner.pod.session import HEARTBEAT_S, Session, SessionRefused
+from flyte.runner.pod.session import HEARTBEAT_S, SCHEDULER, OtherSide, Session, SessionRefused
 from flyte.runner.pod.settings import PodSettings
 from flyte.runner.pod.startup_frame import startup_frame
 from flyte.runner.pod.tee import Tee
+from flyte.runner.pod.work import Work
 from flyte.runner.pod.worker_link import OutputPipe, WorkerLink
 from flyte.spec import worker_exits as exit_codes
 from flyteapi.scheduler.v1.worker_service_pb2 import WorkerReport
 
 FIRST_CONTACT_S: Final = 600.0
 """A pod that no scheduler has spoken to by then gives up."""
+_HEAD_START_S: Final = 0.3
+"""How long a task that has its first orders is left alone, before gRPC is loaded beside it."""
+_EXPECTED_S: Final = 5.0
+"""How long after the first words the session is waited for as if it were there."""
 _LAST_OUTPUT_S: Final = 2.0
 """How long output may keep coming after the worker is dead."""
 
@@ -75,44 +80,75 @@ class Agent:
         self._loop = asyncio.get_running_loop()
         self._exit: asyncio.Future[int] = self._loop.create_future()
         self._data = DataClient(Endpoints(settings.endpoints, rng=rng), token=settings.token)
-        self._relay = DataRelay(self._data, path=str(folder / "data"))
         self._outbox = Outbox()
         self._tee = Tee()
         self._status: int | None = None
+        self._expected_until = 0.0
         self._link = WorkerLink(child.stream, received=self._heard, ended=self._worker_may_be_over)
         self._output = OutputPipe(child.output, received=self._wrote, ended=self._worker_may_be_over)
-        self._attempt = PodAttempt(
+        other, endpoints = SCHEDULER, settings.endpoints
+        if settings.replica:
+            self._work, other = self._work_of_replica(settings, rng)
+            endpoints = settings.replica_endpoints
+        else:
+            self._work = self._work_of_attempt(settings, rng)
+        self._relay = DataRelay(self._work.client_of, path=str(folder / "data"))
+        self._endpoints = Endpoints(endpoints, rng=rng)
+        self._session = Session(
+            self._endpoints,
+            other=other,
+            outbox=self._outbox,
+            contact=contact,
+            rng=rng,
+            hello=self._work.hello,
+            resident_bytes=lambda: resident_bytes_below(child.pid),
+            received=self._work.told,
+            lapsed=self._out_of_contact,
+            changed=self._arrived,
+        )
+        self._link.send_frame(startup_frame(settings, folder=folder, data_socket=folder / "data"))
+
+    def _work_of_attempt(self, settings: PodSettings, rng: random.Random) -> Work:
+        return PodAttempt(
             token=settings.token,
             outbox=self._outbox,
             tee=self._tee,
             memory=MemoryEvents(),
-            preparation=Preparation(self._data, folder=folder, rng=rng),
+            data=self._data,
+            preparation=Preparation(self._data, folder=self._folder, rng=rng),
             tell_worker=self._link.send,
             signal_worker=self._signal_worker,
             leave=self._leave,
         )
-        self._session = Session(
-            Endpoints(settings.endpoints, rng=rng),
+
+    def _work_of_replica(self, settings: PodSettings, rng: random.Random) -> tuple[Work, OtherSide]:
+        # Most pods are no replicas, and start sooner without it.
+        from flyte.runner.pod.bundles import Bundles
+        from flyte.runner.pod.replica import REUSE_POOL, PodReplica
+
+        work = PodReplica(
+            token=settings.token,
             outbox=self._outbox,
-            contact=contact,
-            rng=rng,
-            hello=self._attempt.hello,
-            resident_bytes=lambda: resident_bytes_below(child.pid),
-            received=self._attempt.told,
-            lapsed=self._out_of_contact,
-            changed=self._pace_reading,
+            tee=self._tee,
+            data=self._data,
+            bundles=Bundles(folder=self._folder, rng=rng),
+            tell_worker=self._link.send,
+            signal_worker=self._signal_worker,
+            read_output=self._output.read_now,
+            hurry=lambda: self._session.hurry(),
+            leave=self._leave,
         )
-        self._link.send_frame(startup_frame(settings, folder=folder, data_socket=folder / "data"))
+        return work, REUSE_POOL
 
     async def run(self) -> int:
         """Works until there is nothing left to do; returns the exit code of the process."""
         self._loop.add_signal_handler(signal.SIGCHLD, self._collect)
-        self._loop.add_signal_handler(signal.SIGTERM, self._attempt.terminated)
+        self._loop.add_signal_handler(signal.SIGTERM, self._work.terminated)
         self._collect()
         await self._relay.start()
         self._link.start()
         self._output.start()
-        work = (self._speak(), self._watch_contact(), self._attempt.obey())
+        work = (self._speak(), self._watch_contact(), self._work.obey())
         tasks = [self._loop.create_task(coroutine) for coroutine in work]
         for task in tasks:
             task.add_done_callback(self._failed)
@@ -138,11 +174,26 @@ class Agent:
 
     async def _speak(self) -> None:
         try:
+            if isinstance(self._work, PodAttempt):
+                await self._meet(self._work)
             await self._session.run()
         except SessionRefused as refused:
-            over = refused.code is grpc.StatusCode.FAILED_PRECONDITION
+            over = refused.code.name == "FAILED_PRECONDITION"
             _say(f"the scheduler refuses this worker: {refused}")
             self._leave(exit_codes.ATTEMPT_OVER if over else exit_codes.REFUSED)
+
+    async def _meet(self, attempt: PodAttempt) -> None:
+        first = await first_words(self._endpoints, hello=attempt.hello, contact=self._contact)
+        if first is None:
+            return
+        self._expected_until = self._loop.time() + _EXPECTED_S
+        self._loop.call_later(_EXPECTED_S, self._pace_reading)
+        self._contact.answered(first.sent_at)
+        self._session.heard.set()
+        attempt.told_first(first.orders, bundle=first.bundle)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_HEAD_START_S):
+                await attempt.begun.wait()
 
     async def _watch_contact(self) -> None:
         try:
@@ -165,17 +216,22 @@ class Agent:
         os._exit(exit_codes.OUT_OF_CONTACT)
 
     def _heard(self, reports: Sequence[WorkerReport]) -> None:
-        self._attempt.heard(reports)
+        self._work.heard(reports)
         self._pace_reading()
 
     def _wrote(self, data: bytes) -> None:
-        self._attempt.wrote(data)
+        self._work.wrote(data)
         self._pace_reading()
+
+    def _arrived(self) -> None:
+        self._pace_reading()
+        self._work.arrived()
 
     def _pace_reading(self) -> None:
         """A task that writes faster than the scheduler takes waits; one without a scheduler goes on."""
-        self._attempt.may_drop_output = not self._session.connected
-        reading = not (self._outbox.is_full and self._session.connected) or self._status is not None
+        listens = self._session.connected or self._loop.time() < self._expected_until
+        self._work.may_drop_output = not listens
+        reading = not (self._outbox.is_full and listens) or self._status is not None
         self._link.set_reading(reading)
         self._output.set_reading(reading)
 
@@ -202,7 +258,7 @@ class Agent:
 
     def _worker_is_over(self) -> None:
         assert self._status is not None
-        self._attempt.worker_ended(self._status)
+        self._work.worker_ended(self._status)
 
 
 def _say(text: str) -> None:

@@ -16,6 +16,7 @@ import socket
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from flyte.runner.pod.data_client import DataClient
 from flyte.runner.pod.endings import CannotRun, end_of_worker, exit_code_of
 from flyte.runner.pod.memory_events import MemoryEvents
 from flyte.runner.pod.outbox import Outbox
@@ -45,6 +46,7 @@ class PodAttempt:
     """The one attempt of this container.
 
     Args:
+        data: reads and writes as this attempt.
         tell_worker: passes orders on.
         signal_worker: sends a signal to the worker's processes.
         leave: ends the agent with an exit code.
@@ -57,6 +59,7 @@ class PodAttempt:
         outbox: Outbox,
         tee: Tee,
         memory: MemoryEvents,
+        data: DataClient,
         preparation: Preparation,
         tell_worker: Callable[[Iterable[WorkerOrder]], None],
         signal_worker: Callable[[int], None],
@@ -66,6 +69,7 @@ class PodAttempt:
         self._outbox = outbox
         self._tee = tee
         self._memory = memory
+        self._data = data
         self._preparation = preparation
         self._tell_worker = tell_worker
         self._signal_worker = signal_worker
@@ -84,6 +88,8 @@ class PodAttempt:
         self._silent = False
         """It is somebody else's: nothing more is said."""
         self._code = exit_codes.ENDED
+        self.begun = asyncio.Event()
+        """Set once the task has begun, or will not begin any more."""
         self.may_drop_output = True
         """Whether output beyond the outbox's room is dropped; otherwise the worker waits."""
 
@@ -97,6 +103,13 @@ class PodAttempt:
             sdk_version=__version__,
             running=[self._lease] if self._lease else [],
         )
+
+    def client_of(self, lease: int) -> DataClient | None:
+        """Reads and writes as this attempt."""
+        return self._data
+
+    def arrived(self) -> None:
+        """Nothing waits for it: the attempt is over when its end is accepted."""
 
     def told(self, orders: Sequence[WorkerOrder]) -> None:
         """The scheduler has given orders. They reach the worker in order, once its code is there."""
@@ -113,6 +126,11 @@ class PodAttempt:
             elif kind == "lease_revoked" and order.lease == self._lease:
                 self._revoked()
             self._orders.put_nowait(order)
+
+    def told_first(self, orders: Sequence[WorkerOrder], *, bundle: bytes) -> None:
+        """The same with the first words, which may have brought the packed code."""
+        self._preparation.has(bundle)
+        self.told(orders)
 
     async def obey(self) -> None:
         """Passes orders on to the worker, one after the other."""
@@ -143,6 +161,7 @@ class PodAttempt:
         self._tell_worker((WorkerOrder(declare_task=declared), order))
 
     def _cannot_run(self, problem: CannotRun) -> None:
+        self.begun.set()
         self._end = WorkerReport(lease=self._lease, ended=problem.as_end())
         self._signal_worker(signal.SIGKILL)
 
@@ -158,6 +177,8 @@ class PodAttempt:
                 self._worker_told_end(report)
             elif self._end is None:
                 self._outbox.add(report)
+            if kind in ("started", "ended"):
+                self.begun.set()
 
     def wrote(self, data: bytes) -> None:
         """The worker, or what it started, has written past its capture."""
@@ -192,6 +213,7 @@ class PodAttempt:
 
     def worker_ended(self, status: int) -> None:
         """The worker is dead and all it has said and written is here."""
+        self.begun.set()
         if self._silent or (self._stopping and self._end is None):
             self._raw.finish()
             self._leave(self._code)

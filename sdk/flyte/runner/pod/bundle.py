@@ -6,7 +6,6 @@ content has that digest, and within the limits of `flyte.spec.bundle_unpacking`.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from flyte.runner.pod.endings import CannotRun
@@ -21,6 +20,7 @@ from flyte.spec.bundle_unpacking import (
 
 def unpack(packed: Path, folder: Path, *, digest: str, most_bytes: int = MOST_UNPACKED_BYTES) -> None:
     """Unpacks a .tar.gz into a new folder. Raises CannotRun if it is not what it should be, or does not fit."""
+    import hashlib
     import tarfile
     import zlib
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from flyte.runner.contact import Contact
+from flyte.runner.pod.prepared import prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,10 @@ def _become_worker(stream: int, output: int, contact: Contact) -> NoReturn:
         # The agent is the one that collects what ends below it.
         leave_template(adopts=False)
         connection = keep_only(stream=stream, output=output)
-        from flyte.runner.worker import run_worker
+        with prepared():
+            # The modules of tasks ask for it first of all.
+            import flyte.authoring.task_environment  # noqa: F401
+            from flyte.runner.worker import run_worker
 
         gc.freeze()
         gc.enable()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-# Every import is for its effect.
-import asyncio  # noqa: F401
-import json  # noqa: F401
-import logging  # noqa: F401
-import random  # noqa: F401
-import tempfile  # noqa: F401
-import typing  # noqa: F401
+from flyte.runner.pod.deferred import deferred
 
-import flyteapi.scheduler.v1.worker_service_pb2  # noqa: F401
+# Every import is for its effect. asyncio and protobuf load what they need for TLS, and for messages in pure Python.
+with deferred("ssl", "asyncio.sslproto", "google.protobuf.internal.python_message"):
+    import asyncio  # noqa: F401
+    import json  # noqa: F401
+    import logging  # noqa: F401
+    import typing  # noqa: F401
+
+    import flyteapi.scheduler.v1.worker_service_pb2  # noqa: F401

@@ -5,23 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar
-
-import grpc
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from flyte.runner.pod.endpoints import Endpoints, open_channel
 from flyteapi.scheduler.v1 import worker_data_service_pb2 as api
-from flyteapi.scheduler.v1.worker_data_service_pb2_grpc import WorkerDataServiceStub
+
+if TYPE_CHECKING:
+    import grpc
+else:
+    from flyte.runner.pod.late_grpc import grpc
 
 PIECE_BYTES: Final = 1 << 20
-_TRY_ELSEWHERE: Final = frozenset(
-    {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.DEADLINE_EXCEEDED}
-)
-PASSING: Final = _TRY_ELSEWHERE | {
-    *(grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.ABORTED, grpc.StatusCode.CANCELLED),
-    *(grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN),
-}
-"""Statuses after which trying again is sensible."""
+_TRY_ELSEWHERE: Final = frozenset({"UNAVAILABLE", "UNIMPLEMENTED", "DEADLINE_EXCEEDED"})
+PASSING: Final = _TRY_ELSEWHERE | {"RESOURCE_EXHAUSTED", "ABORTED", "CANCELLED", "INTERNAL", "UNKNOWN"}
+"""Names of the statuses after which trying again is sensible."""
 _SILENCE_S: Final = 60.0
 """A scheduler that says and takes nothing for so long is given up."""
 _STORING_S: Final = 900.0
@@ -42,6 +39,12 @@ class DataClient:
         self._endpoints = endpoints
         self._metadata = (("authorization", f"Bearer {token}"),)
         self._channels: dict[str, grpc.aio.Channel] = {}
+
+    def of_attempt(self, token: str) -> DataClient:
+        """The same for another attempt, over the same connections."""
+        client = DataClient(self._endpoints, token=token)
+        client._channels = self._channels
+        return client
 
     async def bundle(self, digest: str) -> AsyncIterator[bytes]:
         """The packed bundle, in pieces."""
@@ -95,14 +98,20 @@ class DataClient:
         if channel is None:
             channel = self._channels[address] = open_channel(address)
         try:
-            yield WorkerDataServiceStub(channel)
+            yield _stub_on(channel)
         except TimeoutError:
             self._endpoints.failed(address)
             raise
         except grpc.aio.AioRpcError as error:
-            if error.code() in _TRY_ELSEWHERE:
+            if error.code().name in _TRY_ELSEWHERE:
                 self._endpoints.failed(address)
             raise
+
+
+def _stub_on(channel: grpc.aio.Channel) -> Any:
+    from flyteapi.scheduler.v1.worker_data_service_pb2_grpc import WorkerDataServiceStub
+
+    return WorkerDataServiceStub(channel)
 
 
 async def _soon(step: Awaitable[T]) -> T:

@@ -2,34 +2,40 @@
 
 The worker's own process never loads gRPC, so it may fork as it likes, and it holds no token. Each call has a connection
 of its own. Both sides speak frames. The worker sends a JSON object, for a write followed by the pieces and an empty
-frame; it is answered with frames whose first byte says what they are, see `flyte.runner.relayed_objects`.
+frame; it is answered with frames whose first byte says what they are, see `flyte.runner.relayed_objects`. The object
+names the lease of the attempt that calls, and what is done is done with the rights of that attempt.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from typing import Any
-
-import grpc
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any
 
 from flyte.runner.pod.data_client import PASSING, DataClient
 from flyte.runner.relayed_objects import DATA, DONE, ENTRIES, FAILED
 from flyte.wire.frames import MAX_FRAME_BYTES, encode_frame
 
+if TYPE_CHECKING:
+    import grpc
+else:
+    from flyte.runner.pod.late_grpc import grpc
+
 _HEADER_BYTES = 4
+_NOT_HELD = "the attempt that asks for it is over, so it may not reach the platform's objects any more"
 
 
 class DataRelay:
     """Serves the socket.
 
     Args:
+        client_of: the client of the attempt with a lease; None if this worker does not hold it.
         path: of the socket; its folder belongs to this user alone.
     """
 
-    def __init__(self, client: DataClient, *, path: str) -> None:
-        self._client = client
+    def __init__(self, client_of: Callable[[int], DataClient | None], *, path: str) -> None:
+        self._client_of = client_of
         self._path = path
         self._server: asyncio.Server | None = None
 
@@ -46,7 +52,7 @@ class DataRelay:
         try:
             await self._answer(json.loads(await _frame(reader)), reader, writer)
         except grpc.aio.AioRpcError as error:
-            code = "UNAVAILABLE" if error.code() in PASSING else error.code().name
+            code = "UNAVAILABLE" if error.code().name in PASSING else error.code().name
             _send(writer, FAILED, {"code": code, "message": error.details() or error.code().name})
         except TimeoutError:
             _send(writer, FAILED, {"code": "UNAVAILABLE", "message": "no scheduler answers"})
@@ -59,17 +65,21 @@ class DataRelay:
     async def _answer(
         self, request: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        client = self._client_of(request["lease"])
+        if client is None:
+            _send(writer, FAILED, {"code": "PERMISSION_DENIED", "message": _NOT_HELD})
+            return
         done: dict[str, Any] = {}
         match request["do"]:
             case "read":
-                pieces = self._client.read(request["uri"], offset=request["offset"], length=request["length"])
+                pieces = client.read(request["uri"], offset=request["offset"], length=request["length"])
                 async for piece in pieces:
                     writer.write(encode_frame(DATA + piece))
                     await writer.drain()
             case "write":
-                done["size_bytes"] = await self._client.write(request["uri"], _pieces(reader))
+                done["size_bytes"] = await client.write(request["uri"], _pieces(reader))
             case "list":
-                async for entries in self._client.list(request["prefix"]):
+                async for entries in client.list(request["prefix"]):
                     _send(writer, ENTRIES, entries)
                     await writer.drain()
         _send(writer, DONE, done)

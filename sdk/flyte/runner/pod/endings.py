@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from flyte.spec.worker_endings import worker_ending
+from flyte.spec.worker_endings import CANCELLED, worker_ending
 from flyteapi.common.v1 import error_pb2
 from flyteapi.scheduler.v1.worker_service_pb2 import AttemptEnded
 
@@ -27,6 +27,12 @@ class CannotRun(Exception):
         kind = error_pb2.ERROR_KIND_SYSTEM if self.recoverable else error_pb2.ERROR_KIND_REFUSED
         error = error_pb2.TaskError(kind=kind, code=self.code, message=str(self), recoverable=self.recoverable)
         return AttemptEnded(error=error)
+
+
+def cancelled(reason: str) -> AttemptEnded:
+    """The end of an attempt that was told to stop before it began."""
+    error = error_pb2.TaskError(kind=error_pb2.ERROR_KIND_USER, code=CANCELLED, message=reason)
+    return AttemptEnded(error=error)
 
 
 def exit_code_of(status: int, *, signal_base: int) -> int:

@@ -31,6 +31,9 @@ class Endpoints:
         self._addresses = tuple(addresses)
         self._place = rng.randrange(len(self._addresses))
 
+    def __len__(self) -> int:
+        return len(self._addresses)
+
     @property
     def current(self) -> str:
         """The one to speak to."""

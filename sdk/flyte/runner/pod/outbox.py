@@ -1,9 +1,10 @@
-"""Reports on their way to the scheduler: in order, none lost with a stream that breaks, in bounded memory.
+"""Reports on their way to the scheduler or the reuse pool: in order, none lost with a stream that breaks, in bounded
+memory.
 
 A report that was written to a stream may still be lost with it. The answer to a heartbeat says that everything written
 before that heartbeat has arrived; until then a report is kept, and goes out again on the next stream. Some are kept for
-longer, since their effect may be lost with a scheduler that dies: task declarations, the start, and calls without a
-result.
+longer, since their effect may be lost with a scheduler that dies: task declarations, and of each attempt the start, the
+calls without a result, and the end until it is accepted.
 
 Output of the task is dropped, and a mark left in its place, only when no scheduler is there and much of it waits.
 """
@@ -12,6 +13,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Final
 
 from flyteapi.scheduler.v1.worker_service_pb2 import LogChunk, WorkerReport
@@ -21,7 +24,7 @@ _BATCH_BYTES: Final = 1 << 20
 
 
 class Outbox:
-    """Reports of one attempt.
+    """Reports of one worker, of as many attempts as it runs.
 
     Args:
         most_output_bytes: output beyond this waits for room, or is dropped while no scheduler is there.
@@ -35,18 +38,22 @@ class Outbox:
         self._marks: deque[tuple[int, int]] = deque()
         """Heartbeats and how many of the reports were written before each."""
         self._declared: dict[bytes, WorkerReport] = {}
-        self._started: WorkerReport | None = None
-        self._calls: dict[tuple[int, int], list[WorkerReport]] = {}
-        self._end: WorkerReport | None = None
+        self._kept: dict[int, _KeptOfAttempt] = {}
+        """By lease; of every attempt that has said anything and is not forgotten."""
+        self._size_bytes = 0
         self._output_bytes = 0
-        self._dropped_bytes = 0
         self.changed: asyncio.Event = asyncio.Event()
         """Set when there is something to write."""
 
     @property
     def is_half_full(self) -> bool:
-        """Whether there is so much output that it should be learned what of it has arrived."""
-        return self._output_bytes > self._most_output_bytes // 2
+        """Whether there is so much that it should be learned what of it has arrived."""
+        return self._size_bytes > self._most_output_bytes // 2
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything that was said is known to have arrived."""
+        return not self._reports
 
     @property
     def is_full(self) -> bool:
@@ -61,17 +68,16 @@ class Outbox:
     def add(self, report: WorkerReport) -> None:
         """Takes a report."""
         self._remember(report)
-        self._reports.append(report)
-        self.changed.set()
+        self._append(report)
 
     def add_output(self, data: bytes, *, lease: int, is_stderr: bool, may_drop: bool) -> None:
         """Takes output of the task."""
         if may_drop and self.is_full:
-            self._dropped_bytes += len(data)
+            self._kept_of(lease).dropped_bytes += len(data)
             return
+        self._kept_of(lease)
         self._mark_dropped(lease)
-        self._output_bytes += len(data)
-        self.add(WorkerReport(lease=lease, log=LogChunk(data=data, is_stderr=is_stderr)))
+        self._append_output(data, lease=lease, is_stderr=is_stderr)
 
     def end(self, report: WorkerReport) -> None:
         """Takes the attempt's end; nothing but what waits comes before it, and nothing after it."""
@@ -80,7 +86,12 @@ class Outbox:
 
     def answered(self, lease: int, call: int) -> None:
         """A call has its result: it need not be made again."""
-        self._calls.pop((lease, call), None)
+        if (kept := self._kept.get(lease)) is not None:
+            kept.calls.pop(call, None)
+
+    def forget(self, lease: int) -> None:
+        """An attempt is over for good: its end was accepted, or it is somebody else's."""
+        self._kept.pop(lease, None)
 
     def take(self) -> list[WorkerReport]:
         """The next reports to write, in order; they count as written."""
@@ -105,9 +116,7 @@ class Outbox:
         while self._marks and self._marks[0][0] <= sequence:
             arrived = self._marks.popleft()[1]
         for _ in range(arrived):
-            report = self._reports.popleft()
-            if report.HasField("log"):
-                self._output_bytes -= len(report.log.data)
+            self._let_go(self._reports.popleft())
         self._written -= arrived
         self._marks = deque((number, written - arrived) for number, written in self._marks)
 
@@ -115,35 +124,86 @@ class Outbox:
         """A new stream begins: it is given everything that is not known to have arrived, or may be forgotten there."""
         self._marks.clear()
         self._written = 0
+        self._drop_what_is_over()
         waiting = {id(report) for report in self._reports}
         kept = [*self._declared.values()]
-        kept += [self._started] if self._started is not None else []
-        kept += [report for reports in self._calls.values() for report in reports]
+        kept += [report for attempt in self._kept.values() for report in attempt.before_the_end()]
         # A call is made only of a task that is declared, so declarations come first whatever waits.
-        self._reports.extendleft(report for report in reversed(kept) if id(report) not in waiting)
-        if self._end is not None and id(self._end) not in waiting:
-            self._reports.append(self._end)
+        for report in reversed(kept):
+            if id(report) not in waiting:
+                self._reports.appendleft(report)
+                self._size_bytes += report.ByteSize()
+        for attempt in self._kept.values():
+            if attempt.end is not None and id(attempt.end) not in waiting:
+                self._append(attempt.end)
         if self._reports:
             self.changed.set()
 
+    def _append(self, report: WorkerReport) -> None:
+        self._reports.append(report)
+        self._size_bytes += report.ByteSize()
+        self.changed.set()
+
+    def _append_output(self, data: bytes, *, lease: int, is_stderr: bool) -> None:
+        self._output_bytes += len(data)
+        self._append(WorkerReport(lease=lease, log=LogChunk(data=data, is_stderr=is_stderr)))
+
+    def _let_go(self, report: WorkerReport) -> None:
+        self._size_bytes -= report.ByteSize()
+        if report.HasField("log"):
+            self._output_bytes -= len(report.log.data)
+
+    def _drop_what_is_over(self) -> None:
+        reports, self._reports = self._reports, deque()
+        for report in reports:
+            if report.lease and report.lease not in self._kept:
+                self._let_go(report)
+            else:
+                self._reports.append(report)
+
+    def _kept_of(self, lease: int) -> _KeptOfAttempt:
+        return self._kept.setdefault(lease, _KeptOfAttempt())
+
     def _remember(self, report: WorkerReport) -> None:
-        match report.WhichOneof("report"):
-            case "declare_task":
-                self._declared[report.declare_task.digest] = report
+        kind = report.WhichOneof("report")
+        if kind == "declare_task":
+            self._declared[report.declare_task.digest] = report
+        if not report.lease:
+            return
+        kept = self._kept_of(report.lease)
+        match kind:
             case "started":
-                self._started = report
+                kept.started = report
             case "submit":
-                self._calls[report.lease, report.submit.call] = [report]
+                kept.calls[report.submit.call] = [report]
             case "cancel_call":
-                if (call := self._calls.get((report.lease, report.cancel_call.call))) is not None:
+                if (call := kept.calls.get(report.cancel_call.call)) is not None:
                     call.append(report)
             case "ended":
-                self._calls.clear()
-                self._end = report
+                kept.calls.clear()
+                kept.end = report
 
     def _mark_dropped(self, lease: int) -> None:
-        if self._dropped_bytes:
-            text = f"\n[{self._dropped_bytes} bytes of output dropped: no scheduler could be reached]\n".encode()
-            self._dropped_bytes = 0
-            self._output_bytes += len(text)
-            self.add(WorkerReport(lease=lease, log=LogChunk(data=text, is_stderr=True)))
+        kept = self._kept.get(lease)
+        if kept is not None and kept.dropped_bytes:
+            text = f"\n[{kept.dropped_bytes} bytes of output dropped: no scheduler could be reached]\n".encode()
+            kept.dropped_bytes = 0
+            self._append_output(text, lease=lease, is_stderr=True)
+
+
+@dataclass(slots=True)
+class _KeptOfAttempt:
+    """What has to be said again of one attempt."""
+
+    started: WorkerReport | None = None
+    calls: dict[int, list[WorkerReport]] = field(default_factory=dict)
+    """Calls without a result: the call, and that it was cancelled."""
+    end: WorkerReport | None = None
+    dropped_bytes: int = 0
+    """Output that was dropped since the last mark."""
+
+    def before_the_end(self) -> Iterator[WorkerReport]:
+        if self.started is not None:
+            yield self.started
+        for reports in self.calls.values():
+            yield from reports

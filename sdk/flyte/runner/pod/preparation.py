@@ -6,15 +6,18 @@ import asyncio
 import random
 from importlib import import_module
 from pathlib import Path
-from typing import Final
-
-import grpc
+from typing import TYPE_CHECKING, Final
 
 from flyte.runner.pod.bundle import unpack
 from flyte.runner.pod.data_client import PASSING, DataClient
 from flyte.runner.pod.endings import CannotRun
 from flyte.runner.pod.packages import check_packages
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
+
+if TYPE_CHECKING:
+    import grpc
+else:
+    from flyte.runner.pod.late_grpc import grpc
 
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 2.0
@@ -33,12 +36,17 @@ class Preparation:
         self._client = client
         self._folder = folder
         self._rng = rng
+        self._content = b""
 
     @staticmethod
     def load() -> None:
         """Imports what `prepare` needs; for a moment in which there is nothing else to do."""
-        for module in ("concurrent.futures.thread", "tarfile", "zlib"):
+        for module in ("concurrent.futures.thread", "hashlib", "tarfile", "zlib"):
             import_module(module)
+
+    def has(self, packed: bytes) -> None:
+        """The packed bundle of the task came with its first orders; it need not be fetched."""
+        self._content = packed
 
     async def prepare(self, task: TaskSpec) -> str:
         """Returns the folder of the unpacked bundle, "" if the code is part of the image. Raises CannotRun.
@@ -51,10 +59,21 @@ class Preparation:
         if not digest:
             return ""
         packed, content = self._folder / "bundle.tar.gz", self._folder / "code"
-        await self._fetch(digest, packed)
+        await self._put(digest, packed)
         await asyncio.to_thread(unpack, packed, content, digest=digest)
         packed.unlink()
         return str(content)
+
+    async def _put(self, digest: str, packed: Path) -> None:
+        try:
+            if self._content:
+                packed.write_bytes(self._content)
+                self._content = b""
+            else:
+                await self._fetch(digest, packed)
+        except OSError as error:
+            message = f"The container's disk cannot take the code bundle: {error}."
+            raise CannotRun(message, code="BUNDLE_UNPACKING", recoverable=True) from error
 
     async def _fetch(self, digest: str, to: Path) -> None:
         pause_s = _FIRST_PAUSE_S
@@ -66,14 +85,11 @@ class Preparation:
                         file.write(piece)
                 return
             except (grpc.aio.AioRpcError, TimeoutError) as error:
-                if isinstance(error, grpc.aio.AioRpcError) and error.code() not in PASSING:
+                if isinstance(error, grpc.aio.AioRpcError) and error.code().name not in PASSING:
                     raise _refusal(digest, error) from error
                 if asyncio.get_running_loop().time() > give_up_at:
                     message = f"The code bundle {digest} could not be fetched for {_PATIENCE_S:g} s: {error!r}."
                     raise CannotRun(message, code="BUNDLE_UNREACHABLE", recoverable=True) from error
-            except OSError as error:
-                message = f"The container's disk cannot take the code bundle: {error}."
-                raise CannotRun(message, code="BUNDLE_UNPACKING", recoverable=True) from error
             await asyncio.sleep(self._rng.uniform(0.5, 1.0) * pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 

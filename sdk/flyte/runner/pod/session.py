@@ -1,4 +1,4 @@
-"""The conversation with the scheduler: one stream after the other, for as long as the attempt lasts.
+"""The conversation with the scheduler or the reuse pool: one stream after the other, for as long as there is work.
 
 A stream is given up when it ends, and when a heartbeat on it stays without an answer; the next scheduler is tried then,
 after a short, jittered pause. What the broken stream may have lost is said again, see `Outbox`. Nothing is ever written
@@ -10,27 +10,25 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final, NoReturn
-
-import grpc
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from flyte.runner.contact import Contact
 from flyte.runner.pod.endpoints import Endpoints, open_channel
 from flyte.runner.pod.outbox import Outbox
 from flyteapi.scheduler.v1.worker_service_pb2 import Heartbeat, Hello, SessionRequest, WorkerOrder, WorkerReport
-from flyteapi.scheduler.v1.worker_service_pb2_grpc import WorkerServiceStub
+
+if TYPE_CHECKING:
+    import grpc
+else:
+    from flyte.runner.pod.late_grpc import grpc
 
 HEARTBEAT_S: Final = 2.0
 _HEARTBEATS_PER_CONTACT: Final = 6
 _SILENCE_PER_CONTACT: Final = 3
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 2.0
-_REFUSALS: Final = frozenset(
-    {
-        *(grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED),
-        *(grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INVALID_ARGUMENT),
-    }
-)
+_REFUSALS: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED", "FAILED_PRECONDITION", "INVALID_ARGUMENT"})
 
 
 class SessionRefused(Exception):
@@ -41,6 +39,25 @@ class SessionRefused(Exception):
         self.code = code
 
 
+@dataclass(frozen=True, slots=True)
+class OtherSide:
+    """Whom a session speaks to. The messages are the same whoever it is."""
+
+    open: Callable[[grpc.aio.Channel], Any]
+    """Begins the call that carries them."""
+    batch: Callable[[Sequence[WorkerReport]], Any]
+    """Makes one message of reports."""
+
+
+def _open_session(channel: grpc.aio.Channel) -> Any:
+    from flyteapi.scheduler.v1.worker_service_pb2_grpc import WorkerServiceStub
+
+    return WorkerServiceStub(channel).Session()
+
+
+SCHEDULER: Final = OtherSide(open=_open_session, batch=lambda reports: SessionRequest(reports=reports))
+
+
 class _StreamLost(Exception):
     """The stream has ended or says nothing any more."""
 
@@ -49,6 +66,7 @@ class Session:
     """Speaks to whoever leads.
 
     Args:
+        other: who answers at the endpoints.
         hello: what to say first on each stream.
         received: takes orders; on the loop.
         lapsed: ends everything; called instead of writing anything when contact has lapsed. Does not return.
@@ -59,6 +77,7 @@ class Session:
         self,
         endpoints: Endpoints,
         *,
+        other: OtherSide = SCHEDULER,
         outbox: Outbox,
         contact: Contact,
         rng: random.Random,
@@ -69,6 +88,7 @@ class Session:
         changed: Callable[[], None],
     ) -> None:
         self._endpoints = endpoints
+        self._other = other
         self._outbox = outbox
         self._contact = contact
         self._rng = rng
@@ -83,8 +103,14 @@ class Session:
         self._unanswered: dict[int, float] = {}
         self.connected = False
         """Whether a scheduler that leads listens."""
+        self._hurries = False
         self.heard: asyncio.Event = asyncio.Event()
         """Set once anything was heard from one."""
+
+    def hurry(self) -> None:
+        """From now on it is learned at once what has arrived: nothing else is waited for."""
+        self._hurries = True
+        self._outbox.changed.set()
 
     async def run(self) -> NoReturn:
         """Speaks until it is cancelled. Raises SessionRefused."""
@@ -106,7 +132,7 @@ class Session:
 
     async def _converse(self, address: str) -> None:
         async with open_channel(address) as channel:
-            call: Any = WorkerServiceStub(channel).Session()
+            call: Any = self._other.open(channel)
             self._unanswered.clear()
             hello_at = self._contact.now()
             try:
@@ -125,7 +151,7 @@ class Session:
         if self._contact.lapsed:
             self._lapsed()
         async with asyncio.timeout(self._silence_s):
-            await call.write(SessionRequest(reports=reports))
+            await call.write(self._other.batch(reports))
 
     async def _speak(self, call: Any) -> None:
         loop = asyncio.get_running_loop()
@@ -149,13 +175,15 @@ class Session:
 
     def _room_is_short(self) -> bool:
         """Whether an answer is wanted now, so that what has arrived can be forgotten."""
-        return not self._unanswered and self._outbox.is_half_full
+        wanted = self._outbox.is_half_full or (self._hurries and not self._outbox.is_empty)
+        return wanted and not self._unanswered
 
     def _refuse_silence(self) -> None:
         if self._unanswered and self._contact.now() - min(self._unanswered.values()) > self._silence_s:
             raise _StreamLost("heartbeats are not answered")
 
     async def _wait_for_reports(self, timeout_s: float) -> None:
+        self._outbox.changed.clear()
         try:
             async with asyncio.timeout(timeout_s):
                 await self._outbox.changed.wait()
@@ -186,6 +214,8 @@ class Session:
             self._unanswered = {number: at for number, at in self._unanswered.items() if number > sequence}
             self._outbox.acknowledge(sequence)
             self._changed()
+            if self._room_is_short():
+                self._outbox.changed.set()
         return True
 
     def _set_connected(self, connected: bool) -> None:
@@ -195,7 +225,7 @@ class Session:
 
 
 def _raise_if_refused(error: BaseException) -> None:
-    if isinstance(error, grpc.aio.AioRpcError) and error.code() in _REFUSALS:
+    if isinstance(error, grpc.aio.AioRpcError) and error.code().name in _REFUSALS:
         raise SessionRefused(error.code(), error.details() or "") from error
 
 

@@ -14,7 +14,8 @@ _SECRETS_FOLDER: Final = "/etc/flyte/secrets"
 
 
 def startup_frame(settings: PodSettings, *, folder: Path, data_socket: Path) -> bytes:
-    """The worker's first frame. It keeps the container's variables and working folder.
+    """The worker's first frame. It keeps the container's variables and working folder; a replica has a folder for
+    temporary files to itself, since it is emptied between attempts.
 
     Args:
         folder: private to this container.
@@ -23,9 +24,11 @@ def startup_frame(settings: PodSettings, *, folder: Path, data_socket: Path) -> 
     return json.dumps(
         {
             "name": settings.name,
+            "replica": settings.replica,
             "env": environment_of_task(os.environ),
             "cwd": os.getcwd(),
-            "temp": os.environ.get("TMPDIR") or "/tmp",
+            "cwd_is_own": False,
+            "temp": str(folder / "temp") if settings.replica else os.environ.get("TMPDIR") or "/tmp",
             "secrets_folder": _SECRETS_FOLDER if in_memory else str(folder / "secrets"),
             "secrets_in_memory": in_memory,
             "data_socket": str(data_socket),

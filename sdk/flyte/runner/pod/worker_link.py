@@ -99,6 +99,11 @@ class OutputPipe(PausableReader):
         self._received = received
         self._ended = ended
 
+    def read_now(self) -> None:
+        """Reads what was written by now, also during a pause: a pipe holds less than one read takes."""
+        if self.open:
+            self._readable()
+
     def _readable(self) -> None:
         try:
             data = os.read(self._descriptor, _READ_BYTES)

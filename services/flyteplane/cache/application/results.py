@@ -1,137 +1,113 @@
-"""Looking up, storing, waiting and deleting."""
+"""Looking up, storing, listing and deleting results."""
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
 
-from flyteplane.cache.application.ports import Entries, Reservation, Reservations, Selection
-from flyteplane.cache.domain.entries import MOST_ITEMS, Entry, EntryKey, PutOutcome, is_usable
+from flyteplane.cache.application.ports import Entries, Selection, StoredObjects
+from flyteplane.cache.domain.entries import MOST_ITEMS, Entry, EntryKey, Item, PutOutcome, is_usable, refuse_half_scope
+from flyteplane.cache.domain.limits import CacheLimits, Totals
 from flyteplane.foundation.clock import Clock
-from flyteplane.foundation.errors import InvalidArgument
+from flyteplane.foundation.errors import InvalidArgument, PlatformError
 
-#: Bounds of a reservation's life without being extended, in seconds.
-SHORTEST_TTL_S = 1.0
-LONGEST_TTL_S = 600.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """A result to store."""
-
-    entry: Entry
-    overwrite: bool = False
-    reservation: int = 0
-    """Token under which it was computed; 0: none was taken."""
+#: The use of an entry is noted so often, not each time: a hit costs no write.
+USE_NOTED_EVERY_S: Final = 3600.0
+#: Uses that wait to be noted; more of them are not noted at all.
+_MOST_USES: Final = 100_000
 
 
 class Results:
     """The cache's use cases. Every hit is the outputs of one successful attempt with the same key."""
 
-    def __init__(self, *, entries: Entries, reservations: Reservations, clock: Clock) -> None:
+    def __init__(self, *, entries: Entries, objects: StoredObjects, clock: Clock, limits: CacheLimits) -> None:
         self._entries = entries
-        self._reservations = reservations
+        self._objects = objects
         self._clock = clock
-        self._stored: dict[EntryKey, asyncio.Event] = {}
+        self._limits = limits
+        self.on_put: Callable[[Sequence[tuple[Item, PutOutcome]]], None] = lambda put: None
+        """Told what became of items, after it is durable."""
+        self._used: dict[EntryKey, None] = {}
 
     async def lookup(self, queries: Sequence[tuple[EntryKey, float | None]]) -> list[Entry | None]:
         """One result for each key with its greatest age in seconds, in order. Raises InvalidArgument for too many."""
-        _bounded(len(queries), field="queries")
+        bounded(len(queries), field="queries")
         found = await self._entries.find([key for key, _ in queries])
         now = self._clock.now()
-        return [
-            entry if (entry := found.get(key)) is not None and is_usable(entry, max_age_s=age, now=now) else None
+        usable = [
+            entry
+            if (entry := found.get(key)) is not None and is_usable(entry, max_age_s=self._limits.age_for(age), now=now)
+            else None
             for key, age in queries
         ]
+        gone = await self._without_objects([entry for entry in usable if entry is not None])
+        hits = [entry if entry is not None and entry.key not in gone else None for entry in usable]
+        self._note_use([entry for entry in hits if entry is not None], now)
+        return hits
 
-    async def put(self, items: Sequence[Item]) -> list[PutOutcome]:
-        """Stores a batch in one transaction. A result that was computed under a lost reservation is left out."""
-        _bounded(len(items), field="items")
+    async def put(self, items: Sequence[Item]) -> Sequence[PutOutcome]:
+        """Stores a batch in one transaction. What was computed under a reservation that another has by now is left
+        out."""
+        bounded(len(items), field="items")
         now = self._clock.now()
-        holding = [await self._may_store(item) for item in items]
-        allowed = [
-            (replace(item.entry, created_at=now), item.overwrite)
-            for item, holds in zip(items, holding, strict=True)
-            if holds
+        made = [
+            replace(
+                item,
+                max_age_s=self._limits.age_for(item.max_age_s),
+                entry=replace(item.entry, created_at=now, used_at=now, size_bytes=len(item.entry.outputs)),
+            )
+            for item in items
         ]
-        stored = iter(await self._entries.put(allowed))
-        outcomes = [_outcome(next(stored)) if holds else PutOutcome.FENCED for holds in holding]
-        await self._computed([item for item, holds in zip(items, holding, strict=True) if holds])
+        outcomes = await self._entries.put(made)
+        self.on_put(list(zip(made, outcomes, strict=True)))
         return outcomes
 
-    async def reserve(self, key: EntryKey, *, owner: str, ttl_s: float) -> Reservation:
-        """Reserves a computation. Raises InvalidArgument for a time out of bounds."""
-        if not SHORTEST_TTL_S <= ttl_s <= LONGEST_TTL_S:
+    async def delete(self, selection: Selection) -> Totals:
+        """Deletes entries of a scope. Raises InvalidArgument for a selection of everything."""
+        refuse_half_scope(selection.project, selection.domain)
+        bounded(len(selection.digests), field="keys")
+        conditions = (selection.task_name, selection.cache_version, selection.created_before, selection.digests)
+        if not any(conditions):
             raise InvalidArgument(
-                f"a reservation lives {SHORTEST_TTL_S:g} to {LONGEST_TTL_S:g} s without being extended, not {ttl_s:g}",
-                field="ttl",
-                limit=f"{LONGEST_TTL_S:g} s",
-                mend="Ask for less and extend it.",
+                "nothing says which results to delete",
+                field="task_name",
+                mend="Name a task, a version, an age or keys.",
             )
-        return await self._reservations.reserve(key, owner=owner, ttl_s=ttl_s)
-
-    async def extend(self, items: Sequence[tuple[EntryKey, int]]) -> list[bool]:
-        """Keeps reservations alive."""
-        _bounded(len(items), field="items")
-        return [await self._reservations.extend(key, token) for key, token in items]
-
-    async def release(self, key: EntryKey, token: int) -> None:
-        """Ends a reservation without a value."""
-        await self._reservations.release(key, token)
-
-    async def wait(self, keys: Sequence[EntryKey]) -> AsyncIterator[tuple[EntryKey, Entry | None]]:
-        """Each key once, as soon as it has a value or can be reserved."""
-        _bounded(len(keys), field="keys")
-        waiting = [asyncio.ensure_future(self._wait_one(key)) for key in dict.fromkeys(keys)]
-        try:
-            for ready in asyncio.as_completed(waiting):
-                yield await ready
-        finally:
-            for task in waiting:
-                task.cancel()
-
-    async def delete(self, selection: Selection) -> int:
-        """Deletes entries. Raises InvalidArgument for a selection of everything."""
-        if not selection.task_name and not selection.digests:
-            raise InvalidArgument("name a task or keys to delete", field="task_name", mend="Give a task's full name.")
         return await self._entries.delete(selection)
 
-    async def page(
-        self, *, project: str, domain: str, task_name: str, before: tuple[float, bytes] | None, limit: int
-    ) -> Sequence[Entry]:
+    async def page(self, selection: Selection, *, before: tuple[float, bytes] | None, limit: int) -> Sequence[Entry]:
         """Entries of a scope, newest first."""
-        return await self._entries.page(project=project, domain=domain, task_name=task_name, before=before, limit=limit)
+        refuse_half_scope(selection.project, selection.domain)
+        return await self._entries.page(selection, before=before, limit=limit)
 
-    async def _wait_one(self, key: EntryKey) -> tuple[EntryKey, Entry | None]:
-        stored = self._stored.setdefault(key, asyncio.Event())
-        entry = (await self._entries.find([key])).get(key)
-        if entry is not None:
-            return key, entry
-        free = asyncio.ensure_future(self._reservations.free(key))
-        value = asyncio.ensure_future(stored.wait())
+    async def write_down_uses(self) -> None:
+        """Makes durable what was used since the last time."""
+        used, self._used = self._used, {}
+        if used:
+            await self._entries.touch(list(used), at=self._clock.now())
+
+    async def _without_objects(self, entries: Sequence[Entry]) -> Mapping[EntryKey, None]:
+        """Keys of entries that are worth nothing, because data that they refer to is gone; these are removed."""
+        addresses = [address for entry in entries for address in entry.objects]
+        if not addresses:
+            return {}
         try:
-            await asyncio.wait((free, value), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            free.cancel()
-            value.cancel()
-        return key, (await self._entries.find([key])).get(key)
+            missing = set(await self._objects.missing(addresses))
+        except PlatformError:
+            # Nobody can say whether it is there: computed again, and kept for better days.
+            return {entry.key: None for entry in entries if entry.objects}
+        doomed = [entry for entry in entries if not missing.isdisjoint(entry.objects)]
+        if doomed:
+            await self._entries.remove(doomed)
+        return dict.fromkeys(entry.key for entry in doomed)
 
-    async def _may_store(self, item: Item) -> bool:
-        return not item.reservation or await self._reservations.holds(item.entry.key, item.reservation)
-
-    async def _computed(self, items: Sequence[Item]) -> None:
-        for item in items:
-            event = self._stored.pop(item.entry.key, None)
-            if event is not None:
-                event.set()
-            if item.reservation:
-                await self._reservations.release(item.entry.key, item.reservation)
+    def _note_use(self, entries: Sequence[Entry], now: float) -> None:
+        for entry in entries:
+            if now - entry.used_at >= USE_NOTED_EVERY_S and len(self._used) < _MOST_USES:
+                self._used[entry.key] = None
 
 
-def _outcome(stored: bool) -> PutOutcome:
-    return PutOutcome.STORED if stored else PutOutcome.EXISTED
-
-
-def _bounded(count: int, *, field: str) -> None:
+def bounded(count: int, *, field: str) -> None:
+    """Raises InvalidArgument for more items than one request may have."""
     if count > MOST_ITEMS:
         raise InvalidArgument(
             f"{count} in one request", field=field, limit=f"{MOST_ITEMS}", mend="Send several requests."

@@ -14,6 +14,8 @@ from flyteplane.foundation.errors import InvalidArgument
 DIGEST_BYTES = 32
 #: Most keys, entries or items of one request.
 MOST_ITEMS = 1_000
+#: Longest name of a task, version, producer or owner that is kept.
+MOST_CHARACTERS = 512
 
 
 class EntryKey(NamedTuple):
@@ -30,13 +32,32 @@ def parse_key(project: str, domain: str, digest: bytes) -> EntryKey:
         raise InvalidArgument(
             f"a key's digest has {DIGEST_BYTES} bytes, not {len(digest)}", field="key.digest", mend="Give a SHA-256."
         )
+    refuse_half_scope(project, domain)
+    for name, text in (("project", project), ("domain", domain)):
+        if len(text) > 63:
+            raise InvalidArgument(
+                f"a {name} has at most 63 characters, not {len(text)}", field=f"key.scope.{name}", limit="63"
+            )
+    return EntryKey(project, domain, digest)
+
+
+def refuse_half_scope(project: str, domain: str) -> None:
+    """Raises InvalidArgument for a project without a domain, or the other way round."""
     if bool(project) != bool(domain):
         raise InvalidArgument(
             "a scope has both a project and a domain, or neither",
             field="key.scope",
             mend="Give both or leave both empty.",
         )
-    return EntryKey(project, domain, digest)
+
+
+def refuse_long(text: str, *, field: str) -> str:
+    """The text. Raises InvalidArgument for one that is too long to be kept."""
+    if len(text) > MOST_CHARACTERS:
+        raise InvalidArgument(
+            f"it has {len(text)} characters", field=field, limit=f"{MOST_CHARACTERS}", mend="Give a shorter one."
+        )
+    return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +66,31 @@ class Entry:
 
     key: EntryKey
     outputs: bytes
-    """Serialised payload."""
+    """Serialised payload; empty in lists."""
     producer: str
     """The action that computed it, "project/domain/run/action"."""
     task_name: str
     cache_version: str
+    objects: tuple[str, ...] = ()
+    """Addresses of the data that the outputs refer to: without these the entry is worth nothing."""
     created_at: float = 0.0
+    used_at: float = 0.0
+    """When it was used last, to the hour."""
+    size_bytes: int = 0
+    """Length of the outputs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """A result to store."""
+
+    entry: Entry
+    overwrite: bool = False
+    """Replace what is there."""
+    reservation: int = 0
+    """Token under which it was computed; 0: none was taken."""
+    max_age_s: float | None = None
+    """A value that is older is replaced all the same."""
 
 
 class PutOutcome(IntEnum):
@@ -59,6 +99,21 @@ class PutOutcome(IntEnum):
     STORED = 1
     EXISTED = 2
     FENCED = 3
+
+
+def put_outcome(item: Item, *, present: Entry | None, holder: int | None) -> PutOutcome:
+    """What to do with an item, given the entry that is there and the token that holds the key by now.
+
+    Whoever computed under a reservation that somebody else has taken since may not store, unless this is the very
+    store that it has done already.
+    """
+    if item.reservation and item.reservation != holder:
+        done = present is not None and present.producer == item.entry.producer
+        return PutOutcome.EXISTED if done else PutOutcome.FENCED
+    if present is None or item.overwrite:
+        return PutOutcome.STORED
+    usable = is_usable(present, max_age_s=item.max_age_s, now=item.entry.created_at)
+    return PutOutcome.EXISTED if usable else PutOutcome.STORED
 
 
 def is_usable(entry: Entry, *, max_age_s: float | None, now: float) -> bool:

@@ -233,9 +233,9 @@ class KubernetesCluster:
         ours = pod is not None and belongs_to(pod, installation=self._settings.installation)
         return pod if ours and pod is not None and worker_name_of(pod) == name else None
 
-    def let_go(self) -> None:
+    def let_go(self, *, replicas: bool = False) -> None:
         """See the port."""
-        self._keeper.let_go()
+        self._keeper.let_go(replicas=replicas)
 
     async def others(self, known: Collection[str]) -> Sequence[str]:
         """See the port. Pods that have ended are among them, so that nothing is left behind; replicas are not."""

@@ -186,5 +186,6 @@ def _described(container: Container) -> str:
     assert ending is not None
     how = f"was ended by signal {ending.signal}" if ending.signal else f"ended with code {ending.code}"
     reason = "" if ending.reason in ("", "Error", "Completed") else f" ({ending.reason})"
-    message = f": {ending.message.strip()}" if ending.message.strip() else ""
+    # What it wrote begins on a line of its own, for whoever must not repeat it.
+    message = f":\n{ending.message.strip()}" if ending.message.strip() else ""
     return f"{container.role} {container.name} {how}{reason}{message}"

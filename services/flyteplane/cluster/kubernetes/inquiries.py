@@ -80,4 +80,4 @@ async def _last_words(api: KubernetesApi, ended: WorkerExit, *, pod: Pod, lines:
     text = content.decode(errors="replace").strip()[-_QUOTED:]
     if not text:
         return ended
-    return replace(ended, message=bounded(f"{ended.message}; its last output:\n{text}", 2 * _QUOTED))
+    return replace(ended, message=bounded(f"{ended.message}\nIts last output:\n{text}", 2 * _QUOTED))

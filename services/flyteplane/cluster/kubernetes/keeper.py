@@ -20,6 +20,7 @@ from flyteplane.cluster.kubernetes.marks import Pod, uid_of
 from flyteplane.cluster.kubernetes.settings import KubernetesSettings
 from flyteplane.cluster.kubernetes.verdicts import Patience, judge
 from flyteplane.cluster.kubernetes.worker_pod import WorkerPod, trimmed
+from flyteplane.cluster.pods.labels import is_replica
 from flyteplane.cluster.ports import ExitReason, WorkerExit, WorkerProgress, WorkerSink
 from flyteplane.foundation.clock import TimerClock
 from flyteplane.foundation.tasks import BackgroundTasks
@@ -96,13 +97,15 @@ class PodKeeper:
         worker.sink, worker.progress = sink, None
         self.review(worker)
 
-    def let_go(self) -> None:
-        """Nobody here answers for any worker any more. Removals that have begun go on."""
-        for worker in self._by_uid.values():
-            worker.cancel_timer()
-            worker.sink = None
-        self._by_uid.clear()
-        self.workers.clear()
+    def let_go(self, *, replicas: bool) -> None:
+        """Nobody here answers any more for any replica, or for any other worker. Removals that have begun go on."""
+        known = {*self._by_uid.values(), *self.workers.values()}
+        for worker in known:
+            if is_replica(worker.pod) is replicas:
+                worker.cancel_timer()
+                worker.sink = None
+                self._by_uid.pop(worker.uid, None)
+                self.workers.pop(worker.name, None)
 
     def listed(self, objects: Sequence[Mapping[str, Any]], *, began: float) -> None:
         """See `Listener`."""

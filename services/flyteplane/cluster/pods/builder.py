@@ -152,8 +152,10 @@ def _with_primary(spec: Mapping[str, Any], primary: Mapping[str, Any]) -> dict[s
 def _pod_spec(spec: Mapping[str, Any], request: PodRequest, surroundings: PodSurroundings) -> dict[str, Any]:
     """What holds for the pod as a whole."""
     defaults = {"enableServiceLinks": False, "terminationGracePeriodSeconds": DEFAULT_GRACE_S}
+    of_pod = spec.get("securityContext", {})
+    own_profile = "seccompProfile" in of_pod
     containers = {
-        kind: [hardened(container, request.constraints) for container in spec[kind]]
+        kind: [hardened(container, request.constraints, pod_has_profile=own_profile) for container in spec[kind]]
         for kind in ("initContainers", "containers")
         if spec.get(kind)
     }
@@ -165,7 +167,7 @@ def _pod_spec(spec: Mapping[str, Any], request: PodRequest, surroundings: PodSur
         **_identity(spec, request),
         **_pull_secrets(spec, surroundings),
         "restartPolicy": "Never",
-        "securityContext": _security_context(spec.get("securityContext", {}), surroundings),
+        "securityContext": {**of_pod, "runAsNonRoot": True} if surroundings.require_non_root else dict(of_pod),
     }
 
 
@@ -189,8 +191,3 @@ def _pull_secrets(spec: Mapping[str, Any], surroundings: PodSurroundings) -> dic
     names = [secret["name"] for secret in spec.get("imagePullSecrets", ())]
     merged = dict.fromkeys((*names, *surroundings.image_pull_secrets))
     return {"imagePullSecrets": [{"name": name} for name in merged]} if merged else {}
-
-
-def _security_context(template: Mapping[str, Any], surroundings: PodSurroundings) -> dict[str, Any]:
-    context = {"seccompProfile": {"type": "RuntimeDefault"}, **template}
-    return {**context, "runAsNonRoot": True} if surroundings.require_non_root else context

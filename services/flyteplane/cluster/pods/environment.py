@@ -29,12 +29,21 @@ def primary_environment(
     """The variables, in the order of the template, then the platform's additions; each name once."""
     early = {name: value for name, value in sorted(spec.env.items()) if acts_early(name)}
     platform = {
+        **(_of_replica(surroundings) if spec.replica else {}),
         "FLYTE_WORKER_ENDPOINTS": ",".join(surroundings.worker_endpoints),
         "FLYTE_WORKER_NAME": spec.name,
         "FLYTE_WORKER_CONTACT_S": f"{surroundings.contact_s:g}",
         "FLYTE_WORKER_TOKEN": spec.token,
     }
     return _last_wins((*template, *_variables(early), *surroundings.extra_env, *_variables(platform)))
+
+
+def _of_replica(surroundings: PodSurroundings) -> dict[str, str]:
+    """A replica has two sides: its pool, which gives it attempts, and the schedulers, which have the data of these."""
+    return {
+        "FLYTE_WORKER_REPLICA": "1",
+        "FLYTE_REPLICA_ENDPOINTS": ",".join(surroundings.replica_endpoints or surroundings.worker_endpoints),
+    }
 
 
 def _variables(values: Mapping[str, str]) -> Iterable[dict[str, Any]]:

@@ -76,7 +76,9 @@ class PodDefaults:
     default_image: str
     """Of workers whose image says nothing."""
     worker_endpoints: Sequence[str]
-    """`host:port` of every scheduler or pool that listens for workers."""
+    """`host:port` of every scheduler that listens for workers."""
+    replica_endpoints: Sequence[str] = ()
+    """`host:port` of every reuse pool that listens for replicas; empty: the same as for workers."""
     image_pull_policy: str = ""
     """Of the primary container; empty: the template's, else what Kubernetes makes of the image's tag."""
     image_pull_secrets: Sequence[str] = ()

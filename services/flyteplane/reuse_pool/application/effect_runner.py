@@ -4,7 +4,7 @@ Nothing here decides. Effects are carried out in order and at once; what takes t
 the background and comes back as an event of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from flyteapi.scheduler.v1.worker_service_pb2 import Drain as DrainOrder
@@ -34,7 +34,9 @@ class Alarm(Protocol):
 
 
 class EffectRunner:
-    """See the module."""
+    """See the module. `drains` is told the name of each replica that is told to drain."""
+
+    drains: Callable[[str], None]
 
     def __init__(self, registry: Registry, *, lifecycle: Lifecycle, alarm: Alarm) -> None:
         self._registry = registry
@@ -61,6 +63,7 @@ class EffectRunner:
                     self._lifecycle.start(effect, pool)
                 case Drain(replica):
                     self._order(replica.name, _DRAIN)
+                    self.drains(replica.name)
                 case Stop():
                     self._lifecycle.stop(effect)
         self._alarm.set(pool.state.wake_at)
@@ -80,7 +83,7 @@ class EffectRunner:
         session.orders.append(order)
         registry.to_flush[session] = None
         if registry.outbox is not None:
-            registry.outbox.placed(attempt.lease, replica.name)
+            registry.outbox.placed(attempt.lease, replica.name, attempt.slot.value)
 
     def _forget(self, effect: Forget) -> None:
         """A revoked lease is over; a replica that repeats its end is to stop doing so."""
@@ -91,17 +94,13 @@ class EffectRunner:
 
     def _lose(self, effect: Lose) -> None:
         self._registry.held.pop(effect.attempt.lease, None)
-        if self._registry.outbox is not None:
-            attempt, reason, message, culprit, exit_code, signal = effect
-            self._registry.outbox.lost(
-                attempt.lease, reason, message, culprit=culprit, exit_code=exit_code, signal=signal
-            )
+        attempt, reason, message, culprit, exit_code, signal = effect
+        self._registry.ends.lost(attempt.lease, reason, message, culprit=culprit, exit_code=exit_code, signal=signal)
 
     def _refuse(self, effect: Refuse) -> None:
         self._registry.held.pop(effect.attempt.lease, None)
-        if self._registry.outbox is not None:
-            attempt, reason, message, retryable = effect
-            self._registry.outbox.refused(attempt.lease, reason, message, retryable=retryable)
+        attempt, reason, message, retryable = effect
+        self._registry.ends.refused(attempt.lease, reason, message, retryable=retryable)
 
     def _order(self, replica: str, order: WorkerOrder) -> None:
         session = self._registry.sessions.get(replica)

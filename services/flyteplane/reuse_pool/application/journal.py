@@ -17,9 +17,14 @@ Note: TypeAlias = Callable[[], Awaitable[None]]
 
 
 class Journal:
-    """Writes notes in the background."""
+    """Writes notes in the background.
 
-    def __init__(self) -> None:
+    Args:
+        fenced: called with the error once another leader has the register.
+    """
+
+    def __init__(self, *, fenced: Callable[[BaseException], None] = lambda _: None) -> None:
+        self._fenced = fenced
         self._notes: Batcher[Note] = Batcher("notes for the register")
         self._writer: asyncio.Task[None] | None = None
 
@@ -41,7 +46,9 @@ class Journal:
         while notes := await self._notes.take():
             results = await asyncio.gather(*(note() for note in notes), return_exceptions=True)
             for error in results:
-                if isinstance(error, PlatformError):
+                if isinstance(error, PlatformError) and error.reason == "FENCED":
+                    self._fenced(error)
+                elif isinstance(error, PlatformError):
                     _log.error("the register of pools cannot be written: %s", error.public_text)
                 elif isinstance(error, BaseException):
                     _log.error("the register of pools cannot be written", exc_info=error)

@@ -1,22 +1,31 @@
-"""Starting and stopping replicas, in the background.
+"""Starting, adopting and stopping replicas, in the background.
 
 A replica is registered before it is started, so that a service that crashes in between finds it again. A stop waits
 for a start that is still under way: the cluster reports the end of every worker that it has started, and only then is
-the replica forgotten.
+the replica forgotten. A leader that may have been replaced touches no replica that its successor may have adopted.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
 
-from flyteplane.cluster.ports import Cluster, WorkerSink
-from flyteplane.foundation.clock import Clock
-from flyteplane.foundation.errors import InvalidArgument, NotFound, PermissionDenied, PlatformError
+from flyteplane.cluster.patience import patiently
+from flyteplane.cluster.ports import ExitReason, WorkerExit, WorkerSink
+from flyteplane.foundation.clock import TimerClock
+from flyteplane.foundation.errors import InvalidArgument, NotFound, PermissionDenied, PlatformError, Unavailable
 from flyteplane.foundation.tasks import BackgroundTasks
-from flyteplane.reuse_pool.application.ports import NO_SECRETS, PoolStore, ReplicaRecord, SecretsPort, SecretValues
+from flyteplane.reuse_pool.application.ports import (
+    NO_SECRETS,
+    PoolStore,
+    ReplicaRecord,
+    ReplicaTokens,
+    SecretsPort,
+    SecretValues,
+)
 from flyteplane.reuse_pool.application.registry import Registry
+from flyteplane.reuse_pool.application.replica_clusters import ReplicaClusters
+from flyteplane.reuse_pool.application.replica_placement import ReplicaPlacement
 from flyteplane.reuse_pool.application.sessions import OpenPool, Session
-from flyteplane.reuse_pool.application.templates import worker_spec
 from flyteplane.reuse_pool.domain.effects import Start, Stop
 
 _log = logging.getLogger("flyteplane.reuse_pool")
@@ -29,28 +38,41 @@ StartFailed = Callable[[Session, PlatformError, bool], None]
 class ReplicaLifecycle:
     """Carries out the Start and Stop effects.
 
-    `sink` and `start_failed` are set by whoever wires the service, before the first effect.
+    `sink` and the callbacks are set by whoever wires the service, before the first effect.
+
+    Args:
+        leads: whether this process leads at this very moment.
+        fenced: called with the error once another leader has the register.
     """
 
     sink: WorkerSink
     start_failed: StartFailed
+    given_up: Callable[[Session], None]
+    judge: Callable[[], None]
+    """What was kept of an adopted replica can be looked at again."""
 
     def __init__(
         self,
         registry: Registry,
         *,
-        cluster: Cluster,
+        clusters: ReplicaClusters,
         store: PoolStore,
         secrets: SecretsPort | None,
-        clock: Clock,
+        tokens: ReplicaTokens | None,
+        clock: TimerClock,
         background: BackgroundTasks,
+        leads: Callable[[], bool],
+        fenced: Callable[[BaseException], None],
     ) -> None:
         self._registry = registry
-        self._cluster = cluster
+        self._clusters = clusters
         self._store = store
         self._secrets = secrets
         self._clock = clock
         self._background = background
+        self._leads = leads
+        self._fenced = fenced
+        self._placement = ReplicaPlacement(clusters, tokens=tokens, clock=clock, leads=leads)
         self._starting: dict[str, asyncio.Task[None]] = {}
 
     def start(self, effect: Start, pool: OpenPool) -> None:
@@ -62,6 +84,11 @@ class ReplicaLifecycle:
         self._starting[replica.name] = task
         task.add_done_callback(lambda _: self._starting.pop(replica.name, None))
 
+    def adopt(self, session: Session) -> None:
+        """Listen to a replica that an earlier life of the service has started."""
+        session.awaits_secrets = bool(session.pool.declaration.template.secrets)
+        self._background.start(self._adopt(session), name=f"adopt {session.replica.name}")
+
     def stop(self, effect: Stop) -> None:
         """Stop a replica, and listen to it no more."""
         session = self._registry.sessions.get(effect.replica.name)
@@ -69,28 +96,39 @@ class ReplicaLifecycle:
             return
         session.given_up = True
         session.end_reason = effect.reason
+        self.given_up(session)
         _log.info("replica %s is stopped: %s", effect.replica.name, effect.reason)
         self._background.start(self._stop(session, effect.grace_s), name=f"stop {effect.replica.name}")
 
     async def stop_all(self, *, grace_s: float) -> None:
-        """Stop every replica and return when they are gone."""
+        """Stop every replica that would not outlive this process, and return when they are gone; let go of the rest."""
         sessions = list(self._registry.sessions.values())
         for session in sessions:
             session.given_up = True
             session.end_reason = session.end_reason or "the service was stopped"
-        await asyncio.gather(*(self._stop(session, grace_s) for session in sessions))
+        ending = [session for session in sessions if not self._outlives_us(session)]
+        await asyncio.gather(*(self._stop(session, grace_s) for session in ending))
+        for cluster in self._clusters:
+            cluster.let_go(replicas=True)
 
     async def _start(self, session: Session) -> None:
         pool, name = session.pool, session.replica.name
         try:
-            spec = worker_spec(pool.declaration, name=name)
-            record = ReplicaRecord(name=name, pool=pool.state.name, started_at=session.started_at)
+            record = ReplicaRecord(
+                name=name,
+                pool=pool.state.name,
+                started_at=session.started_at,
+                cluster=self._clusters.of(pool.declaration).name,
+                overflow=session.replica.overflow,
+            )
             await self._store.note_replica(record)
             session.secrets = await self._resolve(pool, name)
-            if not session.given_up:
-                await self._cluster.start(spec, self.sink)
+            self._refuse_replaced(session)
+            if await self._placement.start(session, self.sink):
                 return
         except PlatformError as error:
+            if error.reason == "FENCED":
+                self._fenced(error)
             _log.warning("replica %s cannot be started: %s", name, error.public_text)
             self.start_failed(session, error, isinstance(error, _PERMANENT))
             return
@@ -100,6 +138,44 @@ class ReplicaLifecycle:
             self.start_failed(session, failure, False)
             raise failure from error
         self.start_failed(session, PlatformError("it was not needed any more", reason="REPLICA_NOT_NEEDED"), False)
+
+    async def _adopt(self, session: Session) -> None:
+        name, cluster = session.replica.name, self._clusters.of(session.pool.declaration)
+        await self._resolve_again(session)
+        found = await patiently(
+            lambda: cluster.adopt(name, self.sink),
+            clock=self._clock,
+            wanted=lambda: not session.given_up,
+            refused=lambda error: _log.warning("replica %s cannot be adopted yet: %s", name, error.public_text),
+        )
+        if found is False:
+            message = "It was gone when the reuse pool began anew."
+            self.sink.exited(WorkerExit(name=name, known=False, reason=ExitReason.LOST, message=message))
+
+    async def _resolve_again(self, session: Session) -> None:
+        """Have the secrets of an adopted replica once more. One whose secrets are gone finishes what it has."""
+        name = session.replica.name
+        if session.awaits_secrets:
+            try:
+                found = await patiently(
+                    lambda: self._resolve(session.pool, name),
+                    clock=self._clock,
+                    wanted=lambda: not session.given_up,
+                    refused=lambda error: _log.warning("secrets of %s: %s", name, error.public_text),
+                )
+                session.secrets = found or NO_SECRETS
+            except PlatformError as error:
+                _log.warning("replica %s takes nothing new: %s", name, error.public_text)
+                session.replica.drain_when_back = True
+            session.awaits_secrets = False
+            self.judge()
+
+    def _refuse_replaced(self, session: Session) -> None:
+        if self._outlives_us(session) and not self._leads():
+            raise Unavailable("this process leads no longer", reason="NOT_LEADER")
+
+    def _outlives_us(self, session: Session) -> bool:
+        return self._clusters.of(session.pool.declaration).outlives_owner
 
     async def _resolve(self, pool: OpenPool, name: str) -> SecretValues:
         if not pool.declaration.template.secrets:
@@ -114,4 +190,4 @@ class ReplicaLifecycle:
         if starting is not None:
             await asyncio.wait([starting])
         if name in self._registry.sessions:
-            await self._cluster.stop(name, grace_s=grace_s)
+            await self._placement.stop(session, self.sink, grace_s=grace_s)

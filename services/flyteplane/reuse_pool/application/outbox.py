@@ -32,11 +32,13 @@ class Outbox:
         if self._reader is not None:
             self._wake()
 
-    def placed(self, lease: int, replica: str) -> None:
-        """The attempt was sent to a replica."""
+    def placed(self, lease: int, replica: str, note: str = "") -> None:
+        """The attempt was sent to a replica; `note` tells people of a slot that is out of the ordinary."""
         placed = self._reports.add().placed
         placed.lease = lease
         placed.replica = replica
+        if note:
+            placed.note = note
         self._wake()
 
     def lost(
@@ -61,6 +63,12 @@ class Outbox:
         resumed.running.extend(running)
         resumed.waiting.extend(waiting)
         self._wake()
+
+    def take_ends(self, other: "Outbox") -> None:
+        """Take over what waits in a stream that has ended and that nobody else says again: leases that are over."""
+        for report in other._reports:
+            if report.HasField("lost") or report.HasField("refused"):
+                self._reports.add().CopyFrom(report)
 
     def close(self) -> None:
         """End the stream after what waits."""

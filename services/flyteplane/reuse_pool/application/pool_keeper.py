@@ -1,17 +1,20 @@
 """Pools come with a declaration, take over from their predecessors, and go when nothing is left of them."""
 
 import logging
+from dataclasses import replace
 from typing import Final
 
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import DeclarePool
 from flyteplane.foundation.clock import Clock
 from flyteplane.foundation.errors import PlatformError
 from flyteplane.reuse_pool.application.effect_runner import EffectRunner
+from flyteplane.reuse_pool.application.figures import note_past
 from flyteplane.reuse_pool.application.journal import Journal
 from flyteplane.reuse_pool.application.ports import PoolRecord, PoolStore
 from flyteplane.reuse_pool.application.registry import Registry
+from flyteplane.reuse_pool.application.replica_clusters import ReplicaClusters
 from flyteplane.reuse_pool.application.sessions import OpenPool, Session
-from flyteplane.reuse_pool.application.templates import environment_of, policy_of
+from flyteplane.reuse_pool.application.templates import EnvironmentKey, environment_of, policy_of
 from flyteplane.reuse_pool.domain import administration, deadlines, replica_events
 from flyteplane.reuse_pool.domain.effects import Effect
 from flyteplane.reuse_pool.domain.pool_state import PoolState
@@ -34,6 +37,7 @@ class PoolKeeper:
         registry: Registry,
         *,
         runner: EffectRunner,
+        clusters: ReplicaClusters,
         store: PoolStore,
         clock: Clock,
         journal: Journal,
@@ -42,6 +46,7 @@ class PoolKeeper:
     ) -> None:
         self._registry = registry
         self._runner = runner
+        self._clusters = clusters
         self._store = store
         self._clock = clock
         self._journal = journal
@@ -51,7 +56,10 @@ class PoolKeeper:
 
     def open(self, declaration: DeclarePool) -> None:
         """Open the pool of a declaration unless it lives. One that contradicts itself refuses its attempts later."""
-        if declaration.pool not in self._registry.pools:
+        if (living := self._registry.pools.get(declaration.pool)) is not None:
+            # What its resource class asks of pods may have changed; it counts for replicas to come.
+            living.declaration = declaration
+        else:
             try:
                 self._open(declaration)
             except PlatformError as error:
@@ -93,6 +101,15 @@ class PoolKeeper:
         self._journal.note(lambda: self._store.note_replica_end(name, at=at, reason=reason[:_MOST_REASON]))
         self._remove_if_gone(session.pool)
 
+    def replica_is_warm(self, session: Session) -> None:
+        """A replica has said Hello for the first time."""
+        name = session.replica.name
+        self._journal.note(lambda: self._store.note_warm(name))
+
+    def replica_drains(self, name: str) -> None:
+        """A replica was told to finish what it has."""
+        self._journal.note(lambda: self._store.note_draining(name))
+
     def drain(self, pool: OpenPool) -> None:
         """Let all replicas of a pool go."""
         self._run(pool, administration.drain(pool.state, now=self._clock.monotonic()))
@@ -102,25 +119,55 @@ class PoolKeeper:
         now = self._clock.monotonic()
         effects = administration.resize(pool.state, min_replicas=min_replicas, max_replicas=max_replicas, now=now)
         self._run(pool, effects)
+        name = pool.state.name
+        self._journal.note(lambda: self._store.note_bounds(name, min_replicas=min_replicas, max_replicas=max_replicas))
+
+    def start_pause_s(self, pool: OpenPool) -> float:
+        """For how long no replica of the pool is started, because starting them has failed."""
+        return max(0.0, pool.state.start_not_before - self._clock.monotonic())
+
+    def reopen(self, record: PoolRecord) -> OpenPool:
+        """Open a pool of an earlier life of the service, whose replicas are adopted next; then call `resume`."""
+        pool = self._make(DeclarePool.FromString(record.declaration))
+        policy = pool.state.policy
+        least, most = record.min_replicas, record.max_replicas
+        if least is not None and most is not None:
+            pool.state.policy = replace(policy, min_replicas=least, max_replicas=most)
+        return pool
+
+    def resume(self, pool: OpenPool) -> None:
+        """All replicas of a reopened pool are adopted: start what is missing."""
+        self._take_over(pool)
+        self._run(pool, administration.open_pool(pool.state, now=self._clock.monotonic()))
 
     def _open(self, declaration: DeclarePool) -> OpenPool:
+        pool = self._make(declaration)
+        self._note(pool)
+        self._take_over(pool)
+        self._run(pool, administration.open_pool(pool.state, now=self._clock.monotonic()))
+        return pool
+
+    def _make(self, declaration: DeclarePool) -> OpenPool:
         name, now = declaration.pool, self._clock.now()
         self._opened += 1
         state = PoolState(
             name=name,
             policy=policy_of(declaration.policy),
-            settings=self._registry.settings,
+            settings=self._clusters.settings_for(declaration, self._registry.settings),
             graph=self._registry.graph,
             blame=self._registry.blame,
             replica_prefix=f"{name[:10]}-{self._life}{self._opened}",
             idle_since=self._clock.monotonic(),
         )
         first_seen = self._first_seen.setdefault(name, now)
-        pool = OpenPool(state=state, declaration=declaration, created_at=now, first_seen_at=first_seen)
+        pool = OpenPool(
+            state=state,
+            declaration=declaration,
+            created_at=now,
+            first_seen_at=first_seen,
+            on_pods=self._clusters.of(declaration).outlives_owner,
+        )
         self._registry.pools[name] = pool
-        self._note(pool)
-        self._take_over(pool)
-        self._run(pool, administration.open_pool(state, now=self._clock.monotonic()))
         return pool
 
     def _take_over(self, pool: OpenPool) -> None:
@@ -130,13 +177,20 @@ class PoolKeeper:
             if other is pool or environment_of(other.declaration) != environment:
                 continue
             if other.first_seen_at <= pool.first_seen_at:
-                if not other.state.superseded:
-                    self._run(other, administration.supersede(other.state, now=self._clock.monotonic()))
+                self._run(other, administration.supersede(other.state, now=self._clock.monotonic()))
             else:
                 pool.state.superseded = True
 
+    def _hand_back(self, environment: EnvironmentKey) -> None:
+        """A pool of the environment is gone: the newest of those that are left is the present one, as after a change
+        that was taken back."""
+        left = [pool for pool in self._registry.pools.values() if environment_of(pool.declaration) == environment]
+        newest = max(left, key=lambda pool: pool.first_seen_at, default=None)
+        if newest is not None and newest.state.superseded:
+            self._runner.run(newest, administration.reinstate(newest.state, now=self._clock.monotonic()))
+
     def _note(self, pool: OpenPool) -> None:
-        project, domain, environment, run = environment_of(pool.declaration)
+        project, domain, environment, run, *_ = environment_of(pool.declaration)
         record = PoolRecord(
             name=pool.state.name,
             project=project,
@@ -144,6 +198,7 @@ class PoolKeeper:
             environment=environment,
             run=run,
             created_at=pool.first_seen_at,
+            declaration=pool.declaration.SerializeToString(),
         )
         _log.info("pool %s of %s/%s/%s is open", pool.state.name[:12], project, domain, environment)
         self._journal.note(lambda: self._store.note_pool(record))
@@ -158,6 +213,7 @@ class PoolKeeper:
         if not pool.state.gone or self._registry.pools.get(name) is not pool:
             return
         del self._registry.pools[name]
+        note_past(self._registry, pool.state)
         if pool.declaration.run:
             # The run may come back to it, but no other pool will ever take over from it.
             self._first_seen.pop(name, None)
@@ -165,3 +221,4 @@ class PoolKeeper:
         _log.info("pool %s is gone", name[:12])
         at = self._clock.now()
         self._journal.note(lambda: self._store.note_pool_end(name, at=at, reason="drained"))
+        self._hand_back(environment_of(pool.declaration))

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import DeclarePool
+
+if TYPE_CHECKING:
+    from flyteplane.rpc.tokens import Claims
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +38,13 @@ class TokenMinter(Protocol):
 
 
 class ReplicaTokens(Protocol):
-    """Checks the token that a replica says Hello with over the network."""
+    """Makes and reads the token that a replica says Hello with over the network."""
 
-    def replica_of(self, token: str) -> str:
-        """The name of the replica that the token was made for. Raises Unauthenticated."""
+    def hello_token(self, declaration: DeclarePool, *, replica: str) -> str:
+        """A token that names the replica and its pool, and can be used for nothing else: no secret, no data."""
+
+    def claims(self, token: str) -> "Claims":
+        """What a token says. Raises Unauthenticated if it is not ours, TokenExpired if it is too old."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +58,11 @@ class PoolRecord:
     run: str
     created_at: float
     """When an identity of this name was first declared, in whatever life of the service."""
+    declaration: bytes = b""
+    """The `DeclarePool` of the wire, serialised: what a later leader opens it with."""
+    min_replicas: int | None = None
+    """Bounds that people have given it since; None for those of its declaration."""
+    max_replicas: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +72,36 @@ class ReplicaRecord:
     name: str
     pool: str
     started_at: float
+    cluster: str = ""
+    """Where it was started."""
+    overflow: bool = False
+    warm: bool = False
+    """It has said Hello, so that it may have been given attempts."""
+    draining: bool = False
+    """It was told to finish what it has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a leader finds when it takes the register over."""
+
+    epoch: int
+    """Its own; every write compares it."""
+    scheduler: int
+    """Epoch of the scheduler that was listened to last: none before it is listened to again."""
 
 
 class PoolStore(Protocol):
-    """The durable register of pools and replicas. It is written when one comes or goes, never for an attempt."""
+    """The durable register of pools and replicas. It is written when one comes or goes, never for an attempt.
+
+    Every write raises Aborted (FENCED) and changes nothing once another epoch has been claimed.
+    """
+
+    async def claim(self, *, at_least: int) -> Claim:
+        """Take the register over with an epoch above the stored one and not below `at_least`."""
+
+    async def note_scheduler(self, epoch: int) -> None:
+        """Note that a scheduler of this epoch is listened to from now on."""
 
     async def pools(self) -> Sequence[PoolRecord]:
         """Every pool that is known, ended or not."""
@@ -73,13 +110,23 @@ class PoolStore(Protocol):
         """Replicas that were started and not noted as ended: after a crash, those to look after."""
 
     async def note_pool(self, pool: PoolRecord) -> None:
-        """Register a pool that was opened. One that is known keeps its `created_at` and lives again."""
+        """Register a pool that was opened. One that is known keeps its `created_at` and lives again, without bounds of
+        its own."""
+
+    async def note_bounds(self, name: str, *, min_replicas: int, max_replicas: int) -> None:
+        """Note the bounds that people gave a pool."""
 
     async def note_pool_end(self, name: str, *, at: float, reason: str) -> None:
         """Note that a pool is gone."""
 
     async def note_replica(self, replica: ReplicaRecord) -> None:
         """Register a replica that is about to be started. Idempotent."""
+
+    async def note_warm(self, name: str) -> None:
+        """Note that a replica has said Hello. Idempotent."""
+
+    async def note_draining(self, name: str) -> None:
+        """Note that a replica was told to drain. Idempotent."""
 
     async def note_replica_end(self, name: str, *, at: float, reason: str) -> None:
         """Note that a replica is gone. Idempotent."""

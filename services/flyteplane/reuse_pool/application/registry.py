@@ -1,5 +1,6 @@
 """The memory of the service: pools, sessions and leases, shared by the two sides of the relay."""
 
+from collections import Counter
 from typing import Final
 
 from flyteplane.foundation.errors import NotFound
@@ -26,7 +27,16 @@ class Registry:
         self.blame = BlameLedger(kills_to_quarantine=settings.kills_to_quarantine)
         self.outbox: Outbox | None = None
         """To the scheduler; None while no stream is open."""
+        self.unheard = Outbox()
+        """What ended while no stream was open."""
         self.to_flush: dict[Session, None] = {}
+        self.past: Counter[str] = Counter()
+        """What pools that are gone have counted."""
+
+    @property
+    def ends(self) -> Outbox:
+        """Where it is said that a lease has ended here: nobody else will ever say it again."""
+        return self.outbox or self.unheard
 
     def flush(self) -> None:
         """Send the orders that queued in this turn, one batch for each replica."""

@@ -8,15 +8,17 @@ from collections.abc import Sequence
 from typing import Final
 
 from flyteapi.scheduler.v1.worker_service_pb2 import Hello, LeaseRevoked, WorkerOrder, WorkerReport
-from flyteplane.cluster.ports import WorkerChannel, WorkerExit, WorkerProgress
+from flyteplane.cluster.ports import WorkerChannel, WorkerExit, WorkerProgress, WorkerStage
 from flyteplane.foundation.clock import Clock
+from flyteplane.reuse_pool.application.continuity import Continuity
 from flyteplane.reuse_pool.application.effect_runner import EffectRunner
+from flyteplane.reuse_pool.application.endings import replica_end
 from flyteplane.reuse_pool.application.pool_keeper import PoolKeeper
 from flyteplane.reuse_pool.application.registry import Registry
 from flyteplane.reuse_pool.application.sessions import Held, Session
 from flyteplane.reuse_pool.domain import attempt_events, replica_events
 from flyteplane.reuse_pool.domain.attempt import Stage
-from flyteplane.reuse_pool.domain.replica import ReplicaEnd, ReplicaState
+from flyteplane.reuse_pool.domain.replica import ReplicaState
 
 _log = logging.getLogger("flyteplane.reuse_pool")
 
@@ -26,10 +28,19 @@ _NOT_HELD: Final = "the attempt is not current any more"
 class ReplicaSide:
     """Listens to all replicas; the `WorkerSink` of each, wherever its messages come from."""
 
-    def __init__(self, registry: Registry, *, keeper: PoolKeeper, runner: EffectRunner, clock: Clock) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        keeper: PoolKeeper,
+        runner: EffectRunner,
+        continuity: Continuity,
+        clock: Clock,
+    ) -> None:
         self._registry = registry
         self._keeper = keeper
         self._runner = runner
+        self._continuity = continuity
         self._clock = clock
 
     def opened(self, name: str, channel: WorkerChannel) -> None:
@@ -37,6 +48,11 @@ class ReplicaSide:
         session = self._registry.sessions.get(name)
         if session is not None:
             session.channel = channel
+
+    def judge(self) -> None:
+        """Handle what was kept of replicas that came back."""
+        for session in self._continuity.ready():
+            self.received(session.replica.name, self._continuity.taken_back(session))
 
     def closed(self, name: str, channel: WorkerChannel) -> None:
         """A stream over the network has ended; the replica may come back on a new one within its lease."""
@@ -51,6 +67,8 @@ class ReplicaSide:
             return
         now = self._clock.monotonic()
         session.replica.heard_at = now
+        if session.kept is not None:
+            reports = self._continuity.keep(session, reports)
         registry = self._registry
         for report in reports:
             lease = report.lease
@@ -64,7 +82,18 @@ class ReplicaSide:
         registry.flush()
 
     def progress(self, progress: WorkerProgress) -> None:
-        """See the port."""
+        """The replica's cluster says how its start comes along."""
+        session = self._registry.sessions.get(progress.name)
+        if session is None or session.given_up:
+            return
+        session.node = progress.node or session.node
+        pool, replica = session.pool.state, session.replica
+        why = f"{progress.reason}: {progress.message}" if progress.reason else ""
+        if progress.stage is WorkerStage.WAITING:
+            replica_events.waits_for_room(pool, replica, why)
+        else:
+            replica_events.has_place(pool, replica, now=self._clock.monotonic(), trouble=why)
+            self._runner.run(session.pool, ())
 
     def output(self, name: str, data: bytes) -> None:
         """The replica wrote outside of any attempt."""
@@ -77,13 +106,8 @@ class ReplicaSide:
         session = self._registry.sessions.pop(exit.name, None)
         if session is None:
             return
-        end = ReplicaEnd(
-            exit_code=exit.exit_code,
-            signal=exit.signal,
-            out_of_memory=exit.out_of_memory,
-            known=exit.known,
-            message=_last_words(session, exit.message),
-        )
+        end = replica_end(exit, is_pod=session.pool.on_pods, message=_last_words(session, exit.message))
+        self._continuity.gone(session)
         pool = session.pool
         if not session.given_up and exit.name in pool.state.roster.by_name:
             effects = replica_events.exited(pool.state, session.replica, end, now=self._clock.monotonic())
@@ -102,6 +126,8 @@ class ReplicaSide:
             return
         if outbox is not None:
             outbox.forward(report)
+        elif kind == "log":
+            held.keep_output(report)
         if kind == "submit":
             submit = report.submit
             call = submit.call
@@ -120,6 +146,8 @@ class ReplicaSide:
             held.started = report
         elif kind == "declare_task":
             self._registry.catalogue.told(report)
+        elif kind == "trace":
+            held.traces = [*(held.traces or ()), report]
 
     def _ended(self, held: Held, report: WorkerReport, now: float) -> None:
         pool, attempt, outbox = held.pool, held.attempt, self._registry.outbox
@@ -147,14 +175,18 @@ class ReplicaSide:
         session.replica.process_id = hello.pid
         session.said_at_start = b""
         session.forget_introductions()
+        was_starting = session.replica.state is ReplicaState.STARTING
         for lease in hello.running:
             held = self._registry.held.get(lease)
-            if held is None or held.session is not session:
+            if held is None and was_starting and session.replica.adopted:
+                self._continuity.claims(session, lease)
+            elif held is None or held.session is not session:
                 self._order(session, WorkerOrder(lease=lease, lease_revoked=LeaseRevoked(reason=_NOT_HELD)))
-        was_starting = session.replica.state is ReplicaState.STARTING
         effects = replica_events.hello(session.pool.state, session.replica, set(hello.running), now=now)
         self._runner.run(session.pool, effects)
+        self._continuity.gone(session)
         if was_starting:
+            self._keeper.replica_is_warm(session)
             _log.info("replica %s of pool %s is warm", session.replica.name, session.pool.state.name[:12])
 
     def _order(self, session: Session, order: WorkerOrder) -> None:
@@ -163,5 +195,8 @@ class ReplicaSide:
 
 
 def _last_words(session: Session, message: str) -> str:
+    """What one that did not start has said helps; later its words are those of all its tasks, and nobody else's."""
+    if session.replica.state is not ReplicaState.STARTING or session.replica.returning:
+        return message.partition("\n")[0].rstrip(":")
     said = session.said_at_start.decode(errors="replace").strip()
-    return f"{message}\n{said}".strip() if session.replica.state is ReplicaState.STARTING else message
+    return f"{message}\n{said}".strip()

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from flyteplane.cluster.demand import worker_demand
+from flyteplane.cluster.pool_quota import refuse_beyond_quota
 from flyteplane.reuse_pool.application.pool_keeper import PoolKeeper
 from flyteplane.reuse_pool.application.registry import Registry
 from flyteplane.reuse_pool.application.replica_side import ReplicaSide
@@ -32,6 +34,10 @@ class ReusePool:
         """A living pool by name or unique prefix. Raises NotFound."""
         return self._registry.pool(name)
 
+    def start_pause_s(self, pool: OpenPool) -> float:
+        """For how long no replica of the pool is started, because starting them has failed."""
+        return self._keeper.start_pause_s(pool)
+
     def drain_pool(self, name: str) -> OpenPool:
         """Let a pool finish what runs and go. Raises NotFound."""
         pool = self._registry.pool(name)
@@ -39,8 +45,11 @@ class ReusePool:
         return pool
 
     def resize_pool(self, name: str, *, min_replicas: int, max_replicas: int) -> OpenPool:
-        """Change the bounds of a pool for as long as it lives. Raises NotFound, InvalidArgument."""
+        """Change the bounds of a pool for as long as it lives. Raises NotFound, and InvalidArgument for bounds that
+        contradict each other or that the quota of the pool's class does not hold."""
         pool = self._registry.pool(name)
+        demand = worker_demand(pool.declaration.template)
+        refuse_beyond_quota(pool.declaration.resource_class, demand, replicas=max_replicas, field="max_replicas")
         self._keeper.resize(pool, min_replicas=min_replicas, max_replicas=max_replicas)
         return pool
 

@@ -4,10 +4,13 @@ Orders are taken in the order of the stream; each costs a dictionary lookup by l
 event. What follows for replicas goes out as one batch for each of them when the whole request has been taken.
 """
 
+from collections.abc import Awaitable, Callable
+
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import AssignRequest, PlaceAttempt, RevokeLease
 from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder
 from flyteplane.foundation.clock import Clock
-from flyteplane.foundation.errors import PlatformError
+from flyteplane.foundation.errors import Aborted, PlatformError
+from flyteplane.reuse_pool.application.continuity import Continuity
 from flyteplane.reuse_pool.application.effect_runner import EffectRunner
 from flyteplane.reuse_pool.application.outbox import Outbox
 from flyteplane.reuse_pool.application.pool_keeper import PoolKeeper
@@ -20,20 +23,48 @@ from flyteplane.reuse_pool.domain.attempt import Attempt, Stage
 class SchedulerSide:
     """Takes the requests of the one Assign stream that is current."""
 
-    def __init__(self, registry: Registry, *, keeper: PoolKeeper, runner: EffectRunner, clock: Clock) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        keeper: PoolKeeper,
+        runner: EffectRunner,
+        continuity: Continuity,
+        settled: Callable[[], None],
+        note_epoch: Callable[[int], Awaitable[None]],
+        epoch: int,
+        clock: Clock,
+    ) -> None:
         self._registry = registry
         self._keeper = keeper
         self._runner = runner
+        self._continuity = continuity
+        self._settled = settled
+        self._note_epoch = note_epoch
+        self._epoch = epoch
         self._clock = clock
 
+    async def admit(self, epoch: int) -> None:
+        """Let the scheduler of an epoch speak, and none before it ever again. Raises Aborted (FENCED)."""
+        if epoch > self._epoch:
+            self._epoch = epoch
+            await self._note_epoch(epoch)
+        if epoch < self._epoch:
+            raise Aborted(f"the scheduler of epoch {epoch} was followed by that of {self._epoch}", reason="FENCED")
+
     def attach(self) -> Outbox:
-        """A stream was opened: it takes over from any other, and is told first what the pool still holds."""
-        if self._registry.outbox is not None:
-            self._registry.outbox.close()
-        outbox = self._registry.outbox = Outbox()
-        held = self._registry.held.values()
+        """A stream was opened: it takes over from any other, and is told what ended while nobody listened, what the
+        pool still holds, and what was not acknowledged."""
+        registry = self._registry
+        outbox, registry.unheard = registry.unheard, Outbox()
+        if registry.outbox is not None:
+            registry.outbox.close()
+            outbox.take_ends(registry.outbox)
+        registry.outbox = outbox
+        held = registry.held.values()
+        running = [entry.attempt.lease for entry in held if entry.session is not None]
         outbox.resumed(
-            running=[entry.attempt.lease for entry in held if entry.session is not None],
+            running=[*running, *self._continuity.expected],
             waiting=[entry.attempt.lease for entry in held if entry.session is None],
         )
         for entry in held:
@@ -46,6 +77,7 @@ class SchedulerSide:
         outbox.close()
         if self._registry.outbox is outbox:
             self._registry.outbox = None
+            self._registry.unheard.take_ends(outbox)
 
     def receive(self, request: AssignRequest) -> None:
         """Take one batch."""
@@ -65,25 +97,28 @@ class SchedulerSide:
             elif kind == "declare_pool":
                 self._registry.catalogue.declare_pool(order.declare_pool)
                 self._keeper.open(order.declare_pool)
+            elif kind == "settled":
+                self._continuity.settle()
+                self._settled()
         self._registry.flush()
 
     def _repeat(self, held: Held, outbox: Outbox) -> None:
-        if held.started is not None:
-            outbox.forward(held.started)
-        for submit in (held.submits or {}).values():
-            telling = self._registry.catalogue.telling(submit.submit.task_digest)
-            if telling is not None:
-                outbox.forward(telling)
-            outbox.forward(submit)
-        if held.end is not None:
-            outbox.forward(held.end)
+        for report in held.unacknowledged():
+            if report.HasField("submit"):
+                telling = self._registry.catalogue.telling(report.submit.task_digest)
+                if telling is not None:
+                    outbox.forward(telling)
+            outbox.forward(report)
 
     def _place(self, place: PlaceAttempt, now: float) -> None:
         registry, lease, assign = self._registry, place.lease, place.assign
         known = registry.held.get(lease)
         if known is not None:
             if known.session is not None and registry.outbox is not None:
-                registry.outbox.placed(lease, known.session.replica.name)
+                registry.outbox.placed(lease, known.session.replica.name, known.attempt.slot.value)
+            return
+        if place.resumed:
+            self._expect(place)
             return
         try:
             pool = self._keeper.for_attempt(place.pool)
@@ -101,9 +136,19 @@ class SchedulerSide:
         registry.held[lease] = Held(attempt=attempt, pool=pool, assign=assign, declare_task=task, declare_run=run)
         self._runner.run(pool, attempt_events.place(pool.state, attempt, now=now))
 
+    def _expect(self, place: PlaceAttempt) -> None:
+        catalogue, assign = self._registry.catalogue, place.assign
+        task, run = catalogue.task(assign.task_digest), catalogue.run(assign.run)
+        if task is None or run is None:
+            self._refuse(place.lease, "NOT_DECLARED", "run or task is not declared; declare it again", retryable=True)
+        else:
+            self._continuity.expect(place, task, run)
+
     def _forward(self, order: WorkerOrder, now: float) -> None:
         held = self._registry.held.get(order.lease)
         if held is None:
+            if order.HasField("lease_revoked"):
+                self._continuity.withdraw(order.lease)
             return
         kind = order.WhichOneof("order")
         if kind == "lease_revoked":
@@ -130,11 +175,12 @@ class SchedulerSide:
         if held is not None:
             grace_s = revoke.grace.ToNanoseconds() / 1e9 if revoke.HasField("grace") else None
             self._revoke(held, revoke.reason, grace_s, now)
+        else:
+            self._continuity.withdraw(revoke.lease)
 
     def _revoke(self, held: Held, reason: str, grace_s: float | None, now: float) -> None:
         pool: OpenPool = held.pool
         self._runner.run(pool, attempt_events.revoke(pool.state, held.attempt, reason, grace_s=grace_s, now=now))
 
     def _refuse(self, lease: int, reason: str, message: str, *, retryable: bool) -> None:
-        if self._registry.outbox is not None:
-            self._registry.outbox.refused(lease, reason, message, retryable=retryable)
+        self._registry.ends.refused(lease, reason, message, retryable=retryable)

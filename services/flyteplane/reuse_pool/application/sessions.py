@@ -1,5 +1,6 @@
 """What the service remembers of one replica and of one lease, beside what the domain decides upon."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,6 +14,7 @@ from flyteplane.reuse_pool.domain.replica import Replica
 
 _MOST_KNOWN: Final = 10_000
 _TAIL_BYTES: Final = 2048
+_MOST_UNHEARD_BYTES: Final = 256 * 1024
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -25,6 +27,8 @@ class OpenPool:
     """Seconds since the epoch."""
     first_seen_at: float
     """When its identity was first declared, in whatever life of the service."""
+    on_pods: bool = False
+    """Its replicas are pods: they see nothing of this machine, and go on without this process."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -44,6 +48,12 @@ class Session:
     given_up: bool = False
     """The pool has done with it; what it still says has no effect."""
     end_reason: str = ""
+    node: str = ""
+    """Machine of a replica that is a pod, as far as it is known."""
+    kept: list[WorkerReport] | None = None
+    """What a replica of an earlier life has said that cannot be judged yet; None once it can."""
+    awaits_secrets: bool = False
+    """Its secrets have to be resolved once more before it is given anything."""
     said_at_start: bytes = b""
     """The last it wrote before it said Hello: why it did not start."""
 
@@ -58,12 +68,23 @@ class Session:
             if len(self.known_tasks) >= _MOST_KNOWN:
                 self.known_tasks.clear()
             self.known_tasks.add(assign.task_digest)
-            self.orders.append(held.declare_task)
+            self.orders.append(self._as_seen_here(held.declare_task))
         if assign.run not in self.known_runs:
             if len(self.known_runs) >= _MOST_KNOWN:
                 self.known_runs.clear()
             self.known_runs.add(assign.run)
             self.orders.append(held.declare_run)
+
+    def _as_seen_here(self, order: WorkerOrder) -> WorkerOrder:
+        """The code of a task that is used on several clusters lies elsewhere on each, and for pods not on this machine."""
+        said = order.declare_task.bundle_path
+        bundle_path = "" if self.pool.on_pods else self.pool.declaration.bundle_path or said
+        if said == bundle_path:
+            return order
+        seen = WorkerOrder()
+        seen.CopyFrom(order)
+        seen.declare_task.bundle_path = bundle_path
+        return seen
 
     def forget_introductions(self) -> None:
         """A new stream knows nothing."""
@@ -85,3 +106,26 @@ class Held:
     submits: dict[int, WorkerReport] | None = None
     """Calls without a result, by number."""
     end: WorkerReport | None = None
+    traces: list[WorkerReport] | None = None
+    """Recorded calls: nobody says whether they were heard."""
+    unheard: list[WorkerReport] | None = None
+    """Output that came while the scheduler was away."""
+    unheard_bytes: int = 0
+
+    def keep_output(self, report: WorkerReport) -> None:
+        """Keep the first of what is written while the scheduler is away."""
+        size = report.ByteSize()
+        if self.unheard_bytes + size <= _MOST_UNHEARD_BYTES:
+            self.unheard_bytes += size
+            self.unheard = [*(self.unheard or ()), report]
+
+    def unacknowledged(self) -> Iterator[WorkerReport]:
+        """What has to be said again on a new stream, in order."""
+        if self.started is not None:
+            yield self.started
+        yield from self.traces or ()
+        unheard, self.unheard, self.unheard_bytes = self.unheard, None, 0
+        yield from unheard or ()
+        yield from (self.submits or {}).values()
+        if self.end is not None:
+            yield self.end

@@ -2,12 +2,10 @@
 
 from typing import NamedTuple
 
-from flyte.spec.problems import InvalidSetting
-from flyte.spec.quantities import parse_bytes, parse_cpu_millis
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import DeclarePool
 from flyteapi.task.v1.task_spec_pb2 import ReusePolicy
-from flyteplane.cluster.ports import WorkerSpec
-from flyteplane.foundation.errors import InvalidArgument
+from flyteplane.cluster.ports import PodRequest, WorkerSpec
+from flyteplane.cluster.requests import constraints_of, pod_request, worker_limits
 from flyteplane.reuse_pool.domain.policy import PoolPolicy
 
 
@@ -18,12 +16,23 @@ class EnvironmentKey(NamedTuple):
     domain: str
     environment: str
     run: str
+    cluster: str
+    """An environment whose tasks are called through several queues may have a pool on each of their clusters."""
+    interruptible: bool
+    """On pods, attempts that must not be interrupted have a pool beside that of the others."""
 
 
 def environment_of(declaration: DeclarePool) -> EnvironmentKey:
     """The environment that a pool serves."""
     scope = declaration.scope
-    return EnvironmentKey(scope.project, scope.domain, declaration.environment, declaration.run)
+    return EnvironmentKey(
+        scope.project,
+        scope.domain,
+        declaration.environment,
+        declaration.run,
+        declaration.cluster,
+        declaration.template.interruptible,
+    )
 
 
 def policy_of(policy: ReusePolicy) -> PoolPolicy:
@@ -39,29 +48,35 @@ def policy_of(policy: ReusePolicy) -> PoolPolicy:
     )
 
 
-def worker_spec(declaration: DeclarePool, *, name: str) -> WorkerSpec:
+def worker_spec(declaration: DeclarePool, *, name: str, token: str = "", is_pod: bool = False) -> WorkerSpec:
     """The worker of one replica. Secrets are no part of it: they come with each attempt, over the stream.
+
+    Args:
+        token: with which a pod says who it is.
 
     Raises InvalidArgument for a quantity that cannot be read.
     """
     template, scope = declaration.template, declaration.scope
-    memory = template.resources.memory_limit or template.resources.memory
-    cpu = template.resources.cpu_limit or template.resources.cpu
-    try:
-        cpu_millis, memory_bytes = parse_cpu_millis(cpu) if cpu else 0, parse_bytes(memory) if memory else 0
-    except InvalidSetting as error:
-        raise InvalidArgument(str(error), field="template.resources") from error
+    limits = worker_limits(template.resources)
     return WorkerSpec(
         name=name,
         replica=True,
         python_packages=tuple(template.image.python_packages),
         env={**template.image.env, **template.env},
-        cpu_millis=cpu_millis,
-        memory_bytes=memory_bytes,
+        cpu_millis=limits.cpu_millis,
+        memory_bytes=limits.memory_bytes,
         labels={
             "project": scope.project,
             "domain": scope.domain,
             "environment": declaration.environment,
             "pool": declaration.pool,
         },
+        token=token,
+        pod=_pod_request(declaration) if is_pod else None,
     )
+
+
+def _pod_request(declaration: DeclarePool) -> PodRequest:
+    template = declaration.template
+    shape = declaration.resource_class if declaration.HasField("resource_class") else None
+    return pod_request(template, constraints=constraints_of(shape), interruptible=template.interruptible)

@@ -5,7 +5,7 @@ from typing import Final
 import grpc
 
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import DeclarePool
-from flyteapi.secrets.v1.secrets_service_pb2 import ResolveRequest
+from flyteapi.secrets.v1.secrets_service_pb2 import Bearer, ResolveRequest
 from flyteapi.secrets.v1.secrets_service_pb2_grpc import SecretsServiceStub
 from flyteplane.reuse_pool.application.ports import SecretValues, TokenMinter
 from flyteplane.rpc.client import translated_errors
@@ -24,8 +24,11 @@ class SecretsOverRpc:
         """See the port."""
         requests = declaration.template.secrets
         token = self._minter.mint(declaration, replica=replica)
+        bearer = Bearer(scope=declaration.scope, pool=declaration.pool, replica=replica)
         with translated_errors():
-            response = await self._stub.Resolve(ResolveRequest(token=token, secrets=requests), timeout=_TIMEOUT_S)
+            response = await self._stub.Resolve(
+                ResolveRequest(token=token, secrets=requests, bearer=bearer), timeout=_TIMEOUT_S
+            )
         env: dict[str, bytes] = {}
         files: dict[str, bytes] = {}
         for request, resolved in zip(requests, response.secrets, strict=True):

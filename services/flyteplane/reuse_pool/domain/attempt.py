@@ -20,6 +20,14 @@ class Stage(Enum):
     OVER = "over"
 
 
+class Slot(Enum):
+    """What is out of the ordinary about the slot that an attempt was given, in words for people."""
+
+    REGULAR = ""
+    LENT = "in a slot that a waiting parent lent"
+    OVERFLOW = "on an overflow replica, since parents wait in its pool"
+
+
 @dataclass(slots=True, eq=False, kw_only=True)
 class Attempt:
     """One lease. Changed only by the pool that it belongs to."""
@@ -34,6 +42,7 @@ class Attempt:
     awaited: bool = False
     """An attempt that holds a slot waits for this one."""
     replica: "Replica | None" = None
+    slot: Slot = Slot.REGULAR
     calls: dict[int, str] = field(default_factory=dict)
     """Children that this attempt waits for: action name by call number."""
     stop_by: float = float("inf")

@@ -11,7 +11,10 @@ from flyteplane.reuse_pool.domain.replica_events import drain_replica
 def place(pool: PoolState, attempt: Attempt, *, now: float) -> list[Effect]:
     """A new attempt asks for a slot: it gets one at once, waits, or is refused."""
     if pool.policy.max_replicas == 0:
-        message = "the pool has no replicas: max_replicas is 0. Give the ReusePolicy at least one, or resize the pool."
+        message = (
+            "the pool has no replicas: replicas of the ReusePolicy is 0. Give it at least one, or call the task with "
+            'override(reusable="off").'
+        )
         return [Refuse(attempt, "POOL_WITHOUT_REPLICAS", message, retryable=False)]
     if pool.blame.is_quarantined(attempt.run, attempt.action):
         kills = pool.blame.kills(attempt.run, attempt.action)
@@ -67,6 +70,7 @@ def ended(pool: PoolState, attempt: Attempt, *, now: float) -> list[Effect]:
     pool.unseat(attempt, now=now)
     pool.retire(attempt, Stage.OVER if was_revoked else Stage.ENDED, now=now)
     pool.blame.note_end(attempt)
+    pool.failures = 0
     replica.done += 1
     if was_revoked:
         effects.append(Forget(attempt))

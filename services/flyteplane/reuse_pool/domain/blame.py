@@ -19,7 +19,7 @@ _MOST_NOTED: Final = 10_000
 
 def culprit_of(attempts: Sequence[Attempt], end: ReplicaEnd) -> Attempt | None:
     """The attempt that took its replica down, as far as can be known."""
-    if not end.known:
+    if not end.known or end.taken_away:
         return None
     if len(attempts) == 1:
         return attempts[0]

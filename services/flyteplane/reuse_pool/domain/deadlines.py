@@ -45,14 +45,16 @@ def _look_at(pool: PoolState, replica: Replica, effects: list[Effect], *, now: f
     settings = pool.settings
     if replica.name not in pool.roster.by_name:
         return
-    if replica.state is ReplicaState.STARTING:
-        if now >= replica.started_at + settings.start_timeout_s:
+    if replica.state is ReplicaState.STARTING and not replica.returning:
+        if now >= replica.heard_at + settings.start_timeout_s:
             message = f"replica {replica.name} did not say Hello within {settings.start_timeout_s:g} s"
             effects.append(Stop(replica, 0.0, message))
             effects += start_failed(pool, replica, "REPLICA_START_TIMEOUT", message, permanent=False, now=now)
     elif now >= replica.heard_at + settings.lease_time_s + settings.lease_margin_s:
         message = f"has not been heard of for {now - replica.heard_at:.0f} s"
         effects += give_up(pool, replica, "REPLICA_LOST", message, now=now)
+    elif replica.returning:
+        return
     elif replica.state is ReplicaState.DRAINING:
         if replica.empty and now >= replica.idle_since + settings.drain_exit_s:
             pool.roster.remove(replica)
@@ -76,8 +78,8 @@ def _note_next(pool: PoolState, *, now: float) -> None:
     for attempt in pool.stopping.values():
         pool.due(attempt.stop_by)
     for replica in pool.roster:
-        if replica.state is ReplicaState.STARTING:
-            pool.due(replica.started_at + pool.settings.start_timeout_s)
+        if replica.state is ReplicaState.STARTING and not replica.returning:
+            pool.due(replica.heard_at + pool.settings.start_timeout_s)
         else:
             _note_next_of(pool, replica, now=now)
 
@@ -85,6 +87,8 @@ def _note_next(pool: PoolState, *, now: float) -> None:
 def _note_next_of(pool: PoolState, replica: Replica, *, now: float) -> None:
     settings = pool.settings
     pool.due(replica.heard_at + settings.lease_time_s + settings.lease_margin_s)
+    if replica.returning:
+        return
     if replica.state is ReplicaState.DRAINING:
         if replica.empty:
             pool.due(replica.idle_since + settings.drain_exit_s)

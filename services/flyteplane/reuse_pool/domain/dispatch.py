@@ -188,5 +188,6 @@ def _break_circle(pool: PoolState, effects: list[Effect], *, now: float) -> None
         "held by tasks that wait for children of the same pool. Raise replicas of the ReusePolicy, make the waiting "
         "tasks async, or give their environment no ReusePolicy."
     )
+    pool.deadlocks_refused += 1
     effects.append(Refuse(attempt, "POOL_DEADLOCK", message, retryable=False))
     pool.retire(attempt, Stage.OVER, now=now)

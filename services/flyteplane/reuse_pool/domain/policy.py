@@ -1,6 +1,7 @@
 """What a pool is asked to do by its user, and the limits that its operator sets."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from flyteplane.foundation.errors import InvalidArgument
 
@@ -37,9 +38,32 @@ class PoolPolicy:
             )
 
 
+_DAY_S: Final = 24 * 3600.0
+#: What the operator may give, by field: the least and the most.
+_BOUNDS: Final = {
+    "lease_time_s": (5, 3600),
+    "lease_margin_s": (0, 600),
+    "start_timeout_s": (1, _DAY_S),
+    "start_backoff_s": (0.01, 3600),
+    "start_backoff_cap_s": (0.01, _DAY_S),
+    "failed_starts": (1, 1000),
+    "overflow_limit": (0, 1000),
+    "overflow_idle_s": (0, _DAY_S),
+    "lent_limit": (1, 100_000),
+    "revoked_grace_s": (0, _DAY_S),
+    "kills_to_quarantine": (1, 1000),
+    "recycle_after_tasks": (1, 10**12),
+    "recycle_after_s": (1, 365 * _DAY_S),
+    "recycle_above_bytes": (0, 2**60),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolSettings:
-    """What the operator may tune. Times in seconds."""
+    """What the operator may tune. Times in seconds.
+
+    Raises InvalidArgument for a value that is out of bounds.
+    """
 
     lease_time_s: float = 15.0
     """A replica that is not heard of for so long has stopped its work by itself."""
@@ -76,3 +100,17 @@ class PoolSettings:
     """A drained replica that has nothing left to do is stopped if it does not exit in this time."""
     stop_grace_s: float = 5.0
     """Between asking a replica's processes to end and killing them."""
+
+    def __post_init__(self) -> None:
+        for field, (least, most) in _BOUNDS.items():
+            value = getattr(self, field)
+            if not least <= value <= most:
+                raise InvalidArgument(
+                    f"{value:g} is out of bounds", field=field, limit=f"{least:g} to {most:g}", mend=""
+                )
+        if self.start_backoff_cap_s < self.start_backoff_s:
+            raise InvalidArgument(
+                f"{self.start_backoff_cap_s:g} is below start_backoff_s, which it bounds",
+                field="start_backoff_cap_s",
+                limit=f"at least {self.start_backoff_s:g}",
+            )

@@ -6,7 +6,7 @@ The events that change it are functions in modules of their own: `attempt_events
 
 from dataclasses import dataclass, field
 
-from flyteplane.reuse_pool.domain.attempt import Attempt, Stage
+from flyteplane.reuse_pool.domain.attempt import Attempt, Slot, Stage
 from flyteplane.reuse_pool.domain.backlog import Backlog
 from flyteplane.reuse_pool.domain.blame import BlameLedger
 from flyteplane.reuse_pool.domain.call_graph import CallGraph
@@ -56,6 +56,12 @@ class PoolState:
     trouble: str = ""
     placed: int = 0
     placed_warm: int = 0
+    """Attempts that found a warm slot at once."""
+    placed_in_lent_slots: int = 0
+    overflow_started: int = 0
+    replicas_lost: int = 0
+    """Replicas that ended without having been asked to, and those that were given up."""
+    deadlocks_refused: int = 0
     wake_at: float = NEVER
     """When `deadlines.tick` has to be called at the latest."""
 
@@ -95,7 +101,9 @@ class PoolState:
     def new_replica(self, *, now: float, overflow: bool) -> Replica:
         """Add a replica that is to be started."""
         self.replicas_named += 1
-        name = f"{self.replica_prefix}-{self.replicas_named}"
+        kind = "-overflow" if overflow else ""
+        name = f"{self.replica_prefix}{kind}-{self.replicas_named}"
+        self.overflow_started += overflow
         replica = Replica(name=name, started_at=now, heard_at=now, idle_since=now, overflow=overflow)
         self.roster.add(replica)
         self.due(now + self.settings.start_timeout_s)
@@ -114,6 +122,11 @@ class PoolState:
         replica.exclusive = attempt.exclusive
         self.roster.settle(replica)
         self.placed += 1
+        if replica.overflow:
+            attempt.slot = Slot.OVERFLOW
+        elif len(replica.attempts) > self.policy.concurrency:
+            attempt.slot = Slot.LENT
+            self.placed_in_lent_slots += 1
 
     def unseat(self, attempt: Attempt, *, now: float) -> None:
         """Take the slot from an attempt whose code has ended. It keeps its replica for what is left to say."""

@@ -23,6 +23,12 @@ class Replica:
     started_at: float
     heard_at: float
     overflow: bool = False
+    adopted: bool = False
+    """An earlier life of the service has started it."""
+    returning: bool = False
+    """It has worked for that life, and has its contact time to say Hello to this one."""
+    drain_when_back: bool = False
+    """It takes nothing new once it is back."""
     state: ReplicaState = ReplicaState.STARTING
     attempts: dict[int, Attempt] = field(default_factory=dict)
     """Attempts whose code may be running here."""
@@ -65,6 +71,12 @@ class ReplicaEnd:
     out_of_memory: bool = False
     known: bool = True
     """False if nobody saw how it ended."""
+    reason: str = ""
+    """What its cluster knows beyond code and signal, UPPER_SNAKE: "POD_DELETED", "OUT_OF_DISK"."""
+    taken_away: bool = False
+    """By the infrastructure: none of its attempts is to blame."""
+    for_good: bool = False
+    """Another replica would end in the same way."""
     message: str = ""
 
     def describe(self) -> str:
@@ -73,6 +85,8 @@ class ReplicaEnd:
             text = "is gone and nobody saw how"
         elif self.out_of_memory:
             text = "ran out of memory"
+        elif self.reason:
+            text = f"is gone ({self.reason})"
         elif self.signal:
             text = f"was killed by signal {self.signal}"
         else:

@@ -16,13 +16,16 @@ def hello(pool: PoolState, replica: Replica, running: Collection[int], *, now: f
     replica.heard_at = now
     if replica.state is not ReplicaState.STARTING:
         return _come_back(pool, replica, running, now=now)
-    pool.failures = 0
+    # One that dies before it has worked counts as a failed start as well, so failures are counted on until one has.
     pool.trouble = ""
     pool.start_not_before = -NEVER
     replica.idle_since = now
+    replica.returning = False
     pool.roster.set_state(replica, ReplicaState.WARM)
     watch_replica(pool, replica)
     effects: list[Effect] = []
+    if replica.drain_when_back:
+        drain_replica(pool, replica, effects, now=now)
     dispatch(pool, effects, now=now)
     return effects
 
@@ -78,15 +81,36 @@ def start_failed(
     return effects
 
 
+def waits_for_room(pool: PoolState, replica: Replica, why: str) -> None:
+    """Its cluster has no place for a replica that starts, or cannot be asked: it may wait for as long as that lasts."""
+    if replica.state is ReplicaState.STARTING and not replica.returning:
+        replica.heard_at = NEVER
+        pool.trouble = why
+
+
+def has_place(pool: PoolState, replica: Replica, *, now: float, trouble: str = "") -> None:
+    """A replica that starts has a place, and from now on its time to say Hello; `trouble` keeps it from that."""
+    if replica.state is ReplicaState.STARTING and not replica.returning:
+        if trouble or replica.heard_at == NEVER:
+            pool.trouble = trouble
+        replica.heard_at = now
+        pool.due(now + pool.settings.start_timeout_s)
+
+
 def exited(pool: PoolState, replica: Replica, end: ReplicaEnd, *, now: float) -> list[Effect]:
     """A replica has ended without having been given up before."""
-    if replica.state is ReplicaState.STARTING or (replica.state is ReplicaState.WARM and _never_worked(replica)):
-        message = f"replica {replica.name} {end.describe()}"
-        return start_failed(pool, replica, "REPLICA_START_FAILED", message, permanent=False, now=now)
+    starting = replica.state is ReplicaState.STARTING and not replica.returning
+    warm = replica.state is ReplicaState.WARM
+    if starting or (warm and _never_worked(replica) and not end.taken_away):
+        message, reason = f"replica {replica.name} {end.describe()}", end.reason or "REPLICA_START_FAILED"
+        return start_failed(pool, replica, reason, message, permanent=end.for_good, now=now)
+    if replica.attempts or replica.state is not ReplicaState.DRAINING:
+        pool.replicas_lost += 1
     culprit = culprit_of(list(replica.attempts.values()), end)
-    if culprit is None and end.known:
+    if culprit is None and end.known and not end.taken_away:
         pool.blame.note_suspects([attempt for attempt in replica.attempts.values() if not attempt.calls])
-    reason = "OUT_OF_MEMORY" if end.out_of_memory else "REPLICA_CRASHED" if end.known else "REPLICA_LOST"
+    crashed = "REPLICA_CRASHED" if end.known else "REPLICA_LOST"
+    reason = "OUT_OF_MEMORY" if end.out_of_memory else end.reason or crashed
     effects: list[Effect] = []
     _lose_all(pool, replica, reason, end, culprit, effects, now=now)
     dispatch(pool, effects, now=now)
@@ -95,6 +119,7 @@ def exited(pool: PoolState, replica: Replica, end: ReplicaEnd, *, now: float) ->
 
 def give_up(pool: PoolState, replica: Replica, reason: str, message: str, *, now: float) -> list[Effect]:
     """A replica is killed by the pool itself; none of its attempts is to blame."""
+    pool.replicas_lost += 1
     effects: list[Effect] = [Stop(replica, 0.0, message)]
     _lose_all(pool, replica, reason, ReplicaEnd(known=False, message=message), None, effects, now=now)
     dispatch(pool, effects, now=now)
@@ -102,8 +127,11 @@ def give_up(pool: PoolState, replica: Replica, reason: str, message: str, *, now
 
 
 def drain_replica(pool: PoolState, replica: Replica, effects: list[Effect], *, now: float) -> None:
-    """Give a replica nothing new; it exits when it has finished. One that has not started yet is stopped."""
-    if replica.state is ReplicaState.STARTING:
+    """Give a replica nothing new; it exits when it has finished. One that has not started yet is stopped; one that is
+    to come back may have something to finish."""
+    if replica.returning:
+        replica.drain_when_back = True
+    elif replica.state is ReplicaState.STARTING:
         pool.roster.remove(replica)
         effects.append(Stop(replica, 0.0, "not needed any more"))
     elif replica.state is ReplicaState.WARM:
@@ -121,7 +149,7 @@ def watch_replica(pool: PoolState, replica: Replica) -> None:
 
 
 def _never_worked(replica: Replica) -> bool:
-    return replica.empty and not replica.done
+    return replica.empty and not replica.done and not replica.adopted
 
 
 def _lose_all(

@@ -21,7 +21,15 @@ def pool_message(pool: OpenPool, reuse_pool: ReusePool) -> messages.Pool:
         placed=state.placed,
         placed_warm=state.placed_warm,
         trouble=state.trouble,
+        cluster=declaration.cluster,
+        resource_class=declaration.resource_class.name,
+        overflow_started=state.overflow_started,
+        placed_in_lent_slots=state.placed_in_lent_slots,
+        failed_starts=state.failures,
+        replicas_lost=state.replicas_lost,
     )
+    if pause_s := reuse_pool.start_pause_s(pool):
+        message.start_pause.FromNanoseconds(int(pause_s * 1e9))
     message.created_at.FromNanoseconds(int(pool.created_at * 1e9))
     return message
 
@@ -40,11 +48,13 @@ def _replica(replica: Replica, session: Session | None) -> messages.Replica:
         name=replica.name,
         state=replica.state.value,
         running=len(replica.attempts),
+        at_work=replica.running,
         done=replica.done,
         resident_bytes=replica.resident_bytes,
         pid=replica.process_id,
         overflow=replica.overflow,
     )
     if session is not None:
+        message.node = session.node
         message.started_at.FromNanoseconds(int(session.started_at * 1e9))
     return message

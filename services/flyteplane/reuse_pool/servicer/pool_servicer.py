@@ -30,8 +30,11 @@ class PoolServicer(ReusePoolServiceServicer):
 
     async def Assign(self, request_iterator: Any, context: Any) -> AsyncIterator[AssignResponse]:
         """Relay until the scheduler ends the stream, or opens another one."""
+        requests = aiter(request_iterator)
+        first: AssignRequest = await anext(requests, AssignRequest())
+        await self._reuse_pool.scheduler.admit(first.epoch)
         outbox = self._reuse_pool.scheduler.attach()
-        reader = asyncio.ensure_future(self._read(request_iterator, outbox))
+        reader = asyncio.ensure_future(self._read(requests, outbox))
         try:
             while messages := await outbox.take():
                 for message in messages:

@@ -1,8 +1,17 @@
 """Tables of the reuse pool. Times are seconds since the epoch."""
 
-from sqlalchemy import Column, Float, MetaData, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, LargeBinary, MetaData, String, Table, false
 
 metadata = MetaData()
+
+#: One row: who may write. `scheduler` is the epoch of the scheduler that was listened to last.
+leadership = Table(
+    "leadership",
+    metadata,
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("scheduler", BigInteger, nullable=False),
+)
 
 pools = Table(
     "pools",
@@ -15,6 +24,9 @@ pools = Table(
     Column("created_at", Float, nullable=False),
     Column("ended_at", Float),
     Column("reason", String, nullable=False),
+    Column("declaration", LargeBinary),
+    Column("min_replicas", Integer),
+    Column("max_replicas", Integer),
 )
 
 replicas = Table(
@@ -25,4 +37,8 @@ replicas = Table(
     Column("started_at", Float, nullable=False),
     Column("ended_at", Float, index=True),
     Column("reason", String, nullable=False),
+    Column("cluster", String(63), nullable=False, server_default=""),
+    Column("overflow", Boolean, nullable=False, server_default=false()),
+    Column("warm", Boolean, nullable=False, server_default=false()),
+    Column("draining", Boolean, nullable=False, server_default=false()),
 )

@@ -1,9 +1,7 @@
 """What happens to an action between acceptance and admission: is its result there already?
 
 Lookups of one turn go to the cache service as one batch. A cache that cannot be asked never fails a task: the action
-goes on without it, and says so in its cache status. With `serialize`, actions of one key queue side by side, and the
-one that is placed first computes for all of them, unless it waits for them. Nobody waits for one that only queues: it
-could wait for what that one holds.
+goes on without it, and says so in its cache status. With `serialize` it waits for the cache, see `serialized`.
 """
 
 from __future__ import annotations
@@ -11,14 +9,26 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from flyte.spec.digests import cache_key
-from flyteapi.cache.v1.cache_service_pb2 import CacheEntry, CacheKey
-from flyteapi.common.v1.identity_pb2 import ActionId, RunId, Scope
+from flyteapi.cache.v1.cache_service_pb2 import CacheEntry, LookupRequest, PutRequest, PutResponse
+from flyteapi.common.v1.identity_pb2 import ActionId, RunId
 from flyteplane.foundation.errors import PlatformError
 from flyteplane.scheduler.application import wire
+from flyteplane.scheduler.application.cache_keys import (
+    Place,
+    digest_of,
+    is_cached,
+    is_serialized,
+    key_of,
+    max_age_of,
+    place_at,
+    place_of,
+    takes,
+)
 from flyteplane.scheduler.application.ports import RunKey
+from flyteplane.scheduler.application.reserving import Reserving
+from flyteplane.scheduler.application.serialized import Serialized
 from flyteplane.scheduler.domain.phases import CacheStatus, Phase
 from flyteplane.scheduler.domain.state import FoundInCache
 
@@ -28,10 +38,13 @@ if TYPE_CHECKING:
     from flyteplane.scheduler.application.living import Action
     from flyteplane.scheduler.application.ports import CacheClient, Records
 
-#: Most keys in one lookup.
+#: Most keys in one lookup, and most results in one store.
 BATCH = 500
-
-_Place: TypeAlias = tuple[str, str, bytes]
+#: Most bytes of results in one store.
+BATCH_BYTES = 16 << 20
+#: Results that wait to be stored, and their bytes: what comes while a slow cache has so many to store is not cached.
+MOST_STORING = 10_000
+MOST_STORING_BYTES = 64 << 20
 
 
 class Caching:
@@ -53,12 +66,13 @@ class Caching:
         self._ready = ready
         self._asking: deque[Action] = deque()
         self._asked = False
-        self._storing: list[tuple[Action, CacheEntry, bool]] = []
-        self._on_its_way: dict[_Place, CacheEntry] = {}
+        self._storing: deque[tuple[Action, PutRequest.Item]] = deque()
+        self._storing_bytes = 0
+        self._putting = False
+        self._on_its_way: dict[Place, CacheEntry] = {}
         """What has ended and is not known to be stored: whoever was told of that end finds it in the cache."""
-        self._leaders: dict[bytes, Action] = {}
-        self._followers: dict[bytes, dict[Action, None]] = {}
-        """What is under way under a key besides its leader: queued, or waiting for the leader's result."""
+        self._reserving = Reserving(cache=cache, clock=engine.clock, background=background)
+        self.serialized = Serialized(engine=engine, reserving=self._reserving, ready=ready)
 
     def consider(self, action: Action) -> None:
         """Sends the action on its way: to its result, or to admission."""
@@ -74,36 +88,25 @@ class Caching:
         if not action.cache_key:
             self._consider_cache(action)
             return
-        if self._leaders.get(action.cache_key) is action:
-            self._step_back(action)
+        if is_serialized(action):
+            self.serialized.step_back(action)
         self._compute(action)
-
-    def may_begin(self, action: Action) -> bool:
-        """Whether the action computes, now that there is a slot for it. False: another does so already, for it too."""
-        key = action.cache_key
-        if not key or not action.task.spec.cache.serialize:
-            return True
-        leader = self._leaders.get(key)
-        if leader is None:
-            self._leaders[key] = action
-        elif leader is not action and not self._waits_for(leader, action):
-            return False
-        self._leave(action)
-        return True
 
     def finished(self, action: Action) -> None:
         """The action has ended: store its result, and let those that waited for it go on."""
-        key = action.cache_key
-        if not key:
+        if not is_cached(action):
             return
-        self._leave(action)
-        if self._leaders.get(key) is action:
-            self._pass_on(key, action)
-        if action.state.phase is Phase.SUCCEEDED and action.state.cache_status in (
-            CacheStatus.MISS,
-            CacheStatus.SKIPPED,
-        ):
-            self._store(action)
+        state = action.state
+        stores = state.phase is Phase.SUCCEEDED and state.cache_status in (CacheStatus.MISS, CacheStatus.SKIPPED)
+        if not action.cache_key and not stores:
+            return
+        place = place_of(action)
+        token = self.serialized.finished(action)
+        if stores:
+            self._reserving.forget(place, token)
+            self._store(action, token)
+        elif token:
+            self._reserving.release(place, token)
 
     # --- recovered runs ---------------------------------------------------------------------------------------------
 
@@ -120,18 +123,13 @@ class Caching:
     # --- lookup -----------------------------------------------------------------------------------------------------
 
     def _consider_cache(self, action: Action) -> None:
-        policy, settings = action.task.spec.cache, action.run.settings
-        if not policy.enabled or settings.disable_cache or not action.inputs_digest:
+        if not is_cached(action):
+            if action.task.spec.cache.enabled and action.run.settings.disable_cache:
+                self._engine.mark_cache(action, CacheStatus.SKIPPED)
             self._ready(action)
             return
-        if not action.cache_key:
-            action.cache_key = cache_key(
-                task_name=action.task.spec.name,
-                interface_digest=action.task.interface_digest,
-                cache_version=policy.version,
-                inputs_digest=action.inputs_digest,
-            )
-        if settings.overwrite_cache:
+        digest_of(action)
+        if action.run.settings.overwrite_cache:
             self._engine.mark_cache(action, CacheStatus.SKIPPED)
             self._compute(action)
             return
@@ -141,33 +139,53 @@ class Caching:
             self._background.start(self._ask(), name="cache lookup")
 
     async def _ask(self) -> None:
-        while self._asking:
-            batch = [self._asking.popleft() for _ in range(min(BATCH, len(self._asking)))]
-            unknown = []
-            for action in batch:
-                entry = self._on_its_way.get(_place(_key(action))) if self._on_its_way else None
-                if entry is None:
-                    unknown.append(action)
-                elif not action.state.phase.terminal:
-                    self._looked_up(action, entry)
-            if unknown:
-                await self._look_up(unknown)
-        self._asked = False
+        try:
+            while self._asking:
+                batch = [self._asking.popleft() for _ in range(min(BATCH, len(self._asking)))]
+                unknown = []
+                for action in batch:
+                    entry = self._on_its_way.get(place_of(action)) if self._on_its_way else None
+                    if entry is None or not takes(action, entry, now=self._engine.clock.now()):
+                        unknown.append(action)
+                    elif not action.state.phase.terminal:
+                        self._looked_up(action, entry)
+                if unknown:
+                    await self._look_up(unknown)
+        finally:
+            self._asked = False
 
     async def _look_up(self, batch: Sequence[Action]) -> None:
-        queries = [(_key(action), _max_age_s(action)) for action in batch]
+        queries = [LookupRequest.Query(key=key_of(action), max_age=max_age_of(action)) for action in batch]
         try:
-            entries = list(await self._cache.lookup(queries))
+            entries = await self._cache.lookup(queries)
+            self._reserving.answered()
         except PlatformError:
-            entries = []
-        for position, action in enumerate(batch):
+            # Those that asked meanwhile would wait just as long for the same answer.
+            self._go_without([*batch, *self._asking])
+            self._asking.clear()
+            return
+        for action, entry in zip(batch, entries, strict=True):
+            if not action.state.phase.terminal:
+                self._looked_up(action, entry)
+
+    def _go_without(self, batch: Sequence[Action]) -> None:
+        waiting = []
+        for action in batch:
             if action.state.phase.terminal:
                 continue
-            if entries:
-                self._looked_up(action, entries[position])
+            self._engine.mark_cache(action, CacheStatus.FAILED)
+            if is_serialized(action):
+                waiting.append(action)
             else:
-                self._engine.mark_cache(action, CacheStatus.FAILED)
                 self._ready(action)
+        if waiting:
+            self._background.start(self._ask_again(waiting), name="wait for the cache")
+
+    async def _ask_again(self, waiting: Sequence[Action]) -> None:
+        await self._engine.clock.sleep(self._reserving.pause_s())
+        for action in waiting:
+            if not action.state.phase.terminal:
+                self._consider_cache(action)
 
     def _looked_up(self, action: Action, entry: CacheEntry | None) -> None:
         if entry is None:
@@ -182,110 +200,77 @@ class Caching:
         )
         self._engine.apply(action, found)
 
-    # --- one computation at a time ----------------------------------------------------------------------------------
-
     def _compute(self, action: Action) -> None:
-        if not action.task.spec.cache.serialize:
+        if is_serialized(action):
+            self.serialized.compute(action)
+        else:
             self._ready(action)
-            return
-        self._followers.setdefault(action.cache_key, {})[action] = None
-        leader = self._leaders.get(action.cache_key)
-        if leader is None or self._waits_for(leader, action):
-            self._ready(action)
-
-    def _leave(self, action: Action) -> None:
-        others = self._followers.get(action.cache_key)
-        if others is not None:
-            others.pop(action, None)
-            if not others:
-                del self._followers[action.cache_key]
-
-    def _step_back(self, leader: Action) -> None:
-        """The leader queues again: whoever is placed first computes."""
-        del self._leaders[leader.cache_key]
-        for action in tuple(self._followers.get(leader.cache_key, ())):
-            if action not in self._engine.admission and not action.state.not_before:
-                self._ready(action)
-
-    def _waits_for(self, leader: Action, action: Action) -> bool:
-        """True if the leader cannot end before the action does: they would wait for each other for ever.
-
-        Parents wait for their children, and the followers of a leader for it.
-        """
-        seen: set[Action] = set()
-        unvisited = [action]
-        while unvisited:
-            ancestor = unvisited.pop().parent
-            while ancestor is not None and ancestor not in seen:
-                if ancestor is leader:
-                    return True
-                seen.add(ancestor)
-                if self._leaders.get(ancestor.cache_key) is ancestor:
-                    others = self._followers.get(ancestor.cache_key, ())
-                    unvisited.extend(other for other in others if other not in self._engine.admission)
-                ancestor = ancestor.parent
-        return False
-
-    def _pass_on(self, key: bytes, leader: Action) -> None:
-        if leader.state.outputs is None:
-            self._step_back(leader)
-            return
-        del self._leaders[key]
-        source = f"{leader.run.key}/{leader.name}"
-        found = FoundInCache(at=self._engine.clock.now(), outputs=leader.state.outputs, source=source)
-        for action in self._followers.pop(key, ()):
-            self._engine.apply(action, found)
 
     # --- store ------------------------------------------------------------------------------------------------------
 
-    def _store(self, action: Action) -> None:
+    def _store(self, action: Action, token: int) -> None:
         entry = CacheEntry(
-            key=_key(action),
+            key=key_of(action),
             outputs=wire.payload(action.state.outputs),
             producer=ActionId(run=_run_id(action.run.key), name=action.name),
             task_name=action.task.spec.name,
             cache_version=action.task.spec.cache.version,
         )
+        # Right for whoever takes it out of what is on its way; the cache has the last word.
+        entry.created_at.FromMicroseconds(round(self._engine.clock.now() * 1e6))
+        overwrite = action.run.settings.overwrite_cache
+        item = PutRequest.Item(entry=entry, overwrite=overwrite, reservation=token, max_age=max_age_of(action))
         self._engine.mark_cache(action, CacheStatus.STORED)
-        self._engine.turn.after_commit(lambda: self._queue(action, entry))
+        self._engine.turn.after_commit(lambda: self._queue(action, item))
 
-    def _queue(self, action: Action, entry: CacheEntry) -> None:
-        self._storing.append((action, entry, action.run.settings.overwrite_cache))
-        self._on_its_way[_place(entry.key)] = entry
-        if len(self._storing) == 1:
+    def _queue(self, action: Action, item: PutRequest.Item) -> None:
+        size = item.ByteSize()
+        if len(self._storing) >= MOST_STORING or self._storing_bytes + size > MOST_STORING_BYTES:
+            self._not_stored(action, item)
+            return
+        self._storing.append((action, item))
+        self._storing_bytes += size
+        self._on_its_way[place_at(item.entry.key)] = item.entry
+        if not self._putting:
+            self._putting = True
             self._background.start(self._put(), name="cache store")
 
     async def _put(self) -> None:
-        await asyncio.sleep(0)
-        while self._storing:
-            batch = self._storing[:BATCH]
-            try:
-                await self._cache.put([(entry, overwrite) for _, entry, overwrite in batch])
-            except PlatformError:
-                for action, entry, _ in batch:
-                    self._engine.mark_ended(action, CacheStatus.FAILED, outputs=entry.outputs.SerializeToString())
-            del self._storing[: len(batch)]
-            for _, entry, _ in batch:
-                if self._on_its_way.get(_place(entry.key)) is entry:
-                    del self._on_its_way[_place(entry.key)]
+        try:
+            await asyncio.sleep(0)
+            while self._storing:
+                batch = self._next_batch()
+                await self._put_batch(batch)
+                for _, item in batch:
+                    place = place_at(item.entry.key)
+                    if self._on_its_way.get(place) is item.entry:
+                        del self._on_its_way[place]
+        finally:
+            self._putting = False
 
+    def _next_batch(self) -> list[tuple[Action, PutRequest.Item]]:
+        batch: list[tuple[Action, PutRequest.Item]] = []
+        size = 0
+        while self._storing and len(batch) < BATCH and (not batch or size < BATCH_BYTES):
+            batch.append(self._storing.popleft())
+            size += batch[-1][1].ByteSize()
+        self._storing_bytes -= size
+        return batch
 
-def _key(action: Action) -> CacheKey:
-    key = action.run.key
-    scope = (
-        Scope() if action.run.settings.cache_lookup_scope == "global" else Scope(project=key.project, domain=key.domain)
-    )
-    return CacheKey(scope=scope, digest=action.cache_key)
+    async def _put_batch(self, batch: Sequence[tuple[Action, PutRequest.Item]]) -> None:
+        outcomes: Sequence[PutResponse.Outcome.ValueType]
+        try:
+            outcomes = await self._cache.put([item for _, item in batch])
+        except PlatformError:
+            outcomes = [PutResponse.OUTCOME_UNSPECIFIED] * len(batch)
+        for (action, item), outcome in zip(batch, outcomes, strict=True):
+            if outcome in (PutResponse.OUTCOME_UNSPECIFIED, PutResponse.OUTCOME_FENCED):
+                self._not_stored(action, item)
 
-
-def _place(key: CacheKey) -> _Place:
-    """A key in a form that can be looked up."""
-    return key.scope.project, key.scope.domain, key.digest
-
-
-def _max_age_s(action: Action) -> float | None:
-    policy = action.task.spec.cache
-    return wire.seconds(policy.max_age) if policy.HasField("max_age") else None
+    def _not_stored(self, action: Action, item: PutRequest.Item) -> None:
+        if item.reservation:
+            self._reserving.release(place_at(item.entry.key), item.reservation)
+        self._engine.mark_ended(action, CacheStatus.FAILED, outputs=item.entry.outputs.SerializeToString())
 
 
 def _run_key(run: RunId) -> RunKey:

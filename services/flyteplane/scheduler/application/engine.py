@@ -21,10 +21,12 @@ from flyteapi.scheduler.v1.worker_service_pb2 import (
 )
 from flyteplane.scheduler.application import wire
 from flyteplane.scheduler.application.living import Action, Attempt, Run
+from flyteplane.scheduler.application.placing import NOWHERE
 from flyteplane.scheduler.application.timers import Timers
 from flyteplane.scheduler.application.turn import Turn
 from flyteplane.scheduler.domain.failures import Failure
 from flyteplane.scheduler.domain.phases import ROOT, CacheStatus, Phase
+from flyteplane.scheduler.domain.queueing.slots import NO_SLOT
 from flyteplane.scheduler.domain.state import (
     Aborted,
     Change,
@@ -44,6 +46,7 @@ from flyteplane.scheduler.domain.transition import transition
 if TYPE_CHECKING:
     from flyteplane.foundation.clock import TimerClock
     from flyteplane.scheduler.application.living import TaskRecord
+    from flyteplane.scheduler.application.placing import Site
     from flyteplane.scheduler.application.ports import LogStore, Placement, Records, RunKey, RunRow
     from flyteplane.scheduler.domain.queueing.admission import Admission
     from flyteplane.scheduler.domain.queueing.classes import Demand
@@ -67,6 +70,7 @@ class Engine:
         logs: LogStore,
         admission: Admission[Action],
         on_failure: Callable[[BaseException], None],
+        hold_s: float = 0.0,
     ) -> None:
         self.clock = clock
         self.logs = logs
@@ -74,7 +78,7 @@ class Engine:
         self.runs: dict[RunKey, Run] = {}
         self.ended_runs: OrderedDict[RunKey, Run] = OrderedDict()
         """The newest runs that have ended, for whoever begins to watch just after the end."""
-        self.turn = Turn(records, on_failure=on_failure)
+        self.turn = Turn(records, clock=clock, on_failure=on_failure, hold_s=hold_s)
         self.turn.before_flush(self.admit)
         self.timers = Timers(clock=clock, fire=self._timer)
         self.attempts: dict[int, Attempt] = {}
@@ -84,16 +88,21 @@ class Engine:
         self.on_declare: Callable[[WorkerReport], None] = lambda report: None
         self.on_run_change: Callable[[], None] = lambda: None
         self.on_ready: Callable[[Action], None] = self.enqueue
-        self.may_begin: Callable[[Action], bool] = lambda action: True
+        self.may_begin: Callable[[Action, Slot], bool] = lambda action, slot: True
+        self.on_taken_over: Callable[[Action], None] = lambda action: None
         self.demand_of: Callable[[TaskRecord, str], Demand] = lambda task, queue: task.demand
+        self.site_of: Callable[[TaskRecord, str], Site] = lambda task, queue: NOWHERE
         self._placements: Mapping[str, Placement] = {}
         self._lasting: Collection[str] = ()
+        self.epoch = 0
+        """Under which it leads; part of every lease that it gives out."""
         self._next_lease = 0
 
     def start(self, *, epoch: int, placements: Mapping[str, Placement], lasting: Collection[str] = ()) -> None:
-        """Takes up work as the leader of `epoch`. Placements are named "fresh" and "pool"; `lasting` names the clusters
-        whose workers outlive this process."""
+        """Takes up work as the leader of `epoch`. Placements are named "fresh", "pool" and "conditions"; `lasting`
+        names the clusters whose workers outlive this process."""
         # Epochs of a busy coordination store may pass 31 bits; a lease is signed in databases.
+        self.epoch = epoch
         self._next_lease = ((epoch & MOST_EPOCH) << LEASE_BITS) + 1
         self._placements = placements
         self._lasting = lasting
@@ -192,6 +201,9 @@ class Engine:
 
     def enqueue(self, action: Action) -> None:
         """The action may run as far as its retry delay and the cache are concerned."""
+        if action.task.asks:
+            self._place(action, NO_SLOT)
+            return
         run, queue, needs_room = action.run, action.queue, not action.task.reusable
         project, run_limit = run.key.project, run.settings.max_action_concurrency
         demand = self.demand_of(action.task, queue)
@@ -220,29 +232,32 @@ class Engine:
                 self._place(action, slot)
 
     def _place(self, action: Action, slot: Slot) -> None:
-        if not self.may_begin(action):
-            slot.release()
-            return
+        if self.may_begin(action, slot):
+            self.begin(action, slot)
+
+    def begin(self, action: Action, slot: Slot) -> bool:
+        """Places the action in a slot that it was admitted to. False: it has ended meanwhile, and the slot is free."""
         lease = self._next_lease
         self._next_lease += 1
+        site = self.site_of(action.task, action.queue) if action.task.reusable else NOWHERE
         placed = Placed(
             at=self.clock.now(),
             lease=lease,
-            cluster=slot.cluster,
-            resource_class=slot.resource_class,
+            cluster=slot.cluster or site.cluster,
+            resource_class=slot.resource_class or site.resource_class,
             waits=slot.cluster in self._lasting,
         )
         if not self.apply(action, placed):
             slot.release()
-            return
+            return False
         self._begin(action, slot).placement.place(action)
         if action.state.attempt > 1:
             self.on_placed_again(action)
+        return True
 
     def _begin(self, action: Action, slot: Slot) -> Attempt:
         """Holds the attempt that the action's state tells of."""
-        placement = self._placements["pool" if action.task.reusable else "fresh"]
-        lease = action.state.lease
+        placement, lease = self._placements[_placement_of(action.task)], action.state.lease
         attempt = Attempt(action=action, lease=lease, placement=placement, slot=slot)
         action.attempt = self.attempts[lease] = attempt
         return attempt
@@ -250,15 +265,18 @@ class Engine:
     def take_over(self, action: Action) -> bool:
         """Goes on with an attempt that a leader before this one placed. False: its worker ended with that leader."""
         state = action.state
-        if not state.lease or state.cluster not in self._lasting:
+        if action.task.asks:
+            self._begin(action, NO_SLOT)
+            return True
+        if not state.lease or not (action.task.reusable or state.cluster in self._lasting):
             return False
         slot = self.admission.occupy(
             queue=action.queue,
             project=action.run.key.project,
             run=action.run,
             demand=action.task.demand,
-            resource_class=state.resource_class,
-            cluster=state.cluster,
+            resource_class="" if action.task.reusable else state.resource_class,
+            cluster="" if action.task.reusable else state.cluster,
             run_limit=action.run.settings.max_action_concurrency,
         )
         attempt = self._begin(action, slot)
@@ -267,6 +285,7 @@ class Engine:
             return False
         if action.state.phase is Phase.RUNNING:
             self._arm_runtime(attempt)
+        self.on_taken_over(action)
         return True
 
     def _drop_attempt(self, action: Action) -> None:
@@ -342,17 +361,21 @@ class Engine:
     def give_result(self, attempt: Attempt, call: int, action: Action) -> None:
         """Answers one call with the end of an action whose values are in memory, once that end is durable."""
         state = action.state
-        result = ActionResult(call=call, phase=wire.phase_of(state.phase))
+        order = WorkerOrder(lease=attempt.lease)
+        result = order.result
+        result.call = call
+        result.phase = wire.phase_of(state.phase)
         if state.outputs is not None:
             result.outputs.ParseFromString(state.outputs)
         if state.phase is not Phase.SUCCEEDED and state.failure is not None:
             result.error.CopyFrom(wire.failure_to(state.failure))
-        self.answer_call(attempt, result)
+        self._answered(attempt)
+        self.turn.answer(attempt, order, call=call)
 
     def answer_call(self, attempt: Attempt, result: ActionResult) -> None:
         """Answers one call of an attempt."""
         self._answered(attempt)
-        self.turn.answer(attempt, WorkerOrder(lease=attempt.lease, result=result))
+        self.turn.answer(attempt, WorkerOrder(lease=attempt.lease, result=result), call=result.call)
 
     # --- reports of workers -----------------------------------------------------------------------------------------
 
@@ -387,13 +410,13 @@ class Engine:
         if record not in action.traces:
             self.turn.trace(action, record)
 
-    def worker_known(self, lease: int, worker: str) -> None:
+    def worker_known(self, lease: int, worker: str, note: str = "") -> None:
         """The attempt has a worker with this name, stored with its next change: it is worth no commit of its own."""
         attempt = self.attempts.get(lease)
         if attempt is None:
             return
         action = attempt.action
-        outcome = transition(action.state, WorkerKnown(lease=lease, worker=worker), action.task.policy)
+        outcome = transition(action.state, WorkerKnown(lease=lease, worker=worker, note=note), action.task.policy)
         if outcome is not None:
             action.state = outcome[0]
 
@@ -460,6 +483,10 @@ def _living_descendants(action: Action) -> list[Action]:
                 found.append(child)
                 unvisited.append(child)
     return found
+
+
+def _placement_of(task: TaskRecord) -> str:
+    return "conditions" if task.asks else "pool" if task.reusable else "fresh"
 
 
 def _armed(action: Action, kind: str) -> bool:

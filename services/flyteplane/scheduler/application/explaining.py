@@ -24,7 +24,7 @@ def explain_ended(state: ActionState) -> ExplainActionResponse:
     """An action that nothing can change any more."""
     return ExplainActionResponse(
         phase=wire.phase_of(state.phase),
-        summary=f"It has ended: {state.phase.name}.",
+        summary=f"It has ended: {state.phase.name}.{_noted(state) if state.phase is Phase.SUCCEEDED else ''}",
         worker=state.worker,
         cluster=state.cluster,
         resource_class=state.resource_class,
@@ -56,19 +56,28 @@ def explain_living(engine: Engine, action: Action) -> ExplainActionResponse:
 def _explain_attempt(engine: Engine, action: Action, answer: ExplainActionResponse) -> None:
     attempt, state = action.attempt, action.state
     assert attempt is not None
+    if action.task.asks:
+        answer.waits_for = "answer"
+        answer.summary = f"It waits for somebody's answer: {action.task.spec.condition.prompt}"
+        return
     answer.node, said = attempt.placement.whereabouts(attempt.lease)
     if state.phase is Phase.RUNNING:
         lent = " and waits for its children" if attempt.waiting else ""
-        answer.summary = f"It runs on {state.worker or 'a worker'}{lent}."
+        answer.summary = f"It runs on {state.worker or 'a worker'}{lent}.{_noted(state)}"
         return
     answer.cluster_message = said
     if action.task.reusable:
-        answer.waits_for, answer.summary = "pool", "It waits for a slot on a replica of its pool."
+        answer.waits_for, answer.summary = "pool", "It waits for a slot on a replica of its pool; see `flyte get pool`."
         return
     answer.waits_for, sentence = _BEFORE_IT_RUNS[state.phase]
     answer.summary = sentence.format(cluster=state.cluster)
     if said:
         answer.summary += f" The cluster says: {said}"
+
+
+def _noted(state: ActionState) -> str:
+    """What is out of the ordinary about the worker, as a sentence."""
+    return f" It was placed {state.reason}." if state.reason else ""
 
 
 def _explain_waiting(engine: Engine, action: Action, answer: ExplainActionResponse) -> None:

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from flyteapi.scheduler.v1.event_pb2 import EventBatch
+
 if TYPE_CHECKING:
     from flyteapi.scheduler.v1.event_pb2 import Event
     from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
@@ -32,7 +34,7 @@ RECENT_EVENTS: Final = 2_000
 class TaskRecord:
     """A task version that living runs use."""
 
-    __slots__ = ("demand", "digest", "interface_digest", "policy", "refusal", "reusable", "spec", "stored")
+    __slots__ = ("asks", "demand", "digest", "interface_digest", "policy", "refusal", "reusable", "spec", "stored")
 
     def __init__(
         self, *, digest: bytes, spec: TaskSpec, policy: ActionPolicy, demand: Demand, interface_digest: bytes
@@ -44,6 +46,8 @@ class TaskRecord:
         self.interface_digest = interface_digest
         self.reusable = spec.HasField("reuse")
         """Runs on replicas of a pool."""
+        self.asks = spec.HasField("condition")
+        """A question to people, which no worker carries out."""
         self.refusal: Failure | None = None
         """Why no action of this task is accepted; None if they are."""
         self.stored = False
@@ -74,8 +78,8 @@ class Run:
         self.actions: dict[str, Action] = {}
         self.next_ordinal = 1
         self.next_sequence = 1
-        self.pending: list[Event] = []
-        """Events of the present turn."""
+        self.pending = EventBatch()
+        """Events that are not stored yet."""
         self.published = 0
         """Sequence of the last event that watchers were given; the next one reaches every watcher that is there."""
         self.recent: deque[Event] = deque(maxlen=RECENT_EVENTS)

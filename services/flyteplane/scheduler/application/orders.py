@@ -12,19 +12,25 @@ from flyteplane.scheduler.application import wire
 
 if TYPE_CHECKING:
     from flyteplane.scheduler.application.living import Action, Run, TaskRecord
+    from flyteplane.scheduler.application.ports import RunKey
+
+
+def data_prefix_of(key: RunKey, settings: RunSettings, *, platform: str) -> str:
+    """Where a run keeps data, the attempts of its actions each under ACTION/ATTEMPT/; ends in "/"."""
+    prefix = settings.data_prefix or platform
+    return f"{prefix.rstrip('/')}/{key}/"
 
 
 def declare_run(run: Run, *, data_prefix: str) -> DeclareRun:
     """Introduces a run. `data_prefix` is the platform's, for all runs; ends in "/"."""
     settings = run.settings
     project, domain, name = run.key
-    prefix = settings.data_prefix or data_prefix
     return DeclareRun(
         run=RunId(project=project, domain=domain, name=name),
         key=run.key_text,
         env=settings.env,
         custom_context=settings.custom_context,
-        data_prefix=f"{prefix.rstrip('/')}/{run.key_text}/",
+        data_prefix=data_prefix_of(run.key, settings, platform=data_prefix),
         start_time=wire.timestamp(run.row.created_at),
         labels=settings.labels,
         overwrite_cache=settings.overwrite_cache,

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from flyteplane.cluster.pool_quota import refuse_beyond_quota
 from flyteplane.foundation.errors import InvalidArgument, PlatformError
 from flyteplane.scheduler.domain.queueing.checks import names_any
+from flyteplane.scheduler.domain.queueing.settings import DEFAULT_QUEUE
 
 if TYPE_CHECKING:
     from flyteplane.cluster.ports import Cluster, PodConstraints
@@ -25,6 +27,16 @@ if TYPE_CHECKING:
 ConstraintsOf = Callable[["ResourceClass | None"], "PodConstraints"]
 
 
+class Site(NamedTuple):
+    """Where the pool of a reusable task is."""
+
+    cluster: str = ""
+    resource_class: str = ""
+
+
+NOWHERE: Final = Site()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What was found out about a task version in a queue."""
@@ -32,6 +44,8 @@ class Verdict:
     demand: Demand
     """Restricted to the clusters that can carry the task out."""
     refusal: PlatformError | None = None
+    site: Site = NOWHERE
+    """Of a reusable task."""
 
 
 class Placing:
@@ -75,6 +89,10 @@ class Placing:
         """What admission has to find room for."""
         return self._verdict(task, queue).demand
 
+    def site(self, task: TaskRecord, queue: str) -> Site:
+        """Where the replicas are that carry out the task's actions of a queue."""
+        return self._verdict(task, queue).site
+
     def _verdict(self, task: TaskRecord, queue: str) -> Verdict:
         key = (task.digest, queue)
         verdict = self._verdicts.get(key)
@@ -84,10 +102,11 @@ class Placing:
 
     def _judge(self, task: TaskRecord, queue: str) -> Verdict:
         settings = self._admission.queue_settings(queue)
-        if settings is None:
-            return Verdict(demand=task.demand)
         if task.reusable:
-            return Verdict(demand=task.demand, refusal=self._unfit_for_pools(task, settings))
+            # What waits in a queue that is gone goes where that of the default queue does.
+            return self._judge_pool(task, settings or self._admission.queue_settings(DEFAULT_QUEUE))
+        if settings is None or task.asks:
+            return Verdict(demand=task.demand)
         try:
             shape = self._admission.classify(queue, task.demand)
         except PlatformError as refusal:
@@ -112,19 +131,42 @@ class Placing:
                 fit.append(name)
         return fit, refusals
 
-    def _unfit_for_pools(self, task: TaskRecord, queue: QueueSettings) -> PlatformError | None:
-        """Replicas are started by the reuse pool, on clusters of its own."""
-        allowed = [name for name in self._pool_clusters if _allowed(name, queue.clusters)]
+    def _judge_pool(self, task: TaskRecord, queue: QueueSettings | None) -> Verdict:
+        """The quota refuses what is submitted, and does not send away what was accepted before it was lowered."""
+        if queue is None:
+            return Verdict(demand=task.demand)
+        try:
+            cluster, shape = self._place_of_pool(task, queue)
+        except PlatformError as refusal:
+            return Verdict(demand=task.demand, refusal=refusal)
+        beyond: PlatformError | None = None
+        try:
+            refuse_beyond_quota(shape, task.demand, replicas=task.spec.reuse.max_replicas, field="reusable.replicas")
+        except PlatformError as refusal:
+            beyond = refusal
+        return Verdict(demand=task.demand, refusal=beyond, site=Site(cluster, shape.name))
+
+    def _place_of_pool(self, task: TaskRecord, queue: QueueSettings) -> tuple[str, ResourceClass]:
+        """One cluster for the whole pool: the first of the operator's file that queue, class and task allow. It does
+        not depend on what is free or reachable, so that a task comes back to the same pool.
+
+        Raises InvalidArgument if there is none.
+        """
+        allowed = tuple(name for name in self._pool_clusters if _allowed(name, queue.clusters))
         if not allowed:
-            return InvalidArgument(
+            raise InvalidArgument(
                 f"no cluster that queue {queue.name!r} may use has warm replicas",
                 reason="NO_REPLICAS_THERE",
                 field="queue",
                 limit=f"clusters with replicas: {', '.join(self._pool_clusters) or 'none'}",
                 mend='Use another queue, or call the task with override(reusable="off").',
             )
-        fit, refusals = self._fit(task, None, [name for name in allowed if name in self._clusters])
-        return refusals[0] if refusals and not fit else None
+        demand = task.demand._replace(clusters=allowed)
+        shape = self._admission.classify(queue.name, demand)
+        fit, refusals = self._fit(task, shape, self._admission.places(queue.name, demand))
+        if not fit:
+            raise refusals[0]
+        return fit[0], shape
 
 
 def _allowed(cluster: str, *choices: Collection[str]) -> bool:

@@ -9,7 +9,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from flyteapi.cache.v1.cache_service_pb2 import CacheEntry, CacheKey
+    from flyteapi.cache.v1.cache_service_pb2 import (
+        CacheEntry,
+        CacheKey,
+        ExtendRequest,
+        LookupRequest,
+        PutRequest,
+        PutResponse,
+        ReleaseRequest,
+        ReserveRequest,
+        ReserveResponse,
+        WaitResponse,
+    )
     from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder, WorkerReport
     from flyteapi.task.v1.task_spec_pb2 import SecretRequest
     from flyteplane.scheduler.application.living import Action
@@ -226,24 +237,44 @@ class Placement(Protocol):
 
 
 class CacheClient(Protocol):
-    """The cache service, as far as the scheduler uses it."""
+    """The cache service, as far as the scheduler uses it. Methods raise PlatformError if it cannot be asked."""
 
-    async def lookup(self, queries: Sequence[tuple[CacheKey, float | None]]) -> Sequence[CacheEntry | None]:
-        """Entries for keys with their greatest age in seconds, in order. Raises PlatformError if the cache cannot be
-        asked."""
+    async def lookup(self, queries: Sequence[LookupRequest.Query]) -> Sequence[CacheEntry | None]:
+        """Entries for keys, in order."""
 
-    async def put(self, entries: Sequence[tuple[CacheEntry, bool]]) -> None:
-        """Stores entries; the flag asks to replace an existing value."""
+    async def put(self, items: Sequence[PutRequest.Item]) -> Sequence[PutResponse.Outcome.ValueType]:
+        """Stores results; what became of each, in order."""
+
+    async def reserve(self, items: Sequence[ReserveRequest.Item], *, ttl_s: float) -> Sequence[ReserveResponse.Result]:
+        """Reserves computations; what became of each, in order."""
+
+    async def extend(self, items: Sequence[ExtendRequest.Item]) -> Sequence[bool]:
+        """Keeps reservations alive; False for one that is lost."""
+
+    async def release(self, items: Sequence[ReleaseRequest.Item]) -> None:
+        """Ends reservations without a value."""
+
+    def wait(self, keys: Sequence[CacheKey]) -> AsyncIterator[WaitResponse]:
+        """Each key once, as soon as it has a value or can be reserved."""
+
+
+class Bearer(NamedTuple):
+    """The attempt that a token belongs to: whoever resolves secrets with it says for whom."""
+
+    run: RunKey
+    action: str
+    attempt: int
+    lease: int
 
 
 class SecretsClient(Protocol):
     """The secrets service, as far as the scheduler uses it."""
 
     async def resolve(
-        self, token: str, requests: Sequence[SecretRequest]
+        self, token: str, requests: Sequence[SecretRequest], *, bearer: Bearer
     ) -> tuple[Mapping[str, bytes], Mapping[str, bytes]]:
         """Values by environment variable and by file path. Raises PlatformError, NotFound for a secret that does not
-        exist."""
+        exist, PermissionDenied for a token of anybody but the bearer."""
 
     async def versions(self, run: RunKey, requests: Sequence[SecretRequest]) -> Sequence[tuple[int, str]]:
         """Versions that a resolve would give now, each with the scope it was found in: part of a pool's identity."""

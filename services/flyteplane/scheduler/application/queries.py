@@ -24,6 +24,7 @@ from flyteplane.foundation.errors import InvalidArgument, NotFound
 from flyteplane.scheduler.application import wire
 from flyteplane.scheduler.application.explaining import explain_ended, explain_living
 from flyteplane.scheduler.application.intake import queue_of
+from flyteplane.scheduler.application.orders import data_prefix_of
 from flyteplane.scheduler.domain.phases import Phase
 from flyteplane.scheduler.domain.state import Aborted, ActionState, AttemptRecord
 
@@ -37,12 +38,17 @@ LARGEST_PAGE = 1_000
 
 
 class Queries:
-    """Reads of runs and actions."""
+    """Reads of runs and actions.
 
-    def __init__(self, *, engine: Engine, records: Records, tasks: Tasks) -> None:
+    Args:
+        data_prefix: under which attempts keep data, unless their run says otherwise.
+    """
+
+    def __init__(self, *, engine: Engine, records: Records, tasks: Tasks, data_prefix: str) -> None:
         self._engine = engine
         self._records = records
         self._tasks = tasks
+        self._data_prefix = data_prefix
 
     async def get(self, key: RunKey, name: str) -> GetActionResponse:
         """One action with its task and attempts. Raises NotFound."""
@@ -53,7 +59,11 @@ class Queries:
         attempts = [wire.attempt_message(record) for record in state.history]
         if state.attempt and state.attempt > len(state.history):
             attempts.append(wire.attempt_message(_present(state)))
-        action = await self._message(run, row, settings=self._settings(run))
+        settings = self._settings(run)
+        prefix = data_prefix_of(key, settings, platform=self._data_prefix)
+        for attempt in attempts:
+            attempt.data_prefix = f"{prefix}{name}/{attempt.attempt}/"
+        action = await self._message(run, row, settings=settings)
         return GetActionResponse(action=action, task=task.spec, attempts=attempts)
 
     async def data(self, key: RunKey, name: str) -> GetActionDataResponse:
@@ -132,6 +142,7 @@ class Queries:
                 task_digest=row.task_digest,
                 group=row.group_label,
                 queue=queue_of(task, settings),
+                is_condition=task.asks,
             ),
             phase=wire.phase_of(state.phase),
             attempt=state.attempt,

@@ -7,14 +7,15 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from flyteplane.cluster.requests import constraints_of
 from flyteplane.foundation.tasks import BackgroundTasks
 from flyteplane.scheduler.application.administration import Administration
 from flyteplane.scheduler.application.caching import Caching
+from flyteplane.scheduler.application.conditions import Conditions, Signals
 from flyteplane.scheduler.application.engine import Engine
 from flyteplane.scheduler.application.intake import Intake
 from flyteplane.scheduler.application.live_admission import EngineAdmission
 from flyteplane.scheduler.application.placing import Placing
-from flyteplane.scheduler.application.pod_constraints import constraints_of
 from flyteplane.scheduler.application.queries import Queries
 from flyteplane.scheduler.application.recovery import recover
 from flyteplane.scheduler.application.run_phases import RunPhases
@@ -47,8 +48,12 @@ class Parts:
     """In the operator's order."""
     pool_clusters: Collection[str]
     """Where replicas of pools are placed."""
+    data_prefix: str = ""
+    """Under which attempts keep data, unless their run says otherwise."""
     file: Entries = NO_ENTRIES
     """Queues and classes of the operator's file."""
+    hold_s: float = 0.0
+    """How long a change may wait for others to be written with, for which nobody waits."""
 
 
 class Scheduler:
@@ -67,8 +72,11 @@ class Scheduler:
             logs=parts.logs,
             admission=self.admission,
             on_failure=on_failure,
+            hold_s=parts.hold_s,
         )
         self.tasks = Tasks(records=parts.records)
+        self.on_reconfigured: Callable[[], None] = lambda: None
+        """Called when queues or classes have changed."""
         self._clusters = parts.clusters
         self.placing = Placing(
             self.admission,
@@ -97,14 +105,19 @@ class Scheduler:
             consider=self.caching.consider,
             refusal=self.placing.refusal,
         )
-        self.queries = Queries(engine=self.engine, records=parts.records, tasks=self.tasks)
+        self.queries = Queries(
+            engine=self.engine, records=parts.records, tasks=self.tasks, data_prefix=parts.data_prefix
+        )
+        self.signal = Signals(engine=self.engine, queries=self.queries)
         self.watching = Watching(engine=self.engine, records=parts.records)
         self.run_phases = RunPhases(parts.records)
         self.engine.demand_of = self.placing.demand
+        self.engine.site_of = self.placing.site
         self.engine.on_submit = self.intake.submitted
         self.engine.on_declare = self.tasks.declared
         self.engine.on_ready = self.caching.resume
-        self.engine.may_begin = self.caching.may_begin
+        self.engine.may_begin = self.caching.serialized.may_begin
+        self.engine.on_taken_over = self.caching.serialized.adopted
         self.engine.on_finish = self._finished
         self.engine.on_placed_again = lambda action: self.logs.notify(action.run.key, action.name)
         self.engine.on_run_change = lambda: self.engine.turn.after_commit(self.run_phases.changed)
@@ -115,7 +128,8 @@ class Scheduler:
         self.intake.start(highest_run_id=await self.records.highest_run_id())
         await self.administration.open(epoch=claimed)
         lasting = {cluster.name for cluster in self._clusters if cluster.outlives_owner}
-        self.engine.start(epoch=claimed, placements=placements, lasting=lasting)
+        every = {**placements, "conditions": Conditions(self.engine)}
+        self.engine.start(epoch=claimed, placements=every, lasting=lasting)
         return await recover(engine=self.engine, records=self.records, tasks=self.tasks, consider=self.caching.consider)
 
     def attempt_is_over(self, key: RunKey, name: str, attempt: int) -> bool:
@@ -157,6 +171,7 @@ class Scheduler:
 
     def _reconfigured(self) -> None:
         self.placing.forget()
+        self.on_reconfigured()
         if self.admission:
             self.engine.turn.schedule()
 

@@ -7,9 +7,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from flyte.spec.digests import interface_digest
-from flyte.spec.quantities import parse_bytes, parse_cpu_millis
 from flyte.spec.task_rules import refuse_invalid_task
-from flyteapi.task.v1.task_spec_pb2 import Accelerator, TaskSpec
+from flyteapi.task.v1.task_spec_pb2 import TaskSpec
+from flyteplane.cluster.demand import worker_demand
 from flyteplane.foundation.errors import InvalidArgument, PlatformError
 from flyteplane.scheduler.application import wire
 from flyteplane.scheduler.application.living import TaskRecord
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from flyteplane.scheduler.application.ports import Records
 
 _log = logging.getLogger("flyteplane.scheduler.tasks")
-
-#: Cpu that a task occupies if it names none: a quarter of a core, as such tasks mostly wait for something.
-DEFAULT_CPU_MILLIS = 250
 
 
 class Tasks:
@@ -80,7 +77,7 @@ class Tasks:
             digest=digest,
             spec=spec,
             policy=wire.policy_of(spec),
-            demand=_demand(spec),
+            demand=Demand(*worker_demand(spec)),
             interface_digest=interface_digest(spec.interface),
         )
 
@@ -91,40 +88,3 @@ class Tasks:
             refuse_invalid_task(record.spec)
         except (ValueError, TypeError) as error:
             raise InvalidArgument(str(error), field="task") from error
-
-
-def _demand(spec: TaskSpec) -> Demand:
-    """What an attempt occupies. Quantities that cannot be read count as none; the check refuses them."""
-    resources = spec.resources
-    try:
-        if spec.HasField("pod_template") and spec.pod_template.pod_template_json:
-            return _demand_of_pod(spec)
-        cpu = parse_cpu_millis(resources.cpu) if resources.cpu else DEFAULT_CPU_MILLIS
-        memory = parse_bytes(resources.memory) if resources.memory else 0
-    except (ValueError, PlatformError):
-        return Demand(cpu_millis=DEFAULT_CPU_MILLIS)
-    return Demand(cpu_millis=cpu, memory_bytes=memory, accelerators=_accelerators(resources.accelerator))
-
-
-def _demand_of_pod(spec: TaskSpec) -> Demand:
-    """The whole pod counts: its sidecars, and what the template gives the task where the task asks for nothing."""
-    # Few tasks have a template, and what judges them takes its time to load.
-    from flyteplane.cluster.pods import DEFAULT_DEVICES, pod_demand
-
-    whole = pod_demand(spec.resources, spec.pod_template)
-    asked = dict(_accelerators(spec.resources.accelerator))
-    if not asked:
-        classes = {rule.resource: device_class for device_class, rule in DEFAULT_DEVICES.items()}
-        asked = {classes[name]: count for name, count in whole.devices.items() if name in classes}
-    return Demand(
-        cpu_millis=whole.cpu_millis or DEFAULT_CPU_MILLIS,
-        memory_bytes=whole.memory_bytes,
-        accelerators=tuple(sorted(asked.items())),
-    )
-
-
-def _accelerators(asked: Accelerator) -> tuple[tuple[str, int], ...]:
-    if not asked.quantity:
-        return ()
-    key = f"{asked.device_class}/{asked.device}" if asked.device else asked.device_class
-    return ((key, asked.quantity),)

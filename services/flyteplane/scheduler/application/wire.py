@@ -9,7 +9,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from flyteapi.common.v1.error_pb2 import ErrorKind, TaskError
 from flyteapi.common.v1.phase_pb2 import CacheStatus as CacheStatusMessage
 from flyteapi.common.v1.phase_pb2 import Phase as PhaseMessage
-from flyteapi.scheduler.v1.event_pb2 import ActionHeader, Event
+from flyteapi.scheduler.v1.event_pb2 import ActionHeader, EventBatch
+from flyteapi.scheduler.v1.resource_class_service_pb2 import ResourceClass as ResourceClassMessage
 from flyteapi.scheduler.v1.scheduler_service_pb2 import AttemptState, GetActionResponse
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteapi.task.v1.value_pb2 import Payload
@@ -18,17 +19,18 @@ from flyteplane.scheduler.application.ports import ActionRow
 from flyteplane.scheduler.domain.failures import Failure, FailureKind, bounded
 from flyteplane.scheduler.domain.phases import CacheStatus, Phase
 from flyteplane.scheduler.domain.policy import DEFAULT_BASE_S, DEFAULT_CAP_S, ActionPolicy
+from flyteplane.scheduler.domain.queueing.classes import ResourceClass
 from flyteplane.scheduler.domain.state import ActionState, AttemptRecord
 
 
 def phase_of(phase: Phase) -> "PhaseMessage.ValueType":
-    """A phase as the messages have it."""
-    return cast("PhaseMessage.ValueType", phase.value)
+    """A phase as the messages have it: the numbers are the same."""
+    return cast("PhaseMessage.ValueType", phase)
 
 
 def cache_status_of(status: CacheStatus) -> "CacheStatusMessage.ValueType":
-    """A cache status as the messages have it."""
-    return cast("CacheStatusMessage.ValueType", status.value)
+    """A cache status as the messages have it: the numbers are the same."""
+    return cast("CacheStatusMessage.ValueType", status)
 
 
 def failure_from(error: TaskError) -> Failure:
@@ -103,13 +105,14 @@ def policy_of(spec: TaskSpec) -> ActionPolicy:
     )
 
 
-def event_of(action: Action, *, at: float, first: bool) -> Event:
-    """The event of the action's present state; its sequence is set when it is stored."""
+def add_event(events: EventBatch, action: Action, *, sequence: int, at: float, first: bool) -> None:
+    """Adds the event of the action's present state. It is made where it stays: an action has four of them."""
     state = action.state
-    event = Event(action=action.name, attempt=state.attempt, phase=phase_of(state.phase))
-    micros = round(at * 1_000_000)
-    event.time.seconds = micros // 1_000_000
-    event.time.nanos = micros % 1_000_000 * 1000
+    event = events.events.add(action=action.name, attempt=state.attempt, phase=phase_of(state.phase), sequence=sequence)
+    seconds, micros = divmod(round(at * 1_000_000), 1_000_000)
+    time = event.time
+    time.seconds = seconds
+    time.nanos = micros * 1000
     if first:
         event.header.CopyFrom(header_of(action))
     if state.failure is not None and (state.phase.terminal or state.phase is Phase.QUEUED):
@@ -122,7 +125,6 @@ def event_of(action: Action, *, at: float, first: bool) -> Event:
         event.worker = state.worker
     if action.parent is None and state.outputs is not None:
         event.outputs.ParseFromString(state.outputs)
-    return event
 
 
 def header_of(action: Action) -> ActionHeader:
@@ -135,6 +137,7 @@ def header_of(action: Action) -> ActionHeader:
         task_digest=action.task.digest,
         group=action.group,
         queue=action.queue,
+        is_condition=action.task.asks,
     )
 
 
@@ -152,7 +155,7 @@ def row_of(action: Action) -> ActionRow:
         action.inputs_digest,
         action.custom_context,
         state.created_at,
-        state.phase.value,
+        int(state.phase),
         state.attempt,
         state.task_failures,
         state.system_failures,
@@ -163,16 +166,16 @@ def row_of(action: Action) -> ActionRow:
         state.first_started_at,
         state.ended_at,
         state.not_before,
-        failure_bytes(state.failure),
+        b"" if state.failure is None else failure_bytes(state.failure),
         state.outputs,
-        state.cache_status.value,
+        int(state.cache_status),
         state.cached_from,
         state.reason,
         state.worker,
         state.lease,
         state.cluster,
         state.resource_class,
-        history_bytes(state.history),
+        history_bytes(state.history) if state.history else b"",
     )
 
 
@@ -249,6 +252,26 @@ def _record(message: AttemptState) -> AttemptRecord:
 
 def _time(message: Timestamp) -> float:
     return message.seconds + message.nanos / 1e9
+
+
+def class_message(shape: ResourceClass) -> ResourceClassMessage:
+    """A resource class as the messages have it, without what is in use of it."""
+    return ResourceClassMessage(
+        name=shape.name,
+        max_cpu_millis=shape.max_cpu_millis,
+        max_memory_bytes=shape.max_memory_bytes,
+        max_accelerators=shape.max_accelerators,
+        clusters=shape.clusters,
+        quota_cpu_millis=shape.quota_cpu_millis,
+        quota_memory_bytes=shape.quota_memory_bytes,
+        node_selector=shape.node_selector,
+        tolerations_json=shape.tolerations_json,
+        priority_class=shape.priority_class,
+        allow_host_paths=shape.allow_host_paths,
+        allow_privileged=shape.allow_privileged,
+        allow_service_account_token=shape.allow_service_account_token,
+        service_accounts=shape.service_accounts,
+    )
 
 
 def payload(stored: bytes | None) -> Payload:

@@ -9,27 +9,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from flyte.spec import worker_exits
 from flyte.spec.masking import Mask
 from flyteapi.scheduler.v1.worker_service_pb2 import Cancel, WorkerOrder, WorkerReport
+from flyteplane.cluster.agent_exits import reason_of_exit
+from flyteplane.cluster.patience import patiently
 from flyteplane.cluster.ports import (
     Cluster,
-    ExitReason,
     WorkerChannel,
     WorkerExit,
     WorkerProgress,
     WorkerSpec,
     WorkerStage,
 )
-from flyteplane.foundation.errors import FailedPrecondition, PlatformError
+from flyteplane.foundation.errors import FailedPrecondition, PlatformError, Unavailable
 from flyteplane.scheduler.application import orders
+from flyteplane.scheduler.application.ports import Bearer
 from flyteplane.scheduler.clients.contact import Contact
 from flyteplane.scheduler.clients.fresh_worker import FreshWorker
 from flyteplane.scheduler.clients.masked_log import MaskedLog
-from flyteplane.scheduler.clients.patience import patiently
 from flyteplane.scheduler.clients.start_failure import start_failure
 from flyteplane.scheduler.clients.worker_specs import worker_spec
 from flyteplane.scheduler.domain.failures import worker_failure
@@ -47,12 +48,6 @@ if TYPE_CHECKING:
 GRACE_S: Final = 5.0
 #: And a pod: its agent gives the task 10 s, and a node that ends many pods at a time is slow.
 POD_GRACE_S: Final = 15.0
-#: What the exit of a pod's own program stands for, where its task has not chosen the code.
-_AGENT_EXITS: Final = {
-    worker_exits.OUT_OF_CONTACT: ExitReason.CUT_OFF,
-    worker_exits.ATTEMPT_OVER: ExitReason.STOPPED,
-    worker_exits.REFUSED: ExitReason.STOPPED,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +230,7 @@ class FreshWorkers:
     async def _start_patiently(self, worker: FreshWorker) -> None:
         worker.token = self._mint(worker)
         try:
+            await self._refuse_missing_secrets(worker)
             await patiently(
                 lambda: worker.cluster.start(self._spec(worker), worker),
                 clock=self._engine.clock,
@@ -291,7 +287,21 @@ class FreshWorkers:
     async def _resolve_secrets(self, worker: FreshWorker) -> None:
         requests = worker.action.task.spec.secrets
         if requests:
-            worker.secret_env, worker.secret_files = await self._help.secrets.resolve(worker.token, requests)
+            # A token of its own: the worker's may have run out while its pod waited for a place.
+            action = worker.action
+            worker.secret_env, worker.secret_files = await self._help.secrets.resolve(
+                self._mint(worker),
+                requests,
+                bearer=Bearer(action.run.key, action.name, worker.attempt, worker.lease),
+            )
+
+    async def _refuse_missing_secrets(self, worker: FreshWorker) -> None:
+        """Ends an action whose secret no scope has before a pod of it is made. Raises PlatformError."""
+        requests = worker.action.task.spec.secrets
+        if requests:
+            # Whether the service is there matters only when a pod asks for the values.
+            with suppress(Unavailable):
+                await self._help.secrets.versions(worker.action.run.key, requests)
 
     def _mask_output(self, worker: FreshWorker) -> None:
         mask = Mask.of((*worker.secret_env.values(), *worker.secret_files.values()))
@@ -396,9 +406,7 @@ class FreshWorkers:
             worker.channel.close()
         if self._closed:
             return
-        reason = exit.reason
-        if reason is ExitReason.ENDED and worker.cluster.outlives_owner:
-            reason = _AGENT_EXITS.get(exit.exit_code, reason)
+        reason = reason_of_exit(exit, is_pod=worker.cluster.outlives_owner)
         failure = worker_failure(
             exit_code=exit.exit_code,
             signal=exit.signal,

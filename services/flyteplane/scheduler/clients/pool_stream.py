@@ -1,31 +1,35 @@
 """Attempts on replicas: the scheduler's end of the reuse pool's Assign stream.
 
-Orders that queue in one pass of the loop go out as one message, and reports come in as batches. When the stream
-breaks, every attempt that was placed through it counts as lost, charged to nobody, and the stream is opened again.
+Orders that queue in one pass of the loop go out as one message, and reports come in as batches.
+
+A stream that breaks loses no attempt, nor does the end of the scheduler that placed it: the stream is opened again, by
+whoever leads, and the pool says what it holds (`Resumed`). What the scheduler does not hold is revoked. What only the
+scheduler holds is lost, unless a replica may still come back with it: that the pool decides. Orders are not kept over a
+break, because the pool repeats whatever it has had no answer to.
+
+If the pool stays away for `away_s`, its attempts are lost. That is longer than a replica works without hearing of it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from flyteapi.common.v1.identity_pb2 import Scope
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import (
     AssignRequest,
     AssignResponse,
-    DeclarePool,
     LeaseLost,
     LeaseRefused,
     PlaceAttempt,
     PoolOrder,
     Resumed,
     RevokeLease,
+    Settled,
 )
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2_grpc import ReusePoolServiceStub
 from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder, WorkerReport
-from flyteapi.task.v1.task_spec_pb2 import Entrypoint, TaskSpec
 from flyteplane.foundation.batcher import Batcher
 from flyteplane.foundation.errors import PlatformError
 from flyteplane.rpc.client import translated_errors
@@ -36,16 +40,28 @@ from flyteplane.scheduler.domain.failures import Failure, FailureKind
 if TYPE_CHECKING:
     import grpc
 
-    from flyteplane.foundation.clock import TimerClock
+    from flyteplane.foundation.clock import Timer, TimerClock
     from flyteplane.foundation.tasks import BackgroundTasks
     from flyteplane.scheduler.application.engine import Engine
-    from flyteplane.scheduler.application.living import Action, Attempt
-    from flyteplane.scheduler.application.ports import BundlePath, RunKey, SecretsClient
+    from flyteplane.scheduler.application.living import Action, Attempt, TaskRecord
+    from flyteplane.scheduler.application.ports import MintToken
+    from flyteplane.scheduler.clients.pool_declarations import PoolDeclarations, PoolKey, PoolPlan
+
+_log = logging.getLogger("flyteplane.scheduler.pool_stream")
 
 REOPEN_S: Final = 0.2
+#: How long the pool may be away at least: a leader of it that died is replaced within this time.
+LEAST_AWAY_S: Final = 60.0
 STOP_GRACE_S: Final = 5
+#: A task that takes more than its limits ends its replica.
+_TOO_MUCH: Final = ("OUT_OF_MEMORY", "OUT_OF_DISK")
 #: Runs that are remembered as declared; declaring one again does no harm.
 MOST_DECLARED: Final = 10_000
+_NOT_HELD: Final = Failure(
+    kind=FailureKind.SYSTEM,
+    code="PLATFORM_RESTARTED",
+    message="The reuse pool was restarted while this attempt ran.",
+)
 
 
 class PoolStream:
@@ -56,34 +72,47 @@ class PoolStream:
         *,
         engine: Engine,
         channel: grpc.aio.Channel,
-        secrets: SecretsClient,
-        bundle_path: BundlePath,
+        declarations: PoolDeclarations,
+        mint_token: MintToken,
         background: BackgroundTasks,
         clock: TimerClock,
         data_prefix: str,
+        away_s: float = LEAST_AWAY_S,
     ) -> None:
         self._engine = engine
         self._stub = ReusePoolServiceStub(channel)
-        self._secrets = secrets
-        self._bundle_path = bundle_path
+        self._declarations = declarations
+        self._mint_token = mint_token
         self._background = background
         self._clock = clock
         self._data_prefix = data_prefix
+        self._away_s = away_s
+        self._open = asyncio.Event()
+        """Set while the pool listens and has said what it holds."""
+        self._away: Timer | None = None
+        """Runs while the pool is away."""
         self._outbox: Batcher[PoolOrder] = Batcher("orders to the reuse pool", most=1000)
         self._leases: set[int] = set()
-        self._pools: dict[tuple[object, ...], str] = {}
-        self._preparing: dict[tuple[object, ...], list[Attempt]] = {}
+        """Given to the pool, on this stream or before it."""
+        self._unsent: list[Attempt] = []
+        """Placed while the pool was away."""
+        self._pools: dict[PoolKey, str] = {}
+        self._preparing: dict[PoolKey, list[Attempt]] = {}
         """Attempts that wait for their pool to be declared."""
         self._declared_runs: set[str] = set()
 
     def start(self) -> None:
-        """Opens the stream and keeps it open."""
+        """Opens the stream and keeps it open. Called after the attempts of an earlier leader were adopted."""
+        self._miss_pool()
         self._background.start(self._keep_open(), name="assign stream")
 
     def place(self, action: Action) -> None:
         """See the port."""
-        attempt, key = action.attempt, _pool_key(action)
+        attempt, key = action.attempt, self._declarations.key_of(action)
         assert attempt is not None
+        if not self._open.is_set():
+            self._unsent.append(attempt)
+            return
         pool = self._pools.get(key)
         if pool is not None:
             self._place(attempt, pool)
@@ -91,11 +120,15 @@ class PoolStream:
             self._preparing[key].append(attempt)
         else:
             self._preparing[key] = [attempt]
-            self._background.start(self._prepare(key, action), name="declare pool")
+            plan = self._declarations.plan(action)
+            self._background.start(self._prepare(key, plan, action.task), name="declare pool")
 
     def adopt(self, action: Action) -> bool:
         """See the port."""
-        return False
+        if self._outbox.closed:
+            return False
+        self._leases.add(action.state.lease)
+        return True
 
     def send(self, lease: int, orders: Sequence[WorkerOrder]) -> None:
         """See the port."""
@@ -121,47 +154,40 @@ class PoolStream:
     async def close(self) -> None:
         """See the port."""
         self._outbox.close()
+        if self._away is not None:
+            self._away.cancel()
 
     def _put(self, order: PoolOrder) -> None:
-        if not self._outbox.closed:
+        """Sends an order; dropped while the pool is away."""
+        if self._open.is_set() and not self._outbox.closed:
             self._outbox.put_nowait(order)
 
     # --- pools ------------------------------------------------------------------------------------------------------
 
-    async def _prepare(self, key: tuple[object, ...], first: Action) -> None:
+    def redeclare(self) -> None:
+        """Queues or classes have changed: pools are declared anew when they are next used."""
+        self._pools.clear()
+
+    async def _prepare(self, key: PoolKey, plan: PoolPlan, first: TaskRecord) -> None:
         try:
-            declare = await self._declare(first)
+            declare = await self._declarations.declare(plan)
         except PlatformError as error:
             failure = start_failure(error)
-            for attempt in self._preparing.pop(key):
+            for attempt in self._preparing.pop(key, ()):
                 self._engine.lost(attempt.lease, failure)
+            return
+        if not self._open.is_set():
+            # Those who waited for it wait for the next stream now.
             return
         self._pools[key] = declare.pool
         self._put(PoolOrder(declare_pool=declare))
-        task = orders.declare_task(first.task, bundle_path=declare.bundle_path)
+        task = orders.declare_task(first, bundle_path=declare.bundle_path)
         self._put(PoolOrder(declare_task=task))
-        for attempt in self._preparing.pop(key):
+        for attempt in self._preparing.pop(key, ()):
             if attempt.action.attempt is attempt:
                 self._place(attempt, declare.pool)
 
-    async def _declare(self, action: Action) -> DeclarePool:
-        spec, run = action.task.spec, action.run.key
-        bundle = spec.entrypoint.bundle_digest
-        path = await self._bundle_path(bundle) if bundle else ""
-        versions = await self._secrets.versions(run, spec.secrets) if spec.secrets else ()
-        scope_run = run.name if spec.reuse.scope == "run" else ""
-        return DeclarePool(
-            pool=pool_name(spec, run=run, scope_run=scope_run, secret_versions=versions),
-            scope=Scope(project=run.project, domain=run.domain),
-            environment=spec.environment,
-            run=scope_run,
-            policy=spec.reuse,
-            template=spec,
-            bundle_path=path,
-            secret_versions=[version for version, _ in versions],
-        )
-
-    def _place(self, attempt: Attempt, pool: str) -> None:
+    def _place(self, attempt: Attempt, pool: str, *, resumed: bool = False) -> None:
         action, run = attempt.action, attempt.action.run
         if run.key_text not in self._declared_runs:
             if len(self._declared_runs) >= MOST_DECLARED:
@@ -170,8 +196,11 @@ class PoolStream:
             declare = orders.declare_run(run, data_prefix=self._data_prefix)
             self._put(PoolOrder(declare_run=declare))
         self._leases.add(attempt.lease)
-        place = PlaceAttempt(pool=pool, lease=attempt.lease, is_async=action.task.spec.is_async)
-        place.assign.CopyFrom(orders.assign(action))
+        place = PlaceAttempt(pool=pool, lease=attempt.lease, is_async=action.task.spec.is_async, resumed=resumed)
+        # What a worker on this machine reads itself, one in a pod asks for, with a token that names its attempt.
+        on_pods = self._declarations.on_pods(action)
+        token = self._mint_token(run.key, action.name, action.state.attempt, attempt.lease, ()) if on_pods else ""
+        place.assign.CopyFrom(orders.assign(action, token=token))
         self._put(PoolOrder(place=place))
 
     # --- the stream -------------------------------------------------------------------------------------------------
@@ -181,9 +210,9 @@ class PoolStream:
             try:
                 with translated_errors():
                     await self._converse()
-                self._lose_all("The reuse pool has ended the stream.")
             except PlatformError as error:
-                self._lose_all(error.public_text)
+                _log.warning("the stream to the reuse pool has ended: %s", error.public_text)
+            self._broke()
             if not self._outbox.closed:
                 await self._clock.sleep(REOPEN_S)
 
@@ -199,6 +228,9 @@ class PoolStream:
             await asyncio.gather(writer, return_exceptions=True)
 
     async def _write(self, call: grpc.aio.StreamStreamCall[AssignRequest, AssignResponse]) -> None:
+        await call.write(AssignRequest(epoch=self._engine.epoch))
+        # Nothing else is said before the pool has said what it holds.
+        await self._open.wait()
         while batch := await self._outbox.take():
             await call.write(AssignRequest(orders=batch))
         await call.done_writing()
@@ -214,7 +246,7 @@ class PoolStream:
                 self._engine.receive(forwarded, placement=self)
                 forwarded = []
             if kind == "placed":
-                self._engine.worker_known(report.placed.lease, report.placed.replica)
+                self._engine.worker_known(report.placed.lease, report.placed.replica, report.placed.note)
             elif kind == "lost":
                 self._lost(report.lost)
             elif kind == "refused":
@@ -226,9 +258,10 @@ class PoolStream:
 
     def _lost(self, lost: LeaseLost) -> None:
         self._leases.discard(lost.lease)
-        by_itself = lost.culprit and lost.exit_code and not lost.signal
+        by_itself = lost.exit_code and not lost.signal
         quarantined = lost.reason == "QUARANTINED"
-        kind = FailureKind.USER if by_itself or quarantined or lost.reason == "OUT_OF_MEMORY" else FailureKind.SYSTEM
+        own_doing = lost.culprit and (by_itself or quarantined or lost.reason in _TOO_MUCH)
+        kind = FailureKind.USER if own_doing else FailureKind.SYSTEM
         failure = Failure(
             kind=kind,
             code=lost.reason or "REPLICA_LOST",
@@ -240,10 +273,33 @@ class PoolStream:
         self._engine.lost(lost.lease, failure)
 
     def _resumed(self, resumed: Resumed) -> None:
-        """Gives back what the pool still holds from a stream that broke: its attempts were counted as lost."""
-        for lease in (*resumed.running, *resumed.waiting):
-            if lease not in self._leases:
-                self.stop(lease, "The scheduler has given this attempt up.")
+        """Compares what both hold, and goes on."""
+        if self._away is not None:
+            self._away.cancel()
+            self._away = None
+        self._open.set()
+        held = {*resumed.running, *resumed.waiting}
+        for lease in sorted(held - self._leases):
+            self.stop(lease, "The scheduler does not hold this attempt.")
+        for lease in sorted(self._leases - held):
+            self._say_again(lease)
+        self._put(PoolOrder(settled=Settled()))
+        unsent, self._unsent = self._unsent, []
+        for attempt in unsent:
+            if attempt.action.attempt is attempt:
+                self.place(attempt.action)
+
+    def _say_again(self, lease: int) -> None:
+        """The pool does not hold an attempt of ours: at best it runs on a pod that the pool has not heard of yet."""
+        attempt = self._engine.attempts.get(lease)
+        if attempt is None:
+            self._leases.discard(lease)
+        elif self._declarations.on_pods(attempt.action):
+            self._put(PoolOrder(declare_task=orders.declare_task(attempt.action.task, bundle_path="")))
+            self._place(attempt, "", resumed=True)
+        else:
+            self._leases.discard(lease)
+            self._engine.lost(lease, _NOT_HELD)
 
     def _refused(self, refused: LeaseRefused) -> None:
         self._leases.discard(refused.lease)
@@ -256,41 +312,29 @@ class PoolStream:
         )
         self._engine.lost(refused.lease, failure)
 
-    def _lose_all(self, message: str) -> None:
+    def _broke(self) -> None:
+        """The stream has ended. What was not sent on it is not sent on the next."""
         if self._outbox.closed:
             return
+        self._open.clear()
         while self._outbox.take_nowait():
             pass
         self._declared_runs.clear()
         self._pools.clear()
-        leases, self._leases = self._leases, set()
+        for attempts in self._preparing.values():
+            self._unsent += attempts
+        self._preparing.clear()
+        self._miss_pool()
+
+    def _miss_pool(self) -> None:
+        if self._away is None:
+            self._away = self._clock.call_later(self._away_s, self._give_up)
+
+    def _give_up(self) -> None:
+        """The pool was away for so long that no replica works for it any more."""
+        self._away = None
+        message = f"The reuse pool was away for {self._away_s:g} s."
         failure = Failure(kind=FailureKind.SYSTEM, code="REUSE_POOL_LOST", message=message)
+        leases, self._leases = self._leases, set()
         for lease in leases:
             self._engine.lost(lease, failure)
-
-
-def pool_name(spec: TaskSpec, *, run: RunKey, scope_run: str, secret_versions: Sequence[tuple[int, str]]) -> str:
-    """Identity of the pool that runs a task: SHA-256 in hex over all that its replicas share."""
-    shared = TaskSpec(
-        environment=spec.environment,
-        image=spec.image,
-        resources=spec.resources,
-        env=spec.env,
-        secrets=spec.secrets,
-        reuse=spec.reuse,
-        pod_template=spec.pod_template,
-        service_account=spec.service_account,
-        entrypoint=Entrypoint(bundle_digest=spec.entrypoint.bundle_digest),
-    )
-    total = hashlib.sha256(shared.SerializeToString(deterministic=True))
-    found = (f"{version}@{scope}" for version, scope in secret_versions)
-    for text in (run.project, run.domain, scope_run, *found):
-        total.update(len(text).to_bytes(4, "big") + text.encode())
-    return total.hexdigest()
-
-
-def _pool_key(action: Action) -> tuple[object, ...]:
-    """What `pool_name` depends on for one task version. With secrets, each run asks for their versions anew."""
-    run, spec = action.run.key, action.task.spec
-    own_run = run.name if spec.secrets or spec.reuse.scope == "run" else ""
-    return (run.project, run.domain, own_run, action.task.digest)

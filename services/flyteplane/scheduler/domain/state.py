@@ -53,6 +53,8 @@ class ActionState(NamedTuple):
     cached_from: str = ""
     reason: str = ""
     worker: str = ""
+    note: str = ""
+    """What is out of the ordinary about the worker of the present attempt; the reason of it once it runs."""
     cluster: str = ""
     """Where the present attempt was placed."""
     resource_class: str = ""
@@ -89,6 +91,8 @@ class WorkerKnown:
 
     lease: int
     worker: str
+    note: str = ""
+    """What is out of the ordinary about its place, for people; mostly empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

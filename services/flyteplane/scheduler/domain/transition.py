@@ -49,7 +49,7 @@ def transition(state: ActionState, change: Change, policy: ActionPolicy) -> Outc
         case Placed():
             return _place(state, change)
         case WorkerKnown():
-            return (state._replace(worker=change.worker), _NOTHING) if change.lease == state.lease else None
+            return _know(state, change)
         case Progress():
             return _progress(state, change)
         case DelayPassed():
@@ -84,11 +84,18 @@ def _place(state: ActionState, change: Placed) -> Outcome | None:
             started_at=0.0,
             reason="",
             worker="",
+            note="",
             cluster=change.cluster,
             resource_class=change.resource_class,
         ),
         _NOTHING,
     )
+
+
+def _know(state: ActionState, change: WorkerKnown) -> Outcome | None:
+    if change.lease != state.lease:
+        return None
+    return state._replace(worker=change.worker, note=change.note), _NOTHING
 
 
 def _progress(state: ActionState, change: Progress) -> Outcome | None:
@@ -104,7 +111,7 @@ def _start(state: ActionState, change: Started) -> Outcome | None:
     if change.lease != state.lease or state.phase not in _STARTABLE:
         return None
     first = state.first_started_at or change.at
-    started = state._replace(phase=Phase.RUNNING, started_at=change.at, first_started_at=first, reason="")
+    started = state._replace(phase=Phase.RUNNING, started_at=change.at, first_started_at=first, reason=state.note)
     return started, _NOTHING
 
 
@@ -125,7 +132,8 @@ def _succeed(state: ActionState, change: Succeeded) -> Outcome | None:
             ended_at=change.at,
             lease=0,
             failure=None,
-            reason="",
+            # While an attempt runs, the reason says what is out of the ordinary about its worker, and goes on to do so.
+            reason=state.reason if state.phase is Phase.RUNNING else state.note,
         ),
         _FINISH,
     )

@@ -59,7 +59,8 @@ class SqlRecords:
         """See the port."""
         if self._writer is None:
             raise Aborted("the shard is not claimed", reason="FENCED")
-        linger = _LINGER_TURNS if changes.inserted else 0
+        dispatched = any(row.phase < _FIRST_TERMINAL for row in changes.inserted)
+        linger = _LINGER_TURNS if dispatched else 0
         self._saves += 1
         number, before = self._saves, self._last_save
         self._last_save = self._writer.submit(
@@ -180,7 +181,8 @@ def _apply(connection: Connection, changes: Changes) -> None:
     if changes.runs:
         _INSERT_RUN.execute_many(connection, [_run_values(row) for row in changes.runs])
     if changes.inserted:
-        _INSERT_ACTION.execute_many(connection, changes.inserted)
+        # Plain tuples: the driver binds any other sequence item by item through its protocol, a quarter slower.
+        _INSERT_ACTION.execute_many(connection, [tuple(row) for row in changes.inserted])
     if changes.updated:
         rows = [(*row[_FIRST_MUTABLE:], row[0], row[1]) for row in changes.updated]
         _UPDATE_ACTION.execute_many(connection, rows)

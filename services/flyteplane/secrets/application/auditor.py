@@ -25,7 +25,7 @@ class Auditor:
 
     async def given(self, claims: Claims, secrets: Mapping[SecretReference, SecretInfo]) -> None:
         """All secrets of a request are about to be given."""
-        now, subject = self._clock.now(), _subject(claims)
+        now, subject = self._clock.now(), subject_of(claims)
         await self._record(
             [
                 AuditEntry(
@@ -44,7 +44,7 @@ class Auditor:
         self, claims: Claims, references: Sequence[SecretReference], outcomes: Mapping[SecretReference, Outcome]
     ) -> None:
         """A request is about to be refused, because of those secrets that have an outcome."""
-        now, subject = self._clock.now(), _subject(claims)
+        now, subject = self._clock.now(), subject_of(claims)
         await self._record(
             [
                 AuditEntry(
@@ -59,7 +59,7 @@ class Auditor:
 
     async def unread(self, claims: Claims | None, outcome: Outcome) -> None:
         """A request is about to be refused before its names were believed; no claims: nobody knows who asked."""
-        subject = _subject(claims) if claims is not None else Subject()
+        subject = subject_of(claims) if claims is not None else Subject()
         await self._record([AuditEntry(at=self._clock.now(), subject=subject, secret="", outcome=outcome)])
 
     async def _record(self, entries: Sequence[AuditEntry]) -> None:
@@ -71,7 +71,8 @@ class Auditor:
             write(f"secret_{entry.outcome.value}", **_facts(entry))
 
 
-def _subject(claims: Claims) -> Subject:
+def subject_of(claims: Claims) -> Subject:
+    """Whom a token names."""
     return Subject(
         project=claims.project,
         domain=claims.domain,

@@ -25,9 +25,12 @@ class Catalog:
         self._envelope = envelope
         self._clock = clock
 
-    async def create(self, name: SecretName, value: SecretValue) -> SecretInfo:
-        """Stores a new secret. Raises AlreadyExists; Aborted if others keep changing it."""
+    async def create(self, name: SecretName, value: SecretValue, *, request: str = "") -> SecretInfo:
+        """Stores a new secret; a request that was answered before is answered alike. Raises AlreadyExists; Aborted if
+        others keep changing it."""
         for _ in range(_ROUNDS):
+            if (answered := await self._answered(request, name)) is not None:
+                return answered
             known = await self._records.find(name)
             if known is not None and not known.deleted:
                 raise AlreadyExists(
@@ -39,17 +42,19 @@ class Catalog:
             now = self._clock.now()
             version = known.version if known is not None else 0
             info = SecretInfo(name=name, version=version + 1, created_at=now, updated_at=now)
-            if await self._store(info, value):
+            if await self._store(info, value, request):
                 return info
         raise _contended(name)
 
-    async def update(self, name: SecretName, value: SecretValue) -> SecretInfo:
-        """Stores a new version; who was given the old one keeps it. Raises NotFound; Aborted if others keep changing
-        it."""
+    async def update(self, name: SecretName, value: SecretValue, *, request: str = "") -> SecretInfo:
+        """Stores a new version; who was given the old one keeps it. A request that was answered before is answered
+        alike, whatever was stored since. Raises NotFound; Aborted if others keep changing it."""
         for _ in range(_ROUNDS):
+            if (answered := await self._answered(request, name)) is not None:
+                return answered
             known = await self.get(name)
             info = replace(known, version=known.version + 1, updated_at=self._clock.now())
-            if await self._store(info, value):
+            if await self._store(info, value, request):
                 return info
         raise _contended(name)
 
@@ -82,9 +87,19 @@ class Catalog:
             )
         return await self._records.page(scope=scope, after=after, limit=limit)
 
-    async def _store(self, info: SecretInfo, value: SecretValue) -> bool:
+    async def _answered(self, request: str, name: SecretName) -> SecretInfo | None:
+        answered = await self._records.answered(request) if request else None
+        if answered is not None and answered.name != name:
+            raise InvalidArgument(
+                f"the request id was used for secret {answered.name.words}",
+                field="request_id",
+                mend="Give every request an id of its own.",
+            )
+        return answered
+
+    async def _store(self, info: SecretInfo, value: SecretValue, request: str) -> bool:
         sealed = await self._envelope.seal(value, name=info.name, version=info.version)
-        return await self._records.put(info, sealed, expecting=info.version - 1)
+        return await self._records.put(info, sealed, expecting=info.version - 1, request=request)
 
 
 def _contended(name: SecretName) -> Aborted:

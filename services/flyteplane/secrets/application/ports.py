@@ -1,13 +1,16 @@
 """What the secrets service needs from the outside."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from flyteplane.rpc.tokens import Claims
-from flyteplane.secrets.domain.audit import AuditEntry
+from flyteplane.secrets.domain.audit import EVERYTHING, AuditEntry, AuditFilter
 from flyteplane.secrets.domain.names import SecretName, SecretScope
 from flyteplane.secrets.domain.values import Sealed, SecretInfo, WrappedKey
+
+#: How long a request can be sent again without being taken for a new one. No call is repeated for that long.
+KEEP_REQUESTS_S: Final = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +27,15 @@ class SecretRecords(Protocol):
     async def find(self, name: SecretName) -> SecretInfo | None:
         """What is known of a secret, deleted ones too."""
 
-    async def put(self, info: SecretInfo, sealed: Sealed | None, *, expecting: int) -> bool:
+    async def put(self, info: SecretInfo, sealed: Sealed | None, *, expecting: int, request: str = "") -> bool:
         """Stores a version in place of the one before, or without a value for a deleted secret.
 
         Returns False and changes nothing unless the stored version is `expecting`; 0 stands for a secret that never
-        was.
+        was. The request that asked for it, if it has an id, is remembered with it for `KEEP_REQUESTS_S`.
         """
+
+    async def answered(self, request: str) -> SecretInfo | None:
+        """What a request stored, if it is remembered. Something newer may have been stored since."""
 
     async def locate(self, candidates: Sequence[Sequence[SecretName]]) -> Sequence[SecretInfo | None]:
         """For each list of names the first secret that lives, all as of one moment."""
@@ -48,6 +54,9 @@ class SecretRecords(Protocol):
     async def rewrap(self, keys: Sequence[tuple[SecretInfo, WrappedKey]]) -> int:
         """Replaces wrapped data keys of exactly these versions, in one transaction; returns how many were there."""
 
+    async def keys_in_use(self) -> Mapping[str, int]:
+        """Key-encryption keys that living secrets need, each with the number of these secrets."""
+
     async def close(self) -> None:
         """Lets go of the store."""
 
@@ -58,7 +67,9 @@ class AuditTrail(Protocol):
     async def record(self, entries: Sequence[AuditEntry]) -> None:
         """Writes entries; returns once they are durable."""
 
-    async def page(self, *, limit: int, before: int | None = None) -> Sequence[tuple[int, AuditEntry]]:
+    async def page(
+        self, *, limit: int, before: int | None = None, matching: AuditFilter = EVERYTHING
+    ) -> Sequence[tuple[int, AuditEntry]]:
         """Entries with their numbers, the newest first, from below the number `before` on."""
 
     async def forget(self, *, before: float) -> int:
@@ -66,13 +77,29 @@ class AuditTrail(Protocol):
 
 
 class KeyProvider(Protocol):
-    """Holds key-encryption keys and never gives them out. A key management service fits behind this port."""
+    """Holds key-encryption keys and never gives them out. A key management service fits behind this port.
+
+    Every call raises Unavailable if the keys cannot be reached.
+    """
+
+    async def prepare(self) -> None:
+        """Makes the very first key, if keys are the platform's to make and there is none."""
+
+    async def refresh(self) -> None:
+        """Looks for keys that were added since it was opened."""
+
+    async def new_key(self) -> str:
+        """Makes a new current key and returns its id; those before it still unwrap. Raises FailedPrecondition if keys
+        are not the platform's to make."""
 
     async def current_key_id(self) -> str:
         """The key that new data keys are wrapped under."""
 
+    async def holds(self, key_id: str) -> bool:
+        """Whether it can unwrap what was wrapped under this key."""
+
     async def wrap(self, data_key: bytes, *, binding: bytes) -> WrappedKey:
-        """Wraps a data key under the current key; it unwraps only with the same binding. Raises Unavailable."""
+        """Wraps a data key under the current key; it unwraps only with the same binding."""
 
     async def unwrap(self, wrapped: WrappedKey, *, binding: bytes) -> bytes:
         """The data key.
@@ -80,7 +107,6 @@ class KeyProvider(Protocol):
         Raises:
             FailedPrecondition: SECRET_KEY_MISSING; the key of this id is not there.
             DataLoss: the wrapped key is damaged or belongs to another binding.
-            Unavailable: the keys cannot be reached.
         """
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from flyteplane.foundation.errors import InvalidArgument, NotFound, PermissionDenied, PlatformError, Unauthenticated
 from flyteplane.rpc.tokens import Claims, TokenExpired
-from flyteplane.secrets.application.auditor import Auditor
+from flyteplane.secrets.application.auditor import Auditor, subject_of
 from flyteplane.secrets.application.envelope import Envelope
 from flyteplane.secrets.application.ports import SecretRecords, StoredSecret, TokenReader
-from flyteplane.secrets.domain.audit import Outcome
+from flyteplane.secrets.domain.audit import Outcome, Subject
 from flyteplane.secrets.domain.names import SecretName, SecretReference, SecretScope, lookup_order
 from flyteplane.secrets.domain.requests import Delivery, parse_requests
 from flyteplane.secrets.domain.values import SecretInfo, SecretValue
@@ -35,18 +35,22 @@ class Resolution:
         self._tokens = tokens
         self._auditor = auditor
 
-    async def resolve(self, token: str, deliveries: Sequence[Delivery]) -> Sequence[Resolved]:
+    async def resolve(self, token: str, deliveries: Sequence[Delivery], *, bearer: Subject) -> Sequence[Resolved]:
         """Values in the order of the request.
+
+        Args:
+            bearer: whom they are for. The token must be this attempt's or replica's and nobody else's.
 
         Raises:
             Unauthenticated: the token is not ours or has expired.
             InvalidArgument: a name is malformed, or a value would go where none may.
-            PermissionDenied: the token does not name a secret.
+            PermissionDenied: the token does not name a secret, or names another bearer.
             NotFound: no scope of the run has a secret.
             DataLoss, FailedPrecondition, Unavailable: a value cannot be decrypted.
         """
         claims = await self._verified(token)
         references = await self._parsed(deliveries, claims)
+        await self._refuse_others(references, claims, bearer)
         await self._refuse_unnamed(references, claims)
         scope = SecretScope(claims.project, claims.domain)
         found = await self._records.fetch(_candidates(references, scope))
@@ -79,6 +83,16 @@ class Resolution:
         except InvalidArgument:
             await self._auditor.unread(claims, Outcome.MALFORMED)
             raise
+
+    async def _refuse_others(self, references: Sequence[SecretReference], claims: Claims, bearer: Subject) -> None:
+        if subject_of(claims) == bearer:
+            return
+        await self._auditor.refused(claims, references, dict.fromkeys(references, Outcome.OTHER_BEARER))
+        raise PermissionDenied(
+            "the token names another attempt or replica than the secrets are for",
+            reason="TOKEN_OF_ANOTHER",
+            mend="Use the token of the attempt itself.",
+        )
 
     async def _refuse_unnamed(self, references: Sequence[SecretReference], claims: Claims) -> None:
         unnamed = [reference for reference in references if reference.id not in claims.secrets]

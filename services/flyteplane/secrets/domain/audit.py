@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from flyteplane.secrets.domain.names import SecretScope
 
@@ -12,6 +13,8 @@ class Outcome(StrEnum):
     GIVEN = "given"
     BAD_TOKEN = "bad_token"
     """The token was not ours or had expired."""
+    OTHER_BEARER = "other_bearer"
+    """The token names another attempt, run, project or replica than the values were asked for."""
     MALFORMED = "malformed"
     """The request broke the rules for names, or for where values may go."""
     NOT_ASKED_FOR = "not_asked_for"
@@ -52,3 +55,26 @@ class AuditEntry:
     """Where it was found; None if it was not looked for or not found."""
     version: int = 0
     """What was found; 0 if nothing was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFilter:
+    """Which entries to show; an empty part matches all."""
+
+    secret: str = ""
+    """As in entries."""
+    project: str = ""
+    """Of whoever asked."""
+    domain: str = ""
+
+    def matches(self, entry: AuditEntry) -> bool:
+        """Whether to show an entry."""
+        pairs = (
+            (self.secret, entry.secret),
+            (self.project, entry.subject.project),
+            (self.domain, entry.subject.domain),
+        )
+        return all(wanted in ("", found) for wanted, found in pairs)
+
+
+EVERYTHING: Final = AuditFilter()

@@ -8,6 +8,8 @@ from flyteplane.foundation.errors import DataLoss, FailedPrecondition
 from flyteplane.secrets.domain.cipher import KEY_BYTES, NotAuthentic, RandomBytes, decrypt, encrypt
 from flyteplane.secrets.domain.values import WrappedKey
 
+#: Reason of the refusal of a secret whose key is not at hand.
+MISSING: Final = "SECRET_KEY_MISSING"
 _ID_CHARACTERS: Final = 16
 
 
@@ -15,22 +17,41 @@ class KeyRing:
     """Implements `KeyProvider`.
 
     Args:
-        keys: each of 32 bytes, the current one last.
+        keys: each of 32 bytes, the current one last; none is a ring that has yet to be prepared.
     """
 
     def __init__(self, keys: Sequence[bytes], *, random_bytes: RandomBytes) -> None:
-        if not keys or any(len(key) != KEY_BYTES for key in keys):
-            raise ValueError(f"a key ring needs at least one key, each of {KEY_BYTES} bytes")
-        self._keys = {key_id(key): key for key in keys}
-        self._current = key_id(keys[-1])
+        self._keys: dict[str, bytes] = {}
+        self._current = ""
         self._random_bytes = random_bytes
+        for key in keys:
+            self._hold(key)
+
+    async def prepare(self) -> None:
+        """See the port."""
+        if not self._current:
+            await self.new_key()
+
+    async def refresh(self) -> None:
+        """See the port."""
+
+    async def new_key(self) -> str:
+        """See the port. The new key is gone with the process."""
+        self._hold(self._random_bytes(KEY_BYTES))
+        return self._current
 
     async def current_key_id(self) -> str:
         """See the port."""
         return self._current
 
+    async def holds(self, key_id: str) -> bool:
+        """See the port."""
+        return key_id in self._keys
+
     async def wrap(self, data_key: bytes, *, binding: bytes) -> WrappedKey:
         """See the port."""
+        if not self._current:
+            raise missing_key("that new secrets need")
         content = encrypt(data_key, key=self._keys[self._current], associated=binding, random_bytes=self._random_bytes)
         return WrappedKey(key_id=self._current, content=content)
 
@@ -38,21 +59,38 @@ class KeyRing:
         """See the port."""
         key = self._keys.get(wrapped.key_id)
         if key is None:
-            raise FailedPrecondition(
-                f"the key-encryption key {wrapped.key_id} is missing",
-                reason="SECRET_KEY_MISSING",
-                mend="Restore it from a backup and start the platform again, or store the secrets again.",
-            )
+            raise missing_key(wrapped.key_id)
         try:
             return decrypt(wrapped.content, key=key, associated=binding)
         except NotAuthentic:
-            raise DataLoss(
-                "the stored data key of a secret is damaged",
-                reason="SECRET_DAMAGED",
-                mend="Store the secret again with `flyte update secret`, or restore a backup.",
-            ) from None
+            raise damaged_key() from None
+
+    def _hold(self, key: bytes) -> None:
+        """Adds a key and makes it the current one."""
+        if len(key) != KEY_BYTES:
+            raise ValueError(f"a key-encryption key has {KEY_BYTES} bytes, not {len(key)}")
+        self._current = key_id(key)
+        self._keys[self._current] = key
 
 
 def key_id(key: bytes) -> str:
     """Names a key by its content, so that another key in its place is noticed before anything is decrypted with it."""
     return hashlib.sha256(b"flyteplane key id\0" + key).hexdigest()[:_ID_CHARACTERS]
+
+
+def missing_key(key_id: str) -> FailedPrecondition:
+    """The refusal of a secret whose key-encryption key is not at hand."""
+    return FailedPrecondition(
+        f"the key-encryption key {key_id} is missing",
+        reason=MISSING,
+        mend="Restore it from a backup and start the platform again, or store the secrets again.",
+    )
+
+
+def damaged_key() -> DataLoss:
+    """The refusal of a data key that was changed, or moved here from another secret."""
+    return DataLoss(
+        "the stored data key of a secret is damaged",
+        reason="SECRET_DAMAGED",
+        mend="Store the secret again with `flyte update secret`, or restore a backup.",
+    )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flyteplane.secrets.domain.audit import AuditEntry
+from flyteplane.secrets.domain.audit import EVERYTHING, AuditEntry, AuditFilter
 
 
 class MemoryAudit:
@@ -18,10 +18,13 @@ class MemoryAudit:
             self._last += 1
             self._entries[self._last] = entry
 
-    async def page(self, *, limit: int, before: int | None = None) -> Sequence[tuple[int, AuditEntry]]:
+    async def page(
+        self, *, limit: int, before: int | None = None, matching: AuditFilter = EVERYTHING
+    ) -> Sequence[tuple[int, AuditEntry]]:
         """See the port."""
         newest_first = sorted(self._entries.items(), reverse=True)
-        return [(number, entry) for number, entry in newest_first if before is None or number < before][:limit]
+        wanted = ((number, entry) for number, entry in newest_first if matching.matches(entry))
+        return [(number, entry) for number, entry in wanted if before is None or number < before][:limit]
 
     async def forget(self, *, before: float) -> int:
         """See the port."""

@@ -1,9 +1,10 @@
 """Secrets in memory, encrypted all the same: for tests."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from flyteplane.secrets.application.ports import StoredSecret
+from flyteplane.secrets.application.ports import KEEP_REQUESTS_S, StoredSecret
 from flyteplane.secrets.domain.names import SecretName, SecretScope
 from flyteplane.secrets.domain.values import Sealed, SecretInfo, WrappedKey
 
@@ -13,19 +14,28 @@ class MemorySecrets:
 
     def __init__(self) -> None:
         self._rows: dict[SecretName, tuple[SecretInfo, Sealed | None]] = {}
+        self._requests: dict[str, SecretInfo] = {}
 
     async def find(self, name: SecretName) -> SecretInfo | None:
         """See the port."""
         row = self._rows.get(name)
         return row[0] if row is not None else None
 
-    async def put(self, info: SecretInfo, sealed: Sealed | None, *, expecting: int) -> bool:
+    async def put(self, info: SecretInfo, sealed: Sealed | None, *, expecting: int, request: str = "") -> bool:
         """See the port."""
         row = self._rows.get(info.name)
         if (row[0].version if row is not None else 0) != expecting:
             return False
         self._rows[info.name] = (info, sealed)
+        if request:
+            oldest = info.updated_at - KEEP_REQUESTS_S
+            self._requests = {id: made for id, made in self._requests.items() if made.updated_at >= oldest}
+            self._requests[request] = info
         return True
+
+    async def answered(self, request: str) -> SecretInfo | None:
+        """See the port."""
+        return self._requests.get(request)
 
     async def locate(self, candidates: Sequence[Sequence[SecretName]]) -> Sequence[SecretInfo | None]:
         """See the port."""
@@ -57,6 +67,10 @@ class MemorySecrets:
                 self._rows[info.name] = (known, replace(sealed, key=key))
                 done += 1
         return done
+
+    async def keys_in_use(self) -> Mapping[str, int]:
+        """See the port."""
+        return Counter(secret.sealed.key.key_id for secret in self._living())
 
     async def close(self) -> None:
         """See the port."""

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import delete, insert, select
+from sqlalchemy.sql.elements import ColumnElement
 
 from flyteplane.records import Database
-from flyteplane.secrets.domain.audit import AuditEntry, Outcome, Subject
+from flyteplane.secrets.domain.audit import EVERYTHING, AuditEntry, AuditFilter, Outcome, Subject
 from flyteplane.secrets.domain.names import SecretScope
 from flyteplane.secrets.store.tables import audit
 
@@ -23,9 +24,11 @@ class SqlAudit:
         if rows:
             await self._database.write(lambda connection: connection.execute(insert(audit), rows).close())
 
-    async def page(self, *, limit: int, before: int | None = None) -> Sequence[tuple[int, AuditEntry]]:
+    async def page(
+        self, *, limit: int, before: int | None = None, matching: AuditFilter = EVERYTHING
+    ) -> Sequence[tuple[int, AuditEntry]]:
         """See the port."""
-        query = select(audit).order_by(audit.c.number.desc()).limit(limit)
+        query = select(audit).where(*_conditions(matching)).order_by(audit.c.number.desc()).limit(limit)
         if before is not None:
             query = query.where(audit.c.number < before)
         return await self._database.read(
@@ -36,6 +39,11 @@ class SqlAudit:
         """See the port."""
         doomed = delete(audit).where(audit.c.at < before)
         return await self._database.write(lambda connection: connection.execute(doomed).rowcount)
+
+
+def _conditions(matching: AuditFilter) -> list[ColumnElement[bool]]:
+    wanted = {audit.c.secret: matching.secret, audit.c.project: matching.project, audit.c.domain: matching.domain}
+    return [column == value for column, value in wanted.items() if value]
 
 
 def _values(entry: AuditEntry) -> dict[str, Any]:

@@ -1,16 +1,16 @@
 """Secrets in a database."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, insert, select, tuple_, update
+from sqlalchemy import Connection, and_, delete, func, insert, select, tuple_, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from flyteplane.records import Database
-from flyteplane.secrets.application.ports import StoredSecret
+from flyteplane.secrets.application.ports import KEEP_REQUESTS_S, StoredSecret
 from flyteplane.secrets.domain.names import SecretName, SecretScope
 from flyteplane.secrets.domain.values import Sealed, SecretInfo, WrappedKey
-from flyteplane.secrets.store.tables import secrets
+from flyteplane.secrets.store.tables import requests, secrets
 
 #: Names in one query: four parameters each, below the least limit that a database has.
 _CHUNK: Final = 200
@@ -29,9 +29,22 @@ class SqlSecrets:
         row = await self._database.read(lambda connection: connection.execute(select(*_INFO).where(_is(name))).first())
         return _info(row) if row is not None else None
 
-    async def put(self, info: SecretInfo, sealed: Sealed | None, *, expecting: int) -> bool:
+    async def put(self, info: SecretInfo, sealed: Sealed | None, *, expecting: int, request: str = "") -> bool:
         """See the port."""
-        return await self._database.write(lambda connection: _put(connection, info, sealed, expecting))
+
+        def work(connection: Connection) -> bool:
+            stored = _put(connection, info, sealed, expecting)
+            if stored and request:
+                _remember(connection, request, info)
+            return stored
+
+        return await self._database.write(work)
+
+    async def answered(self, request: str) -> SecretInfo | None:
+        """See the port."""
+        query = select(requests).where(requests.c.id == request)
+        row = await self._database.read(lambda connection: connection.execute(query).first())
+        return _info(row) if row is not None else None
 
     async def locate(self, candidates: Sequence[Sequence[SecretName]]) -> Sequence[SecretInfo | None]:
         """See the port."""
@@ -64,6 +77,11 @@ class SqlSecrets:
         """See the port."""
         return await self._database.write(lambda connection: _rewrap(connection, keys)) if keys else 0
 
+    async def keys_in_use(self) -> Mapping[str, int]:
+        """See the port."""
+        query = select(secrets.c.key_id, func.count()).where(secrets.c.deleted.is_(False)).group_by(secrets.c.key_id)
+        return await self._database.scan(lambda connection: {row[0]: row[1] for row in connection.execute(query)})
+
     async def close(self) -> None:
         """See the port."""
         await self._database.close()
@@ -88,6 +106,13 @@ def _put(connection: Connection, info: SecretInfo, sealed: Sealed | None, expect
     else:
         connection.execute(update(secrets).where(_is(info.name)).values(**values))
     return True
+
+
+def _remember(connection: Connection, request: str, info: SecretInfo) -> None:
+    connection.execute(delete(requests).where(requests.c.updated_at < info.updated_at - KEEP_REQUESTS_S))
+    name = dict(zip((column.name for column in _NAME), info.name, strict=True))
+    facts = {"version": info.version, "created_at": info.created_at, "updated_at": info.updated_at}
+    connection.execute(insert(requests).values(id=request, **name, **facts, deleted=info.deleted))
 
 
 def _locate(connection: Connection, candidates: Sequence[Sequence[SecretName]]) -> list[SecretInfo | None]:

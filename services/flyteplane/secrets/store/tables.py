@@ -42,4 +42,21 @@ audit = Table(
     Column("pool", String(64), nullable=False),
     Column("replica", String(253), nullable=False),
     Index("audit_by_time", "at"),
+    Index("audit_by_secret", "secret", "number"),
+)
+
+#: Requests that stored something, so that one that is sent again is known.
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("project", String(63), nullable=False),
+    Column("domain", String(63), nullable=False),
+    Column("group_name", String(253), nullable=False),
+    Column("key", String(253), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Index("requests_by_time", "updated_at"),
 )

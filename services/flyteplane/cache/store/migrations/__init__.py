@@ -2,6 +2,6 @@
 
 from flyteplane.cache.store.tables import metadata
 
-HEAD = "0001"
+HEAD = "0002"
 VERSION_TABLE = "cache_version"
 SCHEMA = metadata

@@ -2,6 +2,6 @@
 
 from flyteplane.reuse_pool.store.tables import metadata
 
-HEAD = "0001"
+HEAD = "0002"
 VERSION_TABLE = "reuse_pool_version"
 SCHEMA = metadata

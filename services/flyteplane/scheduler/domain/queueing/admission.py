@@ -141,6 +141,11 @@ class Admission(Generic[T]):
             raise no_class_fits(demand, queue=queue, classes=self._catalogue.usable_classes(known))
         return one
 
+    def places(self, queue: str, demand: Demand) -> tuple[str, ...]:
+        """The clusters that can meet a demand of the queue in its class, in the operator's order."""
+        known = self._catalogue.queues.get(queue)
+        return () if known is None else self._catalogue.shape_key(known, demand, needs_room=True).clusters
+
     def resource_class(self, name: str) -> ResourceClass | None:
         """A configured class, such as that of a slot."""
         return self._catalogue.class_named(name)

@@ -8,7 +8,7 @@ are done, beyond the limits if need be: a parent that has its answers is never k
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from flyteplane.scheduler.domain.queueing.classes import Demand
@@ -126,3 +126,47 @@ class Slot:
             self._class_room.give_back(self._demand)
         if self._cluster_room is not None:
             self._cluster_room.give_back(self._demand)
+
+
+class NoSlot(Slot):
+    """Of an attempt that occupies nothing, such as a question to a person."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        """Counts nowhere."""
+
+    @property
+    def queue(self) -> str:
+        """It is in none."""
+        return ""
+
+    @property
+    def resource_class(self) -> str:
+        """It has none."""
+        return ""
+
+    @property
+    def cluster(self) -> str:
+        """It is on none."""
+        return ""
+
+    @property
+    def lent(self) -> bool:
+        """There is nothing to lend."""
+        return False
+
+    def __repr__(self) -> str:
+        return "NoSlot()"
+
+    def lend(self) -> None:
+        """Does nothing."""
+
+    def resume(self) -> None:
+        """Does nothing."""
+
+    def release(self) -> None:
+        """Does nothing."""
+
+
+NO_SLOT: Final = NoSlot()

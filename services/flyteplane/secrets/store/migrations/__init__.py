@@ -2,6 +2,6 @@
 
 from flyteplane.secrets.store.tables import metadata
 
-HEAD = "0001"
+HEAD = "0002"
 VERSION_TABLE = "secrets_version"
 SCHEMA = metadata

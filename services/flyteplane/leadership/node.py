@@ -1,4 +1,4 @@
-"""One of several scheduler processes: a standby until it is elected, then the leader until it loses the lead.
+"""One of several processes of a service: a standby until it is elected, then the leader until it loses the lead.
 
     standby --- elected ---> opening --- restored ---> leading --- lead lost, or told to stop ---> standby, or the end
 
@@ -31,10 +31,8 @@ if TYPE_CHECKING:
     from flyteplane.foundation.clock import TimerClock
     from flyteplane.rpc.gate import Gate
 
-_log = logging.getLogger("flyteplane.scheduler.node")
+_log = logging.getLogger("flyteplane.leadership")
 
-#: Name of the only shard that there is at present.
-SHARD: Final = "scheduler/0"
 LEASE_TTL_S: Final = 10.0
 #: Pause after the coordination store was away, or opening has failed and others should have their turn.
 _PAUSE_S: Final = 0.5
@@ -43,7 +41,7 @@ _CLOSE_WITHIN_S: Final = 10.0
 
 
 class LeadingService(Protocol):
-    """The scheduler, opened for one time of leading."""
+    """A service, opened for one time of leading."""
 
     def add_to(self, server: Any) -> None:
         """Register what other services call."""
@@ -52,7 +50,7 @@ class LeadingService(Protocol):
         """Register what workers call."""
 
     async def close(self) -> None:
-        """Stop placing and write what is left."""
+        """Stop doing anything and write what is left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +68,13 @@ class Term:
 OpenService = Callable[[Term], Awaitable[LeadingService]]
 
 
-class SchedulerNode:
+class LeaderNode:
     """See the module.
 
     Args:
+        name: what is led, such as `shards.SCHEDULER`.
         address: where other processes reach this one; told to them while it leads.
-        open_service: opens the scheduler for a term. Raises PlatformError if it cannot.
+        open_service: opens the service for a term. Raises PlatformError if it cannot.
         services, workers: the gates before what other services call, and before what workers call.
         on_change: called with True when this process begins to serve as the leader, with False when it no longer does.
         on_failure: called when this process cannot go on; the owner then ends it.
@@ -85,6 +84,7 @@ class SchedulerNode:
         self,
         coordination: Coordination,
         *,
+        name: str,
         clock: TimerClock,
         address: str,
         open_service: OpenService,
@@ -92,7 +92,6 @@ class SchedulerNode:
         workers: Gate,
         on_change: Callable[[bool], Awaitable[None]],
         on_failure: Callable[[BaseException], None],
-        name: str = SHARD,
         lease_ttl_s: float = LEASE_TTL_S,
     ) -> None:
         self._coordination = coordination
@@ -109,7 +108,7 @@ class SchedulerNode:
 
     def start(self) -> None:
         """Begin to campaign, in the background."""
-        self._task = asyncio.get_running_loop().create_task(self._run(), name="scheduler node")
+        self._task = asyncio.get_running_loop().create_task(self._run(), name=f"node of {self._name}")
         self._task.add_done_callback(self._ended)
 
     async def stop(self) -> None:
@@ -208,7 +207,7 @@ class SchedulerNode:
             async with asyncio.timeout(_CLOSE_WITHIN_S):
                 await service.close()
         except PlatformError as error:
-            _log.warning("closing the scheduler: %s", error)
+            _log.warning("closing what led %s: %s", self._name, error)
 
     async def _unless_stopping(self, work: Awaitable[Any]) -> Any:
         """The outcome of `work`; None, with the work cancelled, when the node is told to stop first."""

@@ -1,4 +1,4 @@
-"""A scheduler's node: standing by, leading, losing the lead, giving it away. In virtual time."""
+"""A node of a service that elects a leader: standing by, leading, losing the lead, giving it away. In virtual time."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from flyteplane.coordination import Compare, Coordination, KeyValue, MemoryCoord
 from flyteplane.coordination.election import leader_key
 from flyteplane.foundation.clock import ManualClock
 from flyteplane.foundation.errors import Aborted, Unavailable
+from flyteplane.leadership import shards
+from flyteplane.leadership.node import LeaderNode, Term
 from flyteplane.rpc.gate import Gate
-from flyteplane.scheduler.node import SHARD, SchedulerNode, Term
 
 TTL_S = 9.0
 
@@ -84,8 +85,9 @@ class Process:
         self.closing.set()
         self.gates = Gate(["services"]), Gate(["workers"])
         self.serves = False
-        self.node = SchedulerNode(
+        self.node = LeaderNode(
             self.line,
+            name=shards.SCHEDULER,
             clock=clock,
             address=f"unix:/{name}",
             open_service=self._open,
@@ -141,7 +143,7 @@ class World:
 
     async def told_address(self) -> str:
         """Where others are told that the leader is."""
-        held = await self.store.get(leader_key(SHARD))
+        held = await self.store.get(leader_key(shards.SCHEDULER))
         return held.value.decode() if held is not None else ""
 
 
@@ -262,6 +264,6 @@ async def test_stopping_a_standby_takes_no_lead_and_leaves_no_lease(world: World
     await second.node.stop()
     assert first.serves
     await first.node.stop()
-    assert await world.store.get(leader_key(SHARD)) is None
+    assert await world.store.get(leader_key(shards.SCHEDULER)) is None
     await world.pass_time(TTL_S)
     assert world.notes == ["open a", "close a"]

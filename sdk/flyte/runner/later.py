@@ -1,0 +1,45 @@
+"""What a worker loads only when it needs it, so that a task's first line does not wait for it.
+
+A project may hold a file with the name of a module of the standard library, such as `secrets.py`. Once its folder is
+searched, whatever is loaded later would get that file, so for such projects everything is loaded before.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
+
+LATER: Final = (
+    *("flyte.runner.masked_output", "ctypes", "hashlib", "json", "random", "tempfile", "traceback", "uuid"),
+    *(
+        "flyte.runner.isolation",
+        "flyte.runner.report",
+        "flyte.spec.digests",
+        "flyte.storage.objects",
+        "flyte.types.interface",
+    ),
+    *("flyte.types.untyped_values", "flyte.wire.errors", "flyte.wire.task_spec"),
+)
+"""Modules whose loading loads all the others."""
+
+
+def load_before_searching(folders: Sequence[str]) -> None:
+    """Loads everything now if a file in one of the folders would be taken for a module of the standard library."""
+    if any(name.partition(".")[0] in sys.stdlib_module_names for folder in folders for name in _entries(folder)):
+        load_all()
+
+
+def load_all() -> None:
+    """Loads everything now."""
+    for module in LATER:
+        import_module(module)
+
+
+def _entries(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []

@@ -420,6 +420,61 @@ async def test_bad_input_is_refused(stub: CacheServiceAsyncStub, request_: api.L
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
+def _bad_entry(**fields: Any) -> api.CacheEntry:
+    changed = entry()
+    changed.MergeFrom(api.CacheEntry(**fields))
+    return changed
+
+
+BAD_REQUESTS: dict[str, tuple[str, Any]] = {
+    "half a scope": ("ListEntries", api.ListEntriesRequest(scope=Scope(domain="d"))),
+    "a slash in a scope": (
+        "Reserve",
+        api.ReserveRequest(
+            items=[api.ReserveRequest.Item(key=key(scope=Scope(project="a/b", domain="d")), owner="o")],
+            ttl=Duration(seconds=30),
+        ),
+    ),
+    "a long scope": ("ListEntries", api.ListEntriesRequest(scope=Scope(project="p" * 10_000, domain="d"))),
+    "a slash in a producer": (
+        "Put",
+        api.PutRequest(items=[api.PutRequest.Item(entry=_bad_entry(producer=ActionId(name="a/b")))]),
+    ),
+    "a long task name": ("Put", api.PutRequest(items=[api.PutRequest.Item(entry=_bad_entry(task_name="t" * 10_000))])),
+    "a zero in a version": (
+        "Put",
+        api.PutRequest(items=[api.PutRequest.Item(entry=_bad_entry(cache_version="\0"))]),
+    ),
+    "a long owner": (
+        "Reserve",
+        api.ReserveRequest(items=[api.ReserveRequest.Item(key=key(), owner="o" * 10_000)], ttl=Duration(seconds=30)),
+    ),
+    "no time": ("Reserve", api.ReserveRequest(items=[api.ReserveRequest.Item(key=key(), owner="o")])),
+    "a negative age": ("Invalidate", api.InvalidateRequest(scope=SCOPE, older_than=Duration(seconds=-5))),
+    "a bad page": ("ListEntries", api.ListEntriesRequest(scope=SCOPE, page_token="?")),
+    "too many to extend": ("Extend", api.ExtendRequest(items=[api.ExtendRequest.Item(key=key())] * 1001)),
+    "too many to release": ("Release", api.ReleaseRequest(items=[api.ReleaseRequest.Item(key=key())] * 1001)),
+    "too many to store": ("Put", api.PutRequest(items=[api.PutRequest.Item(entry=entry())] * 1001)),
+    "too many to delete": ("Invalidate", api.InvalidateRequest(scope=SCOPE, keys=[key()] * 1001)),
+}
+
+
+@pytest.mark.parametrize("what", BAD_REQUESTS)
+async def test_what_cannot_be_kept_is_refused(stub: CacheServiceAsyncStub, what: str) -> None:
+    method, request = BAD_REQUESTS[what]
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await getattr(stub, method)(request)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_names_of_any_language_are_kept(stub: CacheServiceAsyncStub) -> None:
+    one = entry(task="größe.\U0001f600.a/b:c")
+    one.cache_version = "v" * 1024
+    await put(stub, one)
+    found = (await stub.ListEntries(api.ListEntriesRequest(scope=SCOPE, task_name=one.task_name))).entries
+    assert [(each.task_name, each.cache_version) for each in found] == [(one.task_name, one.cache_version)]
+
+
 async def test_deleting_everything_has_to_be_said_by_task(stub: CacheServiceAsyncStub) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await stub.Invalidate(api.InvalidateRequest(scope=SCOPE))

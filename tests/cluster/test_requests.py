@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from flyte.spec import worker_exits
@@ -28,13 +30,10 @@ def test_a_task_that_asks_for_nothing_counts_a_little() -> None:
 
 
 def test_the_sidecars_of_a_template_count() -> None:
-    containers = (
-        '{"spec": {"containers": [{"name": "primary"}, {"name": "proxy", "image": "proxy:1", "resources": {"requests": {"cpu": "2"}}}]}}'
-    )
-    spec = TaskSpec(
-        resources=ResourceRequest(cpu="1"),
-        pod_template=PodTemplate(pod_template_json=containers, primary_container="primary"),
-    )
+    proxy = {"name": "proxy", "image": "proxy:1", "resources": {"requests": {"cpu": "2"}}}
+    document = json.dumps({"spec": {"containers": [{"name": "primary"}, proxy]}})
+    template = PodTemplate(pod_template_json=document, primary_container="primary")
+    spec = TaskSpec(resources=ResourceRequest(cpu="1"), pod_template=template)
     assert worker_demand(spec).cpu_millis == 3000
 
 

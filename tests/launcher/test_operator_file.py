@@ -316,6 +316,7 @@ WRONG = {
         ["coordination.etcd.username", "password"],
     ),
     "overflow replicas": ("reuse_pool: {overflow_replicas: -1}", ["reuse_pool.overflow_replicas", "-1", "0 to 1000"]),
+    "lease of replicas": ("reuse_pool: {lease_s: 1}", ["reuse_pool.lease_s", "5"]),
     "quarantine": ("reuse_pool: {kills_to_quarantine: 0}", ["reuse_pool.kills_to_quarantine", "1 to 1000"]),
     "size of the cache": ("cache: {max_size: much}", ["cache.max_size", "'much'"]),
     "age in the cache": ("cache: {max_age_days: -1}", ["cache.max_age_days", "-1"]),

@@ -20,6 +20,8 @@ from flyteapi.admin.v1.identity_service_pb2_grpc import (
     IdentityServiceStub,
     add_IdentityServiceServicer_to_server,
 )
+from flyteapi.reuse_pool.v1.replica_service_pb2 import ReplicaRequest
+from flyteapi.reuse_pool.v1.replica_service_pb2_grpc import ReplicaServiceStub
 from flyteapi.scheduler.v1.worker_service_pb2 import Hello, SessionRequest, WorkerReport
 from flyteapi.scheduler.v1.worker_service_pb2_grpc import WorkerServiceStub
 from flyteplane.foundation.errors import FailedPrecondition, InvalidArgument, Unavailable
@@ -218,9 +220,15 @@ async def test_workers_have_a_listener_of_their_own_where_nothing_else_is_served
             with pytest.raises(grpc.aio.AioRpcError) as refusal:
                 await WorkerServiceStub(channel).Session(iter([hello])).read()
             assert refusal.value.code() is grpc.StatusCode.UNAUTHENTICATED
+            with pytest.raises(grpc.aio.AioRpcError) as refusal:
+                await ReplicaServiceStub(channel).Replica(iter([ReplicaRequest(reports=hello.reports)])).read()
+            assert refusal.value.code() is grpc.StatusCode.UNAUTHENTICATED
         async with open_channel(platform.endpoint) as channel:
             with pytest.raises(grpc.aio.AioRpcError) as refusal:
                 await WorkerServiceStub(channel).Session(iter([hello])).read()
+            assert refusal.value.code() is grpc.StatusCode.UNIMPLEMENTED
+            with pytest.raises(grpc.aio.AioRpcError) as refusal:
+                await ReplicaServiceStub(channel).Replica(iter([ReplicaRequest(reports=hello.reports)])).read()
             assert refusal.value.code() is grpc.StatusCode.UNIMPLEMENTED
     finally:
         await platform.close()

@@ -135,11 +135,21 @@ def test_there_are_never_fewer_than_the_least_nor_more_than_the_most(least: int,
             assert len(going) >= policy.min_replicas
 
 
-def test_a_living_pool_cannot_be_resized_to_nothing() -> None:
+@pytest.mark.parametrize(
+    ("least", "most", "words"),
+    [
+        (0, 0, "flyte drain pool"),
+        (3, 2, "min_replicas is 3"),
+        (-1, 2, "min_replicas is -1"),
+        (0, 10_001, "at most 10000"),
+    ],
+)
+def test_a_living_pool_is_not_resized_to_what_makes_no_sense(least: int, most: int, words: str) -> None:
     pools = world(1, 2)
     busy = work(pools)
-    with pytest.raises(InvalidArgument, match="flyte drain pool"):
-        administration.resize(pools.pool, min_replicas=0, max_replicas=0, now=pools.now)
+    with pytest.raises(InvalidArgument) as refused:
+        administration.resize(pools.pool, min_replicas=least, max_replicas=most, now=pools.now)
+    assert words in refused.value.public_text
     assert pools.is_placed(busy)
     assert pools.pool.policy.max_replicas == 2
 
@@ -207,6 +217,90 @@ def test_a_refused_deadlock_is_counted() -> None:
         pools.hello_all()
     assert lease.outcome == "refused:POOL_DEADLOCK:False"
     assert pools.pool.deadlocks_refused == 1
+
+
+def test_two_pools_that_wait_for_each_other_beyond_the_bound_are_told_and_all_others_end() -> None:
+    policy = PoolPolicy(min_replicas=1, max_replicas=1)
+    pools = PoolWorld(policy, policy, settings=PoolSettings(overflow_limit=2))
+    pools.hello_all()
+    lease = pools.place(pool=pools.pools[0])
+    chain = [lease]
+    while not lease.outcome:
+        pools.hello_all()
+        assert pools.is_placed(lease), f"stands still at depth {len(chain)}"
+        lease = pools.call(lease, pool=pools.pools[len(chain) % 2])
+        chain.append(lease)
+        pools.hello_all()
+        pools.advance(1)
+    assert lease.outcome == "refused:POOL_DEADLOCK:False"
+    assert len(chain) == 7, "a regular and two overflow replicas of each, and one too many"
+    for waiting in reversed(chain[:-1]):
+        finish(pools, waiting)
+    assert {one.outcome for one in chain[:-1]} == {"ended"}
+
+
+def grow(pools: PoolWorld, *, depth: int, width: int) -> tuple[Lease, int]:
+    """A tree of synchronous tasks whose levels lie in the pools by turns; returns its root and the most replicas."""
+    root = pools.place(pool=pools.pools[0])
+    levels, called, most, turns = {root.attempt.lease: 0}, set(), 0, 0
+    while not root.outcome:
+        turns += 1
+        assert turns < 5000, "stands still"
+        pools.hello_all()
+        for lease in pools.placed():
+            number = lease.attempt.lease
+            level = levels[number]
+            if number not in called and level < depth:
+                called.add(number)
+                for _ in range(width):
+                    child = pools.call(lease, pool=pools.pools[(level + 1) % len(pools.pools)])
+                    levels[child.attempt.lease] = level + 1
+                break
+            if not lease.children:
+                finish(pools, lease)
+                break
+        else:
+            # Nothing moves by itself: only a moment may pass until a pool that waits for another is woken.
+            pools.advance(0.001)
+        most = max(most, len(pools.bodies))
+    return root, most
+
+
+@pytest.mark.parametrize(("count", "depth", "width", "bound"), [(2, 5, 3, 12), (3, 4, 4, 14), (2, 3, 8, 14)])
+def test_a_tree_that_leads_through_several_pools_needs_few_overflow_replicas(
+    count: int, depth: int, width: int, bound: int
+) -> None:
+    policy = PoolPolicy(min_replicas=1, max_replicas=1)
+    pools = PoolWorld(*[policy] * count, settings=PoolSettings(overflow_limit=10))
+    pools.hello_all()
+    root, most = grow(pools, depth=depth, width=width)
+    assert root.outcome == "ended"
+    assert {lease.outcome for lease in pools.leases.values()} == {"ended"}
+    assert most <= bound
+
+
+def test_trees_of_several_runs_through_two_pools_do_not_hold_each_other_up() -> None:
+    policy = PoolPolicy(min_replicas=1, max_replicas=1)
+    pools = PoolWorld(policy, policy, settings=PoolSettings(overflow_limit=6))
+    pools.hello_all()
+    roots = [pools.place(pool=pools.pools[number % 2], run=f"run{number}") for number in range(4)]
+    depth = {root.attempt.lease: 0 for root in roots}
+    called: set[int] = set()
+    for _ in range(2000):
+        if all(root.outcome for root in roots):
+            break
+        pools.hello_all()
+        for lease in pools.placed():
+            number = lease.attempt.lease
+            if number not in called and depth[number] < 2:
+                called.add(number)
+                for _ in range(2):
+                    child = pools.call(lease, pool=pools.pools[1 - pools.pools.index(lease.pool)])
+                    depth[child.attempt.lease] = depth[number] + 1
+            elif not lease.children:
+                finish(pools, lease)
+        pools.advance(0.001)
+    assert {root.outcome for root in roots} == {"ended"}
 
 
 async def test_metrics_tell_of_pools_that_live_and_of_what_those_did_that_are_gone(bench: Bench) -> None:

@@ -57,3 +57,15 @@ async def test_a_change_that_was_taken_back_keeps_replicas_again_when_the_newer_
     (state,) = (pool.state for pool in bench.service.reuse_pool.list_pools())
     assert not state.superseded
     assert state.keeps_least
+
+
+async def test_runs_with_variables_of_their_own_have_pools_beside_each_other(bench: Bench) -> None:
+    scheduler = await bench.scheduler()
+    for lease, (pool, word) in enumerate(((OLD, ""), (NEW, "one"), (NEWEST, "two")), start=1):
+        bench.clock.advance(1)
+        declared = declaration(pool, least=0, most=1)
+        declared.run_env.update({"WORD": word} if word else {})
+        await scheduler.declare(declared)
+        await scheduler.place(lease, f"held{lease}", pool=pool)
+        await scheduler.placed(lease)
+    assert not any(pool.draining for pool in (await pools(bench)).values())

@@ -298,6 +298,38 @@ async def test_a_pod_may_wait_for_a_place_as_long_as_it_takes(bench: PodBench) -
     await bench.until(lambda: worker.exited is not None)
 
 
+async def test_the_scheduler_is_told_why_replicas_do_not_come_and_when_they_do(bench: PodBench) -> None:
+    scheduler = await bench.scheduler()
+    await scheduler.declare(on_pods())
+    name = await bench.replica()
+    bench.worker(name).tell(WorkerStage.WAITING, reason="Unschedulable", message="0/3 nodes are available")
+    report = await scheduler.until(lambda said: said.HasField("trouble"))
+    assert (report.trouble.pool, "0/3 nodes" in report.trouble.message) == (POOL, True)
+    successor = await bench.scheduler(epoch=2)
+    report = await successor.until(lambda said: said.HasField("trouble"))
+    assert "0/3 nodes" in report.trouble.message
+    async with bench.pod(bench.token(name)):
+        await successor.until(lambda said: said.HasField("trouble") and not said.trouble.message)
+
+
+async def test_a_pod_that_got_its_place_late_has_its_whole_time_to_start(bench: PodBench) -> None:
+    bench.cluster.refusal = Unavailable("no route to host")
+    scheduler = await bench.scheduler()
+    await scheduler.declare(on_pods())
+    await scheduler.place(1, "work")
+    await until_trouble(bench, "no route")
+    bench.clock.advance(5000)
+    await told(bench)
+    bench.cluster.refusal = None
+    bench.clock.advance(15)
+    worker = bench.worker(await bench.replica())
+    bench.clock.advance(299)
+    await told(bench)
+    assert worker.exited is None
+    bench.clock.advance(2)
+    await bench.until(lambda: worker.exited is not None)
+
+
 async def test_a_quota_of_the_cluster_is_waited_for(bench: PodBench) -> None:
     bench.cluster.refusal = ResourceExhausted("quota of pods")
     scheduler = await bench.scheduler()

@@ -27,7 +27,7 @@ CHANGES = {
     "files": ("os.listdir('.')", "os.makedirs('a/b'); open('a/b/c', 'w').close(); os.symlink('/', 'root')"),
     "temporary files": ("os.listdir(tempfile.gettempdir())", "tempfile.mkdtemp()"),
     "folder for temporary files": ("tempfile.gettempdir()", "tempfile.tempdir = '/'"),
-    "umask": ("os.umask(os.umask(0o22))", "os.umask(0o777)"),
+    "umask": ("os.umask(0o22)", "os.umask(0o777)"),
     "signal handler": ("str(signal.getsignal(signal.SIGUSR1))", "signal.signal(signal.SIGUSR1, print)"),
     "ignored signal": ("str(signal.getsignal(signal.SIGINT))", "signal.signal(signal.SIGINT, signal.SIG_IGN)"),
     "blocked signals": (
@@ -113,22 +113,28 @@ async def test_a_change_that_is_not_put_back_would_be_seen(worker: StartWorker, 
     assert [await seen_by(owner, code, "change", action=f"a{number}") for number in range(2)] == [False, True]
 
 
+MODULE_SETS = """
+os.environ['BY_MODULE'] = 'yes'
+os.environ['KEPT'] += ' indeed'
+sys.path.append('/by-module')
+logging.basicConfig(level=7)
+os.umask(0o27)
+warnings.simplefilter('ignore', ResourceWarning)
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+"""
+LOOKS_AT_IT = """[
+    os.environ.get('BY_MODULE'), os.environ['KEPT'], os.umask(0), sys.path[-1], logging.root.level,
+    len(logging.root.handlers), str(warnings.filters[0]), str(signal.getsignal(signal.SIGUSR1))]"""
+UNDOES_IT = """os.environ['BY_MODULE'] = os.environ['KEPT'] = 'no'; sys.path.clear(); logging.root.handlers.clear()
+    warnings.resetwarnings(); signal.signal(signal.SIGUSR1, signal.SIG_DFL)"""
+
+
 async def test_what_modules_set_while_they_are_imported_lasts(worker: StartWorker, bundle: Bundle) -> None:
-    code = bundle(
-        HEAD + "os.environ['BY_MODULE'] = 'yes'\nsys.path.append('/by-module')\nlogging.basicConfig(level=7)\n"
-        "warnings.simplefilter('ignore', ResourceWarning)\nsignal.signal(signal.SIGUSR1, signal.SIG_IGN)\n"
-        "os.umask(0o77)\n"
-        + TASK.format(
-            look="[os.environ.get('BY_MODULE'), sys.path[-1], logging.root.level, len(logging.root.handlers),"
-            " str(warnings.filters[0]), str(signal.getsignal(signal.SIGUSR1))]",
-            act="os.environ['BY_MODULE'] = 'no'; sys.path.clear(); logging.root.handlers.clear();"
-            " warnings.resetwarnings(); signal.signal(signal.SIGUSR1, signal.SIG_DFL)",
-        )
-    )
-    owner = await worker(replica=True)
+    code = bundle(HEAD + MODULE_SETS + TASK.format(look=LOOKS_AT_IT, act=UNDOES_IT))
+    owner = await worker(replica=True, spec={"env": {"KEPT": "yes"}})
     first = await seen_by(owner, code, "change", action="a0")
     assert isinstance(first, list)
-    assert first[:4] == ["yes", "/by-module", 7, 1]
+    assert first[:6] == ["yes", "yes indeed", 0o27, "/by-module", 7, 1]
     assert await seen_by(owner, code, "change", action="a1") == first
 
 

@@ -27,10 +27,12 @@ from flyteapi.task.v1.value_pb2 import Payload
 from flyteplane.cluster.memory import MemoryCluster
 from flyteplane.cluster.ports import Cluster, ClusterCapacity, PodConstraints
 from flyteplane.cluster.process_fitness import process_fitness
-from flyteplane.foundation.clock import ManualClock
+from flyteplane.foundation.clock import ManualClock, Timer
+from flyteplane.foundation.errors import Unavailable
 from flyteplane.scheduler.application.intake import NewRun
 from flyteplane.scheduler.application.living import Action
 from flyteplane.scheduler.application.ports import RunKey
+from flyteplane.scheduler.application.reserving import TTL_S
 from flyteplane.scheduler.application.scheduler import Parts, Scheduler
 from flyteplane.scheduler.domain.phases import Phase
 from flyteplane.scheduler.store.log_files import LogFiles
@@ -133,15 +135,32 @@ class MemoryCache:
         """The token that a key was given out with last."""
         self.asked: list[str] = []
         """Owners that reserved, or tried to."""
-        self.waiters: list[tuple[dict[bytes, CacheKey], asyncio.Queue[WaitResponse]]] = []
+        self.waiters: list[tuple[dict[bytes, CacheKey], asyncio.Queue[WaitResponse | None]]] = []
+        self.down = False
+        self.clock: ManualClock | None = None
+        """Ends reservations that are not extended; without one they live until `lapse`."""
+        self._ends: dict[bytes, Timer] = {}
+
+    def go_down(self) -> None:
+        """It cannot be asked, and whoever waits learns that."""
+        self.down = True
+        for _, queue in self.waiters:
+            queue.put_nowait(None)
+        self.waiters.clear()
+
+    def _answer(self) -> None:
+        if self.down:
+            raise Unavailable("the cache is down")
 
     async def lookup(self, queries: Sequence[LookupRequest.Query]) -> Sequence[CacheEntry | None]:
         """See the port."""
+        self._answer()
         self.lookups.append(len(queries))
         return [None if _too_old(query) else self.entries.get(_name(query.key)) for query in queries]
 
     async def put(self, items: Sequence[PutRequest.Item]) -> Sequence[PutResponse.Outcome.ValueType]:
         """See the port."""
+        self._answer()
         return [self._put(item) for item in items]
 
     def _put(self, item: PutRequest.Item) -> PutResponse.Outcome.ValueType:
@@ -158,9 +177,10 @@ class MemoryCache:
 
     async def reserve(self, items: Sequence[ReserveRequest.Item], *, ttl_s: float) -> Sequence[ReserveResponse.Result]:
         """See the port."""
-        return [self._reserve(item) for item in items]
+        self._answer()
+        return [self._reserve(item, ttl_s) for item in items]
 
-    def _reserve(self, item: ReserveRequest.Item) -> ReserveResponse.Result:
+    def _reserve(self, item: ReserveRequest.Item, ttl_s: float) -> ReserveResponse.Result:
         name = _name(item.key)
         self.asked.append(item.owner)
         if name not in self.holders:
@@ -168,15 +188,30 @@ class MemoryCache:
                 return ReserveResponse.Result(entry=self.entries[name])
             self.tokens[name] = self.tokens.get(name, 0) + 1
             self.holders[name] = (item.owner, self.tokens[name])
+            self._end_later(name, ttl_s)
         owner, token = self.holders[name]
         return ReserveResponse.Result(acquired=owner == item.owner, reservation=token, owner=owner)
 
     async def extend(self, items: Sequence[ExtendRequest.Item]) -> Sequence[bool]:
         """See the port."""
-        return [self.holders.get(_name(item.key), ("", 0))[1] == item.reservation for item in items]
+        self._answer()
+        return [self._extend(_name(item.key), item.reservation) for item in items]
+
+    def _extend(self, name: bytes, token: int) -> bool:
+        lives = self.holders.get(name, ("", 0))[1] == token
+        if lives:
+            self._end_later(name, TTL_S)
+        return lives
+
+    def _end_later(self, name: bytes, ttl_s: float) -> None:
+        if self.clock is not None:
+            if name in self._ends:
+                self._ends[name].cancel()
+            self._ends[name] = self.clock.call_later(ttl_s, lambda: self.lapse(name))
 
     async def release(self, items: Sequence[ReleaseRequest.Item]) -> None:
         """See the port."""
+        self._answer()
         for item in items:
             name = _name(item.key)
             if self.holders.get(name, ("", 0))[1] == item.reservation:
@@ -184,18 +219,24 @@ class MemoryCache:
 
     async def wait(self, keys: Sequence[CacheKey]) -> AsyncIterator[WaitResponse]:
         """See the port."""
+        self._answer()
         waiting = {_name(key): key for key in keys}
-        queue: asyncio.Queue[WaitResponse] = asyncio.Queue()
+        queue: asyncio.Queue[WaitResponse | None] = asyncio.Queue()
         self.waiters.append((waiting, queue))
         for name in tuple(waiting):
             if name not in self.holders:
                 self._wake(name, self.entries.get(name))
         for _ in keys:
-            yield await queue.get()
+            ready = await queue.get()
+            if ready is None:
+                raise Unavailable("the cache is down")
+            yield ready
 
     def lapse(self, name: bytes | None = None) -> None:
         """A reservation ends, or all of them do."""
         for one in [name] if name is not None else list(self.holders):
+            if one in self._ends:
+                self._ends.pop(one).cancel()
             self.holders.pop(one, None)
             self._wake(one, self.entries.get(one))
 

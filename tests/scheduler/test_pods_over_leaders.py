@@ -20,7 +20,7 @@ from flyteapi.scheduler.v1.worker_service_pb2 import (
 from flyteapi.task.v1.task_spec_pb2 import SecretRequest
 from flyteapi.task.v1.value_pb2 import Payload
 from flyteplane.cluster.memory import MemoryCluster, MemoryWorker
-from flyteplane.cluster.ports import ExitReason, PodConstraints, WorkerStage
+from flyteplane.cluster.ports import CONTACT_MARGIN_S, ExitReason, PodConstraints, WorkerStage
 from flyteplane.foundation.errors import (
     FailedPrecondition,
     InvalidArgument,
@@ -31,7 +31,6 @@ from flyteplane.foundation.errors import (
 )
 from flyteplane.rpc.tokens import Claims, TokenKind
 from flyteplane.scheduler.application.ports import RunKey
-from flyteplane.scheduler.clients.contact import CONTACT_MARGIN_S
 from flyteplane.scheduler.clients.fresh_workers import POD_GRACE_S, FreshWorkers, WorkerHelp
 from flyteplane.scheduler.clients.sweeper import sweep_for_ever
 from flyteplane.scheduler.clients.worker_sessions import WorkerSession, WorkerSessions

@@ -505,7 +505,7 @@ async def test_after_the_end_nothing_is_sent_and_nothing_fails(stage: Stage, poo
 
 def _name(spec: TaskSpec, **changed: Any) -> str:
     given: dict[str, Any] = {"run": KEY, "scope_run": "", "secret_versions": [(1, "org")]}
-    given |= {"cluster": "local", "resource_class": "small", **changed}
+    given |= {"cluster": "local", "resource_class": "small", "run_env": {}, **changed}
     return pool_name(spec, **given)
 
 
@@ -535,7 +535,9 @@ def test_whatever_replicas_share_makes_the_identity_of_their_pool() -> None:
     names.add(_name(_spec(), secret_versions=[(1, "project")]))
     names.add(_name(_spec(), cluster="other"))
     names.add(_name(_spec(), resource_class="other"))
-    assert len(names) == 16
+    names.add(_name(_spec(), run_env={"A": "b"}))
+    names.add(_name(_spec(), run_env={"A": "c"}))
+    assert len(names) == 18
 
 
 def test_what_belongs_to_one_task_does_not() -> None:

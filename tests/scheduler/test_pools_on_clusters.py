@@ -11,7 +11,7 @@ from tests.scheduler.placements import Stage
 from tests.scheduler.test_pool_stream import FakePool, staged
 
 from flyte.spec.digests import task_digest
-from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import DeclarePool, LeaseLost
+from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import DeclarePool, LeaseLost, PoolTrouble
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteplane.cluster.memory import MemoryCluster
@@ -241,6 +241,19 @@ async def test_each_attempt_has_a_token_of_its_own(stage: Stage, pool: FakePool)
     ]
 
 
+async def test_whoever_asks_is_told_why_the_pool_has_no_replica(stage: Stage, pool: FakePool) -> None:
+    await stage.submit(reusable())
+    (said,) = declared(pool)
+    await pool.say(trouble=PoolTrouble(pool=said.pool, message="Unschedulable: 0/3 nodes are available"))
+    explained = await stage.scheduler.queries.explain(RunKey("project", "domain", "r1"), "a0")
+    assert (explained.waits_for, explained.cluster) == ("pool", "prod")
+    assert "0/3 nodes" in explained.cluster_message
+    assert "0/3 nodes" in explained.summary
+    await pool.say(trouble=PoolTrouble(pool=said.pool))
+    explained = await stage.scheduler.queries.explain(RunKey("project", "domain", "r1"), "a0")
+    assert not explained.cluster_message
+
+
 async def test_pools_are_declared_anew_once_classes_have_changed(stage: Stage, pool: FakePool) -> None:
     classes = ClassAdministration(stage.scheduler.administration)
     await classes.put(ResourceClass(name="any", clusters=("prod",)))
@@ -285,3 +298,24 @@ async def test_runs_with_other_service_accounts_have_other_pools(stage: Stage, p
         await settle()
     assert [said.template.service_account for said in declared(pool)] == ["one", "other"]
     assert len({said.pool for said in declared(pool)}) == 2
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        ("EVICTED", "WORKER_EVICTED"),
+        ("POD_DELETED", "POD_DELETED"),
+        ("CUT_OFF", "CONTACT_LOST"),
+        ("NODE_LOST", "NODE_LOST"),
+    ],
+)
+async def test_what_takes_a_replica_away_has_the_code_that_it_has_for_any_pod(
+    stage: Stage, pool: FakePool, reason: str, code: str
+) -> None:
+    await stage.submit(reusable())
+    await pool.say(lost=LeaseLost(lease=pool.placed[0].lease, reason=reason))
+    state = stage.state()
+    assert (state.task_failures, state.system_failures) == (0, 1)
+    failure = state.history[0].failure
+    assert failure is not None
+    assert failure.code == code

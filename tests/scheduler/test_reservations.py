@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.scheduler.harness import Bench, MemoryCache, settle, task
 
-from flyteapi.cache.v1.cache_service_pb2 import LookupRequest, ReserveRequest, ReserveResponse
+from flyteapi.cache.v1.cache_service_pb2 import CacheEntry, LookupRequest, ReserveRequest, ReserveResponse
 from flyteapi.common.v1.phase_pb2 import CACHE_STATUS_FAILED, CACHE_STATUS_HIT, CACHE_STATUS_STORED
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
@@ -42,6 +42,8 @@ async def test_of_two_schedulers_one_computes_and_the_other_takes_its_result(ben
     first = await bench.submit(serialized(), name="r1")
     second = await other.submit(serialized(), name="r2")
     assert (len(bench.workers.placed), len(other.workers.placed)) == (1, 0)
+    explained = await other.scheduler.queries.explain(second, "a0")
+    assert (explained.waits_for, "an equal call" in explained.summary) == ("cache", True)
     await bench.succeed("a0", b"once")
     await settle()
     assert await status(bench, first) == CACHE_STATUS_STORED
@@ -121,6 +123,20 @@ async def test_the_next_leader_goes_on_with_the_reservation_of_the_one_before(be
     assert await status(bench, third) == CACHE_STATUS_HIT
 
 
+async def test_after_a_restart_whoever_is_placed_first_computes_whoever_had_the_key(bench: Bench) -> None:
+    await bench.submit(serialized(), name="r1")
+    second = await bench.submit(serialized(), name="r2")
+    ((owner, _),) = bench.cache.holders.values()
+    assert owner == "project/domain/r1/a0"
+    bench.cache.holders = {name: (f"{second}/a0", token) for name, (_, token) in bench.cache.holders.items()}
+    await bench.start()
+    await settle()
+    assert len(bench.workers.placed) == 1
+    await bench.succeed("a0")
+    await settle()
+    assert await bench.phase(second) is Phase.SUCCEEDED
+
+
 async def test_a_thousand_that_wait_ask_once_and_are_not_a_herd_when_one_fails(bench: Bench) -> None:
     await bench.submit(task("env.parent"))
     await bench.call("a0", "c0", serialized())
@@ -183,7 +199,7 @@ class DownCache(MemoryCache):
         super().__init__()
         self.without = without
 
-    async def lookup(self, queries: Sequence[LookupRequest.Query]) -> Sequence[None]:  # type: ignore[override]
+    async def lookup(self, queries: Sequence[LookupRequest.Query]) -> Sequence[CacheEntry | None]:
         if "lookup" in self.without:
             raise Unavailable("the cache is down")
         return await super().lookup(queries)
@@ -203,6 +219,7 @@ async def test_with_serialize_a_cache_that_is_down_is_waited_for(bench: Bench, w
         await bench.advance(20)
     assert bench.workers.placed == []
     assert await status(bench, key) == CACHE_STATUS_FAILED
+    assert "cannot be asked" in (await bench.scheduler.queries.explain(key, "a0")).summary
     cache.without = ""
     await bench.advance(11)
     assert len(bench.workers.placed) == 1

@@ -25,6 +25,7 @@ from flyteplane.secrets.store.sql_audit import SqlAudit
 if TYPE_CHECKING:
     from flyteapi.secrets.v1.secrets_service_pb2_grpc import SecretsServiceAsyncStub
 
+ON_BOTH = pytest.mark.parametrize("platform", ["sqlite", "postgres"], indirect=True)
 TOKEN_KEY = bytes(range(32))
 RUN_SCOPE = Scope(project="p", domain="d")
 
@@ -100,10 +101,11 @@ class Platform:
         with translated_errors():
             return (await self.stub.GetSecret(api.GetSecretRequest(key=key, group=group, scope=scope))).secret
 
-    async def delete(self, name: str, *, scope: Scope = RUN_SCOPE) -> None:
+    async def delete(self, name: str, *, scope: Scope = RUN_SCOPE, request_id: str = "") -> None:
         group, _, key = name.rpartition("/")
+        request = api.DeleteSecretRequest(key=key, group=group, scope=scope, request_id=request_id)
         with translated_errors():
-            await self.stub.DeleteSecret(api.DeleteSecretRequest(key=key, group=group, scope=scope))
+            await self.stub.DeleteSecret(request)
 
     def token(self, *names: str, project: str = "p", domain: str = "d", ttl_s: float = 60.0) -> str:
         """The token of an attempt whose task asks for these secrets."""
@@ -134,8 +136,11 @@ class Platform:
 
 
 @pytest.fixture
-async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
+async def platform(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Platform]:
+    """A platform on a file, or on a database server where a test asks for both with `ON_BOTH`."""
     platform = Platform(tmp_path, ManualClock())
+    if getattr(request, "param", "sqlite") == "postgres":
+        platform.database_url = f"{request.getfixturevalue('postgres_url')}&schema=secrets"
     await platform.start()
     yield platform
     await platform.stop()

@@ -68,7 +68,7 @@ async def update(platform: Platform) -> None:
 
 
 async def delete(platform: Platform) -> None:
-    await platform.delete("key0")
+    await platform.delete("key0", request_id="request-1")
 
 
 async def resolve(platform: Platform) -> None:
@@ -106,8 +106,7 @@ async def after_update(platform: Platform) -> list[str]:
 
 async def after_delete(platform: Platform) -> list[str]:
     (before,) = await values_of(platform, "key0")
-    if before is not None:
-        await delete(platform)
+    await delete(platform)
     (after,) = await values_of(platform, "key0")
     return expect(before, (OLD["key0"], 1), None) + expect(after, None)
 

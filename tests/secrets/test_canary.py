@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from tests.secrets.conftest import BEARER, RUN_SCOPE, TOKEN_KEY, Platform, asked
 
 from flyteapi.secrets.v1 import secrets_service_pb2 as api
@@ -189,3 +190,22 @@ async def test_defects_do_not_tell_values(log: io.StringIO) -> None:
     assert [found for error in errors for found in sightings(repr(error), all_of(error))] == []
     assert log.getvalue().count("unexpected error") == 3
     assert sightings("log", log.getvalue().encode()) == []
+
+
+def fields_of(message: Descriptor, seen: frozenset[str] = frozenset()) -> Iterator[FieldDescriptor]:
+    """All fields of a message and of the messages in it."""
+    for field in message.fields:
+        yield field
+        if field.message_type is not None and field.message_type.full_name not in seen:
+            yield from fields_of(field.message_type, seen | {message.full_name})
+
+
+def test_only_the_answer_to_attempts_has_room_for_a_value() -> None:
+    """Whatever people ask, no field of an answer could hold what they wrote."""
+    service = api.DESCRIPTOR.services_by_name["SecretsService"]
+    roomy = {
+        method.name
+        for method in service.methods
+        if any(field.type == FieldDescriptor.TYPE_BYTES for field in fields_of(method.output_type))
+    }
+    assert roomy == {"Resolve"}

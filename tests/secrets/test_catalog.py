@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.secrets.conftest import RUN_SCOPE, Platform
+from tests.secrets.conftest import ON_BOTH, RUN_SCOPE, Platform
 
 from flyteapi.common.v1.identity_pb2 import Scope
 from flyteapi.secrets.v1 import secrets_service_pb2 as api
@@ -37,6 +37,7 @@ async def test_a_created_secret_shows_everything_but_its_value(platform: Platfor
     assert await platform.get("db/password") == created
 
 
+@ON_BOTH
 async def test_the_same_name_in_other_scopes_and_groups_is_another_secret(platform: Platform) -> None:
     for scope in EVERY_SCOPE:
         assert (await platform.create("token", scope=scope)).version == 1
@@ -51,6 +52,7 @@ async def test_a_taken_name_is_refused_with_what_to_do(platform: Platform) -> No
     assert await platform.resolve("token") == [(b"first", 1)]
 
 
+@ON_BOTH
 async def test_of_many_who_create_at_once_one_succeeds(platform: Platform) -> None:
     outcomes = await asyncio.gather(
         *(platform.create("token", b"%d" % number) for number in range(8)), return_exceptions=True
@@ -69,6 +71,7 @@ async def test_an_update_makes_a_new_version(platform: Platform) -> None:
     assert await platform.resolve("token") == [(b"second", 2)]
 
 
+@ON_BOTH
 async def test_updates_at_once_each_make_a_version_of_their_own_or_say_so(platform: Platform) -> None:
     await platform.create("token", b"first")
     outcomes = await asyncio.gather(
@@ -91,6 +94,7 @@ async def test_what_does_not_exist_is_not_found(platform: Platform) -> None:
         assert "flyte create secret token" in caught.value.mend
 
 
+@ON_BOTH
 async def test_a_deleted_secret_is_gone(platform: Platform) -> None:
     await platform.create("token", b"first")
     await platform.delete("token")
@@ -111,6 +115,7 @@ async def test_a_secret_that_is_created_again_never_has_an_old_version(platform:
         assert await platform.resolve("token") == [(b"%d" % number, version)]
 
 
+@ON_BOTH
 async def test_secrets_are_listed_by_scope(platform: Platform) -> None:
     for scope in EVERY_SCOPE:
         await platform.create("token", scope=scope)
@@ -172,6 +177,7 @@ async def test_a_malformed_scope_is_refused(platform: Platform, scope: Scope, fi
     assert caught.value.field == field
 
 
+@ON_BOTH
 async def test_longest_names_and_largest_values_fit(platform: Platform) -> None:
     scope = Scope(project="p" * 63, domain="d" * 63)
     name, value = f"{'g' * 253}/{'k' * 253}", bytes(MOST_BYTES)

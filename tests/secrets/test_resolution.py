@@ -6,7 +6,7 @@ import asyncio
 import itertools
 
 import pytest
-from tests.secrets.conftest import BEARER, RUN_SCOPE, Platform, asked
+from tests.secrets.conftest import BEARER, ON_BOTH, RUN_SCOPE, Platform, asked
 
 from flyteapi.common.v1.identity_pb2 import Scope
 from flyteapi.secrets.v1 import secrets_service_pb2 as api
@@ -16,6 +16,7 @@ from flyteplane.rpc.client import translated_errors
 from flyteplane.rpc.tokens import TokenMinter
 from flyteplane.secrets.domain.audit import AuditEntry, Outcome, Subject
 from flyteplane.secrets.domain.names import ORGANISATION, SecretScope
+from flyteplane.secrets.settings import SecretsSettings
 
 ORDER = (RUN_SCOPE, Scope(project="p"), Scope(domain="d"), Scope())
 ATTEMPT = Subject(project="p", domain="d", run="r", action="a0", attempt=1, lease=7)
@@ -45,6 +46,7 @@ async def test_a_secret_is_given_as_a_variable_and_as_a_file(platform: Platform)
     assert await platform.resolve_with(platform.token("a"), twice) == [(b"value", 1)] * 2
 
 
+@ON_BOTH
 async def test_the_most_specific_scope_wins(platform: Platform) -> None:
     for scope in reversed(ORDER):
         await platform.create("token", f"{scope.project}/{scope.domain}".encode(), scope=scope)
@@ -205,6 +207,7 @@ async def test_nothing_asked_nothing_given(platform: Platform) -> None:
     assert await platform.audited() == []
 
 
+@ON_BOTH
 async def test_everything_that_was_given_is_written_down(platform: Platform) -> None:
     await platform.create("a")
     await platform.create("db/b", scope=Scope())
@@ -221,6 +224,7 @@ async def test_everything_that_was_given_is_written_down(platform: Platform) -> 
     )
 
 
+@ON_BOTH
 async def test_every_refusal_is_written_down(platform: Platform) -> None:
     await platform.create("a")
     with pytest.raises(NotFound):
@@ -237,6 +241,22 @@ async def test_every_refusal_is_written_down(platform: Platform) -> None:
     assert {entry.subject for entry in entries} == {ATTEMPT}
 
 
+@ON_BOTH
+async def test_the_trail_is_kept_as_long_as_the_operator_says(platform: Platform) -> None:
+    await platform.stop()
+    platform.settings = SecretsSettings(keep_audit_days=2)
+    await platform.start()
+    await platform.create("a")
+    for _ in range(4):
+        await platform.resolve("a")
+        platform.clock.advance(24 * 3600)
+    assert len(await platform.audited()) == 3
+    await platform.stop()
+    await platform.start()
+    assert len(await platform.audited()) == 2
+
+
+@ON_BOTH
 async def test_nobody_gets_one_secret_from_before_an_update_and_one_from_after(platform: Platform) -> None:
     """Both are updated in turn, so a consistent answer is never more than one version apart, `a` first."""
     await platform.create("a", b"1")

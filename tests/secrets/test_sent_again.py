@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.secrets.conftest import Platform
+from tests.secrets.conftest import ON_BOTH, Platform
 
 from flyteplane.foundation.errors import AlreadyExists, InvalidArgument
 from flyteplane.secrets.application.ports import KEEP_REQUESTS_S
+
+pytestmark = ON_BOTH
 
 
 async def test_a_create_that_is_sent_again_gets_the_same_answer(platform: Platform) -> None:
@@ -39,6 +41,15 @@ async def test_a_late_repetition_does_not_undo_what_came_after_it(platform: Plat
     assert await platform.audited()
     with pytest.raises(Exception, match="not found"):
         await platform.resolve("token")
+
+
+async def test_a_delete_that_is_sent_again_deletes_nothing_that_came_after_it(platform: Platform) -> None:
+    await platform.create("token", b"first")
+    await platform.delete("token", request_id="one")
+    await platform.delete("token", request_id="one")
+    await platform.create("token", b"second")
+    await platform.delete("token", request_id="one")
+    assert await platform.resolve("token") == [(b"second", 3)]
 
 
 async def test_repetitions_at_the_same_time_store_one_version(platform: Platform) -> None:

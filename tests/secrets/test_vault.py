@@ -150,7 +150,7 @@ async def test_an_approle_logs_in_again(tmp_path: Path, vault: FakeVault) -> Non
     assert await keys.unwrap(wrapped, binding=b"") == DATA_KEY
     vault.secret_ids.clear()
     vault.tokens.clear()
-    with pytest.raises(PlatformError) as caught:
+    with pytest.raises(Unavailable, match="refuses the login") as caught:
         await keys.unwrap(wrapped, binding=b"")
     assert vault.secret_id_file.read_text().strip() not in caught.value.public_text
 

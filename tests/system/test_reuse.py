@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -116,6 +117,12 @@ def test_two_pools_that_wait_for_each_other_get_on(warm: PlatformUnderTest, task
     assert flyte.run(task, depth=8).outputs()[0] == 8
 
 
+def test_a_tree_whose_levels_lie_in_two_pools_gets_on_within_the_bound(warm: PlatformUnderTest) -> None:
+    run = flyte.run(warm_pools.ping_tree, depth=4, width=3)
+    assert run.outputs()[0] == 81
+    assert not [event for event in whole_log(run).events if event.HasField("error")]
+
+
 def test_recursions_that_fight_for_one_slot_all_end(warm: PlatformUnderTest) -> None:
     assert flyte.run(warm_pools.many_downs, depth=3, count=3).outputs()[0] == [3, 3, 3]
 
@@ -140,7 +147,7 @@ def test_a_replica_that_is_killed_while_it_idles_is_replaced_and_nobody_is_charg
     run = flyte.run(warm_pools.where, announcements.path)
     assert run.outputs()[0] != first
     assert not [event for event in whole_log(run).events if event.HasField("error")]
-    assert pool(warm, "pools_calm")["replicas_lost"] == 1
+    assert pool(warm, "pools_calm")["replicas_lost"] >= 1
 
 
 def test_a_frozen_replica_loses_its_lease_and_changes_nothing_when_it_goes_on(
@@ -199,6 +206,25 @@ def test_neighbours_of_a_task_that_ends_its_replica_are_not_charged(warm: Platfo
     assert tries["pools_wide.bad_neighbour"] == 3
 
 
+# --- runs beside each other -------------------------------------------------------------------------------------------
+
+
+def test_runs_that_give_other_variables_do_not_see_each_others(
+    warm: PlatformUnderTest, announcements: Announcements, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    held = flyte.with_runcontext(env_vars={"WORD": "one"}).run(warm_pools.word, announcements.path, str(gate))
+    announcements.next()
+    other = flyte.with_runcontext(env_vars={"WORD": "two"}).run(warm_pools.word, announcements.path, "")
+    assert other.outputs()[0] == ["two", "two"]
+    again = flyte.with_runcontext(env_vars={"WORD": "one"}).run(warm_pools.word, announcements.path, "")
+    assert again.outputs()[0] == ["one", "one"]
+    gate.write_text("go")
+    assert held.outputs()[0] == ["one", "one"]
+    assert [found["draining"] for found in pools(warm, "pools_wide")].count(True) == 0
+
+
 # --- people -----------------------------------------------------------------------------------------------------------
 
 
@@ -211,7 +237,8 @@ def test_a_pool_grows_with_its_backlog_and_is_resized_and_drained_by_hand(warm: 
     assert said == f"Pool {found['pool'][:12]} of pools_several has 1 replicas from now on.\n"
     assert flyte.run(warm_pools.crowd, count=3, seconds=0.1).outputs()[0] == [0, 1, 2]
     resized = pool(warm, "pools_several")
-    assert (resized["min_replicas"], resized["max_replicas"], len(resized["replicas"])) == (1, 1, 1)
+    assert (resized["min_replicas"], resized["max_replicas"]) == (1, 1)
+    assert len([replica for replica in resized["replicas"] if replica["state"] != "draining"]) == 1
     assert "lets its replicas go" in warm.flyte("drain", "pool", short).stdout
     assert flyte.run(warm_pools.crowd, count=2, seconds=0.1).outputs()[0] == [0, 1]
     assert pool(warm, "pools_several")["max_replicas"] == 3

@@ -56,7 +56,7 @@ async def keep_busy(count: int) -> list[list[float]]:
 
 @callers.task
 async def scale_up(count: int) -> list[float]:
-    """Seconds from the call of `count` tasks, for which there is no replica yet, to their last result; replicas used."""
+    """Seconds from the call of `count` tasks, for which there is no replica yet, to the last result; replicas used."""
     began = time.perf_counter()
     found = await asyncio.gather(*(short_work(number) for number in range(count)))
     return [time.perf_counter() - began, float(len(set(found)))]

@@ -21,8 +21,8 @@ class Span(NamedTuple):
 
 
 def idle_while_waiting(platform: MeasuredPlatform) -> dict[str, float]:
-    """1,500 tasks that wait at once for eight replicas of sixteen slots: by their own clocks, the longest that a replica
-    had nothing to do, and that a slot was free, while something waited."""
+    """1,500 tasks that wait at once for eight replicas of sixteen slots: by their own clocks, the longest time that a
+    replica had nothing to do, and that a slot was free, while something waited."""
     spans = [Span(*one) for one in platform.run(pool_programs.keep_busy, count=1_500)]
     used = len({span.replica for span in spans})
     if used != REPLICAS:

@@ -12,7 +12,7 @@ from click import Context, Parameter, ParamType
 
 from flyte.cli.options import json_option, root_options
 from flyte.cli.output import print_json
-from flyte.cli.quantity_types import GREATEST_COUNT
+from flyte.spec.limits import MAX_REPLICAS
 from flyte.syncify import syncify
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ class ReplicasType(ParamType[tuple[int, int]]):
         if not 1 <= len(parts) <= 2 or not all(part.isdecimal() for part in parts):
             self.fail(f"{value!r} is no number of replicas: give N or MIN,MAX, for example 4 or 0,8.", param, ctx)
         least, most = int(parts[0]), int(parts[-1])
-        if not 1 <= most <= GREATEST_COUNT:
-            self.fail(f"{value!r} is out of bounds: 1 to {GREATEST_COUNT}. `flyte drain pool` lets all go.", param, ctx)
+        if not 1 <= most <= MAX_REPLICAS:
+            self.fail(f"{value!r} is out of bounds: 1 to {MAX_REPLICAS}. `flyte drain pool` lets all go.", param, ctx)
         if least > most:
             self.fail(f"{value!r}: the least ({least}) is above the most ({most}).", param, ctx)
         return least, most

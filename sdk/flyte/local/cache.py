@@ -41,6 +41,10 @@ class ResultCache(Protocol):
         """Keep outputs under a key, in place of what was there."""
         ...
 
+    def drop(self, key: bytes, *, scope: str) -> None:
+        """Forget the outputs under a key."""
+        ...
+
     def clear(self, *, task_name: str | None = None) -> int:
         """Forget everything, or the results of one task; return how many results."""
         ...
@@ -56,13 +60,17 @@ class MemoryCache:
     def get(self, key: bytes, *, scope: str, max_age_s: float | None) -> bytes | None:
         """Return the outputs under a key unless there are none or they are too old."""
         found = self._results.get((scope, key))
-        if found is None or (max_age_s is not None and self._clock() - found[2] > max_age_s):
+        if found is None or (max_age_s is not None and self._clock() - found[2] >= max_age_s):
             return None
         return found[1]
 
     def put(self, key: bytes, outputs: bytes, *, scope: str, task_name: str) -> None:
         """Keep outputs under a key."""
         self._results[scope, key] = (task_name, outputs, self._clock())
+
+    def drop(self, key: bytes, *, scope: str) -> None:
+        """Forget the outputs under a key."""
+        self._results.pop((scope, key), None)
 
     def clear(self, *, task_name: str | None = None) -> int:
         """Forget everything, or the results of one task."""
@@ -83,8 +91,8 @@ class FileCache:
 
     def get(self, key: bytes, *, scope: str, max_age_s: float | None) -> bytes | None:
         """Return the outputs under a key unless there are none or they are too old."""
-        oldest = 0.0 if max_age_s is None else self._clock() - max_age_s
-        query = "SELECT outputs FROM results WHERE scope = ? AND key = ? AND created_at >= ?"
+        oldest = -1.0 if max_age_s is None else self._clock() - max_age_s
+        query = "SELECT outputs FROM results WHERE scope = ? AND key = ? AND created_at > ?"
         row = None
         with self._forgiving():
             row = self._database().execute(query, (scope, key, oldest)).fetchone()
@@ -95,6 +103,11 @@ class FileCache:
         values = (scope, key, task_name, outputs, self._clock())
         with self._forgiving(), self._database() as transaction:
             transaction.execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?)", values)
+
+    def drop(self, key: bytes, *, scope: str) -> None:
+        """Forget the outputs under a key."""
+        with self._forgiving(), self._database() as transaction:
+            transaction.execute("DELETE FROM results WHERE scope = ? AND key = ?", (scope, key))
 
     def clear(self, *, task_name: str | None = None) -> int:
         """Forget everything, or the results of one task. A file that is no database is removed."""

@@ -19,6 +19,7 @@ from flyte.local.described import DescribedTask
 from flyte.local.memory import ActionMemory
 from flyte.local.reservations import Reservations
 from flyte.local.settings import LocalRunSettings
+from flyte.local.stored_data import is_data_there
 from flyte.spec.digests import cache_key
 from flyte.spec.retries import RetryStrategy
 from flyte.spec.timeouts import TimeoutBounds
@@ -109,7 +110,11 @@ def pause_s(strategy: RetryStrategy, retry: int) -> float:
 def _lookup(task: DescribedTask, key: bytes, *, run: LocalRunSettings) -> bytes | None:
     if run.overwrite_cache:
         return None
-    return run.cache.get(key, scope=run.cache_scope, max_age_s=task.max_age_s)
+    found = run.cache.get(key, scope=run.cache_scope, max_age_s=task.max_age_s)
+    if found is not None and not is_data_there(found):
+        run.cache.drop(key, scope=run.cache_scope)
+        return None
+    return found
 
 
 async def _computed(clocked: Clocked, key: bytes, *, run: LocalRunSettings, attempts: Attempts) -> bytes:

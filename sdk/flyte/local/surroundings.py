@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from flyte.local.described import DescribedTask
-from flyte.spec.secrets import SECRETS_FOLDER, Secret
+from flyte.spec.secrets import SECRETS_FOLDER, Secret, refuse_zero_byte
 
 if TYPE_CHECKING:
     from flyte.local.settings import LocalRunSettings
@@ -41,6 +41,9 @@ def _in_place(task: DescribedTask, attempt: int, run: LocalRunSettings) -> Itera
     try:
         if task.secrets:
             values = run.secrets.resolve(task.secrets, project=run.project, domain=run.domain)
+            for secret, value in values.items():
+                if secret.as_env_var and b"\0" in value:
+                    refuse_zero_byte(secret.as_env_var)
             variables |= {
                 secret.as_env_var: os.fsdecode(value) for secret, value in values.items() if secret.as_env_var
             }

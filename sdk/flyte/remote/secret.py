@@ -150,7 +150,9 @@ class Secret(MessageView):
         """Delete all versions. Raises RuntimeUserError with code NotFound if there is none."""
         _refuse_pool(cluster_pool)
         platform = connection()
-        request = api.DeleteSecretRequest(key=name, group=group, scope=Scope(project=project, domain=domain))
+        request = api.DeleteSecretRequest(
+            key=name, group=group, scope=Scope(project=project, domain=domain), request_id=str(uuid4())
+        )
         await platform.call(platform.secrets.DeleteSecret, request)
 
     @syncify.iterator_class_method

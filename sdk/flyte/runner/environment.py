@@ -24,6 +24,7 @@ class AttemptEnvironment:
         self._own = dict(os.environ)
         self._present = self._own.copy()
         self._raw_present = dict(_raw)
+        self._by_modules: dict[str, str] = {}
 
     @property
     def was_changed(self) -> bool:
@@ -34,7 +35,7 @@ class AttemptEnvironment:
         """Makes the environment the worker's own with `variables`, and nothing else."""
         if _raw != self._raw_present:
             self._present = dict(os.environ)
-        wanted = {**self._own, **variables}
+        wanted = {**self._own, **variables, **self._by_modules}
         for name in self._present.keys() - wanted.keys():
             del os.environ[name]
             if name == _TIME_ZONE:
@@ -47,20 +48,24 @@ class AttemptEnvironment:
         """Adds variables of a further attempt beside others that run."""
         if _raw != self._raw_present:
             self._present = dict(os.environ)
-        self._write(variables)
-        self._present = {**self._present, **variables}
+        added = {**variables, **self._by_modules}
+        self._write(added)
+        self._present = {**self._present, **added}
         self._raw_present = _raw.copy()
 
     def keep(self) -> None:
-        """Has what was changed since variables were put in place last belong to the worker's own from now on."""
+        """Keeps what was changed since variables were put in place last: modules did it while they were imported.
+
+        Of the platform's own variables, which differ from one attempt to the next, nothing is kept.
+        """
         if _raw == self._raw_present:
             return
         found = dict(os.environ)
         for name in found.keys() | self._present.keys():
             if name not in found:
                 self._own.pop(name, None)
-            elif found[name] != self._present.get(name):
-                self._own[name] = found[name]
+            elif found[name] != self._present.get(name) and not name.startswith("FLYTE_"):
+                self._by_modules[name] = found[name]
         self._present, self._raw_present = found, _raw.copy()
 
     def _write(self, variables: Mapping[str, str]) -> None:

@@ -32,8 +32,7 @@ class ProcessIsolation:
         self._cwd = os.path.realpath(cwd)
         self._folders = (KeptFolder(self._cwd, keep_all=not cwd_is_own), KeptFolder(temp))
         self._state = ProcessState()
-        self._umask = os.umask(0o077)
-        os.umask(self._umask)
+        self._umask = _read_umask()
         for folder in self._folders:
             folder.clear()
 
@@ -54,9 +53,11 @@ class ProcessIsolation:
     @contextmanager
     def importing(self) -> Iterator[None]:
         """What the block sets is kept: a module is imported once, and what it sets has to last as long as it does."""
-        before = self._state.read()
+        before, umask = self._state.read(), _read_umask()
         yield
         self._state.keep(before)
+        if (now := _read_umask()) != umask:
+            self._umask = now
 
 
 class KeptFolder:
@@ -98,6 +99,13 @@ def _remove(path: Path) -> None:
     else:
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
+
+
+def _read_umask() -> int:
+    """The kernel tells it only to who sets another one."""
+    found = os.umask(0o077)
+    os.umask(found)
+    return found
 
 
 def _current_folder() -> str:

@@ -28,7 +28,9 @@ LATER: Final = (
 
 def load_before_searching(folders: Sequence[str]) -> None:
     """Loads everything now if a file in one of the folders would be taken for a module of the standard library."""
-    if any(name.partition(".")[0] in sys.stdlib_module_names for folder in folders for name in _entries(folder)):
+    present = {name.partition(".")[0] for folder in folders for name in _entries(folder)}
+    # What is loaded already cannot be hidden, and nobody needs the tests of Python itself.
+    if present & sys.stdlib_module_names - sys.modules.keys() - {"test"}:
         load_all()
 
 

@@ -26,7 +26,7 @@ _SEND_BUFFER_BYTES: Final = 1 << 20
 _DRAIN_S: Final = 5.0
 _BATCH_BYTES: Final = 4 << 20
 _MOST_REPORTS_HELD: Final = 32
-"""Reports that wait for the end of the turn at most: a parent that calls thousands in one turn keeps the others busy."""
+"""Reports that wait for the end of the turn at most: a parent that calls thousands at once keeps the others busy."""
 _MOST_PENDING_BYTES: Final = 4 << 20
 """Output that may wait for the other side; a writer beyond it waits, as it would on a full pipe."""
 

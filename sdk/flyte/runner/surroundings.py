@@ -40,10 +40,9 @@ class Surroundings:
         variables, assign = attempt.variables, attempt.assign
         for name, value in assign.secret_env.items():
             if b"\0" in value:
-                raise ValueError(
-                    f"the secret for the variable {name} holds a zero byte, which no variable can: ask for it as a file, "
-                    "with mount=Path('/etc/flyte/secrets')"
-                )
+                from flyte.spec.secrets import refuse_zero_byte
+
+                refuse_zero_byte(name)
             variables[name] = os.fsdecode(value)
             self._secrets_in_place = True
         if assign.secret_files:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 
 from flyte.spec.problems import InvalidSetting, InvalidSettingType
@@ -43,17 +44,18 @@ class NameKind(StrEnum):
     LABEL_VALUE = "label value"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NameRule:
     """One kind of name: its grammar, its greatest length in characters, and the grammar in words."""
 
-    pattern: re.Pattern[str]
+    grammar: str
     max_length: int
     words: str
 
-
-def _rule(pattern: str, max_length: int, words: str) -> NameRule:
-    return NameRule(re.compile(rf"\A(?:{pattern})\Z"), max_length, words)
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """The grammar, compiled: most programs check names of a few kinds only."""
+        return re.compile(rf"\A(?:{self.grammar})\Z")
 
 
 _DNS_WORDS = "lower-case letters, digits and '-', beginning and ending with a letter or digit"
@@ -63,27 +65,31 @@ _FILE_NAME = r"(?!\.\.?\Z)[A-Za-z0-9._-]+"
 _FILE_NAME_WORDS = "letters, digits, '-', '_' and '.', and neither '.' nor '..'"
 
 RULES: Final[dict[NameKind, NameRule]] = {
-    NameKind.ENVIRONMENT: _rule(_SNAKE_OR_KEBAB, 128, "snake_case or kebab-case"),
-    NameKind.TASK: _rule(rf"{_SNAKE_OR_KEBAB}\.[^\W\d]\w*", 255, "the environment's name, a dot, the function's name"),
-    NameKind.SHORT_NAME: _rule(r"[^\x00-\x1f\x7f]+", 128, "any text on one line"),
-    NameKind.RUN: _rule(r"[a-z]([a-z0-9-]*[a-z0-9])?", 63, f"{_DNS_WORDS}, beginning with a letter"),
-    NameKind.PROJECT: _rule(_DNS_LABEL, 63, _DNS_WORDS),
-    NameKind.DOMAIN: _rule(_DNS_LABEL, 63, _DNS_WORDS),
-    NameKind.QUEUE: _rule(_DNS_LABEL, 63, _DNS_WORDS),
-    NameKind.CLUSTER: _rule(_LABEL_WORD, 63, "letters, digits, '-', '_' and '.'"),
-    NameKind.RESOURCE_CLASS: _rule(_LABEL_WORD, 63, "letters, digits, '-', '_' and '.'"),
-    NameKind.TRIGGER: _rule(_LABEL_WORD, 128, "letters, digits, '-', '_' and '.'"),
-    NameKind.SECRET_KEY: _rule(_FILE_NAME, 253, _FILE_NAME_WORDS),
-    NameKind.SECRET_GROUP: _rule(_FILE_NAME, 253, _FILE_NAME_WORDS),
-    NameKind.ENV_VAR: _rule(r"[A-Za-z_][A-Za-z0-9_]*", 255, "letters, digits and '_', not beginning with a digit"),
-    NameKind.SERVICE_ACCOUNT: _rule(_DNS_SUBDOMAIN, 253, _SUBDOMAIN_WORDS),
-    NameKind.POD_TEMPLATE: _rule(_DNS_SUBDOMAIN, 253, _SUBDOMAIN_WORDS),
-    NameKind.GROUP: _rule(r"[^\x00-\x1f\x7f]+", 255, "any text on one line"),
-    NameKind.VERSION: _rule(r"[A-Za-z0-9]([A-Za-z0-9._+-]*[A-Za-z0-9])?", 64, "letters, digits, '-', '_', '+' and '.'"),
-    NameKind.LABEL_KEY: _rule(
+    NameKind.ENVIRONMENT: NameRule(_SNAKE_OR_KEBAB, 128, "snake_case or kebab-case"),
+    NameKind.TASK: NameRule(
+        rf"{_SNAKE_OR_KEBAB}\.[^\W\d]\w*", 255, "the environment's name, a dot, the function's name"
+    ),
+    NameKind.SHORT_NAME: NameRule(r"[^\x00-\x1f\x7f]+", 128, "any text on one line"),
+    NameKind.RUN: NameRule(r"[a-z]([a-z0-9-]*[a-z0-9])?", 63, f"{_DNS_WORDS}, beginning with a letter"),
+    NameKind.PROJECT: NameRule(_DNS_LABEL, 63, _DNS_WORDS),
+    NameKind.DOMAIN: NameRule(_DNS_LABEL, 63, _DNS_WORDS),
+    NameKind.QUEUE: NameRule(_DNS_LABEL, 63, _DNS_WORDS),
+    NameKind.CLUSTER: NameRule(_LABEL_WORD, 63, "letters, digits, '-', '_' and '.'"),
+    NameKind.RESOURCE_CLASS: NameRule(_LABEL_WORD, 63, "letters, digits, '-', '_' and '.'"),
+    NameKind.TRIGGER: NameRule(_LABEL_WORD, 128, "letters, digits, '-', '_' and '.'"),
+    NameKind.SECRET_KEY: NameRule(_FILE_NAME, 253, _FILE_NAME_WORDS),
+    NameKind.SECRET_GROUP: NameRule(_FILE_NAME, 253, _FILE_NAME_WORDS),
+    NameKind.ENV_VAR: NameRule(r"[A-Za-z_][A-Za-z0-9_]*", 255, "letters, digits and '_', not beginning with a digit"),
+    NameKind.SERVICE_ACCOUNT: NameRule(_DNS_SUBDOMAIN, 253, _SUBDOMAIN_WORDS),
+    NameKind.POD_TEMPLATE: NameRule(_DNS_SUBDOMAIN, 253, _SUBDOMAIN_WORDS),
+    NameKind.GROUP: NameRule(r"[^\x00-\x1f\x7f]+", 255, "any text on one line"),
+    NameKind.VERSION: NameRule(
+        r"[A-Za-z0-9]([A-Za-z0-9._+-]*[A-Za-z0-9])?", 64, "letters, digits, '-', '_', '+' and '.'"
+    ),
+    NameKind.LABEL_KEY: NameRule(
         rf"({_DNS_SUBDOMAIN}/)?[A-Za-z0-9]([A-Za-z0-9._-]{{0,61}}[A-Za-z0-9])?", 317, "a Kubernetes label key"
     ),
-    NameKind.LABEL_VALUE: _rule(rf"({_LABEL_WORD})?", 63, "letters, digits, '-', '_' and '.', or nothing"),
+    NameKind.LABEL_VALUE: NameRule(rf"({_LABEL_WORD})?", 63, "letters, digits, '-', '_' and '.', or nothing"),
 }
 
 

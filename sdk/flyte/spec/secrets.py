@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Final, TypeAlias
+from typing import Final, NoReturn, TypeAlias
 
 from flyte.spec.environment_variables import refuse_reserved_secret_name
 from flyte.spec.limits import MAX_SECRETS
@@ -98,6 +98,15 @@ def normalise_secrets(request: SecretRequest | None) -> tuple[Secret, ...]:
             check_name(secret.group, kind=NameKind.SECRET_GROUP, field="secrets.group")
     _refuse_collisions(secrets)
     return secrets
+
+
+def refuse_zero_byte(variable: str) -> NoReturn:
+    """Raise InvalidSetting for a value with a zero byte that should be a variable, with what to do."""
+    raise InvalidSetting(
+        f"The secret for the variable {variable} holds a zero byte, which no variable can: ask for it as a file, with "
+        f"mount=Path({str(SECRETS_FOLDER)!r}).",
+        field="secrets",
+    )
 
 
 def _refuse_collisions(secrets: tuple[Secret, ...]) -> None:

@@ -13,11 +13,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder, WorkerReport
     from flyteapi.task.v1.task_spec_pb2 import ImageSpec, PodTemplate, ResourceRequest, TaskSpec
+
+
+#: What a worker has to end its task in, once its contact time is over; only then may somebody else be given its work.
+CONTACT_MARGIN_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

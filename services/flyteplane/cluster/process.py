@@ -27,7 +27,7 @@ from flyteplane.cluster.secret_folders import SecretFolders
 from flyteplane.cluster.template_process import TemplateProcess
 from flyteplane.cluster.virtual_environments import VirtualEnvironments
 from flyteplane.cluster.work_folders import WorkFolder, delete, sweep
-from flyteplane.cluster.worker_environment import in_virtual_environment, passed_on
+from flyteplane.cluster.worker_environment import in_virtual_environment, of_template, passed_on
 from flyteplane.cluster.worker_process import WorkerProcess, exit_of_status
 from flyteplane.foundation.digest import digest
 from flyteplane.foundation.errors import InvalidArgument, Unavailable
@@ -74,8 +74,8 @@ class ProcessCluster:
         self._work = data.absolute() / "work"
         self._spares = spares
         self._capacity = capacity or machine_capacity()
-        self._platform_env = dict(os.environ if platform_env is None else platform_env)
-        self._worker_env = passed_on(self._platform_env)
+        given = os.environ if platform_env is None else platform_env
+        self._worker_env, self._template_env = passed_on(given), of_template(given)
         self._limit_by_groups = limit_by_groups
         self._environments = VirtualEnvironments(data.absolute() / "venvs")
         self._secrets = SecretFolders(self._work)
@@ -231,7 +231,7 @@ class ProcessCluster:
                 retry_after_s=5.0,
             )
         groups = self._groups.bases if self._groups is not None else ()
-        template = TemplateProcess(python, env=self._platform_env, spares=self._spares, groups=groups, listener=self)
+        template = TemplateProcess(python, env=self._template_env, spares=self._spares, groups=groups, listener=self)
         template.start()
         self._templates[python] = template
         return template

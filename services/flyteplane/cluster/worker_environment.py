@@ -28,6 +28,15 @@ def passed_on(platform: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in platform.items() if name in _PASSED or name.startswith(_PASSED_PREFIXES)}
 
 
+def of_template(platform: Mapping[str, str]) -> dict[str, str]:
+    """What of the platform's environment the process sees that workers are forked from.
+
+    A fork can read what its first program was started with (`/proc/self/environ`), so nothing that workers must not
+    see may be in it: keys of secrets, credentials of databases. What settles how the interpreter works is.
+    """
+    return {**passed_on(platform), **{name: value for name, value in platform.items() if name.startswith("PYTHON")}}
+
+
 def in_virtual_environment(env: Mapping[str, str], interpreter: Path) -> dict[str, str]:
     """The same environment with the programs of a virtual environment first."""
     programs = interpreter.parent

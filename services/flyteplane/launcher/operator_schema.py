@@ -234,7 +234,7 @@ class ReusePool(Section):
     overflow_idle_s: float = 5.0
     lent_slots: int = 1000
     kills_to_quarantine: int = 3
-    lease_s: float = 15.0
+    lease_s: float = Field(default=15.0, ge=5)
     lease_margin_s: float = 3.0
     start_timeout_s: float = 300.0
     failed_starts: int = 5

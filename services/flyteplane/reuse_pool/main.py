@@ -210,6 +210,7 @@ def _wire(
     lifecycle.start_failed = keeper.start_failed
     lifecycle.given_up = continuity.gone
     lifecycle.judge = replicas.judge
+    lifecycle.changed = lambda pool: runner.run(pool, ())
     runner.drains = keeper.replica_drains
     scheduler = SchedulerSide(
         registry,

@@ -13,6 +13,7 @@ from flyteapi.scheduler.v1.resource_class_service_pb2_grpc import add_ResourceCl
 from flyteapi.scheduler.v1.scheduler_service_pb2_grpc import add_SchedulerServiceServicer_to_server
 from flyteapi.scheduler.v1.worker_data_service_pb2_grpc import add_WorkerDataServiceServicer_to_server
 from flyteapi.scheduler.v1.worker_service_pb2_grpc import add_WorkerServiceServicer_to_server
+from flyteplane.cluster.ports import CONTACT_MARGIN_S
 from flyteplane.cluster.requests import constraints_of
 from flyteplane.records import migrate, open_database
 from flyteplane.scheduler.application.attempt_tokens import Verifier
@@ -21,7 +22,6 @@ from flyteplane.scheduler.application.cluster_list import ClusterList
 from flyteplane.scheduler.application.queue_admin import QueueAdministration
 from flyteplane.scheduler.application.scheduler import Parts, Scheduler
 from flyteplane.scheduler.application.worker_data import WorkerData
-from flyteplane.scheduler.clients.contact import CONTACT_MARGIN_S
 from flyteplane.scheduler.clients.fresh_workers import FreshWorkers, WorkerHelp
 from flyteplane.scheduler.clients.other_services import CacheStub, SecretsStub
 from flyteplane.scheduler.clients.pool_declarations import PoolDeclarations

@@ -1,8 +1,10 @@
-"""Adds a key-encryption key to a platform: the first half of replacing one.
+"""Adds a key-encryption key to a platform that does not run: the first half of replacing one.
 
     python -m flyteplane.secrets --keys ~/.flyte/platform/keys
 
-The second half is a restart, which moves every secret under the new key. Then the older files may be removed.
+The second half is a start, which moves every secret under the new key; `flyte update secret-keys` does that on a
+platform that runs, where `flyte update secret-keys --new` does both. Older files may be removed when
+`flyte get secret-keys` counts no secret under their keys.
 """
 
 import argparse
@@ -24,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PlatformError as error:
         print(error.public_text, file=sys.stderr)
         return 2
-    print(f"{path} is the current key from the next start of the platform on.")
+    print(f"{path} is the current key once the platform starts, or is told to with `flyte update secret-keys`.")
     return 0
 
 

@@ -20,8 +20,8 @@ from flyteplane.secrets.application.operation import Operation
 from flyteplane.secrets.application.resolution import Resolution
 from flyteplane.secrets.application.rewrapping import Rewrapping
 from flyteplane.secrets.keys.providers import open_keys
-from flyteplane.secrets.servicer import SecretsServicer
-from flyteplane.secrets.settings import SecretsSettings
+from flyteplane.secrets.servicer.secrets_service import SecretsServicer
+from flyteplane.secrets.settings import KEEP_AUDIT_DAYS, SecretsSettings
 from flyteplane.secrets.store.sql_audit import SqlAudit
 from flyteplane.secrets.store.sql_secrets import SqlSecrets
 
@@ -38,14 +38,26 @@ class SecretsService:
     """The secrets service with its gRPC face."""
 
     def __init__(
-        self, *, records: SecretRecords, trail: AuditTrail, keys: KeyProvider, tokens: TokenReader, clock: Clock
+        self,
+        *,
+        records: SecretRecords,
+        trail: AuditTrail,
+        keys: KeyProvider,
+        tokens: TokenReader,
+        clock: Clock,
+        keep_audit_s: float = KEEP_AUDIT_DAYS * _DAY_S,
     ) -> None:
         envelope = Envelope(keys, random_bytes=secrets.token_bytes)
         self._records = records
         self.rewrapping = Rewrapping(records=records, envelope=envelope, keys=keys)
         self._servicer = SecretsServicer(
             Catalog(records=records, envelope=envelope, clock=clock),
-            Resolution(records=records, envelope=envelope, tokens=tokens, auditor=Auditor(trail, clock=clock)),
+            Resolution(
+                records=records,
+                envelope=envelope,
+                tokens=tokens,
+                auditor=Auditor(trail, clock=clock, keep_s=keep_audit_s),
+            ),
             Operation(trail=trail, inventory=KeyInventory(records=records, keys=keys), rewrapping=self.rewrapping),
         )
 
@@ -93,9 +105,12 @@ async def open_secrets(
             given_up=settings.lost_keys, where=f"in {settings.folder or keys_folder} nor where else keys come from"
         )
         await keys.prepare()
-        service = SecretsService(records=records, trail=trail, keys=keys, tokens=verifier, clock=clock)
+        keep_audit_s = settings.keep_audit_days * _DAY_S
+        service = SecretsService(
+            records=records, trail=trail, keys=keys, tokens=verifier, clock=clock, keep_audit_s=keep_audit_s
+        )
         await _rotate_if_possible(service.rewrapping)
-        await trail.forget(before=clock.now() - settings.keep_audit_days * _DAY_S)
+        await trail.forget(before=clock.now() - keep_audit_s)
     except BaseException:
         await database.close()
         raise

@@ -86,7 +86,8 @@ def test_a_failed_init_container_ends_the_worker() -> None:
             containerStatuses=[waiting("main", "PodInitializing")],
         )
     )
-    assert (exit.reason, exit.message) == (ExitReason.SIDECAR_FAILED, "init container fetch ended with code 3:\nno disk")
+    assert exit.reason is ExitReason.SIDECAR_FAILED
+    assert exit.message == "init container fetch ended with code 3:\nno disk"
 
 
 @pytest.mark.parametrize(

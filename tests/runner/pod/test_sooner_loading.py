@@ -66,6 +66,16 @@ def test_a_use_within_the_block_loads_it_too(unknown_module: str) -> None:
     assert loads() == 1
 
 
+def test_a_package_has_its_deferred_modules_as_attributes() -> None:
+    program = (
+        "from flyte.runner.pod.deferred import deferred\n"
+        "with deferred('asyncio.sslproto', 'ssl'):\n    import asyncio\n"
+        "import sys\nassert not {'ssl', 'asyncio.sslproto'} & sys.modules.keys()\n"
+        "assert asyncio.sslproto.SSLProtocol is sys.modules['asyncio.sslproto'].SSLProtocol\n"
+    )
+    assert {"ssl", "asyncio.sslproto"} <= modules_after(program)
+
+
 def test_a_module_that_is_there_is_not_deferred() -> None:
     with deferred("dataclasses"):
         assert __import__("dataclasses") is dataclasses
@@ -134,7 +144,10 @@ def modules_after(program: str, *arguments: str) -> set[str]:
 LOAD = "import sys\nfrom flyte.runner.later import load_before_searching\nload_before_searching(sys.argv[1:])"
 
 
-@pytest.mark.parametrize(("name", "all_at_once"), [("secrets.py", True), ("platform", True), ("train.py", False)])
+@pytest.mark.parametrize(
+    ("name", "all_at_once"),
+    [("secrets.py", True), ("platform", True), ("train.py", False), ("test", False), ("os.py", False)],
+)
 def test_a_project_with_names_of_the_standard_library_has_everything_loaded_before(
     tmp_path: Path, name: str, all_at_once: bool
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import logging
 import os
 import pty
 import subprocess
@@ -17,7 +18,10 @@ from types import SimpleNamespace
 import pytest
 from tests.sdk.cli.conftest import Finished, Flyte
 
+from flyte.errors import RuntimeUserError
+from flyte.remote import Secret
 from flyteplane.foundation.clock import SystemClock
+from flyteplane.observe import configure_logs
 from flyteplane.rpc.server import RpcServer
 from flyteplane.rpc.tokens import TokenMinter, TokenVerifier
 from flyteplane.secrets.main import open_secrets
@@ -29,6 +33,10 @@ Command = Callable[..., Finished]
 @pytest.fixture
 def endpoint(tmp_path: Path) -> Iterator[str]:
     """Where a secrets service listens, in a thread of its own."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    # Not to a stream that the capture of one test has closed behind it.
+    configure_logs(stream=io.StringIO())
     started, stop = threading.Event(), asyncio.Event()
     found: dict[str, str] = {}
     loop = asyncio.new_event_loop()
@@ -57,6 +65,8 @@ def endpoint(tmp_path: Path) -> Iterator[str]:
     loop.call_soon_threadsafe(stop.set)
     thread.join(20)
     loop.close()
+    configure_logs()
+    root.handlers[:], root.level = handlers, level
 
 
 @pytest.fixture
@@ -223,3 +233,60 @@ def test_a_prompt_shows_nothing_of_what_is_typed(here: Path, flyte: Flyte, verb:
     assert "typed" not in shown
     kept = json.loads((here / "home" / ".flyte" / "local-secrets.json").read_text())
     assert [one["value"] for one in kept["secrets"]] == ["dHlwZWQtNDcxMQ=="]
+
+
+# --- from Python ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def client(endpoint: str) -> Iterator[None]:
+    """This process is a client of the secrets service."""
+    import flyte as sdk
+    from flyte.client.init import set_settings
+
+    sdk.init(endpoint=endpoint, insecure=True)
+    yield
+    set_settings(None)
+
+
+@pytest.mark.usefixtures("client")
+def test_secrets_are_objects_that_know_everything_but_their_value() -> None:
+    made = Secret.create("KEY", "hidden value", group="db", project="shop")
+    assert (made.name, made.group, made.scope, made.version, made.type) == ("KEY", "db", "shop/*", 1, "regular")
+    assert Secret.update("KEY", b"hidden value 2", group="db", project="shop").version == 2
+    found = Secret.get("KEY", group="db", project="shop")
+    assert found.version == 2
+    assert found.updated_time >= found.created_time
+    assert "hidden" not in f"{found!r} {found.message} {found.to_dict()} {vars(found)}"
+    assert not [name for name in dir(found) if "value" in name]
+    with pytest.raises(RuntimeUserError) as refused:
+        Secret.create("KEY", "x", group="db", project="shop")
+    assert refused.value.code == "AlreadyExists"
+    Secret.delete("KEY", group="db", project="shop")
+    for call in (Secret.get, Secret.delete):
+        with pytest.raises(RuntimeUserError) as refused:
+            call("KEY", group="db", project="shop")
+        assert refused.value.code == "NotFound"
+
+
+@pytest.mark.usefixtures("client")
+async def test_secrets_and_accesses_are_listed_page_by_page(endpoint: str) -> None:
+    for number in range(13):
+        await Secret.create.aio(f"KEY{number:02}", "value", domain="d")
+    assert [one.name async for one in Secret.listall.aio(limit=5)] == [f"KEY{number:02}" for number in range(5)]
+    assert len([one async for one in Secret.listall.aio(limit=100, domain="d")]) == 13
+    assert [one async for one in Secret.listall.aio(limit=100, project="shop")] == []
+    for number in range(7):
+        resolve(endpoint, f"KEY{number:02}", named=f"KEY{number:02}")
+    entries = [one async for one in Secret.accesses.aio(limit=3)]
+    assert [one.secret for one in entries] == ["KEY06", "KEY05", "KEY04"]
+    assert {(one.outcome, one.by, one.project, one.domain, one.version, one.scope) for one in entries} == {
+        ("given", "r1/a0 2", "shop", "d", 1, "*/d")
+    }
+    assert [one.secret async for one in Secret.accesses.aio("KEY01")] == ["KEY01"]
+
+
+@pytest.mark.parametrize("given", [{"type": "image_pull"}, {"cluster_pool": "pool"}])
+def test_what_this_platform_has_not_is_refused_here(given: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="Secrets"):
+        Secret.create("KEY", "value", **given)  # type: ignore[arg-type]

@@ -53,8 +53,17 @@ def test_empty_outputs_are_a_result(cache: ResultCache) -> None:
 def test_an_old_result_is_not_used(cache: ResultCache, clock: Clock) -> None:
     cache.put(b"k", b"v", scope="", task_name="t")
     clock.now += 10
-    assert cache.get(b"k", scope="", max_age_s=10) == b"v"
-    assert cache.get(b"k", scope="", max_age_s=9) is None
+    assert cache.get(b"k", scope="", max_age_s=11) == b"v"
+    assert cache.get(b"k", scope="", max_age_s=10) is None
+
+
+def test_a_result_can_be_dropped(cache: ResultCache) -> None:
+    for key in (b"k", b"l"):
+        cache.put(key, b"v", scope="s", task_name="t")
+    cache.drop(b"k", scope="s")
+    cache.drop(b"k", scope="other")
+    assert cache.get(b"k", scope="s", max_age_s=None) is None
+    assert cache.get(b"l", scope="s", max_age_s=None) == b"v"
 
 
 def test_a_later_result_replaces_the_earlier(cache: ResultCache, clock: Clock) -> None:

@@ -11,7 +11,7 @@ import pytest
 import flyte
 import flyte.errors
 from flyte.errors import RuntimeUserError
-from flyte.local.secrets import LocalSecrets, SecretName
+from flyte.local.secrets import LocalSecrets, SecretName, default_secrets_path
 from flyte.spec.secrets import Secret
 
 env = flyte.TaskEnvironment("local_secrets")
@@ -85,3 +85,17 @@ def test_a_task_has_its_secrets_while_it_runs_and_nothing_stays(own_home: Path) 
     assert "PLAIN" not in os.environ
     assert "FLYTE_SECRETS_DIR" not in os.environ
     assert set(Path("/dev/shm").glob("flyte-secrets-*")) == before
+
+
+def test_a_value_that_no_variable_can_hold_is_refused_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    LocalSecrets(default_secrets_path()).put(SecretName("ZERO"), b"a\0b")
+
+    @env.task(secrets="ZERO")
+    def needs_zero() -> int:
+        return 1
+
+    with pytest.raises(Exception, match=r"zero byte.*mount="):
+        flyte.with_runcontext(mode="local").run(needs_zero).outputs()

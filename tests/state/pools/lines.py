@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,9 +29,16 @@ from flyteplane.rpc.inprocess import InProcessServer
 class PodCluster(MemoryCluster):
     """Pods that outlive whoever started them; `began` is called with each new one."""
 
-    def __init__(self, *, contact_s: float, began: Callable[[MemoryWorker], None]) -> None:
+    def __init__(
+        self,
+        *,
+        contact_s: float,
+        began: Callable[[MemoryWorker], None],
+        within_reach: Callable[[str], Awaitable[None]],
+    ) -> None:
         super().__init__(name="pods", outlives_owner=True, contact_s=contact_s)
         self._began = began
+        self._within_reach = within_reach
 
     async def start(self, spec: WorkerSpec, sink: WorkerSink) -> None:
         """See the port."""
@@ -39,6 +46,11 @@ class PodCluster(MemoryCluster):
         await super().start(spec, sink)
         if is_new:
             self._began(self.workers[spec.name])
+
+    async def stop(self, name: str, *, grace_s: float) -> None:
+        """See the port. What is cut off does not hear of it."""
+        await self._within_reach(name)
+        await super().stop(name, grace_s=grace_s)
 
 
 class _LivingSink:

@@ -7,18 +7,10 @@ from typing import Final
 
 from tests.state.pools.processes import Kit
 
-from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import PoolOrder, Resumed
-from flyteapi.scheduler.v1.worker_service_pb2 import EndAccepted, WorkerOrder
+from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import PoolOrder
 from flyteplane.reuse_pool.main import ReusePoolService
 from flyteplane.scheduler.application.living import Action
 from flyteplane.scheduler.clients.pool_stream import PoolStream
-
-
-class RevokesNothing(PoolStream):
-    """What the pool holds and the scheduler does not stays where it is."""
-
-    def _resumed(self, resumed: Resumed) -> None:
-        super()._resumed(Resumed(running=self._leases.intersection([*resumed.running, *resumed.waiting])))
 
 
 class BelievesThatAllGoesOn(PoolStream):
@@ -62,35 +54,18 @@ def _keeps_nothing(service: ReusePoolService) -> None:
         session.kept = None
 
 
-def _accepts_ends_itself(service: ReusePoolService) -> None:
-    """The end of an attempt is accepted before the scheduler has it."""
-    replicas = service.reuse_pool.replicas
-    ended = replicas._ended
-
-    def accept(held: object, report: object, now: float) -> None:
-        ended(held, report, now)  # type: ignore[arg-type]
-        session = held.session  # type: ignore[attr-defined]
-        if session is not None:
-            lease = held.attempt.lease  # type: ignore[attr-defined]
-            replicas._order(session, WorkerOrder(lease=lease, end_accepted=EndAccepted()))
-
-    replicas._ended = accept  # type: ignore[method-assign, assignment]
-
-
 def _forgets_who_was_heard(service: ReusePoolService) -> None:
     """Nobody waits for replicas of an earlier life."""
     service.reuse_pool.scheduler._continuity._returning.clear()
 
 
 MUTANTS: Final[dict[str, Callable[[], Kit]]] = {
-    "revokes nothing": lambda: Kit(stream=RevokesNothing),
     "believes that all goes on": lambda: Kit(stream=BelievesThatAllGoesOn),
     "never settles": lambda: Kit(stream=NeverSettles),
-    "adopts nothing": lambda: Kit(stream=AdoptsNothing),
+    "adopts nothing": lambda: Kit(stream=AdoptsNothing, trouble="scheduler_killed"),
     "loses at once": lambda: Kit(stream=LosesAtOnce),
     "keeps nothing": lambda: Kit(spoil=_keeps_nothing),
     "judges too early": lambda: Kit(spoil=_judges_too_early),
-    "accepts ends itself": lambda: Kit(spoil=_accepts_ends_itself),
     "forgets who was heard": lambda: Kit(spoil=_forgets_who_was_heard),
-    "replicas go on for too long": lambda: Kit(told_contact_s=30.0),
+    "replicas go on for too long": lambda: Kit(told_contact_s=60.0, trouble="replica_cut_off"),
 }

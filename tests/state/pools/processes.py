@@ -82,6 +82,8 @@ class Kit:
     """What the reuse pool goes by."""
     told_contact_s: float = CONTACT_S
     """What replicas go by."""
+    trouble: str = ""
+    """The only thing that goes wrong, by its name; empty: all of it."""
 
 
 class SchedulerProcess:
@@ -100,7 +102,7 @@ class SchedulerProcess:
             clock=world.clock,
             delay=world.commit_delay_s,
         )
-        cluster: Any = ClusterLine(world.cluster, self.life)
+        cluster = ClusterLine(world.cluster, self.life)
         parts = Parts(
             records=self.records,
             logs=_Logs(),  # type: ignore[arg-type]
@@ -169,7 +171,7 @@ class PoolProcess:
             clock=self.clock,
             ids=SeededIds(self.number),
             secrets=None,
-            tokens=Tokens(),  # type: ignore[arg-type]
+            tokens=Tokens(),
             settings=PoolSettings(start_timeout_s=60.0, overflow_limit=4),
             metrics=Metrics(),
             leads=self._leads,
@@ -198,7 +200,7 @@ class PoolProcess:
         self.retire()
 
     def retire(self) -> None:
-        """It is replaced: its streams break. It may go on all the same, for as long as it does not look at its clock."""
+        """It is replaced: its streams break. It goes on all the same, as far as it does not look at its clock."""
         if self.server is not None:
             self.world.bury(self.server.stop(None))
 

@@ -131,7 +131,7 @@ class Replica:
     async def _run(self) -> None:
         await self.clock.sleep(self.world.random.choice([0.1, 0.5, 4.0]))
         self._beat()
-        stub = ReplicaServiceStub(self.line)
+        stub: Any = ReplicaServiceStub(self.line)  # type: ignore[call-overload]
         while True:
             try:
                 await self._converse(stub)
@@ -145,14 +145,15 @@ class Replica:
                     raise
             await self.clock.sleep(self.world.random.choice([0.05, 0.3, 1.0]))
 
-    async def _converse(self, stub: ReplicaServiceStub) -> None:
+    async def _converse(self, stub: Any) -> None:
         self.line._server = None if self.cut_off else self.world.replica_server()
         call = stub.Replica()
         self._sequence += 1
         sequence, self._sent_at = self._sequence, {self._sequence: self.contact.now()}
         hello = Hello(token=self.worker.spec.token, protocol=1, running=sorted(self.tasks))
         again = [report for task in self.tasks.values() for report in task.again()]
-        self._outbox = outbox = Batcher("a replica's outbox")
+        outbox: Batcher[WorkerReport] = Batcher("a replica's outbox")
+        self._outbox = outbox
         outbox.put_many_nowait(
             [WorkerReport(hello=hello), WorkerReport(heartbeat=Heartbeat(sequence=sequence)), *again]
         )
@@ -202,8 +203,11 @@ class Replica:
             task.calls.pop(order.result.call, None)
             task.actor.told(order.result)
         elif kind == "cancel":
+            self.world.told_to_stop(task)
             task.stop()
         elif kind in ("end_accepted", "lease_revoked"):
+            if kind == "lease_revoked":
+                self.world.told_to_stop(task)
             task.actor.over = task.stopped = True
             del self.tasks[task.lease]
             self._leave_if_done()

@@ -39,6 +39,8 @@ class _Simulation:
         world, random = self.world, self.random
         world.start()
         kinds = random.sample(TROUBLES, k=random.randint(2, 7))
+        if world.kit.trouble:
+            kinds = [trouble for trouble in TROUBLES if trouble.__name__ == world.kit.trouble]
         for _ in range(random.choice([0, 2, 4, 8])):
             self.clock.call_later(random.uniform(0, _TROUBLE_S), self._strike(random.choice(kinds)))
         self.clock.call_later(_TROUBLE_S, self._heal)

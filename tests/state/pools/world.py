@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Coroutine
-from dataclasses import replace
+from dataclasses import dataclass, fields
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from tests.state.program import Node, random_program
 from flyte.spec.digests import task_digest
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.scheduler.v1.worker_service_pb2 import ActionResult, WorkerOrder
+from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteplane.foundation.clock import ManualClock
 from flyteplane.foundation.errors import PlatformError
 from flyteplane.reuse_pool.store.memory_store import MemoryPoolStore
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from tests.state.pools.replica import Task
 
     from flyteplane.cluster.memory import MemoryWorker
+
 
 class PoolsWorld:
     """See the module. All that is random comes from `random`."""
@@ -50,7 +52,7 @@ class PoolsWorld:
         self.administration = MemoryAdministration(self.memory)
         self.register = MemoryPoolStore()
         self.replicas: dict[str, Replica] = {}
-        self.cluster = PodCluster(contact_s=kit.contact_s, began=self._began)
+        self.cluster = PodCluster(contact_s=kit.contact_s, began=self._began, within_reach=self._within_reach)
         self.judge = self
         self.programs = [_program(random, number) for number in range(random.randint(1, 3))]
         self.nodes = {(program.key, node.name): node for program in self.programs for node in program.root.all()}
@@ -144,6 +146,11 @@ class PoolsWorld:
         self.trace(f"replica {replica.name} begins")
         self.bury(self._follow(replica))
 
+    async def _within_reach(self, name: str) -> None:
+        """Return once the node of a replica can be reached, or the replica has ended."""
+        while (replica := self.replicas.get(name)) is not None and replica.cut_off:
+            await self.clock.sleep(0.5)
+
     async def _follow(self, replica: Replica) -> None:
         await replica.worker.ended.wait()
         replica.ended()
@@ -168,6 +175,13 @@ class PoolsWorld:
         row = self.checker.rows[found[0], found[1]]
         past = [entry for entry in wire.history_of(row.history) if entry.attempt == found[2]]
         return any(entry.phase is Phase.TIMED_OUT for entry in past)
+
+    def told_to_stop(self, task: Task) -> None:
+        """A replica that was not given up is told that an attempt is over: so the store says as well."""
+        found = self.checker.leases.get(task.lease)
+        row = self.checker.rows[found[0], found[1]] if found is not None else None
+        goes_on = row is not None and row.lease == task.lease and Phase(row.phase).placed
+        self.checker.expect(not goes_on, f"{task.assign.action} is stopped under {task.lease}, which goes on")
 
     # --- what actors ask of their world -----------------------------------------------------------------------------
 
@@ -203,7 +217,8 @@ class PoolsWorld:
         if process is None or not process.serves:
             return False
         calling = asyncio.ensure_future(process.scheduler.intake.accept_run(new))
-        await asyncio.wait([calling, process.life.died], return_when=asyncio.FIRST_COMPLETED)
+        waits: list[asyncio.Future[Any]] = [calling, process.life.died]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         if process.life.dead or not calling.done():
             calling.cancel()
             return self.checker.row(new.key, ROOT) is not None
@@ -246,11 +261,28 @@ class PoolsWorld:
 
 
 def _program(random: Random, number: int) -> Program:
-    root = _on_replicas(random_program(random, size=random.randint(0, 6)))
+    program = random_program(random, size=random.randint(0, 6))
+    root = _on_replicas(program, most=random.choice([1, 1, 2, 3]), concurrency=random.choice([1, 1, 3]))
     key = RunKey(f"project{number % 2}", "domain", f"r{number}")
     return Program(key, root, RunSettings(), {node.name: "default" for node in root.all()})
 
 
-def _on_replicas(node: Node) -> Node:
-    children = tuple(_on_replicas(child) for child in node.children)
-    return replace(node, kind="reuse", hangs="", deadly=False, children=children)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PoolNode(Node):
+    """An action on a pool of some size."""
+
+    most: int
+    concurrency: int
+
+    def spec(self) -> TaskSpec:
+        """See the base."""
+        spec = Node.spec(self)
+        spec.reuse.max_replicas, spec.reuse.concurrency = self.most, self.concurrency
+        return spec
+
+
+def _on_replicas(node: Node, *, most: int, concurrency: int) -> _PoolNode:
+    given = {field.name: getattr(node, field.name) for field in fields(Node)}
+    children = tuple(_on_replicas(child, most=most, concurrency=concurrency) for child in node.children)
+    given |= {"kind": "reuse", "hangs": "", "deadly": False, "children": children}
+    return _PoolNode(**given, most=most, concurrency=concurrency)

@@ -211,6 +211,47 @@ def test_replicas_go_on_while_leading_scheduler_and_leading_pool_are_killed(
             set_settings(None)
 
 
+def test_parents_that_wait_for_children_in_their_own_pool_get_on_by_further_pods(
+    cluster: KubernetesUnderTest, tmp_path: Path
+) -> None:
+    with platform_in(tmp_path, cluster) as platform:
+        assert flyte.run(warm.depth_of, 3).outputs()[0] == 3
+        assert flyte.run(warm.depth_of_synchronous, 2).outputs()[0] == 2
+        cluster.await_pods(lambda pods: len(replicas(pods)) <= 1, within_s=60.0)
+        platform.stop()
+
+
+def test_an_abort_stops_what_runs_on_replicas_and_leaves_these_warm(
+    cluster: KubernetesUnderTest, board: Board, tmp_path: Path
+) -> None:
+    with platform_in(tmp_path, cluster) as platform:
+        run = flyte.run(warm.crowd, board.address, CHILDREN)
+        board.await_entries(10)
+        run.abort(reason="enough")
+        run.wait(quiet=True)
+        before = names(replicas(cluster.pods()))
+        assert flyte.run(warm.square, 7, board.address, 0.0).outputs()[0] == 49
+        assert board.entries()[-1].said["pod"] in before
+        platform.stop()
+
+
+def test_a_pool_is_resized_and_drained_by_hand(cluster: KubernetesUnderTest, board: Board, tmp_path: Path) -> None:
+    with platform_in(tmp_path, cluster) as platform:
+        run = flyte.run(warm.square, 7, board.address, 2.0)
+        board.await_entries(1)
+        (pool,) = json.loads(platform.flyte("get", "pool", "--json").stdout)
+        resized = platform.flyte("update", "pool", pool["pool"], "--replicas", "1")
+        assert resized.returncode == 0, resized.stderr
+        cluster.await_pods(lambda pods: len(pods) == 1)
+        drained = platform.flyte("drain", "pool", pool["pool"])
+        assert drained.returncode == 0, drained.stderr
+        # It finishes what it runs, and goes by itself.
+        assert run.outputs()[0] == 49
+        board.assert_ran_once({"a0"})
+        cluster.await_no_pods()
+        platform.stop()
+
+
 def test_files_and_large_values_of_tasks_beside_each_other_pass_through_replicas(
     cluster: KubernetesUnderTest, tmp_path: Path
 ) -> None:

@@ -108,3 +108,32 @@ async def overrides() -> list[dict[str, str]]:
         await text_of_environment.override(secrets=[])(),
         await on_a_replica.override(reusable="off", secrets=password)(),
     ]
+
+
+@as_text.task(retries=0)
+async def one_of_many(number: int) -> str:
+    """What it was given, without a second try."""
+    return seen()["DELIVERED"]
+
+
+@depending.task
+async def many(count: int) -> list[str]:
+    """Children one after another, so that some of them ask at any moment."""
+    return [await one_of_many(number) for number in range(count)]
+
+
+def surroundings_of_the_process() -> str:
+    """All that this process was started with, and has now."""
+    return repr(dict(os.environ)) + Path("/proc/self/environ").read_bytes().decode(errors="replace")
+
+
+@bare.task
+async def environment_of_a_worker() -> bool:
+    """Whether the key of the platform is anywhere in a fresh worker."""
+    return "FLYTEPLANE_SECRETS" in surroundings_of_the_process()
+
+
+@warm.task
+async def environment_of_a_replica() -> bool:
+    """The same of a replica."""
+    return "FLYTEPLANE_SECRETS" in surroundings_of_the_process()

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import time
+from pathlib import Path
 
 from notes import write_down
 
@@ -98,10 +99,43 @@ async def apong(depth: int) -> int:
     return 0 if depth == 0 else 1 + await aping(depth - 1)
 
 
+@ping_pool.task
+def ping_tree(depth: int, width: int) -> int:
+    """The number of leaves of a tree whose levels lie in both pools by turns."""
+    if depth == 0:
+        return 1
+    return sum(value for value in flyte.map(pong_tree, [depth - 1] * width, [width] * width) if isinstance(value, int))
+
+
+@pong_pool.task
+def pong_tree(depth: int, width: int) -> int:
+    """The other half of `ping_tree`."""
+    if depth == 0:
+        return 1
+    return sum(value for value in flyte.map(ping_tree, [depth - 1] * width, [width] * width) if isinstance(value, int))
+
+
 @plain.task
 async def many_downs(depth: int, count: int) -> list[int]:
     """Several recursions that fight for the one slot."""
     return list(await asyncio.gather(*(down.aio(depth) for _ in range(count))))
+
+
+kept: list[bytes] = []
+
+
+@calm.task
+def pass_by(mebibytes: int, seconds: float) -> int:
+    """Leaves memory behind in a global; returns the process that it runs in."""
+    kept.append(b"x" * (mebibytes << 20))
+    time.sleep(seconds)
+    return os.getpid()
+
+
+@plain.task
+async def passers_by(count: int, mebibytes: int, seconds: float) -> list[int]:
+    """One after the other."""
+    return [await pass_by.aio(mebibytes, seconds) for _ in range(count)]
 
 
 @calm.task
@@ -127,17 +161,42 @@ def kill_replica() -> int:
     return 0
 
 
+@wide.task
+async def word(announcements: str, gate: str) -> list[str]:
+    """A variable of its run, before and after another run has had the replica's time."""
+    first = os.environ["WORD"]
+    write_down(announcements)
+    if gate:
+        await asyncio.to_thread(Path(gate).read_text)
+    return [first, os.environ["WORD"]]
+
+
+arrived = 0
+everybody = asyncio.Event()
+
+
+async def meet() -> None:
+    """Waits in its first attempt until all four are at work on this replica."""
+    global arrived
+    arrived += 1
+    if arrived == 4:
+        everybody.set()
+    if flyte.ctx().attempt_number == 0:
+        await everybody.wait()
+
+
 @wide.task(retries=0)
 async def neighbour(number: int) -> int:
     """At work while another kills the replica."""
-    await asyncio.sleep(0.4)
+    await meet()
+    await asyncio.sleep(600 if flyte.ctx().attempt_number == 0 else 0)
     return number
 
 
 @wide.task(retries=1)
 async def bad_neighbour() -> int:
     """Ends the replica under all that share it."""
-    await asyncio.sleep(0.1)
+    await meet()
     os._exit(13)
 
 

@@ -1,5 +1,6 @@
 """Ray's side of the benchmark: run by an interpreter that has ray, prints figures as one JSON line."""
 
+import itertools
 import json
 import os
 import random
@@ -63,7 +64,7 @@ def idle_while_waiting(ray, count):
     gaps = [0.0]
     for process in {process for process, _, _ in spans}:
         own = sorted((began, ended) for one, began, ended in spans if one == process)
-        gaps += [after[0] - before[1] for before, after in zip(own, own[1:])]
+        gaps += [after[0] - before[1] for before, after in itertools.pairwise(own)]
         gaps.append(last_began - own[-1][1])
     return {"replica_idle_ms": max(gaps) * 1e3}
 
@@ -80,7 +81,7 @@ def large_inputs(ray, count):
         times = ([], [])
         ray.get(length.remote(-1, b""))
         for number in range(count):
-            for found, data in zip(times, (b"", os.urandom(64 << 10))):
+            for found, data in zip(times, (b"", os.urandom(64 << 10)), strict=True):
                 began = time.perf_counter()
                 ray.get(length.remote(number, data))
                 found.append(time.perf_counter() - began)

@@ -14,7 +14,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flyte.runner.pod.data_client import DataClient
 from flyte.runner.pod.endings import CannotRun, end_of_worker, exit_code_of
@@ -25,9 +25,9 @@ from flyte.runner.pod.raw_output import RawOutput
 from flyte.runner.pod.tee import Tee
 from flyte.runner.startup import PROTOCOL
 from flyte.spec import worker_exits as exit_codes
-from flyte.spec.masking import Mask
 from flyte.spec.version import __version__
 from flyteapi.scheduler.v1.worker_service_pb2 import (
+    Assign,
     AttemptEnded,
     DeclareTask,
     EndAccepted,
@@ -35,6 +35,9 @@ from flyteapi.scheduler.v1.worker_service_pb2 import (
     WorkerOrder,
     WorkerReport,
 )
+
+if TYPE_CHECKING:
+    from flyte.spec.masking import Mask
 
 CANCEL_GRACE_S: Final = 10.0
 TERMINATION_GRACE_S: Final = 5.0
@@ -150,7 +153,7 @@ class PodAttempt:
             return
         assign = order.assign
         self._lease = order.lease
-        self._raw.belongs_to(Mask.of((*assign.secret_env.values(), *assign.secret_files.values())))
+        self._raw.belongs_to(_mask_of(assign))
         declared = self._declared.get(assign.task_digest, DeclareTask())
         try:
             declared.bundle_path = await self._preparation.prepare(declared.spec)
@@ -255,3 +258,12 @@ class PodAttempt:
     def _stop(self) -> None:
         self._signal_worker(signal.SIGKILL)
         self._leave(self._code)
+
+
+def _mask_of(assign: Assign) -> Mask | None:
+    values = (*assign.secret_env.values(), *assign.secret_files.values())
+    if not values:
+        return None
+    from flyte.spec.masking import Mask
+
+    return Mask.of(values)

@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from flyte.runner.pod.data_client import DataClient
+from flyte.runner.pod.endings import CannotRun
 from flyte.runner.pod.packages import check_packages
 from flyte.runner.pod.preparation import Preparation
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
@@ -41,9 +42,13 @@ class Bundles:
                 return unpacked
             # A try that was cancelled may still be writing, so none takes the place of another.
             folder = self._folder / f"code-{next(self._tries)}"
-            folder.mkdir(parents=True)
             try:
+                folder.mkdir(parents=True)
                 unpacked = await Preparation(client, folder=folder, rng=self._rng).prepare(task)
+            except OSError as error:
+                shutil.rmtree(folder, ignore_errors=True)
+                message = f"The replica's disk cannot take the code bundle: {error}."
+                raise CannotRun(message, code="BUNDLE_UNPACKING", recoverable=True) from error
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise

@@ -9,6 +9,7 @@ with deferred("ssl", "asyncio.sslproto", "google.protobuf.internal.python_messag
     import asyncio  # noqa: F401
     import json  # noqa: F401
     import logging  # noqa: F401
+    import pathlib  # noqa: F401
     import typing  # noqa: F401
 
     import flyteapi.scheduler.v1.worker_service_pb2  # noqa: F401

@@ -38,3 +38,11 @@ def deferred(*names: str) -> Iterator[None]:
         for name, stand_in in stand_ins.items():
             if sys.modules.get(name) is stand_in:
                 del sys.modules[name]
+                _name_in_package(stand_in)
+
+
+def _name_in_package(stand_in: ModuleType) -> None:
+    """A package has its modules as attributes once they were imported, and some programs rely on it."""
+    package, _, name = stand_in.__name__.rpartition(".")
+    if package in sys.modules and not hasattr(sys.modules[package], name):
+        setattr(sys.modules[package], name, stand_in)

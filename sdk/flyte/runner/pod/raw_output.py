@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from flyte.spec.masking import RELEASE_AFTER_S, Mask, MaskedStream
+if TYPE_CHECKING:
+    from flyte.spec.masking import Mask, MaskedStream
 
 
 class RawOutput:
@@ -41,6 +43,8 @@ class RawOutput:
             self._stop_timer()
             self._show(self._masked.feed(data))
             if self._masked.may_release:
+                from flyte.spec.masking import RELEASE_AFTER_S
+
                 self._timer = asyncio.get_running_loop().call_later(RELEASE_AFTER_S, self._release)
 
     def finish(self) -> None:

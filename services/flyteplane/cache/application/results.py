@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from flyteplane.cache.application.ports import Entries, Selection, StoredObjects
-from flyteplane.cache.domain.entries import MOST_ITEMS, Entry, EntryKey, Item, PutOutcome, is_usable, refuse_half_scope
+from flyteplane.cache.domain.entries import MOST_ITEMS, Entry, EntryKey, Item, PutOutcome, is_usable, refuse_bad_scope
 from flyteplane.cache.domain.limits import CacheLimits, Totals
 from flyteplane.foundation.clock import Clock
 from flyteplane.foundation.errors import InvalidArgument, PlatformError
@@ -63,7 +63,7 @@ class Results:
 
     async def delete(self, selection: Selection) -> Totals:
         """Deletes entries of a scope. Raises InvalidArgument for a selection of everything."""
-        refuse_half_scope(selection.project, selection.domain)
+        refuse_bad_scope(selection.project, selection.domain)
         bounded(len(selection.digests), field="keys")
         conditions = (selection.task_name, selection.cache_version, selection.created_before, selection.digests)
         if not any(conditions):
@@ -76,7 +76,7 @@ class Results:
 
     async def page(self, selection: Selection, *, before: tuple[float, bytes] | None, limit: int) -> Sequence[Entry]:
         """Entries of a scope, newest first."""
-        refuse_half_scope(selection.project, selection.domain)
+        refuse_bad_scope(selection.project, selection.domain)
         return await self._entries.page(selection, before=before, limit=limit)
 
     async def write_down_uses(self) -> None:

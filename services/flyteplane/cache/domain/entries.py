@@ -15,7 +15,9 @@ DIGEST_BYTES = 32
 #: Most keys, entries or items of one request.
 MOST_ITEMS = 1_000
 #: Longest name of a task, version, producer or owner that is kept.
-MOST_CHARACTERS = 512
+MOST_CHARACTERS = 2_048
+#: Longest name of a project or domain.
+MOST_SCOPE_CHARACTERS = 63
 
 
 class EntryKey(NamedTuple):
@@ -32,31 +34,36 @@ def parse_key(project: str, domain: str, digest: bytes) -> EntryKey:
         raise InvalidArgument(
             f"a key's digest has {DIGEST_BYTES} bytes, not {len(digest)}", field="key.digest", mend="Give a SHA-256."
         )
-    refuse_half_scope(project, domain)
-    for name, text in (("project", project), ("domain", domain)):
-        if len(text) > 63:
-            raise InvalidArgument(
-                f"a {name} has at most 63 characters, not {len(text)}", field=f"key.scope.{name}", limit="63"
-            )
+    refuse_bad_scope(project, domain)
     return EntryKey(project, domain, digest)
 
 
-def refuse_half_scope(project: str, domain: str) -> None:
-    """Raises InvalidArgument for a project without a domain, or the other way round."""
+def refuse_bad_scope(project: str, domain: str) -> None:
+    """Raises InvalidArgument for a project without a domain, or the other way round, and for what can be no name."""
     if bool(project) != bool(domain):
         raise InvalidArgument(
             "a scope has both a project and a domain, or neither",
-            field="key.scope",
+            field="scope",
             mend="Give both or leave both empty.",
         )
+    for name, text in (("project", project), ("domain", domain)):
+        if len(text) > MOST_SCOPE_CHARACTERS or not text.isprintable() or "/" in text:
+            raise InvalidArgument(
+                f"{text[:MOST_SCOPE_CHARACTERS]!r} is no name of a {name}",
+                field=f"scope.{name}",
+                limit=f"{MOST_SCOPE_CHARACTERS} printable characters without /",
+            )
 
 
-def refuse_long(text: str, *, field: str) -> str:
-    """The text. Raises InvalidArgument for one that is too long to be kept."""
+def refuse_bad_text(text: str, *, field: str, without: str = "") -> str:
+    """The text. Raises InvalidArgument for one that is too long to be kept, or with a character that cannot be."""
     if len(text) > MOST_CHARACTERS:
         raise InvalidArgument(
             f"it has {len(text)} characters", field=field, limit=f"{MOST_CHARACTERS}", mend="Give a shorter one."
         )
+    for character in f"\0{without}":
+        if character in text:
+            raise InvalidArgument(f"it has the character {character!r}", field=field, mend="Leave it out.")
     return text
 
 

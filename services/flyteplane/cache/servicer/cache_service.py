@@ -10,7 +10,7 @@ from flyteapi.cache.v1.cache_service_pb2_grpc import CacheServiceServicer
 from flyteplane.cache.application.computations import Computations, Granted, Wanted
 from flyteplane.cache.application.ports import Selection
 from flyteplane.cache.application.results import Results
-from flyteplane.cache.domain.entries import Item, refuse_long
+from flyteplane.cache.domain.entries import Item, refuse_bad_text
 from flyteplane.cache.servicer.messages import (
     entry_from,
     entry_to,
@@ -69,13 +69,13 @@ class CacheServicer(CacheServiceServicer):
         wanted = [
             Wanted(
                 key=key_from(item.key),
-                owner=refuse_long(item.owner, field="owner"),
+                owner=refuse_bad_text(item.owner, field="owner"),
                 max_age_s=max_age_s(item),
                 overwrite=item.overwrite,
             )
             for item in request.items
         ]
-        granted = await self._computations.reserve(wanted, ttl_s=seconds_of(request.ttl))
+        granted = await self._computations.reserve(wanted, ttl_s=seconds_of(request.ttl, field="ttl"))
         return api.ReserveResponse(results=[self._granted(one) for one in granted])
 
     async def Extend(self, request: api.ExtendRequest, context: Context) -> api.ExtendResponse:
@@ -113,12 +113,13 @@ class CacheServicer(CacheServiceServicer):
         self, request: api.InvalidateRequest | api.ListEntriesRequest, *, digests: tuple[bytes, ...] = ()
     ) -> Selection:
         aged = request.HasField("older_than")
+        older_than_s = seconds_of(request.older_than, field="older_than")
         return Selection(
             project=request.scope.project,
             domain=request.scope.domain,
             task_name=request.task_name,
             cache_version=request.cache_version,
-            created_before=self._clock.now() - seconds_of(request.older_than) if aged else None,
+            created_before=self._clock.now() - older_than_s if aged else None,
             digests=digests,
         )
 

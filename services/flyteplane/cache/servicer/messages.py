@@ -15,7 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from flyteapi.cache.v1 import cache_service_pb2 as api
 from flyteapi.common.v1.identity_pb2 import Scope
 from flyteapi.task.v1.value_pb2 import NamedValues, Payload, Value
-from flyteplane.cache.domain.entries import Entry, EntryKey, parse_key, refuse_long
+from flyteplane.cache.domain.entries import Entry, EntryKey, parse_key, refuse_bad_text
 from flyteplane.foundation.errors import InvalidArgument
 
 _POSITION: Final = struct.Struct(">d")
@@ -37,13 +37,14 @@ def key_to(key: EntryKey) -> api.CacheKey:
 
 def entry_from(message: api.CacheEntry) -> Entry:
     """A result that is to be stored. Raises InvalidArgument."""
-    run, name = message.producer.run, message.producer.name
+    run = message.producer.run
+    producer = (run.project, run.domain, run.name, message.producer.name)
     return Entry(
         key=key_from(message.key),
         outputs=message.outputs.SerializeToString(),
-        producer=refuse_long(f"{run.project}/{run.domain}/{run.name}/{name}", field="entry.producer"),
-        task_name=refuse_long(message.task_name, field="entry.task_name"),
-        cache_version=refuse_long(message.cache_version, field="entry.cache_version"),
+        producer="/".join(refuse_bad_text(part, field="entry.producer", without="/") for part in producer),
+        task_name=refuse_bad_text(message.task_name, field="entry.task_name"),
+        cache_version=refuse_bad_text(message.cache_version, field="entry.cache_version"),
         objects=tuple(dict.fromkeys(_addresses(message.outputs)))[:MOST_OBJECTS],
     )
 
@@ -78,14 +79,16 @@ def timestamp(seconds: float) -> Timestamp:
     return made
 
 
-def seconds_of(duration: Duration) -> float:
-    """Seconds of a duration."""
+def seconds_of(duration: Duration, *, field: str) -> float:
+    """Seconds of a duration. Raises InvalidArgument for a negative one."""
+    if duration.seconds < 0 or duration.nanos < 0:
+        raise InvalidArgument("a time span is never negative", field=field, limit="at least 0 s")
     return duration.seconds + duration.nanos / 1e9
 
 
 def max_age_s(message: api.LookupRequest.Query | api.PutRequest.Item | api.ReserveRequest.Item) -> float | None:
     """The greatest age that counts, None for any."""
-    return seconds_of(message.max_age) if message.HasField("max_age") else None
+    return seconds_of(message.max_age, field="max_age") if message.HasField("max_age") else None
 
 
 def token_of(entry: Entry) -> str:

@@ -109,6 +109,7 @@ class Continuity:
         self._registry.held[lease] = held
         continuity.seat(held.pool.state, held.attempt, session.replica)
         outbox = self._registry.outbox
+        self._registry.continued["unwanted_attempts_stopped" if expected is None else "attempts_resumed"] += 1
         if expected is None:
             grace_s = self._registry.settings.revoked_grace_s
             effects = attempt_events.revoke(
@@ -145,6 +146,7 @@ class Continuity:
             return
         expected, self._expected = self._expected, {}
         _log.info("%d attempts of an earlier life are lost", len(expected))
+        self._registry.continued["attempts_lost_in_takeovers"] += len(expected)
         for lease in expected:
             self._registry.ends.lost(lease, LOST, _LOST_TEXT)
 

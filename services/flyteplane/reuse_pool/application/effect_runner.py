@@ -11,7 +11,18 @@ from flyteapi.scheduler.v1.worker_service_pb2 import Drain as DrainOrder
 from flyteapi.scheduler.v1.worker_service_pb2 import EndAccepted, WorkerOrder
 from flyteplane.reuse_pool.application.registry import Registry
 from flyteplane.reuse_pool.application.sessions import OpenPool
-from flyteplane.reuse_pool.domain.effects import Assign, Cancel, Drain, Effect, Forget, Lose, Refuse, Start, Stop
+from flyteplane.reuse_pool.domain.effects import (
+    Assign,
+    Cancel,
+    Drain,
+    Effect,
+    Forget,
+    Lose,
+    Recheck,
+    Refuse,
+    Start,
+    Stop,
+)
 
 _DRAIN: Final = WorkerOrder(drain=DrainOrder())
 
@@ -66,7 +77,16 @@ class EffectRunner:
                     self.drains(replica.name)
                 case Stop():
                     self._lifecycle.stop(effect)
+                case Recheck(at):
+                    self._alarm.set(at)
+        if pool.state.trouble != pool.told_trouble:
+            self._tell_trouble(pool)
         self._alarm.set(pool.state.wake_at)
+
+    def _tell_trouble(self, pool: OpenPool) -> None:
+        pool.told_trouble = pool.state.trouble
+        if self._registry.outbox is not None:
+            self._registry.outbox.trouble(pool.state.name, pool.told_trouble)
 
     def _assign(self, effect: Assign) -> None:
         attempt, replica = effect

@@ -26,6 +26,16 @@ _TOTALS: Final = {
 }
 
 
+#: What `Registry.continued` counts.
+_CONTINUED: Final = {
+    "takeovers": "Times that this process began to lead the pools.",
+    "replicas_adopted": "Replicas of an earlier life of the service that were taken up.",
+    "attempts_resumed": "Attempts that such replicas came back with, and that went on.",
+    "attempts_lost_in_takeovers": "Attempts that no replica came back with; they are placed again.",
+    "unwanted_attempts_stopped": "Attempts that came back, and that no scheduler held any more.",
+}
+
+
 def note_past(registry: Registry, pool: PoolState) -> None:
     """A pool goes: what it counted stays in the totals of the service."""
     registry.past.update({name: getattr(pool, name) for name in _TOTALS})
@@ -39,6 +49,8 @@ def readings(registry: Registry) -> Iterator[Reading]:
         yield from _of_pool(pool)
     for name, description in _TOTALS.items():
         yield Reading(_PREFIX + name, description, totals[name], grows=True)
+    for name, description in _CONTINUED.items():
+        yield Reading(_PREFIX + name, description, registry.continued[name], grows=True)
     yield Reading(_PREFIX + "pools", "Living pools.", len(registry.pools))
 
 

@@ -48,6 +48,8 @@ class ReplicaLifecycle:
     sink: WorkerSink
     start_failed: StartFailed
     given_up: Callable[[Session], None]
+    changed: Callable[[OpenPool], None]
+    """Called when the start of a replica has come along, or was held up."""
     judge: Callable[[], None]
     """What was kept of an adopted replica can be looked at again."""
 
@@ -72,7 +74,9 @@ class ReplicaLifecycle:
         self._background = background
         self._leads = leads
         self._fenced = fenced
-        self._placement = ReplicaPlacement(clusters, tokens=tokens, clock=clock, leads=leads)
+        self._placement = ReplicaPlacement(
+            clusters, tokens=tokens, clock=clock, leads=leads, changed=lambda pool: self.changed(pool)
+        )
         self._starting: dict[str, asyncio.Task[None]] = {}
 
     def start(self, effect: Start, pool: OpenPool) -> None:

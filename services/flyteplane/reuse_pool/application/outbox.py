@@ -56,6 +56,12 @@ class Outbox:
         refused.lease, refused.reason, refused.message, refused.retryable = lease, reason, message, retryable
         self._wake()
 
+    def trouble(self, pool: str, message: str) -> None:
+        """Why replicas of a pool do not come; empty once they do."""
+        trouble = self._reports.add().trouble
+        trouble.pool, trouble.message = pool, message
+        self._wake()
+
     def resumed(self, *, running: list[int], waiting: list[int]) -> None:
         """What the pool still holds."""
         resumed = self._reports.add().resumed

@@ -214,10 +214,12 @@ class PoolKeeper:
             return
         del self._registry.pools[name]
         note_past(self._registry, pool.state)
+        if pool.told_trouble and self._registry.outbox is not None:
+            self._registry.outbox.trouble(name, "")
         if pool.declaration.run:
             # The run may come back to it, but no other pool will ever take over from it.
             self._first_seen.pop(name, None)
-        self._registry.graph.note_stuck(name, False)
+        self._registry.graph.turns.forget(name)
         _log.info("pool %s is gone", name[:12])
         at = self._clock.now()
         self._journal.note(lambda: self._store.note_pool_end(name, at=at, reason="drained"))

@@ -32,6 +32,8 @@ class Registry:
         self.to_flush: dict[Session, None] = {}
         self.past: Counter[str] = Counter()
         """What pools that are gone have counted."""
+        self.continued: Counter[str] = Counter()
+        """What was taken over from an earlier life of the service."""
 
     @property
     def ends(self) -> Outbox:

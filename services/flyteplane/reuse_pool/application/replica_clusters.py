@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from flyteplane.cluster.ports import CONTACT_MARGIN_S
 from flyteplane.foundation.errors import FailedPrecondition
 
 if TYPE_CHECKING:
     from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import DeclarePool
     from flyteplane.cluster.ports import Cluster
     from flyteplane.reuse_pool.domain.policy import PoolSettings
-
-#: What a replica that is a pod has to end its tasks in, once its contact time is over.
-CONTACT_MARGIN_S: Final = 5.0
 
 
 class ReplicaClusters:

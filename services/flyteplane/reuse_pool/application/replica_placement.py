@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from flyteplane.foundation.errors import PlatformError
     from flyteplane.reuse_pool.application.ports import ReplicaTokens
     from flyteplane.reuse_pool.application.replica_clusters import ReplicaClusters
-    from flyteplane.reuse_pool.application.sessions import Session
+    from flyteplane.reuse_pool.application.sessions import OpenPool, Session
 
 
 class ReplicaPlacement:
@@ -29,6 +29,7 @@ class ReplicaPlacement:
     Args:
         tokens: None on a platform without replicas over the network.
         leads: whether this process leads at this very moment: one that does not touches no pod any more.
+        changed: called when the start of a replica has come along, or was held up.
     """
 
     def __init__(
@@ -38,11 +39,13 @@ class ReplicaPlacement:
         tokens: ReplicaTokens | None,
         clock: TimerClock,
         leads: Callable[[], bool],
+        changed: Callable[[OpenPool], None],
     ) -> None:
         self._clusters = clusters
         self._tokens = tokens
         self._clock = clock
         self._leads = leads
+        self._changed = changed
 
     async def start(self, session: Session, sink: WorkerSink) -> bool:
         """Have a replica started. False if it was given up before its cluster took it. Raises as `Cluster.start`, but
@@ -66,12 +69,14 @@ class ReplicaPlacement:
 
         def refused(error: PlatformError) -> None:
             replica_events.waits_for_room(session.pool.state, session.replica, error.public_text)
+            self._changed(session.pool)
 
         started = await patiently(
             ask, clock=self._clock, wanted=lambda: self._leads() and not session.given_up, refused=refused
         )
         if started:
             replica_events.has_place(session.pool.state, session.replica, now=self._clock.monotonic())
+            self._changed(session.pool)
             return True
         # A start that was not answered may have had an effect.
         await self._stop_pod(name, cluster, grace_s=0.0)

@@ -93,7 +93,7 @@ class ReplicaSide:
             replica_events.waits_for_room(pool, replica, why)
         else:
             replica_events.has_place(pool, replica, now=self._clock.monotonic(), trouble=why)
-            self._runner.run(session.pool, ())
+        self._runner.run(session.pool, ())
 
     def output(self, name: str, data: bytes) -> None:
         """The replica wrote outside of any attempt."""

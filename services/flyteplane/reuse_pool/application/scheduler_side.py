@@ -70,6 +70,9 @@ class SchedulerSide:
         for entry in held:
             if entry.attempt.stage is not Stage.STOPPING:
                 self._repeat(entry, outbox)
+        for pool in registry.pools.values():
+            if pool.told_trouble:
+                outbox.trouble(pool.state.name, pool.told_trouble)
         return outbox
 
     def detach(self, outbox: Outbox) -> None:

@@ -27,6 +27,8 @@ class OpenPool:
     """Seconds since the epoch."""
     first_seen_at: float
     """When its identity was first declared, in whatever life of the service."""
+    told_trouble: str = ""
+    """What the scheduler was told last of why replicas do not come."""
     on_pods: bool = False
     """Its replicas are pods: they see nothing of this machine, and go on without this process."""
 
@@ -76,7 +78,7 @@ class Session:
             self.orders.append(held.declare_run)
 
     def _as_seen_here(self, order: WorkerOrder) -> WorkerOrder:
-        """The code of a task that is used on several clusters lies elsewhere on each, and for pods not on this machine."""
+        """A task that is used on several clusters has its code elsewhere on each, and for pods not on this machine."""
         said = order.declare_task.bundle_path
         bundle_path = "" if self.pool.on_pods else self.pool.declaration.bundle_path or said
         if said == bundle_path:

@@ -51,6 +51,7 @@ class Takeover:
 
     async def run(self) -> None:
         """Take up what there is. Raises PlatformError when the register cannot be read or written."""
+        self._registry.continued["takeovers"] += 1
         pools = {record.name: record for record in await self._store.pools()}
         lasting: dict[str, list[ReplicaRecord]] = defaultdict(list)
         for replica in await self._store.living_replicas():
@@ -63,6 +64,7 @@ class Takeover:
             self._keeper.resume(pool)
         if lasting:
             count = sum(len(replicas) for replicas in lasting.values())
+            self._registry.continued["replicas_adopted"] += count
             _log.info("%d replicas of %d pools are adopted", count, len(lasting))
 
     def _outlives(self, replica: ReplicaRecord, pools: Mapping[str, PoolRecord]) -> bool:

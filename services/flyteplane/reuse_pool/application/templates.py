@@ -20,6 +20,8 @@ class EnvironmentKey(NamedTuple):
     """An environment whose tasks are called through several queues may have a pool on each of their clusters."""
     interruptible: bool
     """On pods, attempts that must not be interrupted have a pool beside that of the others."""
+    run_env: tuple[tuple[str, str], ...]
+    """Runs that give their tasks other variables have pools beside each other."""
 
 
 def environment_of(declaration: DeclarePool) -> EnvironmentKey:
@@ -32,6 +34,7 @@ def environment_of(declaration: DeclarePool) -> EnvironmentKey:
         declaration.run,
         declaration.cluster,
         declaration.template.interruptible,
+        tuple(sorted(declaration.run_env.items())),
     )
 
 

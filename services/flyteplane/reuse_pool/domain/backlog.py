@@ -8,7 +8,7 @@ Every operation takes constant time, whatever waits.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from flyteplane.reuse_pool.domain.attempt import Attempt
@@ -25,13 +25,15 @@ class _Lane:
 class Backlog:
     """The waiting attempts of one kind."""
 
-    __slots__ = ("_awaited", "_awaited_lanes", "_count", "_lanes")
+    __slots__ = ("_awaited", "_awaited_lanes", "_count", "_lanes", "served")
 
     def __init__(self) -> None:
         self._lanes: OrderedDict[str, _Lane] = OrderedDict()
         self._awaited_lanes: OrderedDict[str, _Lane] = OrderedDict()
         self._count = 0
         self._awaited = 0
+        self.served = 0
+        """How many that somebody waited for have left."""
 
     def __len__(self) -> int:
         return self._count
@@ -69,6 +71,7 @@ class Backlog:
         if attempt.awaited:
             del lane.awaited[attempt.lease]
             self._awaited -= 1
+            self.served += 1
             if not lane.awaited:
                 del self._awaited_lanes[attempt.run]
         if not lane.all:
@@ -90,15 +93,27 @@ class Backlog:
             self._lanes.move_to_end(attempt.run)
         return attempt
 
-    def take_awaited(self) -> Attempt | None:
-        """Take out the youngest attempt that somebody waits for; its run goes to the end of the turn."""
+    def youngest_awaited(self, run: str) -> Attempt | None:
+        """The youngest attempt of a run that somebody waits for."""
+        lane = self._awaited_lanes.get(run)
+        return next(reversed(lane.awaited.values())) if lane is not None else None
+
+    def next_awaited(self, may: Callable[[Attempt], bool]) -> Attempt | None:
+        """The youngest attempt that somebody waits for, of the first run in turn whose youngest may be taken."""
         for lane in self._awaited_lanes.values():
             attempt = next(reversed(lane.awaited.values()))
+            if may(attempt):
+                return attempt
+        return None
+
+    def take_awaited(self, may: Callable[[Attempt], bool] = lambda _: True) -> Attempt | None:
+        """Take out the same; its run goes to the end of the turn."""
+        attempt = self.next_awaited(may)
+        if attempt is not None:
             self.remove(attempt)
             if attempt.run in self._awaited_lanes:
                 self._awaited_lanes.move_to_end(attempt.run)
-            return attempt
-        return None
+        return attempt
 
     def youngest(self) -> Attempt | None:
         """The attempt that came last of all runs. Looks at one attempt of each run."""

@@ -7,17 +7,18 @@ service, because a circle may lead through several of them.
 """
 
 from flyteplane.reuse_pool.domain.attempt import Attempt, Stage
+from flyteplane.reuse_pool.domain.turns import Turns
 
 
 class CallGraph:
     """The attempts of all pools and the calls between them."""
 
-    __slots__ = ("_attempts", "_callers", "_stuck")
+    __slots__ = ("_attempts", "_callers", "turns")
 
     def __init__(self) -> None:
         self._attempts: dict[tuple[str, str], Attempt] = {}
         self._callers: dict[tuple[str, str], Attempt] = {}
-        self._stuck: set[str] = set()
+        self.turns = Turns()
 
     @property
     def empty(self) -> bool:
@@ -59,13 +60,6 @@ class CallGraph:
         for call in list(attempt.calls):
             self.answered(attempt, call)
 
-    def note_stuck(self, pool: str, stuck: bool) -> None:
-        """Note whether every slot of a pool is held by an attempt that waits, with no further slot to come."""
-        if stuck:
-            self._stuck.add(pool)
-        else:
-            self._stuck.discard(pool)
-
     def can_progress(self, attempt: Attempt) -> bool:
         """Whether an attempt that holds a slot may get on without a further slot in a stuck pool."""
         seen: set[int] = set()
@@ -79,7 +73,7 @@ class CallGraph:
                 return True
             for name in current.calls.values():
                 child = self._attempts.get((current.run, name))
-                if child is None or (child.stage is Stage.WAITING and child.pool not in self._stuck):
+                if child is None or (child.stage is Stage.WAITING and not self.turns.is_stuck(child.pool)):
                     return True
                 if child.stage is not Stage.WAITING:
                     open_attempts.append(child)

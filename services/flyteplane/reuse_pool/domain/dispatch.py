@@ -6,9 +6,11 @@ waited for. If the last overflow replica waits too, and nothing outside can end 
 refused with the reason.
 """
 
+from collections.abc import Callable
+
 from flyteplane.reuse_pool.domain.attempt import Attempt, Stage
 from flyteplane.reuse_pool.domain.backlog import Backlog
-from flyteplane.reuse_pool.domain.effects import Assign, Effect, Refuse, Start
+from flyteplane.reuse_pool.domain.effects import Assign, Effect, Recheck, Refuse, Start
 from flyteplane.reuse_pool.domain.pool_state import NEVER, PoolState
 from flyteplane.reuse_pool.domain.replica import Replica, ReplicaState
 from flyteplane.reuse_pool.domain.scaling import overflow_to_start, regular_to_start
@@ -40,6 +42,7 @@ def dispatch(pool: PoolState, effects: list[Effect], *, now: float) -> None:
         _reserve(pool)
     if pool.at_standstill or not roster.active:
         _see_to_progress(pool, effects, now=now)
+    _tell_other_pools(pool, effects, now=now)
 
 
 def _promote(pool: PoolState) -> None:
@@ -56,6 +59,9 @@ def _start_missing(pool: PoolState, effects: list[Effect], *, now: float) -> Non
     overflow = overflow_to_start(
         pool.policy, roster, exclusive=exclusive, shared=shared, limit=pool.settings.overflow_limit
     )
+    if overflow and pool.is_frugal and not _somebody_is_next(pool):
+        pool.graph.turns.hold_back(pool)
+        overflow = 0
     if not regular and not overflow:
         return
     if now < pool.start_not_before:
@@ -89,8 +95,13 @@ def _exclusive_is_next(pool: PoolState) -> bool:
 def _serve_awaited(pool: PoolState, effects: list[Effect]) -> None:
     """Slots of overflow replicas, and of one that is being emptied, go to attempts that somebody waits for."""
     for replica in (*pool.roster.overflow, *((pool.reserved,) if pool.reserved is not None else ())):
+        may = _is_next(pool) if replica.overflow else _anything
         while (backlog := _awaited_for(pool, replica)) is not None:
-            _give(pool, backlog.take_awaited(), replica, effects)
+            attempt = backlog.take_awaited(may)
+            if attempt is None:
+                pool.graph.turns.hold_back(pool)
+                break
+            _give(pool, attempt, replica, effects)
 
 
 def _awaited_for(pool: PoolState, replica: Replica) -> Backlog | None:
@@ -104,6 +115,20 @@ def _awaited_for(pool: PoolState, replica: Replica) -> Backlog | None:
     if pool.shared.awaited and pool.roster.has_room(replica):
         return pool.shared
     return None
+
+
+def _anything(_: Attempt) -> bool:
+    return True
+
+
+def _is_next(pool: PoolState) -> Callable[[Attempt], bool]:
+    """What may be given an overflow replica: anything, until there are so many that other pools have to be minded."""
+    return pool.graph.turns.is_next if pool.is_frugal else _anything
+
+
+def _somebody_is_next(pool: PoolState) -> bool:
+    may = _is_next(pool)
+    return any(backlog.next_awaited(may) is not None for backlog in (pool.exclusive, pool.shared))
 
 
 def _give(pool: PoolState, attempt: Attempt | None, replica: Replica | None, effects: list[Effect]) -> None:
@@ -145,17 +170,25 @@ def _see_to_progress(pool: PoolState, effects: list[Effect], *, now: float) -> N
         and not roster.starting
         and roster.regular >= pool.policy.max_replicas
     )
+    pool.stuck = pool.at_standstill and len(roster.overflow) >= pool.settings.overflow_limit
     if not pool.at_standstill:
         pool.stalled_since = NEVER
-        pool.graph.note_stuck(pool.name, False)
-        return
-    at_limit = len(roster.overflow) >= pool.settings.overflow_limit
-    pool.graph.note_stuck(pool.name, at_limit)
-    if pool.awaited:
-        if at_limit:
+    elif pool.stuck:
+        _tell_other_pools(pool, effects, now=now)
+        if pool.awaited:
             _break_circle(pool, effects, now=now)
-    elif not at_limit:
+    elif not pool.awaited:
         _presume(pool, effects, now=now)
+
+
+def _tell_other_pools(pool: PoolState, effects: list[Effect], *, now: float) -> None:
+    """Other pools may wait for what has left the backlog, or for this pool to be stuck as they are."""
+    turns, served = pool.graph.turns, pool.exclusive.served + pool.shared.served
+    newly_stuck = turns.note(pool, stuck=pool.stuck, needy=pool.awaited > 0)
+    if newly_stuck or served != pool.served:
+        pool.served = served
+        if turns.wake_others(pool, now=now):
+            effects.append(Recheck(now))
 
 
 def _presume(pool: PoolState, effects: list[Effect], *, now: float) -> None:

@@ -67,4 +67,10 @@ class Stop(NamedTuple):
     reason: str
 
 
-Effect: TypeAlias = Assign | Cancel | Lose | Refuse | Forget | Start | Drain | Stop
+class Recheck(NamedTuple):
+    """Something is due in other pools, which wait for what has just happened in this one."""
+
+    at: float
+
+
+Effect: TypeAlias = Assign | Cancel | Lose | Refuse | Forget | Start | Drain | Stop | Recheck

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from flyte.spec.limits import MAX_REPLICAS, MAX_REUSE_CONCURRENCY
 from flyteplane.foundation.errors import InvalidArgument
 
 
@@ -32,16 +33,23 @@ class PoolPolicy:
                 limit="0 to max_replicas",
                 mend="Give bounds with 0 <= min_replicas <= max_replicas.",
             )
-        if self.concurrency < 1:
+        if self.max_replicas > MAX_REPLICAS:
             raise InvalidArgument(
-                f"concurrency is {self.concurrency}", field="concurrency", limit="at least 1", mend="Give at least 1."
+                f"max_replicas is {self.max_replicas}",
+                field="max_replicas",
+                limit=f"at most {MAX_REPLICAS}",
+                mend="Give fewer, and more concurrency if the tasks are async.",
+            )
+        if not 1 <= self.concurrency <= MAX_REUSE_CONCURRENCY:
+            raise InvalidArgument(
+                f"concurrency is {self.concurrency}", field="concurrency", limit=f"1 to {MAX_REUSE_CONCURRENCY}"
             )
 
 
 _DAY_S: Final = 24 * 3600.0
 #: What the operator may give, by field: the least and the most.
 _BOUNDS: Final = {
-    "lease_time_s": (5, 3600),
+    "lease_time_s": (0.1, 3600),
     "lease_margin_s": (0, 600),
     "start_timeout_s": (1, _DAY_S),
     "start_backoff_s": (0.01, 3600),

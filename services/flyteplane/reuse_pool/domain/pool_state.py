@@ -49,6 +49,10 @@ class PoolState:
     start_not_before: float = -NEVER
     at_standstill: bool = False
     """Attempts wait, and every slot is held by one that waits for children."""
+    stuck: bool = False
+    """It stands still, and has no further overflow replica to start."""
+    served: int = 0
+    """Attempts that others waited for and that have left the backlog, as other pools were told last."""
     stalled_since: float = NEVER
     """Since when every slot is held by an attempt that waits, while nobody is known to wait for the backlog."""
     stopping: dict[int, Attempt] = field(default_factory=dict)
@@ -78,6 +82,11 @@ class PoolState:
     def awaited(self) -> int:
         """Those of them that somebody waits for."""
         return self.exclusive.awaited + self.shared.awaited
+
+    @property
+    def is_frugal(self) -> bool:
+        """Whether so many overflow replicas are there that the rest is kept for what is deepest."""
+        return 4 * len(self.roster.overflow) >= self.settings.overflow_limit
 
     @property
     def gone(self) -> bool:

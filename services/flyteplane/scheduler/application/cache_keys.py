@@ -48,6 +48,11 @@ def place_of(action: Action) -> Place:
     return run.key.project, run.key.domain, digest_of(action)
 
 
+def owner_of(action: Action) -> str:
+    """Under which name the action reserves its key."""
+    return f"{action.run.key}/{action.name}"
+
+
 def key_at(place: Place) -> CacheKey:
     """The key as the cache service has it."""
     project, domain, digest = place

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flyteapi.scheduler.v1.worker_service_pb2 import (
@@ -363,8 +364,7 @@ class Engine:
         state = action.state
         order = WorkerOrder(lease=attempt.lease)
         result = order.result
-        result.call = call
-        result.phase = wire.phase_of(state.phase)
+        result.call, result.phase = call, wire.phase_of(state.phase)
         if state.outputs is not None:
             result.outputs.ParseFromString(state.outputs)
         if state.phase is not Phase.SUCCEEDED and state.failure is not None:
@@ -389,7 +389,8 @@ class Engine:
             elif attempt is None:
                 if report.lease and kind not in ("log", "heartbeat"):
                     order = WorkerOrder(lease=report.lease, lease_revoked=LeaseRevoked(reason="The attempt is over."))
-                    placement.send(report.lease, (order,))
+                    # Only then: it may be the end once more that is not durable yet, and is forgotten upon this.
+                    self.turn.after_commit(partial(placement.send, report.lease, (order,)))
             elif kind == "submit":
                 self.on_submit(attempt, report)
             elif kind == "ended":

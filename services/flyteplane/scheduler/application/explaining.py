@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from flyteapi.scheduler.v1.scheduler_service_pb2 import ExplainActionResponse
 from flyteplane.scheduler.application import wire
-from flyteplane.scheduler.domain.phases import Phase
+from flyteplane.scheduler.domain.phases import CacheStatus, Phase
 from flyteplane.scheduler.domain.state import ActionState
 
 if TYPE_CHECKING:
@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 _BEFORE_IT_RUNS: Final = {
     Phase.WAITING_FOR_RESOURCES: ("cluster", "Its pod waits for a place on cluster {cluster}."),
     Phase.INITIALIZING: ("worker", "Its worker is being started on cluster {cluster}."),
+}
+_ASKS_CACHE: Final = "It waits for the cache to say whether its result is there."
+#: What an action waits for that has not joined its queue, by what the cache has said.
+_BEFORE_IT_QUEUES: Final = {
+    CacheStatus.MISS: "It waits for an equal call, which computes the result for both.",
+    CacheStatus.SKIPPED: "It waits for an equal call to end, and computes after it.",
+    CacheStatus.FAILED: "It waits for the cache, which cannot be asked now; with serialize it is needed.",
 }
 
 
@@ -68,6 +75,8 @@ def _explain_attempt(engine: Engine, action: Action, answer: ExplainActionRespon
     answer.cluster_message = said
     if action.task.reusable:
         answer.waits_for, answer.summary = "pool", "It waits for a slot on a replica of its pool; see `flyte get pool`."
+        if said:
+            answer.summary += f" The pool says: {said}"
         return
     answer.waits_for, sentence = _BEFORE_IT_RUNS[state.phase]
     answer.summary = sentence.format(cluster=state.cluster)
@@ -83,7 +92,8 @@ def _noted(state: ActionState) -> str:
 def _explain_waiting(engine: Engine, action: Action, answer: ExplainActionResponse) -> None:
     wait = engine.admission.position(action)
     if wait is None:
-        answer.waits_for, answer.summary = "cache", "It waits for the cache to say whether its result is there."
+        answer.waits_for = "cache"
+        answer.summary = _BEFORE_IT_QUEUES.get(action.state.cache_status, _ASKS_CACHE)
         return
     answer.waits_for, answer.ahead_in_queue, answer.summary = wait.kind, wait.ahead, wait.message
     if not answer.resource_class:

@@ -50,23 +50,29 @@ def assign(
     secret_files: Mapping[str, bytes] | None = None,
 ) -> Assign:
     """The present attempt of an action."""
-    state = action.state
-    message = Assign(
-        run=action.run.key_text,
-        action=action.name,
-        attempt=state.attempt,
-        task_digest=action.task.digest,
-        group=action.group,
-        attempt_token=token,
-        attempts_left=max(0, action.task.policy.retries - state.task_failures),
-    )
-    message.inputs.ParseFromString(action.inputs)
-    for record in action.traces:
-        message.traces.add().ParseFromString(record)
+    message = Assign()
+    fill_assign(message, action, token=token)
     if secret_env:
         message.secret_env.update(secret_env)
     if secret_files:
         message.secret_files.update(secret_files)
+    return message
+
+
+def fill_assign(message: Assign, action: Action, *, token: str) -> None:
+    """Writes the present attempt of an action where it is sent from: inputs may be large, and a copy of them dear."""
+    state = action.state
+    message.run = action.run.key_text
+    message.action = action.name
+    message.attempt = state.attempt
+    message.task_digest = action.task.digest
+    message.attempts_left = max(0, action.task.policy.retries - state.task_failures)
+    if action.group:
+        message.group = action.group
+    if token:
+        message.attempt_token = token
+    message.inputs.ParseFromString(action.inputs)
+    for record in action.traces:
+        message.traces.add().ParseFromString(record)
     if action.custom_context:
         message.custom_context.update(RunSettings.FromString(action.custom_context).custom_context)
-    return message

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from flyteapi.cache.v1.cache_service_pb2 import CacheEntry, ExtendRequest, ReleaseRequest, ReserveRequest
 from flyteplane.foundation.errors import PlatformError
-from flyteplane.scheduler.application.cache_keys import Place, key_at, max_age_of, place_at
+from flyteplane.scheduler.application.cache_keys import Place, key_at, max_age_of, owner_of, place_at
 
 if TYPE_CHECKING:
     from flyteapi.cache.v1.cache_service_pb2 import ReserveResponse
@@ -113,7 +113,7 @@ class Reserving:
         items = [
             ReserveRequest.Item(
                 key=key_at(place),
-                owner=f"{action.run.key}/{action.name}",
+                owner=owner_of(action),
                 max_age=max_age_of(action),
                 overwrite=action.run.settings.overwrite_cache,
             )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from flyteapi.cache.v1.cache_service_pb2 import CacheEntry
-from flyteplane.scheduler.application.cache_keys import Place, is_serialized, place_of, takes
+from flyteplane.scheduler.application.cache_keys import Place, is_serialized, owner_of, place_of, takes
 from flyteplane.scheduler.domain.phases import CacheStatus
 from flyteplane.scheduler.domain.state import FoundInCache
 
@@ -136,6 +136,11 @@ class Serialized:
         if answer is not None and answer.acquired:
             computation.token = answer.reservation
             self._begin(computation, action)
+            return
+        if answer is not None and any(owner_of(one) == answer.owner for one in computation.followers):
+            # What one of ours held under a leader before this one: that one queues like all others.
+            self._reserving.release(place, answer.reservation)
+            self._reserving.reserve(place, action)
             return
         computation.leader = None
         computation.followers[action] = None

@@ -119,7 +119,11 @@ class Turn:
         self.schedule()
 
     def answer(self, attempt: Attempt, order: WorkerOrder, *, call: int = 0) -> None:
-        """Sends the order to the attempt's worker once everything so far is durable. `call`: the one that it answers."""
+        """Sends the order to the attempt's worker once everything so far is durable.
+
+        Args:
+            call: the one that it answers; 0 for none.
+        """
         self._answers.append((attempt, order, call))
         self._awaited = True
         self.schedule()

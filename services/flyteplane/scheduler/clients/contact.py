@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from flyteplane.cluster.ports import CONTACT_MARGIN_S
+
 if TYPE_CHECKING:
     from flyteplane.foundation.clock import TimerClock
     from flyteplane.scheduler.clients.fresh_worker import FreshWorker
 
-#: What a worker has to end its task in, once its contact time is over.
-CONTACT_MARGIN_S: Final = 5.0
 _LEAST_S: Final = 0.001
 
 

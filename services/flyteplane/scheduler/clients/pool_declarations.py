@@ -1,5 +1,6 @@
 """How the reuse pool is told of a pool: the identity of what its replicas share, and what they are made of.
 
+Variables that a run gives to its tasks are part of the identity: tasks of several runs may be on one replica at once.
 On a cluster of pods an attempt that must not be interrupted and one that may be are of two pools, and the run's service
 account is part of the identity, as both are settled when a pod is made.
 """
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from flyteapi.common.v1.identity_pb2 import Scope
@@ -38,6 +39,7 @@ class PoolPlan:
     resource_class: str
     on_pods: bool
     """Its replicas are pods, which see nothing of this machine."""
+    run_env: Mapping[str, str] = field(default_factory=dict)
 
 
 class PoolDeclarations:
@@ -65,7 +67,8 @@ class PoolDeclarations:
         """Two actions with one key have one pool. With secrets, each run asks for their versions anew."""
         run, spec, state = action.run.key, action.task.spec, action.state
         own_run = run.name if spec.secrets or spec.reuse.scope == "run" else ""
-        key = (run.project, run.domain, own_run, action.task.digest, state.cluster, state.resource_class)
+        run_env = tuple(sorted(env.items())) if (env := action.run.settings.env) else ()
+        key = (run.project, run.domain, own_run, run_env, action.task.digest, state.cluster, state.resource_class)
         if not self.on_pods(action):
             return key
         return (*key, may_be_interrupted(action), action.run.settings.service_account)
@@ -83,6 +86,7 @@ class PoolDeclarations:
             cluster=state.cluster,
             resource_class=state.resource_class,
             on_pods=self.on_pods(action),
+            run_env=dict(action.run.settings.env),
         )
 
     async def declare(self, plan: PoolPlan) -> DeclarePool:
@@ -106,6 +110,7 @@ class PoolDeclarations:
             secret_versions=versions,
             cluster=plan.cluster,
             resource_class=plan.resource_class,
+            run_env=plan.run_env,
         )
         shape = self._resource_class(plan.resource_class)
         return DeclarePool(
@@ -119,6 +124,7 @@ class PoolDeclarations:
             secret_versions=[version for version, _ in versions],
             cluster=plan.cluster,
             resource_class=class_message(shape) if shape is not None else None,
+            run_env=plan.run_env,
         )
 
     def _template(self, action: Action) -> TaskSpec:
@@ -142,6 +148,7 @@ def pool_name(
     secret_versions: Sequence[tuple[int, str]],
     cluster: str,
     resource_class: str,
+    run_env: Mapping[str, str],
 ) -> str:
     """Identity of the pool that runs a task: SHA-256 in hex over all that its replicas share."""
     shared = TaskSpec(
@@ -156,8 +163,10 @@ def pool_name(
         interruptible=spec.interruptible,
         entrypoint=Entrypoint(bundle_digest=spec.entrypoint.bundle_digest),
     )
+    of_run = TaskSpec(env=run_env).SerializeToString(deterministic=True)
     total = hashlib.sha256(shared.SerializeToString(deterministic=True))
     found = (f"{version}@{scope}" for version, scope in secret_versions)
     for text in (run.project, run.domain, scope_run, cluster, resource_class, *found):
         total.update(len(text).to_bytes(4, "big") + text.encode())
+    total.update(of_run)
     return total.hexdigest()

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING, Final
 
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import (
@@ -22,8 +22,8 @@ from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import (
     AssignResponse,
     LeaseLost,
     LeaseRefused,
-    PlaceAttempt,
     PoolOrder,
+    PoolTrouble,
     Resumed,
     RevokeLease,
     Settled,
@@ -35,7 +35,7 @@ from flyteplane.foundation.errors import PlatformError
 from flyteplane.rpc.client import translated_errors
 from flyteplane.scheduler.application import orders
 from flyteplane.scheduler.clients.start_failure import start_failure
-from flyteplane.scheduler.domain.failures import Failure, FailureKind
+from flyteplane.scheduler.domain.failures import Failure, FailureKind, code_of
 
 if TYPE_CHECKING:
     import grpc
@@ -94,12 +94,15 @@ class PoolStream:
         self._outbox: Batcher[PoolOrder] = Batcher("orders to the reuse pool", most=1000)
         self._leases: set[int] = set()
         """Given to the pool, on this stream or before it."""
+        self._streams = 0
         self._unsent: list[Attempt] = []
         """Placed while the pool was away."""
         self._pools: dict[PoolKey, str] = {}
         self._preparing: dict[PoolKey, list[Attempt]] = {}
         """Attempts that wait for their pool to be declared."""
         self._declared_runs: set[str] = set()
+        self._troubles: dict[str, str] = {}
+        """Why replicas do not come, by pool."""
 
     def start(self) -> None:
         """Opens the stream and keeps it open. Called after the attempts of an earlier leader were adopted."""
@@ -148,8 +151,10 @@ class PoolStream:
         """See the port. The replica stays warm."""
 
     def whereabouts(self, lease: int) -> tuple[str, str]:
-        """See the port. Replicas are known to the reuse pool."""
-        return "", ""
+        """See the port. Where replicas are is known to the reuse pool, which says why they do not come."""
+        attempt = self._engine.attempts.get(lease)
+        pool = self._pools.get(self._declarations.key_of(attempt.action), "") if attempt is not None else ""
+        return "", self._troubles.get(pool, "")
 
     async def close(self) -> None:
         """See the port."""
@@ -196,12 +201,15 @@ class PoolStream:
             declare = orders.declare_run(run, data_prefix=self._data_prefix)
             self._put(PoolOrder(declare_run=declare))
         self._leases.add(attempt.lease)
-        place = PlaceAttempt(pool=pool, lease=attempt.lease, is_async=action.task.spec.is_async, resumed=resumed)
+        order = PoolOrder()
+        place = order.place
+        place.pool, place.lease = pool, attempt.lease
+        place.is_async, place.resumed = action.task.spec.is_async, resumed
         # What a worker on this machine reads itself, one in a pod asks for, with a token that names its attempt.
         on_pods = self._declarations.on_pods(action)
         token = self._mint_token(run.key, action.name, action.state.attempt, attempt.lease, ()) if on_pods else ""
-        place.assign.CopyFrom(orders.assign(action, token=token))
-        self._put(PoolOrder(place=place))
+        orders.fill_assign(place.assign, action, token=token)
+        self._put(order)
 
     # --- the stream -------------------------------------------------------------------------------------------------
 
@@ -251,6 +259,8 @@ class PoolStream:
                 self._lost(report.lost)
             elif kind == "refused":
                 self._refused(report.refused)
+            elif kind == "trouble":
+                self._troubled(report.trouble)
             elif kind == "resumed":
                 self._resumed(report.resumed)
         if forwarded:
@@ -264,7 +274,7 @@ class PoolStream:
         kind = FailureKind.USER if own_doing else FailureKind.SYSTEM
         failure = Failure(
             kind=kind,
-            code=lost.reason or "REPLICA_LOST",
+            code=code_of(lost.reason) or "REPLICA_LOST",
             message=lost.message or "The replica that ran this attempt is gone.",
             recoverable=not quarantined,
             exit_code=lost.exit_code,
@@ -273,21 +283,32 @@ class PoolStream:
         self._engine.lost(lost.lease, failure)
 
     def _resumed(self, resumed: Resumed) -> None:
-        """Compares what both hold, and goes on."""
+        """The pool listens from now on; what both hold is compared once all that was heard before is durable."""
         if self._away is not None:
             self._away.cancel()
             self._away = None
         self._open.set()
-        held = {*resumed.running, *resumed.waiting}
-        for lease in sorted(held - self._leases):
-            self.stop(lease, "The scheduler does not hold this attempt.")
-        for lease in sorted(self._leases - held):
-            self._say_again(lease)
-        self._put(PoolOrder(settled=Settled()))
+        self._streams += 1
+        stream, ours = self._streams, frozenset(self._leases)
+        theirs = frozenset((*resumed.running, *resumed.waiting))
+
+        def compare() -> None:
+            if self._open.is_set() and stream == self._streams:
+                self._compare(ours, theirs)
+
+        # An end that is not durable yet is neither ours to go on with, nor theirs to forget.
+        self._engine.turn.after_commit(compare)
         unsent, self._unsent = self._unsent, []
         for attempt in unsent:
             if attempt.action.attempt is attempt:
                 self.place(attempt.action)
+
+    def _compare(self, ours: Set[int], theirs: Set[int]) -> None:
+        for lease in sorted(theirs - self._leases):
+            self.stop(lease, "The scheduler does not hold this attempt.")
+        for lease in sorted((ours & self._leases) - theirs):
+            self._say_again(lease)
+        self._put(PoolOrder(settled=Settled()))
 
     def _say_again(self, lease: int) -> None:
         """The pool does not hold an attempt of ours: at best it runs on a pod that the pool has not heard of yet."""
@@ -300,6 +321,12 @@ class PoolStream:
         else:
             self._leases.discard(lease)
             self._engine.lost(lease, _NOT_HELD)
+
+    def _troubled(self, trouble: PoolTrouble) -> None:
+        if trouble.message:
+            self._troubles[trouble.pool] = trouble.message
+        else:
+            self._troubles.pop(trouble.pool, None)
 
     def _refused(self, refused: LeaseRefused) -> None:
         self._leases.discard(refused.lease)
@@ -321,6 +348,7 @@ class PoolStream:
             pass
         self._declared_runs.clear()
         self._pools.clear()
+        self._troubles.clear()
         for attempts in self._preparing.values():
             self._unsent += attempts
         self._preparing.clear()

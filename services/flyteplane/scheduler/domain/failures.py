@@ -111,6 +111,11 @@ _BY_REASON: Final = {
 }
 
 
+def code_of(reason: str) -> str:
+    """The code under which a failure is known, by the cluster's reason; any other text as it is."""
+    return _BY_REASON[reason][1] if reason in _BY_REASON else reason
+
+
 def system_budget(failure: Failure) -> int | None:
     """How many re-placements a failure of the infrastructure may have; None for no limit. A signal is named only in the
     failure of the attempt whose worker it killed, and not in those of its neighbours on a replica."""

@@ -4,6 +4,7 @@ Both say the same. The trail is what counts: it is durable before the caller get
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from flyteplane.foundation.clock import Clock
 from flyteplane.observe import get_logger
@@ -13,15 +14,18 @@ from flyteplane.secrets.domain.audit import AuditEntry, Outcome, Subject
 from flyteplane.secrets.domain.names import SecretReference
 from flyteplane.secrets.domain.values import SecretInfo
 
+_FORGET_EVERY_S: Final = 3600.0
 _log = get_logger("secrets.audit")
 
 
 class Auditor:
-    """Makes entries of what happened."""
+    """Makes entries of what happened, and forgets those that are older than `keep_s`."""
 
-    def __init__(self, trail: AuditTrail, *, clock: Clock) -> None:
+    def __init__(self, trail: AuditTrail, *, clock: Clock, keep_s: float) -> None:
         self._trail = trail
         self._clock = clock
+        self._keep_s = keep_s
+        self._forget_at = 0.0
 
     async def given(self, claims: Claims, secrets: Mapping[SecretReference, SecretInfo]) -> None:
         """All secrets of a request are about to be given."""
@@ -66,9 +70,16 @@ class Auditor:
         if not entries:
             return
         await self._trail.record(entries)
+        await self._forget_old()
         for entry in entries:
             write = _log.info if entry.outcome is Outcome.GIVEN else _log.warning
             write(f"secret_{entry.outcome.value}", **_facts(entry))
+
+    async def _forget_old(self) -> None:
+        now = self._clock.now()
+        if now >= self._forget_at:
+            self._forget_at = now + _FORGET_EVERY_S
+            await self._trail.forget(before=now - self._keep_s)
 
 
 def subject_of(claims: Claims) -> Subject:

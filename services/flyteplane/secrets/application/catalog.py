@@ -70,12 +70,15 @@ class Catalog:
             )
         return known
 
-    async def delete(self, name: SecretName) -> None:
-        """Deletes all values. Raises NotFound; Aborted if others keep changing it."""
+    async def delete(self, name: SecretName, *, request: str = "") -> None:
+        """Deletes all values; a request that was answered before deletes nothing more. Raises NotFound; Aborted if
+        others keep changing it."""
         for _ in range(_ROUNDS):
+            if await self._answered(request, name) is not None:
+                return
             known = await self.get(name)
             gone = replace(known, version=known.version + 1, updated_at=self._clock.now(), deleted=True)
-            if await self._records.put(gone, None, expecting=known.version):
+            if await self._records.put(gone, None, expecting=known.version, request=request):
                 return
         raise _contended(name)
 

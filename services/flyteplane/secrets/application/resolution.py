@@ -4,10 +4,11 @@ All secrets of a request are read as of one moment, so that nobody sees one of t
 it. A request is answered as a whole or refused as a whole, and the audit trail has it before the answer leaves.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from flyteplane.foundation.errors import InvalidArgument, NotFound, PermissionDenied, PlatformError, Unauthenticated
+from flyteplane.foundation.errors import InvalidArgument, NotFound, PermissionDenied, Unauthenticated
 from flyteplane.rpc.tokens import Claims, TokenExpired
 from flyteplane.secrets.application.auditor import Auditor, subject_of
 from flyteplane.secrets.application.envelope import Envelope
@@ -108,16 +109,23 @@ class Resolution:
     async def _opened(
         self, references: Sequence[SecretReference], secrets: Mapping[SecretReference, StoredSecret], claims: Claims
     ) -> Sequence[Resolved]:
-        opened: dict[SecretReference, Resolved] = {}
-        for reference, secret in secrets.items():
-            try:
-                value = await self._envelope.open(secret.sealed, info=secret.info)
-            except PlatformError:
-                await self._auditor.refused(claims, references, {reference: Outcome.FAILED})
-                raise
-            opened[reference] = Resolved(value=value, version=secret.info.version)
+        # All at once: keys may be far away.
+        values = await asyncio.gather(
+            *(self._envelope.open(secret.sealed, info=secret.info) for secret in secrets.values()),
+            return_exceptions=True,
+        )
+        found = dict(zip(secrets, values, strict=True))
+        errors = {reference: value for reference, value in found.items() if isinstance(value, BaseException)}
+        if errors:
+            await self._auditor.refused(claims, references, dict.fromkeys(errors, Outcome.FAILED))
+            raise next(iter(errors.values()))
         await self._auditor.given(claims, {reference: secret.info for reference, secret in secrets.items()})
-        return [opened[reference] for reference in references]
+        versions = {reference: secret.info.version for reference, secret in secrets.items()}
+        return [
+            Resolved(value=value, version=versions[reference])
+            for reference in references
+            if isinstance(value := found[reference], SecretValue)
+        ]
 
 
 def _candidates(references: Sequence[SecretReference], scope: SecretScope) -> list[list[SecretName]]:

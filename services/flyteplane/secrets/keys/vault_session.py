@@ -43,7 +43,6 @@ class VaultSession:
             FailedPrecondition: the package or the credentials are missing.
         """
         from hvac import exceptions
-        from requests import RequestException
 
         try:
             client = self._logged_in()
@@ -62,7 +61,8 @@ class VaultSession:
             ) from None
         except exceptions.VaultDown:
             raise self._away("is sealed", "Unseal it.") from None
-        except (exceptions.VaultError, RequestException, ValueError, KeyError, TypeError) as error:
+        except (exceptions.VaultError, OSError, ValueError, KeyError, TypeError) as error:
+            # Whatever goes wrong on the way is an OSError, also of the HTTP library.
             _log.warning("vault_does_not_answer", problem=type(error).__name__)
             raise self._away("does not answer as it should", "See that it is up and can be reached.") from None
 
@@ -88,7 +88,11 @@ class VaultSession:
         client.token = None
         if given.approle is not None:
             secret_id = _content(given.approle.secret_id_file)
-            client.auth.approle.login(given.approle.role_id, secret_id, mount_point=given.approle.mount)
+            try:
+                client.auth.approle.login(given.approle.role_id, secret_id, mount_point=given.approle.mount)
+            except hvac.exceptions.InvalidRequest:
+                # Not what was asked is refused, but who asks.
+                raise self._away("refuses the login", "See that role_id and secret id are valid.") from None
         elif given.token_file is not None:
             client.token = _content(given.token_file)
         return client

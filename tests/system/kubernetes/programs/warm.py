@@ -108,6 +108,31 @@ async def shouts(source: File, letters: int, count: int) -> tuple[list[File], in
     return [file for file, _text in said], sum(len(text) for _file, text in said)
 
 
+deep = flyte.TaskEnvironment(
+    name="deep",
+    resources=SMALL,
+    reusable=flyte.ReusePolicy(replicas=1, concurrency=1, idle_ttl=60, scaledown_ttl=60),
+)
+
+
+@deep.task(retries=0)
+async def depth_of(levels: int) -> int:
+    """Calls itself, and waits for what it calls, in a pool that has room for one."""
+    return 1 + await depth_of(levels - 1) if levels else 0
+
+
+@deep.task(retries=0)
+def depth_of_synchronous(levels: int) -> int:
+    """The same as plain functions."""
+    return 1 + depth_of_synchronous(levels - 1) if levels else 0
+
+
+@callers.task(retries=0)
+async def crowd(board: str, count: int) -> int:
+    """Many that wait, for ever."""
+    return sum(await asyncio.gather(*(square(number, board, 3600.0) for number in range(count))))
+
+
 SECRETS = [
     flyte.Secret(key="WARM_SECRET"),
     flyte.Secret(key="WARM_SECRET_FILE", mount=Path("/etc/flyte/secrets")),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.reuse_pool.bench import Bench, declaration
+from tests.reuse_pool.bench import Bench, BenchClock, declaration, obedient
 from tests.reuse_pool.pool_world import Lease, PoolWorld
 
+from flyteplane.cluster.memory import MemoryCluster
 from flyteplane.foundation.errors import InvalidArgument
+from flyteplane.foundation.ids import SeededIds
 from flyteplane.observe import Metrics
 from flyteplane.reuse_pool.application.figures import note_past, readings
 from flyteplane.reuse_pool.application.registry import Registry
@@ -17,6 +19,7 @@ from flyteplane.reuse_pool.domain.attempt import Slot
 from flyteplane.reuse_pool.domain.effects import Assign, Start
 from flyteplane.reuse_pool.domain.policy import PoolPolicy, PoolSettings
 from flyteplane.reuse_pool.domain.replica import ReplicaState
+from flyteplane.reuse_pool.main import open_reuse_pool
 
 TTL_S = 30.0
 
@@ -328,3 +331,14 @@ async def test_metrics_tell_of_pools_that_live_and_of_what_those_did_that_are_go
     text = metrics.text().decode()
     assert "flyteplane_reuse_placed_total 1.0" in text
     assert labels not in text
+
+
+async def test_a_service_that_is_closed_tells_no_figures_any_more() -> None:
+    metrics, cluster = Metrics(), MemoryCluster(obedient)
+    service = await open_reuse_pool(
+        database_url="", clusters=[cluster], clock=BenchClock(), ids=SeededIds(), metrics=metrics
+    )
+    assert "flyteplane_reuse_pools 0.0" in metrics.text().decode()
+    await service.close()
+    assert "flyteplane_reuse_pools" not in metrics.text().decode()
+    await cluster.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,7 +94,7 @@ async def test_a_leader_that_was_replaced_writes_nothing(
         kind = request.node.callspec.params["store"]
         later = await open_sql_store(database_url(kind, request=request, folder=tmp_path))
     await later.claim(at_least=1)
-    writes = [
+    writes: list[Callable[[], Awaitable[object]]] = [
         lambda: store.note_pool(POOL),
         lambda: store.note_bounds(POOL.name, min_replicas=0, max_replicas=9),
         lambda: store.note_pool_end(POOL.name, at=1.0, reason=""),

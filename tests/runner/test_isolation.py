@@ -129,6 +129,41 @@ UNDOES_IT = """os.environ['BY_MODULE'] = os.environ['KEPT'] = 'no'; sys.path.cle
     warnings.resetwarnings(); signal.signal(signal.SIGUSR1, signal.SIG_DFL)"""
 
 
+@pytest.mark.parametrize(
+    ("look", "act"),
+    [
+        ("random.getstate()[1][:3]", "random.seed(4711)"),
+        ("len(logging.getLogger('mine').handlers)", "logging.getLogger('mine').addHandler(logging.NullHandler())"),
+        ("threading.active_count()", "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()"),
+    ],
+    ids=["state of random", "handlers of other loggers", "threads"],
+)
+async def test_what_belongs_to_modules_stays_as_the_documentation_says(
+    worker: StartWorker, bundle: Bundle, look: str, act: str
+) -> None:
+    code = bundle("import random\n" + look_and_change(look, act))
+    owner = await worker(replica=True)
+    seen = [await seen_by(owner, code, "change", action=f"a{number}") for number in range(2)]
+    assert seen[0] != seen[1]
+
+
+async def test_a_thread_that_was_left_behind_does_not_write_to_a_task_that_is_over(
+    worker: StartWorker, bundle: Bundle
+) -> None:
+    code = bundle(
+        HEAD + "go, done = threading.Event(), threading.Event()\n"
+        "def write() -> None:\n    go.wait()\n    print('from the thread')\n    done.set()\n"
+        "@env.task\ndef leave(name: str) -> str:\n"
+        "    threading.Thread(target=write, daemon=True).start()\n    return '1'\n"
+        "@env.task\ndef let_go(name: str) -> str:\n    go.set()\n    return json.dumps(done.wait(10))\n"
+    )
+    owner = await worker(replica=True)
+    left = owner.assign("leave", encode(name=""), bundle=code, is_async=False, action="a0")
+    await owner.end_of(left)
+    assert await seen_by(owner, code, "let_go", action="a1") is True
+    assert "from the thread" not in owner.logged(left)
+
+
 async def test_what_modules_set_while_they_are_imported_lasts(worker: StartWorker, bundle: Bundle) -> None:
     code = bundle(HEAD + MODULE_SETS + TASK.format(look=LOOKS_AT_IT, act=UNDOES_IT))
     owner = await worker(replica=True, spec={"env": {"KEPT": "yes"}})

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from flyte.spec.digests import task_digest
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
@@ -29,7 +29,7 @@ from flyteplane.foundation.clock import SystemClock
 from flyteplane.records import migrate, open_database
 from flyteplane.scheduler.application.intake import NewRun
 from flyteplane.scheduler.application.living import Action
-from flyteplane.scheduler.application.ports import RunKey
+from flyteplane.scheduler.application.ports import CacheClient, RunKey
 from flyteplane.scheduler.application.scheduler import Parts, Scheduler
 from flyteplane.scheduler.store.log_files import LogFiles
 from flyteplane.scheduler.store.sql_administration import SqlAdministration
@@ -80,17 +80,6 @@ class Keeping:
         """See the port."""
 
 
-class NoCache:
-    """Nothing is cached, and nobody asks."""
-
-    async def lookup(self, queries: Sequence[Any]) -> Sequence[None]:
-        """See the port."""
-        return [None] * len(queries)
-
-    async def put(self, entries: Sequence[Any]) -> None:
-        """See the port."""
-
-
 async def _open(folder: Path, placement: Keeping) -> Scheduler:
     database = await open_database(f"sqlite:///{folder}/scheduler.db")
     await migrate(database, package="flyteplane.scheduler.store.migrations")
@@ -98,7 +87,8 @@ async def _open(folder: Path, placement: Keeping) -> Scheduler:
     parts = Parts(
         records=SqlRecords(database),
         logs=LogFiles(folder / "logs"),
-        cache=NoCache(),
+        # Nothing here is cached, so nobody asks.
+        cache=cast(CacheClient, None),
         clock=SystemClock(),
         administration=SqlAdministration(database),
         clusters=[MemoryCluster(name=_CLUSTER, capacity=room, outlives_owner=True)],

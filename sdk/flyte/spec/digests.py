@@ -155,13 +155,13 @@ def _canonicalise_reference(reference: Any) -> None:
 
 
 def _digest_of_parts(*parts: bytes) -> bytes:
-    total = hashlib.sha256()
-    for part in parts:
-        _add(total, part)
-    return total.digest()
+    return hashlib.sha256(b"".join(map(_with_length, parts))).digest()
+
+
+def _with_length(part: bytes) -> bytes:
+    # The length keeps ("ab", "c") and ("a", "bc") apart.
+    return len(part).to_bytes(8, "big") + part
 
 
 def _add(total: Any, part: bytes) -> None:
-    # The length keeps ("ab", "c") and ("a", "bc") apart.
-    total.update(len(part).to_bytes(8, "big"))
-    total.update(part)
+    total.update(_with_length(part))

@@ -29,12 +29,26 @@ def warn_of_pickle(owner: type) -> None:
     )
 
 
+class _InOrder:
+    """A set whose pickle is the same in every process: its own order follows the hashes of the process."""
+
+    def __init__(self, value: set[Any] | frozenset[Any]) -> None:
+        self._value = value
+
+    def __reduce__(self) -> tuple[type, tuple[list[Any]]]:
+        return type(self._value), (sorted(self._value, key=_name_of),)
+
+
+def _name_of(item: Any) -> tuple[str, str]:
+    return type(item).__qualname__, repr(item)
+
+
 def write_pickle(message: Value, value: Any) -> None:
     """Write any object that cloudpickle can carry."""
     import cloudpickle
 
     try:
-        message.pickle.data = cloudpickle.dumps(value)
+        message.pickle.data = cloudpickle.dumps(_InOrder(value) if type(value) in (set, frozenset) else value)
     except Exception as error:
         raise TypeTransformerFailedError(
             f"A value of type {type(value)} has no portable form and cannot be pickled: {type(error).__name__}: {error}"

@@ -219,9 +219,10 @@ def test_a_class_that_allows_privileges_leaves_the_templates_word() -> None:
     pod = built(by_value({"containers": [container], "hostNetwork": True}), constraints=EVERYTHING)
     assert primary(pod)["securityContext"] == {"privileged": True}
     assert pod["spec"]["hostNetwork"] is True
-    fuse = {"name": "primary", "securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}}
-    kept = primary(built(by_value({"containers": [fuse]}), constraints=EVERYTHING))["securityContext"]
-    assert kept == {**fuse["securityContext"], "seccompProfile": {"type": "RuntimeDefault"}}
+    fuse = {"capabilities": {"add": ["SYS_ADMIN"]}}
+    template = by_value({"containers": [{"name": "primary", "securityContext": fuse}]})
+    kept = primary(built(template, constraints=EVERYTHING))["securityContext"]
+    assert kept == {**fuse, "seccompProfile": {"type": "RuntimeDefault"}}
 
 
 def test_the_system_calls_of_every_container_are_filtered_and_the_empty_sandbox_is_not() -> None:

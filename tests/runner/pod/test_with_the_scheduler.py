@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.runner.pod.conftest import HEAD, StartPod
+from tests.runner.pod.test_first_words import ask
 from tests.scheduler.harness import task
 from tests.scheduler.test_pods_over_leaders import Pods, Tokens
 
@@ -82,3 +83,24 @@ async def test_a_run_succeeds_in_a_pod_that_may_write_its_own_data_only(
     assert await platform.stage.phase() is Phase.SUCCEEDED
     (own,) = (await platform.objects.list("data/")).objects
     assert own.key.endswith("/a0/1/own file")
+
+
+async def test_first_words_are_judged_by_the_token_as_every_stream_is(platform: Platform, start_pod: StartPod) -> None:
+    spec = task("env.f")
+    spec.entrypoint.module, spec.entrypoint.attribute = "user_code", "f"
+    spec.entrypoint.bundle_digest = await platform.add_bundle(SOURCE)
+    await platform.stage.submit(spec)
+    token, address = platform.pod.spec.token, platform.server.address
+    *names, lease = token.split("/")
+    foreign = ["forged", "/".join((*names, str(int(lease) + 1))), token.replace("a0", "a1")]
+    for wrong in foreign:
+        assert await ask(address, token=wrong) is None
+    first = await ask(address, token=token)
+    assert first is not None
+    assert [order.WhichOneof("order") for order in first.orders] == ["declare_run", "declare_task", "assign"]
+    assert first.orders[-1].lease == platform.lease
+    # Whoever said them went away with the orders, and nothing has begun: the pod's own words are as good as the first.
+    pod = await start_pod(address, env={"FLYTE_WORKER_TOKEN": token})
+    assert await pod.exit_code() == 0
+    assert await platform.stage.phase() is Phase.SUCCEEDED
+    assert await ask(address, token=token) is None

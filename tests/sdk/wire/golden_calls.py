@@ -93,6 +93,8 @@ VALUES: tuple[tuple[str, Any, Any], ...] = (
     ("set of strs", set[str], {"a", "b", "c", "dd", "eee"}),
     ("set of floats", set[float], {2.0, 1.0, float("nan"), -3.0}),
     ("set of anything", set, {1, "one", 2.5, None}),
+    ("set without a type", Any, {"a", "b", "c", 1, 2.5}),
+    ("sets in a list without a type", Any, [{"a", "b", "c"}, frozenset({"x", "y", "z"})]),
     ("frozenset of pairs", frozenset[tuple[int, str]], frozenset({(2, "b"), (1, "a")})),
     ("tuple of twelve", tuple[(int,) * 12], tuple(range(12))),  # type: ignore[misc]
     ("dataclass", Point, Point(y=-0.0)),

@@ -2,8 +2,8 @@
 
 Free slots go to the backlog by age and turn; replicas are started for what is left. When every slot is held by an
 attempt that waits for children, the pool must not stand still: overflow replicas are started for attempts that are
-waited for. If the last overflow replica waits too, and nothing outside can end any of these waits, one attempt is
-refused with the reason.
+waited for, the deepest of a tree first, in one pool and (see `turns`) among several. If the last overflow replica waits
+too, and nothing outside can end any of these waits, one attempt is refused with the reason.
 """
 
 from collections.abc import Callable

@@ -75,6 +75,13 @@ def max_age_of(action: Action) -> Duration | None:
     return policy.max_age if policy.HasField("max_age") else None
 
 
+def source_of(entry: CacheEntry) -> str:
+    """The action that has computed a stored result, "project/domain/run/action"."""
+    producer = entry.producer
+    run = producer.run
+    return f"{run.project}/{run.domain}/{run.name}/{producer.name}"
+
+
 def takes(action: Action, entry: CacheEntry, *, now: float) -> bool:
     """Whether the action takes a stored result: its run does not compute everything again, and it is young enough."""
     if action.run.settings.overwrite_cache:

@@ -24,6 +24,7 @@ from flyteplane.scheduler.application.cache_keys import (
     max_age_of,
     place_at,
     place_of,
+    source_of,
     takes,
 )
 from flyteplane.scheduler.application.ports import RunKey
@@ -98,15 +99,13 @@ class Caching:
             return
         state = action.state
         stores = state.phase is Phase.SUCCEEDED and state.cache_status in (CacheStatus.MISS, CacheStatus.SKIPPED)
-        if not action.cache_key and not stores:
-            return
-        place = place_of(action)
-        token = self.serialized.finished(action)
+        token = self.serialized.finished(action) if is_serialized(action) else 0
         if stores:
-            self._reserving.forget(place, token)
+            if token:
+                self._reserving.forget(place_of(action), token)
             self._store(action, token)
         elif token:
-            self._reserving.release(place, token)
+            self._reserving.release(place_of(action), token)
 
     # --- recovered runs ---------------------------------------------------------------------------------------------
 
@@ -192,11 +191,8 @@ class Caching:
             self._engine.mark_cache(action, CacheStatus.MISS)
             self._compute(action)
             return
-        producer = entry.producer
         found = FoundInCache(
-            at=self._engine.clock.now(),
-            outputs=entry.outputs.SerializeToString(),
-            source=f"{_run_key(producer.run)}/{producer.name}",
+            at=self._engine.clock.now(), outputs=entry.outputs.SerializeToString(), source=source_of(entry)
         )
         self._engine.apply(action, found)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from flyteapi.cache.v1.cache_service_pb2 import CacheEntry
-from flyteplane.scheduler.application.cache_keys import Place, is_serialized, owner_of, place_of, takes
+from flyteplane.scheduler.application.cache_keys import Place, is_serialized, owner_of, place_of, source_of, takes
 from flyteplane.scheduler.domain.phases import CacheStatus
 from flyteplane.scheduler.domain.state import FoundInCache
 
@@ -99,8 +99,6 @@ class Serialized:
 
     def finished(self, action: Action) -> int:
         """The action has ended: those that waited for it go on. Returns the token under which it has computed."""
-        if not action.cache_key or not is_serialized(action):
-            return 0
         computation = self._computations.get(place_of(action))
         if computation is None:
             return 0
@@ -174,11 +172,10 @@ class Serialized:
             return
         computation.elsewhere = False
         if entry is not None:
-            now, producer = self._engine.clock.now(), entry.producer
-            run = producer.run
+            now = self._engine.clock.now()
             taking = [one for one in computation.followers if takes(one, entry, now=now)]
-            source = f"{run.project}/{run.domain}/{run.name}/{producer.name}"
-            self._give(computation, taking, outputs=entry.outputs.SerializeToString(), source=source)
+            outputs = entry.outputs.SerializeToString()
+            self._give(computation, taking, outputs=outputs, source=source_of(entry))
         self._go_on(computation)
 
     # --- who goes on ------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -35,6 +36,10 @@ class Vault:
         if self.gone:
             raise NotFound("there is no secret")
         return SecretValues(env={"PASSWORD": b"hidden"})
+
+
+async def _set(event: asyncio.Event) -> None:
+    event.set()
 
 
 class Lives:
@@ -86,10 +91,11 @@ class Lives:
 
     async def noted(self) -> None:
         """Return when what was noted in the background is written."""
-        journal = self.benches[-1].service._journal
-        while journal._notes:
-            await asyncio.sleep(0)
-        await asyncio.sleep(0.02)
+        for _ in range(2):
+            # Notes of one batch are written side by side; the second time, those before the first are written.
+            written = asyncio.Event()
+            self.benches[-1].service._journal.note(partial(_set, written))
+            await written.wait()
 
     async def close(self) -> None:
         for bench in self.benches:

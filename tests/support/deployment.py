@@ -131,11 +131,11 @@ class ServiceUnderTest:
     def freeze(self) -> None:
         """Stop it where it is, so that it sees nothing of what happens next.
 
-        Never inside a write of the scheduler's database: a file's lock is not taken from a process that only sleeps,
+        Never inside a write of a database that it shares: a file's lock is not taken from a process that only sleeps,
         so everybody would wait for it. A database server ends such a session by itself.
         """
         self.freeze_anywhere()
-        while _is_being_written(self.data / "scheduler.db"):
+        while any(_is_being_written(self.data / f"{service}.db") for service in ("scheduler", "reuse_pool")):
             self.thaw()
             time.sleep(0.003)
             self.freeze_anywhere()

@@ -173,6 +173,7 @@ def test_a_task_that_kills_three_replicas_is_quarantined_and_the_pool_lives_on(
     with pytest.raises(flyte.errors.BaseRuntimeError, match="was killed by signal 9") as ended:
         run.outputs()
     assert ended.value.code == "QUARANTINED"
+    assert "has taken 3 replicas down" in str(ended.value)
     log = whole_log(run)
     assert len([event for event in log.events if event.HasField("error")]) == 3
     log.assert_each_action_ended_once()

@@ -180,19 +180,19 @@ def test_replicas_go_on_while_the_whole_platform_is_killed_and_started_again(
         platform.stop()
 
 
-def test_replicas_that_gave_up_while_there_was_no_platform_are_cleared_away_by_the_next(
+def test_a_replica_that_gave_up_while_there_was_no_platform_is_cleared_away_by_the_next(
     cluster: KubernetesUnderTest, board: Board, tmp_path: Path
 ) -> None:
     with platform_in(tmp_path, cluster, contact_s=CONTACT_S) as platform:
-        assert flyte.run(warm.square, 7, board.address, 0.0).outputs()[0] == 49
+        assert flyte.run(warm.says_hello, board.address).outputs()[0] == "hello"
         before = names(replicas(cluster.pods()))
         platform.stop()
-        # Nobody answers them: they end by themselves, and nobody is there who would remove what is left of them.
+        # Nobody answers it: it ends by itself, and nobody is there who would remove what is left of it.
         cluster.await_pods(lambda pods: {pod.status.phase for pod in pods} == {"Failed"})
         platform.start()
         connect(platform.endpoint)
         cluster.await_pods(lambda pods: not before & names(pods))
-        assert flyte.run(warm.square, 8, board.address, 0.0).outputs()[0] == 64
+        assert flyte.run(warm.says_hello, board.address).outputs()[0] == "hello"
         platform.stop()
 
 

@@ -143,16 +143,15 @@ class Agent:
         self._loop.add_signal_handler(signal.SIGCHLD, self._collect)
         self._loop.add_signal_handler(signal.SIGTERM, self._work.terminated)
         self._collect()
-        await self._relay.start()
         self._link.start()
         self._output.start()
         work = (self._speak(), self._watch_contact(), self._work.obey())
         tasks = [self._loop.create_task(coroutine) for coroutine in work]
         for task in tasks:
             task.add_done_callback(self._failed)
-        # Their first steps come before it: while the connection is being made, what follows it is loaded.
-        self._loop.call_soon(Preparation.load)
         try:
+            # The scheduler is asked first: the socket is wanted by nobody before its answer.
+            await self._relay.start()
             return await self._exit
         finally:
             for task in tasks:
@@ -181,7 +180,9 @@ class Agent:
             self._leave(exit_codes.ATTEMPT_OVER if over else exit_codes.REFUSED)
 
     async def _meet(self, attempt: PodAttempt) -> None:
-        first = await first_words(self._endpoints, hello=attempt.hello, contact=self._contact)
+        first = await first_words(
+            self._endpoints, hello=attempt.hello, contact=self._contact, meanwhile=Preparation.load
+        )
         if first is None:
             return
         self._expected_until = self._loop.time() + _EXPECTED_S

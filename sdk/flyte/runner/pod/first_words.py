@@ -43,14 +43,23 @@ class FirstOrders:
 
 
 async def first_words(
-    endpoints: Endpoints, *, hello: Callable[[], Hello], contact: Contact, patience_s: float = PATIENCE_S
+    endpoints: Endpoints,
+    *,
+    hello: Callable[[], Hello],
+    contact: Contact,
+    meanwhile: Callable[[], object] = lambda: None,
+    patience_s: float = PATIENCE_S,
 ) -> FirstOrders | None:
-    """Asks the schedulers in turn, each once; None if none of them has given an assignment."""
+    """Asks the schedulers in turn, each once; None if none of them has given an assignment.
+
+    Args:
+        meanwhile: what to do while an answer is on its way; it may be done several times.
+    """
     for _try in range(len(endpoints)):
         address = endpoints.current
         try:
             async with asyncio.timeout(patience_s / len(endpoints)):
-                found = await _ask(address, hello(), contact)
+                found = await _ask(address, hello(), contact, meanwhile)
         except (OSError, ValueError, DecodeError, TimeoutError):
             endpoints.failed(address)
         else:
@@ -59,11 +68,19 @@ async def first_words(
     return None
 
 
-async def _ask(address: str, hello: Hello, contact: Contact) -> FirstOrders:
+async def _ask(address: str, hello: Hello, contact: Contact, meanwhile: Callable[[], object]) -> FirstOrders:
     host, _, port = address.rpartition(":")
     reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
     try:
-        return await _Conversation(address, reader, writer).orders(hello, contact)
+        conversation = _Conversation(address, reader, writer)
+        sent_at = contact.now()
+        session = conversation.say(hello)
+        meanwhile()
+        orders = await conversation.orders(session)
+        # The attempt is known; its code can also be fetched later.
+        with contextlib.suppress(OSError, ValueError, DecodeError):
+            return FirstOrders(sent_at, orders, await conversation.bundle(orders, hello.token))
+        return FirstOrders(sent_at, orders, b"")
     finally:
         writer.transport.abort()
 
@@ -74,22 +91,23 @@ class _Conversation:
         self._reader = reader
         self._writer = writer
 
-    async def orders(self, hello: Hello, contact: Contact) -> FirstOrders:
+    def say(self, hello: Hello) -> int:
+        """Begins the session; returns the number of the call."""
         request = SessionRequest(reports=[WorkerReport(hello=hello)])
-        sent_at = contact.now()
         session = self._connection.call(_SESSION, request.SerializeToString(), last=False)
+        self._writer.write(self._connection.to_send())
+        return session
+
+    async def orders(self, session: int) -> list[WorkerOrder]:
         orders: list[WorkerOrder] = []
         while not any(order.HasField("assign") for order in orders):
             message = await self._next(session)
             if message is None:
                 raise ProtocolError("the stream has ended without an assignment")
             orders += SessionResponse.FromString(message).orders
-        # The attempt is known; its code can also be fetched later.
-        with contextlib.suppress(OSError, ValueError, DecodeError):
-            return FirstOrders(sent_at, orders, await self._bundle(orders, hello.token))
-        return FirstOrders(sent_at, orders, b"")
+        return orders
 
-    async def _bundle(self, orders: list[WorkerOrder], token: str) -> bytes:
+    async def bundle(self, orders: list[WorkerOrder], token: str) -> bytes:
         digest = next((o.declare_task.spec.entrypoint.bundle_digest for o in orders if o.HasField("declare_task")), "")
         if not digest:
             return b""

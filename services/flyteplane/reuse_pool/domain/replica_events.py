@@ -171,6 +171,9 @@ def _lose_all(
             effects.append(Forget(attempt))
             continue
         message = f"replica {replica.name} {end.describe()}"
+        if quarantined:
+            kills = pool.blame.kills(attempt.run, attempt.action)
+            message += f". This action has taken {kills} replicas down, so no other is given to it."
         effects.append(
             Lose(
                 attempt,

@@ -17,9 +17,10 @@ from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import DeclarePool, PlaceAtte
 from flyteapi.scheduler.v1.worker_service_pb2 import Assign, Heartbeat, LogChunk, WorkerReport
 from flyteapi.task.v1.task_spec_pb2 import SecretRequest
 from flyteplane.cluster.memory import MemoryCluster
+from flyteplane.cluster.ports import WorkerSpec
 from flyteplane.foundation.errors import NotFound
 from flyteplane.foundation.ids import SystemIds
-from flyteplane.reuse_pool.application.ports import SecretValues
+from flyteplane.reuse_pool.application.ports import ReplicaRecord, SecretValues
 from flyteplane.reuse_pool.main import open_reuse_pool
 from flyteplane.rpc.inprocess import InProcessServer
 
@@ -52,10 +53,12 @@ class Lives:
         self.folder = folder
         self.benches: list[Bench] = []
         self.failures: list[BaseException] = []
+        self.begun = 0
 
     async def begin(self) -> Bench:
         """Another leader. The one before is not told: it may as well be dead, or paused."""
-        number = len(self.benches)
+        self.begun += 1
+        number = self.begun
         service = await open_reuse_pool(
             database_url=f"sqlite:///{self.folder}/reuse_pool.db",
             clusters=[self.cluster],
@@ -63,7 +66,7 @@ class Lives:
             ids=SystemIds(),
             secrets=self.vault,
             tokens=Tokens(),
-            leads=lambda: len(self.benches) == number + 1,
+            leads=lambda: self.begun == number,
             on_failure=self.failures.append,
         )
         server = InProcessServer()
@@ -223,6 +226,19 @@ async def test_a_replica_that_the_cluster_does_not_have_any_more_is_lost_at_once
     scheduler = await bench.scheduler()
     await settle(scheduler, 1)
     await scheduler.lost(1)
+
+
+async def test_a_replica_whose_pool_is_not_known_any_more_is_removed(lives: Lives) -> None:
+    bench = await lives.begin()
+    unknown = ReplicaRecord(name="lost-1", pool="b" * 64, started_at=0.0, cluster="memory", warm=True)
+    await bench.service._store.note_replica(unknown)
+    await _start(lives, "lost-1")
+    await lives.begin()
+    await bench.until(lambda: "lost-1" not in lives.cluster.workers)
+
+
+async def _start(lives: Lives, name: str) -> None:
+    await lives.cluster.start(WorkerSpec(name=name, replica=True), lives.benches[-1].service.reuse_pool.replicas)
 
 
 async def test_a_cluster_that_cannot_be_asked_loses_nothing(lives: Lives) -> None:

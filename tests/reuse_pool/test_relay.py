@@ -44,6 +44,17 @@ async def test_run_and_task_are_introduced_once_before_they_are_used(bench: Benc
     assert kinds == ["declare_task", "declare_run", "assign", "end_accepted", "assign", "end_accepted"]
 
 
+async def test_a_task_on_pods_as_well_keeps_its_folder_on_this_machine(bench: Bench) -> None:
+    scheduler = await bench.scheduler()
+    await scheduler.declare(declaration())
+    spec = TaskSpec(environment="env")
+    for path in ("/bundles/b", ""):
+        await scheduler.send(PoolOrder(declare_task=DeclareTask(digest=DIGEST, spec=spec, bundle_path=path)))
+    await scheduler.place(1, "quick")
+    (order,) = await bench.orders(await scheduler.placed(1), "declare_task")
+    assert order.declare_task.bundle_path == "/bundles/b"
+
+
 async def test_inputs_arrive_as_they_were_sent(bench: Bench) -> None:
     scheduler = await bench.scheduler()
     await scheduler.declare(declaration())

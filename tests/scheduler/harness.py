@@ -124,9 +124,13 @@ class ScriptedWorkers:
 
 
 class MemoryCache:
-    """A cache that keeps what it is given. Several schedulers may share it."""
+    """A cache that keeps what it is given. Several schedulers may share it.
 
-    def __init__(self) -> None:
+    Args:
+        clock: ends reservations that are not extended; without one they live until `lapse`.
+    """
+
+    def __init__(self, *, clock: ManualClock | None = None) -> None:
         self.entries: dict[bytes, CacheEntry] = {}
         self.lookups: list[int] = []
         self.holders: dict[bytes, tuple[str, int]] = {}
@@ -137,8 +141,7 @@ class MemoryCache:
         """Owners that reserved, or tried to."""
         self.waiters: list[tuple[dict[bytes, CacheKey], asyncio.Queue[WaitResponse | None]]] = []
         self.down = False
-        self.clock: ManualClock | None = None
-        """Ends reservations that are not extended; without one they live until `lapse`."""
+        self._clock = clock
         self._ends: dict[bytes, Timer] = {}
 
     def go_down(self) -> None:
@@ -204,10 +207,10 @@ class MemoryCache:
         return lives
 
     def _end_later(self, name: bytes, ttl_s: float) -> None:
-        if self.clock is not None:
+        if self._clock is not None:
             if name in self._ends:
                 self._ends[name].cancel()
-            self._ends[name] = self.clock.call_later(ttl_s, lambda: self.lapse(name))
+            self._ends[name] = self._clock.call_later(ttl_s, lambda: self.lapse(name))
 
     async def release(self, items: Sequence[ReleaseRequest.Item]) -> None:
         """See the port."""

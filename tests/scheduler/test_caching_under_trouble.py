@@ -1,5 +1,6 @@
 """The cache when it cannot be written, over restarts and timeouts, and when those who compute wait for each other."""
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -9,6 +10,7 @@ from flyteapi.cache.v1.cache_service_pb2 import PutRequest, PutResponse
 from flyteapi.common.v1.phase_pb2 import CACHE_STATUS_FAILED
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteplane.foundation.errors import Unavailable
+from flyteplane.scheduler.application.caching import MOST_STORING_BYTES
 from flyteplane.scheduler.domain.phases import Phase
 
 
@@ -104,3 +106,31 @@ async def test_two_computations_that_call_each_other_do_not_wait_for_each_other(
         await bench.succeed(name, name.encode())
     assert bench.results(bench.workers.lease_of("one")) == [(1, Phase.SUCCEEDED, b"two")]
     await bench.succeed("one")
+
+
+class StuckCache(MemoryCache):
+    """A cache whose stores take until the test lets them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_store = asyncio.Event()
+
+    async def put(self, items: Sequence[PutRequest.Item]) -> Sequence[PutResponse.Outcome.ValueType]:
+        await self.may_store.wait()
+        return await super().put(items)
+
+
+async def test_what_a_stuck_cache_has_no_room_for_is_not_cached_and_says_so(bench: Bench) -> None:
+    bench.cache = cache = StuckCache()
+    await bench.start()
+    keys = []
+    for number in range(4):
+        spec = task(f"env.t{number}", cached=True)
+        keys.append(await bench.submit(spec, name=f"r{number}"))
+        await bench.succeed("a0", bytes(MOST_STORING_BYTES // 3))
+    cache.may_store.set()
+    await settle()
+    statuses = [(await bench.scheduler.queries.get(key, "a0")).action.cache_status for key in keys]
+    assert statuses.count(CACHE_STATUS_FAILED) == 1
+    assert len(cache.entries) == 3
+    assert all([await bench.phase(key) is Phase.SUCCEEDED for key in keys])

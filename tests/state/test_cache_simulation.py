@@ -19,7 +19,6 @@ class UnsteadyCache(Simulation):
 
     def __init__(self, seed: int, folder: Path, **options: Any) -> None:
         super().__init__(seed, folder, **options)
-        self.world.cache.clock = self.world.clock
         self._own = Random(-1 - seed)
         self._away = 0
         self._troubles = 6

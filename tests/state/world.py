@@ -68,7 +68,7 @@ class World:
         self.folder = folder
         self.clock = ManualClock()
         self.checker = Checker()
-        self.cache = MemoryCache()
+        self.cache = MemoryCache(clock=self.clock)
         self.memory = memory or MemoryRecords()
         self.past: list[Incarnation] = []
         self.watches: list[Watch] = []

@@ -49,7 +49,7 @@ class FleetWorld:
         self.trace = Trace(clock)
         self.checker = FleetChecker(self.trace)
         self.judge = Judge(self)
-        self.cache = MemoryCache()
+        self.cache = MemoryCache(clock=clock)
         self.memory = kit.records()
         self.administration = MemoryAdministration(self.memory)
         self.coordination = MemoryCoordination(clock=clock)

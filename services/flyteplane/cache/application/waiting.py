@@ -62,9 +62,10 @@ class Waiting:
         return sum(len(waiters) for waiters in self._waiters.values())
 
     async def close(self) -> None:
-        """Wakes nobody any more."""
+        """Wakes nobody any more; whoever waits is told so."""
         for turn in self._turns.values():
             turn.cancel()
+        self._refuse_all("the cache is being stopped")
         if self._following is not None:
             self._following.cancel()
             with suppress(asyncio.CancelledError):

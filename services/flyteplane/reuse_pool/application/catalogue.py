@@ -60,7 +60,11 @@ class Catalogue:
         self._runs.put(run.key, WorkerOrder(declare_run=run))
 
     def declare_task(self, task: DeclareTask) -> None:
-        """The scheduler introduces a task version."""
+        """The scheduler introduces a task version. Declared for pods, it names no folder of this machine; where it has
+        pools of both kinds, the folder stays known for the other."""
+        known = self._tasks.get(task.digest)
+        if known is not None and known.declare_task.bundle_path and not task.bundle_path:
+            return
         self._tasks.put(task.digest, WorkerOrder(declare_task=task))
 
     def declare_pool(self, pool: DeclarePool) -> None:

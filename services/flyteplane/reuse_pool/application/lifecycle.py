@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 
 from flyteplane.cluster.patience import patiently
-from flyteplane.cluster.ports import ExitReason, WorkerExit, WorkerSink
+from flyteplane.cluster.ports import Cluster, ExitReason, WorkerExit, WorkerSink
 from flyteplane.foundation.clock import TimerClock
 from flyteplane.foundation.errors import InvalidArgument, NotFound, PermissionDenied, PlatformError, Unavailable
 from flyteplane.foundation.tasks import BackgroundTasks
@@ -92,6 +92,10 @@ class ReplicaLifecycle:
         """Listen to a replica that an earlier life of the service has started."""
         session.awaits_secrets = bool(session.pool.declaration.template.secrets)
         self._background.start(self._adopt(session), name=f"adopt {session.replica.name}")
+
+    def remove(self, name: str, cluster: Cluster) -> None:
+        """End a replica of an earlier life that nobody can use any more."""
+        self._background.start(self._placement.remove(name, cluster), name=f"remove {name}")
 
     def stop(self, effect: Stop) -> None:
         """Stop a replica, and listen to it no more."""

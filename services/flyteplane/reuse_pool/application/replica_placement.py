@@ -90,6 +90,10 @@ class ReplicaPlacement:
         elif await self._stop_pod(name, cluster, grace_s=grace_s):
             sink.exited(WorkerExit(name=name, reason=ExitReason.STOPPED, known=False))
 
+    async def remove(self, name: str, cluster: Cluster) -> None:
+        """End a pod of which nothing is known but its name. Goes on until the cluster has answered."""
+        await self._stop_pod(name, cluster, grace_s=0.0)
+
     async def _stop_pod(self, name: str, cluster: Cluster, *, grace_s: float) -> bool:
         async def ask() -> bool:
             await cluster.stop(name, grace_s=grace_s)

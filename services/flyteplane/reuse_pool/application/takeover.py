@@ -73,10 +73,12 @@ class Takeover:
         return bool(pool is not None and pool.declaration and cluster is not None and cluster.outlives_owner)
 
     async def _forget(self, replica: ReplicaRecord) -> None:
-        """It ended with its owner; the sooner its processes go the better, should they still be there."""
+        """It ended with its owner, or its pool is not known any more; what may still be there of it is ended."""
         for cluster in self._clusters:
             if not cluster.outlives_owner:
                 await cluster.stop(replica.name, grace_s=0.0)
+            elif cluster.name == replica.cluster:
+                self._lifecycle.remove(replica.name, cluster)
         reason = "lost with an earlier life of the service"
         await self._store.note_replica_end(replica.name, at=self._clock.now(), reason=reason)
         _log.info("replica %s of an earlier life is gone", replica.name)

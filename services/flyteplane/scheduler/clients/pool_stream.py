@@ -57,6 +57,8 @@ STOP_GRACE_S: Final = 5
 _TOO_MUCH: Final = ("OUT_OF_MEMORY", "OUT_OF_DISK")
 #: Runs that are remembered as declared; declaring one again does no harm.
 MOST_DECLARED: Final = 10_000
+#: Orders of one message: with the largest inputs in each it is half of what processes of a platform send each other.
+MOST_ORDERS: Final = 500
 _NOT_HELD: Final = Failure(
     kind=FailureKind.SYSTEM,
     code="PLATFORM_RESTARTED",
@@ -91,7 +93,7 @@ class PoolStream:
         """Set while the pool listens and has said what it holds."""
         self._away: Timer | None = None
         """Runs while the pool is away."""
-        self._outbox: Batcher[PoolOrder] = Batcher("orders to the reuse pool", most=1000)
+        self._outbox: Batcher[PoolOrder] = Batcher("orders to the reuse pool", most=MOST_ORDERS)
         self._leases: set[int] = set()
         """Given to the pool, on this stream or before it."""
         self._streams = 0

@@ -33,3 +33,9 @@ def test_a_slot_is_found_free_only_while_something_waits() -> None:
 
 def test_a_replica_that_idles_to_the_end_of_the_backlog_is_found() -> None:
     assert pools.gaps([Span(1, 0.0, 1.0), Span(2, 0.0, 3.0), Span(2, 3.0, 4.0)], slots=1) == [2.0, 0.0]
+
+
+def test_a_replica_with_several_tasks_idles_only_when_all_have_ended() -> None:
+    one = [Span(1, 0.0, 2.0), Span(1, 1.0, 3.0), Span(1, 2.5, 4.0), Span(1, 4.25, 5.0)]
+    other = [Span(2, 0.0, 6.0), Span(2, 5.5, 7.0)]
+    assert pools.gaps([*one, *other], slots=1) == [0.25, 0.5]

@@ -69,7 +69,7 @@ def _gaps_of(spans: Sequence[Span], *, slots: int, until: float) -> list[float]:
         if running == slots and change < 0:
             free_since = at
         running += change
-        if running == slots:
+        if running == slots and change > 0:
             if full_before:
                 found.append(at - free_since)
             full_before = True

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         is_control_plane_available,
     )
     from flyte.client.run import rerun, run, with_runcontext
+    from flyte.images.build import build, build_images
     from flyte.io import DataFrame, Dir, File
     from flyte.spec.cache import Cache, CachePolicy, CacheRequest
     from flyte.spec.devices import AMD_GPU, GPU, HABANA_GAUDI, TPU, Device, DeviceClass, Neuron

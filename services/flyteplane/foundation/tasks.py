@@ -26,17 +26,18 @@ class BackgroundTasks:
     def __init__(self, owner: str, *, on_failure: OnFailure | None = None) -> None:
         self._owner = owner
         self._on_failure = on_failure
-        self._tasks: set[asyncio.Task[Any]] = set()
+        # In the order of their start, in which they are also stopped: a simulation has to be the same each time.
+        self._tasks: dict[asyncio.Task[Any], None] = {}
 
     def start(self, work: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any]:
         """Run `work` in the background; `name` appears in logs and in `on_failure`."""
         task = asyncio.get_running_loop().create_task(work, name=f"{self._owner}.{name}")
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._finished)
         return task
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if task.cancelled() or (error := task.exception()) is None:
             return
         _log.error("background task failed: %s", task.get_name(), exc_info=error)

@@ -68,7 +68,7 @@ class _Term:
     def __init__(self, leads: Leads) -> None:
         self._leads = leads
         self._handlers: dict[str, Handler] = {}
-        self._running: set[asyncio.Task[Any]] = set()
+        self._running: dict[asyncio.Task[Any], None] = {}
         self._ended = False
 
     def add_registered_method_handlers(self, service_name: str, method_handlers: Mapping[str, Handler]) -> None:
@@ -116,7 +116,7 @@ class _Term:
 
     async def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         task = asyncio.get_running_loop().create_task(work)
-        self._running.add(task)
+        self._running[task] = None
         try:
             return await task
         except asyncio.CancelledError:
@@ -129,7 +129,7 @@ class _Term:
             self.check()
             raise
         finally:
-            self._running.discard(task)
+            self._running.pop(task, None)
 
 
 class _Checked:

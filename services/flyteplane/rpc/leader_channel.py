@@ -37,7 +37,7 @@ class Connection:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self.channel = channel
         self.left = False
-        self._calls: set[Any] = set()
+        self._calls: dict[Any, None] = {}
         self._closing: asyncio.Task[None] | None = None
 
     def leave(self) -> None:
@@ -49,11 +49,11 @@ class Connection:
 
     def enter(self, call: Any) -> None:
         """A call begins to use the connection; its `moved` is called when the service is elsewhere."""
-        self._calls.add(call)
+        self._calls[call] = None
 
     def exit(self, call: Any) -> None:
         """The call has ended."""
-        self._calls.discard(call)
+        self._calls.pop(call, None)
         self._close_if_idle()
 
     def _close_if_idle(self) -> None:

@@ -63,7 +63,7 @@ class PoolsWorld:
         self.pools_begun = 0
         self.slow_store_s = 0.0
         self.healed = self.closed = False
-        self._graves: set[asyncio.Future[Any]] = set()
+        self._graves: dict[asyncio.Future[Any], None] = {}
 
     def commit_delay_s(self) -> float:
         """How long the next commit of the scheduler takes."""
@@ -126,11 +126,11 @@ class PoolsWorld:
     def bury(self, work: Coroutine[Any, Any, None] | Awaitable[Any]) -> None:
         """Something goes on in the background."""
         task: asyncio.Future[Any] = asyncio.ensure_future(work)
-        self._graves.add(task)
+        self._graves[task] = None
         task.add_done_callback(self._buried)
 
     def _buried(self, task: asyncio.Future[Any]) -> None:
-        self._graves.discard(task)
+        self._graves.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.checker.mistakes.append(f"somebody failed: {error!r}")
 

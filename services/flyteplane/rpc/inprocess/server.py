@@ -33,7 +33,7 @@ class InProcessServer(grpc.aio.Server):
         self._ids = ids or SystemIds()
         self._handlers: dict[str, Handler] = {}
         self._behaviours: dict[str, tuple[Behaviour, bool]] = {}
-        self._running: set[Exchange] = set()
+        self._running: dict[Exchange, None] = {}
         self._idle = asyncio.Event()
         self._idle.set()
         self._stopped = asyncio.Event()
@@ -106,7 +106,7 @@ class InProcessServer(grpc.aio.Server):
         if known is None:
             exchange.finish(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
             return
-        self._running.add(exchange)
+        self._running[exchange] = None
         self._idle.clear()
         task = exchange.loop.create_task(self._serve(exchange, request, *known), context=Context())
         exchange.task = task
@@ -114,7 +114,7 @@ class InProcessServer(grpc.aio.Server):
         task.add_done_callback(partial(self._ended, exchange))
 
     def _ended(self, exchange: Exchange, task: "asyncio.Task[None]") -> None:
-        self._running.discard(exchange)
+        self._running.pop(exchange, None)
         if not self._running:
             self._idle.set()
         exchange.finish(grpc.StatusCode.CANCELLED, "the servicer was cancelled")

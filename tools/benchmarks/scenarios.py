@@ -12,6 +12,7 @@ from benchmarks import pools, programs
 from benchmarks.admission import admission
 from benchmarks.conversion import conversion
 from benchmarks.live_actions import live_actions
+from benchmarks.local_mode import local_mode
 from benchmarks.measured_platform import MeasuredPlatform
 
 Figures = dict[str, float]
@@ -162,6 +163,7 @@ def nested(platform: MeasuredPlatform) -> Figures:
 ALONE: dict[str, Callable[[], Figures]] = {
     "import": import_flyte,
     "conversion": conversion,
+    "local-mode": local_mode,
     "admission": admission,
     "live-actions": live_actions,
     "cold-start": cold_start,

@@ -44,6 +44,8 @@ _HEAD_START_S: Final = 0.3
 """How long a task that has its first orders is left alone, before gRPC is loaded beside it."""
 _EXPECTED_S: Final = 5.0
 """How long after the first words the session is waited for as if it were there."""
+_MOST_FOLDER_BYTES: Final = 96
+"""A socket's address has room for 107, and the socket has a name in the folder."""
 _LAST_OUTPUT_S: Final = 2.0
 """How long output may keep coming after the worker is dead."""
 
@@ -261,8 +263,11 @@ class Agent:
 
 
 def _private_folder() -> Path:
-    # What `tempfile` does, which takes longer to load than all this agent's own modules.
-    folder = Path(os.environ.get("TMPDIR") or "/tmp") / f"flyte-worker-{os.urandom(8).hex()}"
+    """A folder of this process alone, for what the worker needs and for the socket of its data."""
+    name = f"flyte-worker-{os.urandom(8).hex()}"
+    folder = Path(os.environ.get("TMPDIR") or "/tmp") / name
+    if len(os.fsencode(folder)) > _MOST_FOLDER_BYTES:
+        folder = Path("/tmp") / name
     folder.mkdir(mode=0o700)
     return folder
 

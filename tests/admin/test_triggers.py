@@ -23,7 +23,7 @@ from flyteapi.admin.v1.trigger_service_pb2 import (
 )
 from flyteapi.common.v1.phase_pb2 import PHASE_QUEUED
 from flyteapi.task.v1.interface_pb2 import Parameter
-from flyteapi.task.v1.value_pb2 import NamedValues
+from flyteapi.task.v1.value_pb2 import NamedValues, Payload, PayloadReference
 from flyteplane.foundation.errors import InvalidArgument, ResourceExhausted, Unavailable
 
 IDENTITY = TriggerId(project="flytesnacks", domain="development", task_name="env.square", name="hourly")
@@ -231,6 +231,9 @@ def _rate(seconds: int) -> Trigger:
         (_with(time_input="nothing"), "time_input"),
         (_with(time_input="x"), "time_input"),
         (_with(max_catch_up=5000), "max_catch_up"),
+        (_with(catch_up=7), "catch_up"),
+        (Trigger(id=IDENTITY, inputs=Payload(inline=b"\xff\xff")), "inputs"),
+        (Trigger(id=IDENTITY, inputs=Payload(reference=PayloadReference(uri="s3://b/k")), time_input="when"), "inputs"),
         (Trigger(id=IDENTITY, inputs=inputs(y=1)), "inputs.y"),
         (Trigger(id=IDENTITY), "inputs.x"),
         (Trigger(id=TriggerId(project="flytesnacks", domain="development", task_name="env.square", name="a b")), "id"),

@@ -3,10 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from google.protobuf.message import DecodeError
+
 from flyte.spec.limits import MAX_DURATION_S
 from flyte.spec.names import NameKind, check_name
 from flyte.spec.problems import InvalidSetting
 from flyte.spec.triggers import Cron, check_automation
+from flyteapi.admin.v1.trigger_service_pb2 import CatchUp as CatchUpMessage
 from flyteapi.admin.v1.trigger_service_pb2 import Trigger
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteapi.task.v1.value_pb2 import DateTime, NamedValues, Payload, Value
@@ -34,6 +37,9 @@ def check_trigger(trigger: Trigger) -> None:
     except (InvalidSetting, TypeError) as error:
         raise _refusal(str(error), "id") from error
     schedule_of(trigger, anchor_us=0)
+    if trigger.catch_up not in CatchUpMessage.values():
+        raise _refusal(f"catch_up is {trigger.catch_up}, which means nothing here", "catch_up")
+    _check_place_for_time(trigger)
     if trigger.max_catch_up > MOST_CATCH_UP:
         raise InvalidArgument(
             f"max_catch_up is {trigger.max_catch_up}",
@@ -44,6 +50,16 @@ def check_trigger(trigger: Trigger) -> None:
         )
     if len(trigger.description) > _MOST_DESCRIPTION:
         raise _refusal(f"the description has more than {_MOST_DESCRIPTION} characters", "description")
+
+
+def _check_place_for_time(trigger: Trigger) -> None:
+    """The planned time joins the other inputs, so these have to be at hand."""
+    if trigger.time_input and trigger.inputs.HasField("reference"):
+        raise _refusal("inputs are given by reference, to which no time can be added", "inputs")
+    try:
+        NamedValues.FromString(trigger.inputs.inline)
+    except DecodeError:
+        raise _refusal("the inputs cannot be read: they are no NamedValues", "inputs") from None
 
 
 def check_time_input(trigger: Trigger, spec: TaskSpec) -> None:

@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from tests.support.platform import PlatformUnderTest
@@ -14,27 +13,24 @@ from tests.system.conftest import PROGRAMS
 
 import flyte
 import flyte.errors
-from flyte.client.init import set_settings
 from flyte.remote import Run, Trigger, TriggerDetails
 
 TASK = "scheduled.report"
 
 
 @pytest.fixture
-def platform(tmp_path: Path) -> Iterator[PlatformUnderTest]:
-    """A platform on which the task is deployed."""
-    platform = PlatformUnderTest(tmp_path / "platform")
-    try:
-        platform.start()
-        flyte.init(endpoint=platform.endpoint, root_dir=PROGRAMS)
-        deployed = platform.flyte("deploy", "--root-dir", str(PROGRAMS), str(PROGRAMS / "scheduled.py"))
-        assert deployed.returncode == 0, deployed.stderr
-        yield platform
-        platform.stop()
-        platform.assert_nothing_runs()
-    finally:
-        set_settings(None)
-        platform.destroy()
+def deployed(platform: PlatformUnderTest) -> PlatformUnderTest:
+    """A platform of the test's own on which the task is deployed."""
+    done = platform.flyte("deploy", "--root-dir", str(PROGRAMS), str(PROGRAMS / "scheduled.py"))
+    assert done.returncode == 0, done.stderr
+    return platform
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(deployed: PlatformUnderTest) -> Iterator[None]:
+    yield
+    deployed.stop()
+    deployed.assert_nothing_runs()
 
 
 def started_by(trigger: str) -> list[Run]:
@@ -42,8 +38,8 @@ def started_by(trigger: str) -> list[Run]:
     return [run for run in Run.listall(task_name=TASK) if run.to_dict().get("trigger") == trigger]
 
 
-def test_triggers_are_deployed_with_their_task_and_fired_by_hand(platform: PlatformUnderTest) -> None:
-    listed = json.loads(platform.flyte("get", "trigger", TASK, "--json").stdout)
+def test_triggers_are_deployed_with_their_task_and_fired_by_hand(deployed: PlatformUnderTest) -> None:
+    listed = json.loads(deployed.flyte("get", "trigger", TASK, "--json").stdout)
     assert [(one["name"], one["schedule"], one["active"]) for one in listed] == [
         ("by-hand", "by hand", True),
         ("nightly", "0 3 * * * (Europe/Berlin)", True),
@@ -55,18 +51,18 @@ def test_triggers_are_deployed_with_their_task_and_fired_by_hand(platform: Platf
         flyte.run(TriggerDetails.get(name="by-hand", task_name=TASK), factor=4)
 
 
-def test_a_planned_time_is_fired_once_although_the_platform_is_killed(platform: PlatformUnderTest) -> None:
+def test_a_planned_time_is_fired_once_although_the_platform_is_killed(deployed: PlatformUnderTest) -> None:
     soon = datetime.now(UTC) + timedelta(seconds=2)
     every_hour = flyte.FixedRate(60, start_time=soon)
     made = Trigger.create(flyte.Trigger("soon", every_hour, inputs={"when": flyte.TriggerTime}), TASK)
-    platform.kill()
+    deployed.kill()
     assert made.next_fire_at == soon
-    platform.start()
+    deployed.start()
     run = wait_for_run("soon")
     run.wait()
     assert run.outputs()[0] == "UTC True 1"
-    platform.kill()
-    platform.start()
+    deployed.kill()
+    deployed.start()
     assert len(started_by("soon")) == 1
     fired = TriggerDetails.get(name="soon", task_name=TASK)
     assert fired.last_fired_at == soon
@@ -82,16 +78,16 @@ def wait_for_run(trigger: str) -> Run:
     return runs[0]
 
 
-def test_triggers_are_made_switched_and_deleted_by_command(platform: PlatformUnderTest) -> None:
-    made = platform.flyte("create", "trigger", TASK, "weekly", "--schedule", "0 6 * * 1", "--trigger-time-var", "when")
+def test_triggers_are_made_switched_and_deleted_by_command(deployed: PlatformUnderTest) -> None:
+    made = deployed.flyte("create", "trigger", TASK, "weekly", "--schedule", "0 6 * * 1", "--trigger-time-var", "when")
     assert "It fires next at" in made.stdout, made.stderr
-    off = platform.flyte("update", "trigger", "weekly", TASK, "--deactivate")
+    off = deployed.flyte("update", "trigger", "weekly", TASK, "--deactivate")
     assert "is inactive" in off.stdout
     assert not TriggerDetails.get(name="weekly", task_name=TASK).is_active
-    assert platform.flyte("delete", "trigger", "weekly", TASK).returncode == 0
-    gone = platform.flyte("get", "trigger", TASK, "weekly")
+    assert deployed.flyte("delete", "trigger", "weekly", TASK).returncode == 0
+    gone = deployed.flyte("get", "trigger", TASK, "weekly")
     assert gone.returncode == 1
     assert "has no trigger" in gone.stderr
-    wrong = platform.flyte("create", "trigger", TASK, "wrong", "--schedule", "every day")
+    wrong = deployed.flyte("create", "trigger", TASK, "wrong", "--schedule", "every day")
     assert wrong.returncode == 1
     assert "five fields" in wrong.stderr

@@ -30,7 +30,7 @@ async def build(image: Image, dry_run: bool = False, force: bool = False, wait: 
     Raises ImageBuildError, with the end of what the tool said, and FileNotFoundError for a file that a step names.
     """
     if not dry_run:
-        await _build([image], force=force, copy_style="loaded_modules")
+        await _build([image], force=force)
     return ImageBuild(uri=image.uri)
 
 
@@ -40,11 +40,15 @@ async def build_images(
 ) -> dict[str, str]:
     """Build the images of environments and of all that they depend on; return their references by environment.
 
-    Each image is built once, two at a time. `seed_cache` are references that are known already.
+    Each image is built once, two at a time. `seed_cache` are references that are known already. `copy_style` is that of
+    the deployment and is only checked here: an image that holds code says itself how, with `with_code_bundle`.
 
-    Raises ImageBuildError and FileNotFoundError, see `build`.
+    Raises ImageBuildError and FileNotFoundError, see `build`, and ValueError for a style that does not exist.
     """
+    from flyte.client.bundle import check_copy_style
     from flyte.spec.image import Image
+
+    check_copy_style(copy_style)
 
     references: dict[str, str] = dict(seed_cache or {})
     images: dict[str, Image] = {}
@@ -56,20 +60,18 @@ async def build_images(
             images[environment.name] = image
         else:
             references[environment.name] = image or "auto"
-    await _build(list(images.values()), force=False, copy_style=copy_style)
+    await _build(list(images.values()), force=False)
     return references | {name: _reference_of(image) for name, image in images.items()}
 
 
-async def _build(images: Sequence[Image], *, force: bool, copy_style: CopyStyle) -> None:
+async def _build(images: Sequence[Image], *, force: bool) -> None:
     from flyte.client.init import current_settings
     from flyte.client.settings import ClientSettings
     from flyte.images.engine import build_here
 
     settings = current_settings() or ClientSettings()
-    wanted = [image for image in images if image.needs_build]
-    if wanted:
-        files = _code_files(settings.root_dir or Path.cwd())
-        await build_here(wanted, tool=settings.image_builder, force=force, code_files=files)
+    files = _code_files(settings.root_dir or Path.cwd())
+    await build_here(images, tool=settings.image_builder, force=force, code_files=files)
 
 
 def _reference_of(image: Image) -> str:

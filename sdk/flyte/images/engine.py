@@ -31,26 +31,25 @@ _LINES_SHOWN: Final = 40
 
 async def build_here(
     images: Iterable[Image], *, tool: str = "local", force: bool = False, code_files: CodeFiles
-) -> dict[Image, str]:
-    """Build images with a tool of this machine and push those that name a registry; returns their references.
+) -> None:
+    """Build those images that need it with a tool of this machine, and push those that name a registry.
 
     - `force`: also build what was built before.
 
     Raises ImageBuildError, with the end of what the tool said, and FileNotFoundError.
     """
-    wanted = {image: image.uri for image in images}
-    to_build = {uri: image for image, uri in wanted.items() if image.needs_build}
-    if to_build:
-        engine = _Engine(choose_tool(tool), force=force, code_files=code_files)
-        builds = [asyncio.ensure_future(engine.build(image, uri)) for uri, image in to_build.items()]
-        try:
-            await asyncio.gather(*builds)
-        finally:
-            # The first failure ends the others.
-            for build in builds:
-                build.cancel()
-            await asyncio.gather(*builds, return_exceptions=True)
-    return wanted
+    to_build = {image.uri: image for image in images if image.needs_build}
+    if not to_build:
+        return
+    engine = _Engine(choose_tool(tool), force=force, code_files=code_files)
+    builds = [asyncio.ensure_future(engine.build(image, uri)) for uri, image in to_build.items()]
+    try:
+        await asyncio.gather(*builds)
+    finally:
+        # The first failure ends the others.
+        for build in builds:
+            build.cancel()
+        await asyncio.gather(*builds, return_exceptions=True)
 
 
 class _Engine:

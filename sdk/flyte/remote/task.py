@@ -50,7 +50,7 @@ class LazyEntity:
     @syncify.method
     async def fetch(self) -> TaskDetails:
         """Ask the platform for the task. Raises RemoteTaskNotFoundError if there is none of this name and version."""
-        return TaskDetails(await _fetch(self.project, self.domain, self.name, self.version))
+        return TaskDetails(await _fetch.aio(self.project, self.domain, self.name, self.version))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the task as a child of the running one: to be awaited on an event loop, blocking anywhere else.
@@ -78,24 +78,16 @@ class LazyEntity:
 @trace
 async def _resolve(project: str, domain: str, name: str, version: str) -> bytes:
     """The version that is called; recorded, so that an attempt that comes later calls the same one."""
-    return (await _found(project, domain, name, version)).SerializeToString()
+    return (await _fetch.aio(project, domain, name, version)).SerializeToString()
 
 
 @trace
 def _resolve_sync(project: str, domain: str, name: str, version: str) -> bytes:
-    found: api.DeployedTask = _found_sync(project, domain, name, version)
+    found: api.DeployedTask = _fetch(project, domain, name, version)
     return found.SerializeToString()
 
 
 @syncify
-async def _found_sync(project: str, domain: str, name: str, version: str) -> api.DeployedTask:
-    return await _fetch(project, domain, name, version)
-
-
-async def _found(project: str, domain: str, name: str, version: str) -> api.DeployedTask:
-    return await _found_sync.aio(project, domain, name, version)
-
-
 async def _fetch(project: str, domain: str, name: str, version: str) -> api.DeployedTask:
     platform = connection()
     request = api.GetTaskRequest(project=project, domain=domain, name=name, version=version)

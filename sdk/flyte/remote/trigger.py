@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from flyte.client.channel import connection
 from flyte.client.init import current_domain, current_project
+from flyte.remote.action import optional_moment
 from flyte.remote.message_view import MessageView
 from flyte.remote.trigger_values import trigger_to_proto
 from flyte.spec.triggers import check_trigger
@@ -62,16 +63,12 @@ class TriggerDetails(MessageView):
     @property
     def next_fire_at(self) -> datetime | None:
         """When it fires next, in UTC."""
-        if not self.message.HasField("next_fire_at"):
-            return None
-        return self.message.next_fire_at.ToDatetime(tzinfo=UTC)
+        return optional_moment(self.message, "next_fire_at")
 
     @property
     def last_fired_at(self) -> datetime | None:
         """The planned time of the last run that it started, in UTC."""
-        if not self.message.HasField("last_fired_at"):
-            return None
-        return self.message.last_fired_at.ToDatetime(tzinfo=UTC)
+        return optional_moment(self.message, "last_fired_at")
 
     @syncify.class_method
     @classmethod

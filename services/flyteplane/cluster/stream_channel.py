@@ -4,9 +4,24 @@ Whatever is sent in one pass of the event loop, or while the last batch is on it
 """
 
 from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
 
-from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder
+from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder, WorkerReport
 from flyteplane.foundation.batcher import Batcher
+
+
+class Reports(Protocol):
+    """A message of the stream."""
+
+    @property
+    def reports(self) -> Sequence[WorkerReport]: ...
+
+
+class Listener(Protocol):
+    """Who the worker speaks to."""
+
+    def received(self, reports: Sequence[WorkerReport]) -> None:
+        """The worker said something."""
 
 
 class StreamChannel:
@@ -23,6 +38,15 @@ class StreamChannel:
     def close(self) -> None:
         """See the port."""
         self._orders.close()
+
+    async def read(self, session: Listener, first: Reports, later: AsyncIterator[Reports]) -> None:
+        """Pass on what the worker says, message by message; the channel closes with the stream."""
+        try:
+            session.received(first.reports)
+            async for message in later:
+                session.received(message.reports)
+        finally:
+            self.close()
 
     def __aiter__(self) -> AsyncIterator[Sequence[WorkerOrder]]:
         """Batches of orders until the channel is closed."""

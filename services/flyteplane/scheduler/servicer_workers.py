@@ -13,7 +13,7 @@ from flyteplane.cluster.stream_channel import StreamChannel
 from flyteplane.foundation.errors import FailedPrecondition
 
 if TYPE_CHECKING:
-    from flyteplane.scheduler.clients.worker_sessions import WorkerSession, WorkerSessions
+    from flyteplane.scheduler.clients.worker_sessions import WorkerSessions
 
 
 class WorkerServicer(WorkerServiceServicer):
@@ -30,7 +30,7 @@ class WorkerServicer(WorkerServiceServicer):
             raise FailedPrecondition("the first report of a stream is a Hello", reason="HELLO_MISSING")
         channel = StreamChannel()
         session = self._sessions.open(first.reports[0].hello, channel)
-        reader = asyncio.ensure_future(_read(session, first, requests, channel))
+        reader = asyncio.ensure_future(channel.read(session, first, requests))
         try:
             async for orders in channel:
                 for batch in batches(orders):
@@ -40,14 +40,3 @@ class WorkerServicer(WorkerServiceServicer):
         finally:
             reader.cancel()
             session.closed()
-
-
-async def _read(
-    session: WorkerSession, first: SessionRequest, requests: AsyncIterator[SessionRequest], channel: StreamChannel
-) -> None:
-    try:
-        session.received(first.reports)
-        async for request in requests:
-            session.received(request.reports)
-    finally:
-        channel.close()

@@ -118,6 +118,11 @@ def test_images_of_environments_are_built_each_once(book: Path) -> None:
     assert len(builds(book)) == 2
 
 
+def test_a_copy_style_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ValueError, match="copy_style must be"):
+        flyte.build_images(flyte.TaskEnvironment("styled"), copy_style="some")  # type: ignore[arg-type]  # the point
+
+
 def test_a_secret_reaches_the_tool_as_a_private_file_and_is_gone_after(book: Path) -> None:
     os.environ["GIT_TOKEN"] = "hidden"
     try:

@@ -10,9 +10,10 @@ from typing import Any
 
 from flyteapi.reuse_pool.v1.replica_service_pb2 import ReplicaRequest, ReplicaResponse
 from flyteapi.reuse_pool.v1.replica_service_pb2_grpc import ReplicaServiceServicer
+from flyteplane.cluster.batches import batches
 from flyteplane.cluster.stream_channel import StreamChannel
 from flyteplane.foundation.errors import FailedPrecondition
-from flyteplane.reuse_pool.application.replica_sessions import ReplicaSession, ReplicaSessions
+from flyteplane.reuse_pool.application.replica_sessions import ReplicaSessions
 
 
 class ReplicaServicer(ReplicaServiceServicer):
@@ -29,23 +30,13 @@ class ReplicaServicer(ReplicaServiceServicer):
             raise FailedPrecondition("the first report of a stream is a Hello", reason="HELLO_MISSING")
         channel = StreamChannel()
         session = self._sessions.open(first.reports[0].hello, channel)
-        reader = asyncio.ensure_future(_read(session, first, requests, channel))
+        reader = asyncio.ensure_future(channel.read(session, first, requests))
         try:
             async for orders in channel:
-                yield ReplicaResponse(orders=orders)
+                for batch in batches(orders):
+                    yield ReplicaResponse(orders=batch)
             if reader.done():
                 reader.result()
         finally:
             reader.cancel()
             session.closed()
-
-
-async def _read(
-    session: ReplicaSession, first: ReplicaRequest, requests: AsyncIterator[ReplicaRequest], channel: StreamChannel
-) -> None:
-    try:
-        session.received(first.reports)
-        async for request in requests:
-            session.received(request.reports)
-    finally:
-        channel.close()

@@ -7,7 +7,6 @@ parent, and a parent that is tried again is given the answer that is there.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -84,13 +83,8 @@ class Signals:
         if action is not None and action.attempt is not None:
             ended = WorkerReport(lease=action.attempt.lease, ended=AttemptEnded(outputs=outputs))
             self._engine.receive((ended,), placement=action.attempt.placement)
-        await self._durable()
+        await self._engine.turn.durable()
         await self._refuse_other_end(key, name, outputs)
-
-    async def _durable(self) -> None:
-        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._engine.turn.after_commit(lambda: None if durable.done() else durable.set_result(None))
-        await durable
 
     async def _refuse_other_end(self, key: RunKey, name: str, outputs: Payload) -> None:
         if (await self._queries.data(key, name)).outputs == outputs:

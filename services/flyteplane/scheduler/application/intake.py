@@ -110,7 +110,7 @@ class Intake:
                 )
             if living is not None:
                 # The call that brought it in may have been given up before the run was durable.
-                await self._durable()
+                await self._engine.turn.durable()
             return False
         task = self._tasks.declare(task_digest(new.task), new.task)
         if task.refusal is not None:
@@ -119,14 +119,8 @@ class Intake:
         if refused is not None:
             raise refused
         self._create(new, task)
-        await self._durable()
+        await self._engine.turn.durable()
         return True
-
-    def _durable(self) -> asyncio.Future[None]:
-        """Done once everything up to now is durable."""
-        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._engine.turn.after_commit(lambda: None if durable.done() else durable.set_result(None))
-        return durable
 
     def _create(self, new: NewRun, task: TaskRecord) -> None:
         now = self._engine.clock.now()

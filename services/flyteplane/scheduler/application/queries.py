@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 from collections.abc import Sequence
@@ -100,9 +99,7 @@ class Queries:
             return Phase((await self._row(key, name)).phase)
         if not action.state.phase.terminal:
             self._engine.apply(action, Aborted(at=self._engine.clock.now(), reason=reason or "Aborted."))
-        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._engine.turn.after_commit(lambda: None if durable.done() else durable.set_result(None))
-        await durable
+        await self._engine.turn.durable()
         return action.state.phase
 
     async def log_attempts(self, key: RunKey, name: str) -> tuple[int, bool]:

@@ -134,6 +134,12 @@ class Turn:
         self._awaited = True
         self.schedule()
 
+    async def durable(self) -> None:
+        """Returns once everything so far is durable."""
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.after_commit(lambda: None if stored.done() else stored.set_result(None))
+        await stored
+
     def schedule(self) -> None:
         """Makes sure that this pass of the loop ends with what `before_flush` has registered, and with a flush if
         anything is to be written now."""

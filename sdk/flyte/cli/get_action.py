@@ -123,7 +123,7 @@ def cache_status_name(status: int) -> str:
     """Return what the cache did for an action: hit, miss, stored, skipped, failed; empty if it is not cached."""
     from flyteapi.common.v1.phase_pb2 import CacheStatus
 
-    return CacheStatus.Name(status).removeprefix("CACHE_STATUS_").lower() if status else ""  # type: ignore[arg-type]
+    return CacheStatus.Name(status).removeprefix("CACHE_STATUS_").lower() if status else ""  # type: ignore[arg-type]  # a plain number
 
 
 def _show(details: ActionDetails, *, explain: bool, as_json: bool) -> None:

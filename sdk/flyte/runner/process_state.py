@@ -74,7 +74,7 @@ def _write_filters(filters: Iterable[Any]) -> None:
     warnings.filters = _filters
     # Has Python forget which warnings it has shown under the other filters.
     warnings.resetwarnings()
-    _filters[:] = filters  # type: ignore[index]
+    _filters[:] = filters  # type: ignore[index]  # declared as a sequence, and is a list
 
 
 def _write_mask(mask: Iterable[int]) -> None:

@@ -98,7 +98,7 @@ def _preloaded(name: str, given: Surroundings) -> Callable[[Term], Awaitable[Lea
             return await open_scheduler_service(given, epoch=term.epoch, leads=term.leads, fail=term.fail)
 
         return open_scheduler
-    import flyteplane.reuse_pool.main  # noqa: F401
+    import flyteplane.reuse_pool.main  # noqa: F401  # for its effect
 
     async def open_reuse_pool(term: Term) -> LeadingService:
         return await open_reuse_pool_service(given, epoch=term.epoch, leads=term.leads, fail=term.fail)
@@ -107,4 +107,4 @@ def _preloaded(name: str, given: Surroundings) -> Callable[[Term], Awaitable[Lea
 
 
 def _names(services: Sequence[object]) -> list[str]:
-    return [service.full_name for service in services]  # type: ignore[attr-defined]
+    return [service.full_name for service in services]  # type: ignore[attr-defined]  # descriptors have no types

@@ -77,7 +77,7 @@ async def open_secrets(
     verifier: TokenReader,
     clock: Clock,
     environment: Mapping[str, str] | None = None,
-    settings: SecretsSettings = SecretsSettings(),  # noqa: B008
+    settings: SecretsSettings = SecretsSettings(),  # noqa: B008  # a frozen value
 ) -> SecretsService:
     """Opens the store and moves every secret under the current key.
 

@@ -122,7 +122,7 @@ class Computations:
                     waiters[key].set_result(entry)
             ready: asyncio.Queue[EntryKey] = asyncio.Queue()
             for key, waiter in waiters.items():
-                waiter.add_done_callback(lambda _, key=key: ready.put_nowait(key))  # type: ignore[misc]
+                waiter.add_done_callback(lambda _, key=key: ready.put_nowait(key))  # type: ignore[misc]  # the default's type is not inferred
             for _ in range(len(waiters)):
                 key = await ready.get()
                 yield key, waiters[key].result()

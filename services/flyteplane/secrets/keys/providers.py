@@ -47,7 +47,7 @@ def open_keys(settings: SecretsSettings, *, folder: Path, environment: Mapping[s
 
 def _vault(settings: SecretsSettings) -> KeyProvider:
     try:
-        import hvac  # noqa: F401
+        import hvac  # noqa: F401  # whether it is installed
     except ImportError:
         raise FailedPrecondition(
             "the provider vault needs the package hvac",

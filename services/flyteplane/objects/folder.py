@@ -28,6 +28,8 @@ _TEMPORARY: Final = ".tmp-"
 #: Temporary files of this age belong to writers that were killed.
 _ABANDONED_AFTER_S: Final = 24 * 3600.0
 _CHUNK_BYTES: Final = 1 << 20
+#: Deletes beside a put may win this often; a folder that is never there is something else, such as a dangling link.
+_FOLDER_TRIES: Final = 1000
 #: What a path says that leads through a file or to a folder: for a reader there is no such object.
 _NO_OBJECT: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR})
 
@@ -133,11 +135,12 @@ class FolderObjectStore:
 
     def _open_temporary(self, folder: Path) -> tuple[Path, BinaryIO]:
         temporary = folder / f"{_TEMPORARY}{self._ids.unique()}"
-        while True:
-            self._make_folder(folder)
-            # A `delete` beside us may have removed the folder again, because it was still empty.
+        for _ in range(_FOLDER_TRIES):
+            # A `delete` beside us may remove a folder again while it is still empty: this one, or one above it.
             with suppress(FileNotFoundError):
+                self._make_folder(folder)
                 return temporary, temporary.open("xb")
+        raise FileNotFoundError(errno.ENOENT, "does not stay", str(folder))
 
     def _make_folder(self, folder: Path) -> None:
         """Make a folder and those above it, and make their names durable."""

@@ -30,8 +30,9 @@ RUNNER: Final = Path(__file__).resolve().parent / "runner"
 
 SERVICES_ONLY: Final = frozenset(
     {
-        *("alembic", "cronsim", "cryptography", "grpcio-health-checking", "grpcio-reflection", "kubernetes"),
-        *("prometheus-client", "pydantic", "pydantic-core", "pyjwt", "sqlalchemy", "structlog", "uvloop"),
+        *("alembic", "cronsim", "cryptography", "grpcio-health-checking", "grpcio-reflection", "jinja2", "kubernetes"),
+        *("prometheus-client", "pydantic", "pydantic-core", "pyjwt", "python-multipart", "sqlalchemy", "sse-starlette"),
+        *("starlette", "structlog", "uvicorn", "uvloop"),
     }
 )
 """Dependencies of the project that no worker imports. Tasks that want one of them ask for it as for any other."""

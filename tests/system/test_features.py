@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import secrets
+from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,10 +22,12 @@ import flyte
 import flyte.errors
 from flyte.io import File
 from flyte.models import ActionPhase
-from flyte.remote import Action, Run
+from flyte.remote import Action, ActionDetails, Run
 from flyteapi.common.v1 import phase_pb2
 
 pytestmark = pytest.mark.usefixtures("shared")
+
+STARTING = (ActionPhase.QUEUED, ActionPhase.INITIALIZING, ActionPhase.RUNNING)
 
 
 def result_of(task: object, *inputs: object) -> object:
@@ -265,6 +270,41 @@ def test_labels_and_the_task_of_a_run_are_found_again() -> None:
     assert found.task_name == "features.double"
     assert found.inputs() == {"n": 4}
     assert found.outputs()[0] == 8
+
+
+class TestLookingBack:
+    def test_the_phases_of_each_attempt_are_told_with_their_times(self, ledger: Ledger) -> None:
+        run = flyte.run(features.retried_by_override, ledger.path)
+        run.wait()
+        child = next(action for action in Action.listall(run.name) if action.relation == "child")
+        details = child.details()
+        transitions = details.get_phase_transitions()
+        assert [(one.attempt, one.phase) for one in transitions] == [
+            *((attempt, phase) for attempt in (1, 2, 3) for phase in STARTING),
+            (3, ActionPhase.SUCCEEDED),
+        ]
+        assert all(earlier.end_time == later.start_time for earlier, later in pairwise(transitions))
+        assert details.running_time == sum((one.duration for one in transitions[2::3]), timedelta(0))
+        assert details.waiting_for_resources_time is None
+        assert details.logs_available(3)
+        assert not details.logs_available(4)
+
+    def test_a_watch_ends_with_the_action(self) -> None:
+        run = flyte.run(features.double, 4)
+        seen = list(ActionDetails.watch(run.details().action_id))
+        assert seen[-1].phase is ActionPhase.SUCCEEDED
+        assert run.output_literals()["o0"].int == 8
+        assert run.input_literals()["n"].int == 4
+
+    def test_the_code_of_a_run_is_downloaded(self, tmp_path: Path) -> None:
+        run = flyte.run(features.double, 4)
+        folder = run.download_code(tmp_path / "code")
+        assert (folder / "features.py").read_bytes() == (PROGRAMS / "features.py").read_bytes()
+        assert run.code_bundle().computed_version == run.details().task.entrypoint.bundle_digest
+        with pytest.raises(FileExistsError, match="is not empty"):
+            run.download_code(folder)
+        archive = Action.get(run_name=run.name).download_code(tmp_path, extract=False)
+        assert hashlib.sha256(archive.read_bytes()).hexdigest() == run.code_bundle().computed_version
 
 
 class TestReports:

@@ -14,19 +14,32 @@ from flyte.remote.failures import error_from_proto
 from flyte.remote.filters import SortBy, check_order, refuse_filters
 from flyte.remote.listing import TimeFilter, list_actions
 from flyte.remote.payloads import fetch_payload
-from flyte.remote.values import ActionInputs, ActionOutputs, Deserializers, decode_values, deserialised
+from flyte.remote.phase_times import PhaseTransitionInfo, phase_durations, phase_transitions
+from flyte.remote.values import (
+    ActionInputs,
+    ActionOutputs,
+    Deserializers,
+    decode_values,
+    deserialised,
+    named_values,
+)
 from flyte.remote.watching import watch_run
 from flyte.spec.phases import ActionPhase
 from flyte.syncify import EitherIteratorMethod, EitherMethod, syncify
 from flyteapi.admin.v1 import run_service_pb2 as api
 from flyteapi.common.v1.identity_pb2 import ActionId, RunId
+from flyteapi.scheduler.v1.event_pb2 import ActionHeader
 from flyteapi.scheduler.v1.scheduler_service_pb2 import ActionState, AttemptState, ExplainActionResponse
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from google.protobuf.message import Message
     from google.protobuf.timestamp_pb2 import Timestamp
 
+    from flyte.authoring.bundles import CodeBundle
     from flyteapi.task.v1.task_spec_pb2 import TaskSpec
+    from flyteapi.task.v1.value_pb2 import Value
 
 ROOT = "a0"
 """Name of the root action of every run."""
@@ -48,11 +61,6 @@ class Action(ActionView):
     def state(self) -> ActionState:
         """What the platform said of the action last."""
         return self._state
-
-    @property
-    def raw_phase(self) -> int:
-        """The phase as the platform sends it."""
-        return self._state.phase
 
     @property
     def start_time(self) -> datetime | None:
@@ -167,6 +175,17 @@ class Action(ActionView):
         return await fetch_report(platform, details, attempt=attempt)
 
     @syncify.method
+    async def download_code(
+        self, dest: str | Path | None = None, extract: bool = True, attempt: int | None = None
+    ) -> Path:
+        """Write the code that the action ran with to a folder, see `Run.download_code`; all attempts have the same."""
+        from flyte.remote.code import download_code
+
+        platform = connection()
+        details = await ActionDetails.fetch(platform, self._state.id)
+        return await download_code(platform, details, dest=dest, extract=extract)
+
+    @syncify.method
     async def abort(self, reason: str = "Manually aborted from the SDK.") -> None:
         """Abort the action with everything below it. One that has ended stays as it ended."""
         platform = connection()
@@ -237,10 +256,84 @@ class ActionDetails(ActionView):
         platform = connection()
         return await cls.fetch(platform, _named(uri, run_name, name, project=project, domain=domain))
 
+    @syncify.class_method
+    @classmethod
+    async def get_details(cls, action_id: ActionId) -> ActionDetails:
+        """Return the details of an action by its identity."""
+        return await cls.fetch(connection(), action_id)
+
+    @syncify.iterator_class_method
+    @classmethod
+    async def watch(cls, action_id: ActionId) -> AsyncIterator[ActionDetails]:
+        """Yield an action's details now and whenever its phase changes, until it has ended."""
+        details = await cls.fetch(connection(), action_id)
+        async for changed in details.watch_updates.aio():
+            yield changed
+
+    @EitherIteratorMethod
+    async def watch_updates(self, cache_data_on_done: bool = False) -> AsyncIterator[ActionDetails]:
+        """Yield the details now and whenever the phase changes, until the action has ended."""
+        yield self
+        if not self.done():
+            async for changed in Action(self.state).watch.aio(cache_data_on_done):
+                yield changed
+
     @property
     def state(self) -> ActionState:
         """The summary of the action."""
         return self._message.action
+
+    @property
+    def status(self) -> ActionState:
+        """The summary of the action: phase, attempts, times, error, cache status."""
+        return self.state
+
+    @property
+    def metadata(self) -> ActionHeader:
+        """What never changes about the action: parent, task, group, queue."""
+        return self.state.header
+
+    @property
+    def code_bundle(self) -> CodeBundle | None:
+        """The code it ran with; None if that is part of the image or came pickled."""
+        from flyte.remote.code import code_bundle_of
+
+        return code_bundle_of(self)
+
+    def logs_available(self, attempt: int | None = None) -> bool:
+        """Tell whether an attempt, counted from 1, by default the latest, has got so far as to write something."""
+        states = {one.attempt: one for one in self.attempt_states}
+        chosen = states.get(attempt if attempt is not None else max(states, default=0))
+        return chosen is not None and chosen.HasField("placed_at")
+
+    def get_phase_transitions(self, attempt: int | None = None) -> list[PhaseTransitionInfo]:
+        """Return the phases in order with their times, of all attempts or of one, counted from 1."""
+        return phase_transitions(self.state, self.attempt_states, attempt=attempt)
+
+    @property
+    def phase_durations(self) -> dict[ActionPhase, timedelta]:
+        """How long the action was in each phase, all attempts together."""
+        return phase_durations(self.get_phase_transitions())
+
+    @property
+    def queued_time(self) -> timedelta | None:
+        """How long it waited to be placed; None if it never did."""
+        return self.phase_durations.get(ActionPhase.QUEUED)
+
+    @property
+    def waiting_for_resources_time(self) -> timedelta | None:
+        """How long it waited for resources; None if it is not known apart from the rest of the waiting."""
+        return self.phase_durations.get(ActionPhase.WAITING_FOR_RESOURCES)
+
+    @property
+    def initializing_time(self) -> timedelta | None:
+        """How long its workers took to start; None if none did."""
+        return self.phase_durations.get(ActionPhase.INITIALIZING)
+
+    @property
+    def running_time(self) -> timedelta | None:
+        """How long its code ran; None if it never did."""
+        return self.phase_durations.get(ActionPhase.RUNNING)
 
     @property
     def task(self) -> TaskSpec:
@@ -273,6 +366,11 @@ class ActionDetails(ActionView):
         if not self.done() or self.phase is ActionPhase.SUCCEEDED:
             return None
         return error_from_proto(self.state.error, phase=self.phase, subject=f"Action {self.name}")
+
+    @property
+    def abort_info(self) -> BaseRuntimeError | None:
+        """Why it was aborted; None if it was not."""
+        return self.error_info if self.phase is ActionPhase.ABORTED else None
 
     @property
     def error_message(self) -> str | None:
@@ -313,13 +411,29 @@ class ActionDetails(ActionView):
         """Return the outputs by name, read as the given types; `deserializers` then change values of a type."""
         return deserialised(await self._values(connection(), "outputs", types=types), types, deserializers)
 
+    @EitherMethod
+    async def input_literals(self) -> dict[str, Value]:
+        """Return the inputs as they travel: by name, as typed values of the API."""
+        return await self._literals(connection(), "inputs")
+
+    @EitherMethod
+    async def output_literals(self) -> dict[str, Value]:
+        """Return the outputs as they travel; empty while the action has not succeeded."""
+        return await self._literals(connection(), "outputs")
+
+    async def _literals(self, platform: Connection, which: Literal["inputs", "outputs"]) -> dict[str, Value]:
+        return named_values(await self._content(platform, which))
+
     async def _values(
         self, platform: Connection, which: Literal["inputs", "outputs"], *, types: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        if self._data is None:
+        return decode_values(await self._content(platform, which), types=types)
+
+    async def _content(self, platform: Connection, which: Literal["inputs", "outputs"]) -> bytes:
+        if self._data is None or not self._data.HasField("outputs"):
             request = api.GetActionDataRequest(action=self.action_id)
             self._data = await platform.call(platform.runs.GetActionData, request)
-        return decode_values(await fetch_payload(platform, getattr(self._data, which)), types=types)
+        return await fetch_payload(platform, getattr(self._data, which))
 
 
 def action_id(run_name: str, name: str, *, project: str | None = None, domain: str | None = None) -> ActionId:

@@ -49,6 +49,16 @@ class ActionView(MessageView):
         """The phase that was seen last."""
         return phase_from_proto(self.state.phase)
 
+    @property
+    def raw_phase(self) -> int:
+        """The phase as the platform sends it."""
+        return self.state.phase
+
+    @property
+    def relation(self) -> str:
+        """What it is to its run: "root" or "child"."""
+        return "child" if self.parent_name else "root"
+
     def done(self) -> bool:
         """Tell whether the action had ended when it was looked at last."""
         return is_terminal(self.state.phase)

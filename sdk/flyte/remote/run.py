@@ -28,7 +28,11 @@ from flyteapi.scheduler.v1.event_pb2 import Event
 from flyteapi.task.v1.value_pb2 import Payload
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flyte.authoring.bundles import CodeBundle
     from flyteapi.task.v1.task_spec_pb2 import TaskSpec
+    from flyteapi.task.v1.value_pb2 import Value
 
 WaitFor = Literal["terminal", "running"]
 
@@ -300,6 +304,46 @@ class Run(MessageView):
         return None if found is None else await ActionDetails.fetch(platform, found.id)
 
     @syncify.method
+    async def download_code(
+        self, dest: str | Path | None = None, extract: bool = True, attempt: int | None = None
+    ) -> Path:
+        """Write the code that the run was submitted with to a folder, by default `./RUN-code`, and return the folder.
+
+        With `extract=False` the archive is written there instead, and its path returned. All attempts have the same.
+
+        Raises RuntimeUserError (CodeBundleNotFound) if the code is part of the image, FileExistsError if the folder is
+        not empty.
+        """
+        from flyte.remote.code import download_code
+
+        platform = connection()
+        details = await ActionDetails.fetch(platform, self._root_id())
+        return await download_code(platform, details, dest=dest, extract=extract)
+
+    @syncify.method
+    async def code_bundle(self) -> CodeBundle | None:
+        """Return what is known of the code of the run; None if it is part of the image or came pickled."""
+        return (await ActionDetails.fetch(connection(), self._root_id())).code_bundle
+
+    @syncify.method
+    async def get_debug_url(self) -> str | None:
+        """Return where the run can be debugged in a browser: None, because this platform has no such place."""
+        return None
+
+    @syncify.method
+    async def input_literals(self) -> dict[str, Value]:
+        """Return the inputs as they travel: by name, as typed values of the API."""
+        return await (await ActionDetails.fetch(connection(), self._root_id())).input_literals.aio()
+
+    @syncify.method
+    async def output_literals(self) -> dict[str, Value]:
+        """Wait for the end and return the outputs as they travel. Raises the run's error if it did not succeed."""
+        platform = connection()
+        await self._wait(platform)
+        self._raise_unless_succeeded()
+        return await (await ActionDetails.fetch(platform, self._root_id())).output_literals.aio()
+
+    @syncify.method
     async def get_report(self, attempt: int | None = None) -> str:
         """Return the HTML report of the root's attempt, see `Action.get_report`."""
         from flyte.remote.reports import fetch_report
@@ -369,6 +413,12 @@ class RunDetails(MessageView):
             raise ValueError("RunDetails.get needs the name of a run.")
         return await cls.fetch(connection(), run_id(name, project=project, domain=domain))
 
+    @syncify.class_method
+    @classmethod
+    async def get_details(cls, run_id: RunId) -> RunDetails:
+        """Return the details of a run by its identity."""
+        return await cls.fetch(connection(), run_id)
+
     @property
     def name(self) -> str:
         """The name of the run."""
@@ -407,6 +457,16 @@ class RunDetails(MessageView):
     async def typed_outputs(self, types: dict[str, Any], deserializers: Deserializers | None = None) -> dict[str, Any]:
         """Return the outputs by name, read as the given types. Raises the run's error if it did not succeed."""
         return await self.root.typed_outputs.aio(types, deserializers)
+
+    @EitherMethod
+    async def input_literals(self) -> dict[str, Value]:
+        """Return the inputs as they travel: by name, as typed values of the API."""
+        return await self.root.input_literals.aio()
+
+    @EitherMethod
+    async def output_literals(self) -> dict[str, Value]:
+        """Return the outputs as they travel; empty while the run has not succeeded."""
+        return await self.root.output_literals.aio()
 
     @EitherMethod
     async def outputs(self) -> ActionOutputs:

@@ -63,10 +63,15 @@ def _same(value: Any) -> Any:
     return value
 
 
+def named_values(content: bytes) -> dict[str, Value]:
+    """Return serialised NamedValues by name, as they travel."""
+    return {named.name: named.value for named in NamedValues.FromString(content).values}
+
+
 def decode_values(content: bytes, *, types: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return serialised NamedValues as Python values by name, by their types as far as these are given."""
     reader = _reader(types or {})
-    return {named.name: reader(named.name, named.value) for named in NamedValues.FromString(content).values}
+    return {name: reader(name, value) for name, value in named_values(content).items()}
 
 
 def _reader(types: Mapping[str, Any]) -> Callable[[str, Value], Any]:

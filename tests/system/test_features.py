@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import logging
 import secrets
 from datetime import timedelta
 from itertools import pairwise
@@ -289,6 +290,21 @@ class TestLookingBack:
         assert details.logs_available(3)
         assert not details.logs_available(4)
 
+    def test_lines_of_the_task_s_logger_are_in_its_log_as_the_run_asks_for(self, shared: PlatformUnderTest) -> None:
+        quiet = flyte.run(features.logs, 1)
+        quiet.wait()
+        loud = flyte.with_runcontext(user_log_level=logging.DEBUG, log_format="json").run(features.logs, 2)
+        loud.wait()
+        again = flyte.run(features.logs, 3)
+        again.wait()
+        [line] = quiet.get_logs()
+        assert line.endswith("INFO info 1")
+        fields = [json.loads(line) for line in loud.get_logs()]
+        assert [(one["level"], one["message"]) for one in fields] == [("debug", "debug 2"), ("info", "info 2")]
+        assert fields[0]["run"] == loud.name
+        [line] = again.get_logs()
+        assert line.endswith("INFO info 3"), "what a run asks for holds for its own tasks, on a warm replica too"
+
     def test_a_watch_ends_with_the_action(self) -> None:
         run = flyte.run(features.double, 4)
         seen = list(ActionDetails.watch(run.details().action_id))
@@ -296,13 +312,14 @@ class TestLookingBack:
         assert run.output_literals()["o0"].int == 8
         assert run.input_literals()["n"].int == 4
 
-    def test_the_code_of_a_run_is_downloaded(self, tmp_path: Path) -> None:
+    def test_the_code_of_a_run_is_downloaded(self, shared: PlatformUnderTest, tmp_path: Path) -> None:
         run = flyte.run(features.double, 4)
         folder = run.download_code(tmp_path / "code")
         assert (folder / "features.py").read_bytes() == (PROGRAMS / "features.py").read_bytes()
         assert run.code_bundle().computed_version == run.details().task.entrypoint.bundle_digest
         with pytest.raises(FileExistsError, match="is not empty"):
             run.download_code(folder)
+        assert "features.py" in shared.flyte("get", "code", run.name).stdout.splitlines()
         archive = Action.get(run_name=run.name).download_code(tmp_path, extract=False)
         assert hashlib.sha256(archive.read_bytes()).hexdigest() == run.code_bundle().computed_version
 

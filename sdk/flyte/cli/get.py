@@ -11,6 +11,7 @@ COMMANDS = {
     "action": LazyCommand("flyte.cli.get_action:get_action", "Show the tree of a run's actions, or one action."),
     "io": LazyCommand("flyte.cli.get_action:get_io", "Print inputs and outputs of a run or action."),
     "logs": LazyCommand("flyte.cli.get_logs:get_logs", "Print what a run or action wrote."),
+    "code": LazyCommand("flyte.cli.get_code:get_code", "List or download the code of a run or action."),
     "condition": LazyCommand("flyte.cli.conditions:get_condition", "List what a run waits to have answered."),
     "report": LazyCommand("flyte.cli.get_report:get_report", "Print the HTML report of a run or action."),
     "task": LazyCommand("flyte.cli.get_task:get_task", "List deployed tasks, or show one."),

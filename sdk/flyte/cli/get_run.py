@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 @click.argument("name", required=False)
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="Most runs to list.")
 @click.option("--in-phase", multiple=True, help="Only runs in this phase, for example failed. Repeatable.")
+@click.option("--only-mine", is_flag=True, help="Only runs that you created.")
 @click.option("--task-name", help="Only runs of this task (environment.function).")
 @click.option("--created-after", type=click.DateTime(), help="Only runs created after this time, in UTC.")
 @click.option("--created-before", type=click.DateTime(), help="Only runs created before this time, in UTC.")
@@ -32,6 +33,7 @@ def get_run(
     name: str | None,
     limit: int,
     in_phase: tuple[str, ...],
+    only_mine: bool,
     task_name: str | None,
     created_after: datetime | None,
     created_before: datetime | None,
@@ -49,7 +51,7 @@ def get_run(
     if local:
         from flyte.cli.local_runs import Choice, show_runs
 
-        if created_after or created_before or with_label:
+        if created_after or created_before or with_label or only_mine:
             raise click.UsageError("--local takes NAME, --limit, --in-phase, --task-name, --project and --domain only.")
         show_runs(name, Choice(in_phase, task_name, project, domain), limit=limit, as_json=as_json)
         return
@@ -62,6 +64,7 @@ def get_run(
             Run.listall(
                 in_phase=in_phase,
                 task_name=task_name,
+                created_by_subject=_me() if only_mine else None,
                 limit=limit,
                 created_at=TimeFilter(created_after, created_before),
                 with_labels=assignments(with_label, option="--with-label"),
@@ -77,6 +80,12 @@ def get_run(
         ((run.name, run.task_name, run.phase.name, age(run.start_time), duration(run.duration)) for run in runs),
         empty="No runs.",
     )
+
+
+def _me() -> str:
+    from flyte.remote import User
+
+    return User.get().subject()
 
 
 def _show(run: Run, *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ import rich_click as click
 from click.exceptions import Exit
 
 from flyte.cli.lazy import LazyCommand, LazyGroup
-from flyte.cli.options import RootOptions
+from flyte.cli.options import RootOptions, log_options
 from flyte.spec.version import __version__
 
 COMMANDS = {
@@ -54,8 +54,13 @@ click.rich_click.SHOW_ARGUMENTS = True
 @click.option(
     "--user-log-level",
     type=click.Choice(["debug", "info", "warning", "error", "critical"]),
-    help="Least level of what tasks log with flyte.logger in local runs.",
+    help="Least level of what tasks log with flyte.logger. Default: info.",
 )
+@click.option(
+    "--log-format", type=click.Choice(["console", "json"]), help="How log lines are written, here and in tasks."
+)
+@click.option("--reset-root-logger", is_flag=True, help="Let all loggers of this process write in that format.")
+@click.option("--image-builder", "--builder", help="What builds images: local (docker or buildah), docker or buildah.")
 @click.option("--no-progress", is_flag=True, help="Draw nothing that moves.")
 @click.option("-v", "--verbose", count=True, help="Show the SDK's own frames of errors; twice: its log as well.")
 @click.pass_context
@@ -70,6 +75,9 @@ def cli(
     output_format: str,
     org: str | None,
     user_log_level: str | None,
+    log_format: str | None,
+    reset_root_logger: bool,
+    image_builder: str | None,
     no_progress: bool,
     verbose: int,
 ) -> None:
@@ -84,11 +92,13 @@ def cli(
         json=output_format.startswith("json"),
         progress=not no_progress,
         verbose=verbose,
+        image_builder=image_builder,
     )
-    if user_log_level is not None:
-        import logging
+    if user_log_level or log_format or reset_root_logger:
+        from flyte.authoring.logs import LogSettings
 
-        logging.getLogger("flyte.user").setLevel(user_log_level.upper())
+        level = log_options(user_log_level, None).get("user_log_level")
+        LogSettings(user_level=level, format=log_format, reset_root_logger=reset_root_logger).apply()
     if verbose > 1:
         import logging
 

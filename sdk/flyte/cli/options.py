@@ -25,6 +25,7 @@ class RootOptions:
     json: bool = False
     progress: bool = True
     verbose: int = 0
+    image_builder: str | None = None
 
     def choose_platform(
         self,
@@ -60,8 +61,18 @@ class RootOptions:
                 org=self.org or settings.org,
                 root_dir=root_dir,
                 images={**settings.images, **named},
+                image_builder=self.image_builder or settings.image_builder,
             )
         )
+
+
+def log_options(user_log_level: str | None, log_format: str | None) -> dict[str, Any]:
+    """Return what the options about logs are for `flyte.init` and `with_runcontext`; only what was given."""
+    import logging
+
+    level = None if user_log_level is None else logging.getLevelNamesMapping()[user_log_level.upper()]
+    given = {"user_log_level": level, "log_format": log_format}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def root_options(ctx: click.Context) -> RootOptions:

@@ -36,6 +36,9 @@ class RunOptions:
     service_account: str | None = None
     max_action_concurrency: int | None = None
     as_json: bool = False
+    user_log_level: str | None = None
+    """Stands before the command, like `log_format`."""
+    log_format: str | None = None
 
     @classmethod
     def collect(cls, ctx: click.Context) -> RunOptions:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from flyte.cli.errors import user_traceback
-from flyte.cli.options import RootOptions, root_options
+from flyte.cli.options import RootOptions, log_options, root_options
 from flyte.cli.output import is_terminal, print_json
 from flyte.cli.run_options import RunOptions
 from flyte.spec.phases import ActionPhase
@@ -55,6 +55,7 @@ def _runner(options: RunOptions) -> Runner:
             labels=options.labels(),
             queue=options.queue,
             max_action_concurrency=options.max_action_concurrency,
+            **log_options(options.user_log_level, options.log_format),
         )
     except (InvalidSetting, InvalidSettingType) as error:
         raise click.UsageError(str(error)) from None

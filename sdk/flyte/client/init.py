@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flyte.authoring.logs import LogSettings
 from flyte.client.settings import ClientSettings, settings_from_config
 from flyte.config import Config, PlatformConfig, auto
 from flyte.syncify import syncify
@@ -127,7 +128,7 @@ async def init(
     - `images`: URIs for the names that `Image.from_ref_name` uses.
     - `image_builder`: what `flyte.build` builds with: "local" (docker or buildah, whichever works), or one of these.
     - `storage`: how the object store is reached from here.
-    - `log_level` is that of the SDK, `user_log_level` that of `flyte.logger`.
+    - `log_level` is that of the SDK, `user_log_level` that of `flyte.logger`; `log_format` is "console" or "json".
     - The rest belongs to the peer SDK. What changes nothing here is accepted; what would be ignored although it asks
       for something (interactive logins, proxies, unverified certificates, tracked local runs) is refused.
 
@@ -135,7 +136,9 @@ async def init(
     """
     given = dict(locals())
     _refuse_unsupported({name: given[name] for name in _NOT_SUPPORTED})
-    _set_log_levels(log_level, user_log_level)
+    LogSettings(
+        level=log_level, user_level=user_log_level, format=log_format, reset_root_logger=reset_root_logger
+    ).apply()
     _configure_storage(storage)
     file = auto(source_config_path) if source_config_path is not None else Config()
     config = file.with_params(platform=_platform_of_environment()) if file.source is None else file
@@ -159,7 +162,7 @@ async def init_from_config(
     path_or_config: str | Path | Config | None = None,
     root_dir: str | Path | None = None,
     log_level: int | None = None,
-    log_format: str = "console",
+    log_format: str | None = None,
     user_log_level: int | None = None,
     org: str | None = None,
     project: str | None = None,
@@ -175,7 +178,7 @@ async def init_from_config(
     `images` are texts such as "name=uri". Raises ValueError for a file that is named but missing, or that cannot be
     read, and for an image without a name.
     """
-    _set_log_levels(log_level, user_log_level)
+    LogSettings(level=log_level, user_level=user_log_level, format=log_format).apply()
     _configure_storage(storage)
     config = path_or_config if isinstance(path_or_config, Config) else auto(path_or_config)
     settings = settings_from_config(config, project=project, domain=domain)
@@ -226,6 +229,7 @@ async def init_from_api_key(
         ca_cert_file_path=ca_cert_file_path,
         api_key=key,
         log_level=log_level,
+        log_format=log_format,
         storage=storage,
         images=images,
         image_builder=image_builder,
@@ -342,15 +346,6 @@ def _refuse_unsupported(options: Mapping[str, Any]) -> None:
     refused = sorted(name for name, value in options.items() if value)
     if refused:
         raise TypeError(f"flyte.init does not support {', '.join(refused)} on this platform")
-
-
-def _set_log_levels(level: int | None, user_level: int | None) -> None:
-    import logging
-
-    if level is not None:
-        logging.getLogger("flyte").setLevel(level)
-    if user_level is not None:
-        logging.getLogger("flyte.user").setLevel(user_level)
 
 
 def _configure_storage(storage: Storage | None) -> None:

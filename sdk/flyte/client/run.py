@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flyte.authoring.logs import LogSettings
 from flyte.client.bundle import CopyStyle
 from flyte.client.init import is_control_plane_available, require_settings
 from flyte.client.run_settings import CacheLookupScope, Mode, RunContext
@@ -155,7 +156,7 @@ def with_runcontext(
     annotations: dict[str, str] | None = None,
     interruptible: bool | None = None,
     log_level: int | None = None,
-    log_format: str = "console",
+    log_format: str | None = None,
     user_log_level: int | None = None,
     reset_root_logger: bool = False,
     disable_run_cache: bool = False,
@@ -179,6 +180,8 @@ def with_runcontext(
     - `overwrite_cache`: compute everything and replace cached results; `disable_run_cache`: leave the cache alone.
     - `queue` (or `task_queue`): for tasks that name none.
     - `max_action_concurrency`: most actions that run at once; 0 or None for no limit.
+    - `log_level` (of the SDK), `user_log_level` (of `flyte.logger`) and `log_format` ("console" or "json") hold here
+      and in the tasks, which see them as LOG_LEVEL, USER_LOG_LEVEL and LOG_FORMAT; `reset_root_logger` holds here.
     - `raw_data_path`: prefix for the data of the run. `copy_bundle_to`: folder for a copy of the code bundle.
     - `dry_run`: prepare everything, submit nothing, and return what would have been submitted.
     - `run_base_dir`, `run_start_time`: local mode only.
@@ -192,17 +195,23 @@ def with_runcontext(
     given = dict(locals())
     _refuse_unsupported({name: given.pop(name) for name in _NOT_SUPPORTED})
     given["queue"] = _one_queue(queue, given.pop("task_queue"))
-    _set_log_levels(given.pop("log_level"), given.pop("user_log_level"))
+    logs = LogSettings(
+        level=given.pop("log_level"),
+        user_level=given.pop("user_log_level"),
+        format=given.pop("log_format"),
+        reset_root_logger=given.pop("reset_root_logger"),
+    )
+    logs.apply()
+    if isinstance(env_vars, Mapping | None):  # anything else is refused with the other settings
+        given["env_vars"] = {**logs.variables(), **(env_vars or {})}
     return Runner(_context(given))
 
 
 _NOT_SUPPORTED = ("notifications", "debug", "tracked", "tracked_strict")
-_OF_THE_PROCESS = frozenset({"log_format", "reset_root_logger", "preserve_original_types"})
-"""Parameters of the peer SDK that change nothing of a run here."""
 
 
 def _context(given: Mapping[str, Any]) -> RunContext:
-    settings = {name: value for name, value in given.items() if name not in _OF_THE_PROCESS}
+    settings = {name: value for name, value in given.items() if name != "preserve_original_types"}
     for name in ("env_vars", "labels", "annotations", "custom_context"):
         settings[name] = settings[name] or {}
     if settings["copy_bundle_to"] is not None:
@@ -222,15 +231,6 @@ def _one_queue(queue: str | None, task_queue: str | None) -> str | None:
             "queue and task_queue are two spellings of one parameter of a run. Give only one of them.", field="queue"
         )
     return queue if queue is not None else task_queue
-
-
-def _set_log_levels(log_level: int | None, user_log_level: int | None) -> None:
-    import logging
-
-    if log_level is not None:
-        logging.getLogger("flyte").setLevel(log_level)
-    if user_log_level is not None:
-        logging.getLogger("flyte.user").setLevel(user_log_level)
 
 
 @syncify

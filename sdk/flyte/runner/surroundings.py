@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from flyte.authoring.logs import LOG_VARIABLES, apply_variables
 from flyte.runner.attempt import Attempt
 from flyte.runner.environment import AttemptEnvironment
 from flyte.runner.secret_files import SecretFiles
@@ -30,6 +31,7 @@ class Surroundings:
         self._running = 0
         self._secrets_in_place = False
         """The environment holds values of secrets."""
+        self._log_variables: tuple[str | None, ...] = (None,) * len(LOG_VARIABLES)
 
     def enter(self, attempt: Attempt) -> None:
         """Puts an attempt's surroundings in place; idempotent. Raises ValueError, OSError."""
@@ -51,6 +53,10 @@ class Surroundings:
             self._environment.put_in_place(variables)
         else:
             self._environment.add(variables)
+        # Of attempts that share a process the last one decides.
+        if (wanted := tuple(map(variables.get, LOG_VARIABLES))) != self._log_variables:
+            self._log_variables = wanted
+            apply_variables(variables)
 
     @contextmanager
     def importing(self) -> Iterator[None]:

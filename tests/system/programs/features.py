@@ -376,3 +376,10 @@ def calls_by_name_synchronously(number: int) -> int:
     """Calls a deployed task and waits for it."""
     found: int = flyte.remote.Task.get("deployed.double", auto_version="latest")(number)
     return found
+
+
+@warm.task
+async def logs(x: int) -> int:
+    flyte.logger.debug("debug %s", x)
+    flyte.logger.info("info %s", x)
+    return x

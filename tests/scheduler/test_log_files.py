@@ -10,24 +10,28 @@ from pathlib import Path
 import pytest
 from tests.scheduler.harness import Bench, settle, task
 
-from flyteplane.scheduler.application.ports import RunKey
+from flyteplane.foundation.clock import SystemClock
+from flyteplane.objects import MemoryObjectStore
+from flyteplane.scheduler.application.ports import FollowedLogs, RunKey
 from flyteplane.scheduler.store.log_files import LogFiles
+from flyteplane.scheduler.store.log_objects import LogObjects
 
 RUN = RunKey("project", "domain", "r1")
 WAIT_S = 10.0
 
 
-@pytest.fixture
-async def logs(tmp_path: Path) -> AsyncIterator[LogFiles]:
-    logs = LogFiles(tmp_path / "logs")
+@pytest.fixture(params=["files", "objects"])
+async def logs(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[FollowedLogs]:
+    objects = MemoryObjectStore(clock=SystemClock())
+    logs = LogFiles(tmp_path / "logs") if request.param == "files" else LogObjects(objects, clock=SystemClock())
     yield logs
-    logs.close()
+    await logs.close()
 
 
 class Following:
     """Somebody who follows a log, and the moment from which it has ended."""
 
-    def __init__(self, logs: LogFiles, *, attempt: int = 1) -> None:
+    def __init__(self, logs: FollowedLogs, *, attempt: int = 1) -> None:
         self.ended = False
         self.pieces: list[bytes] = []
         self._more = asyncio.Event()
@@ -65,16 +69,16 @@ class Following:
         await asyncio.wait([self._task])
 
 
-async def test_output_is_kept_in_order_in_a_file_of_its_own_per_attempt(logs: LogFiles, tmp_path: Path) -> None:
+async def test_output_is_kept_in_order_by_itself_per_attempt(logs: FollowedLogs) -> None:
     for attempt in (2, 10, 1):
         for word in (b"one ", b"two"):
             logs.append(RUN, "a0", attempt, word)
-    assert (tmp_path / "logs/project/domain/r1/a0/10.log").read_bytes() == b"one two"
+    assert await logs.read(RUN, "a0", 10, offset=0, limit=99) == b"one two"
     assert await logs.attempts(RUN, "a0") == [1, 2, 10]
     assert await logs.attempts(RUN, "none") == []
 
 
-async def test_a_log_is_read_in_pieces(logs: LogFiles) -> None:
+async def test_a_log_is_read_in_pieces(logs: FollowedLogs) -> None:
     logs.append(RUN, "a0", 1, b"0123456789")
     assert await logs.read(RUN, "a0", 1, offset=0, limit=4) == b"0123"
     assert await logs.read(RUN, "a0", 1, offset=8, limit=4) == b"89"
@@ -82,23 +86,25 @@ async def test_a_log_is_read_in_pieces(logs: LogFiles) -> None:
     assert await logs.read(RUN, "a0", 7, offset=0, limit=4) == b""
 
 
-async def test_more_logs_are_written_than_files_may_be_open(logs: LogFiles) -> None:
+async def test_a_log_is_a_file_and_more_are_written_than_files_may_be_open(tmp_path: Path) -> None:
+    logs = LogFiles(tmp_path / "logs")
     for word in (b"a", b"b"):
         for number in range(150):
             logs.append(RUN, f"c{number}", 1, word)
     assert len(logs._open) <= 64
-    assert await logs.read(RUN, "c0", 1, offset=0, limit=9) == b"ab"
+    assert (tmp_path / "logs/project/domain/r1/c0/1.log").read_bytes() == b"ab"
+    await logs.close()
 
 
 async def test_a_log_goes_on_growing_after_a_restart(tmp_path: Path) -> None:
     for word in (b"before ", b"after"):
         logs = LogFiles(tmp_path)
         logs.append(RUN, "a0", 1, word)
-        logs.close()
+        await logs.close()
     assert await LogFiles(tmp_path).read(RUN, "a0", 1, offset=0, limit=99) == b"before after"
 
 
-async def test_a_follower_gets_what_is_there_and_what_comes(logs: LogFiles) -> None:
+async def test_a_follower_gets_what_is_there_and_what_comes(logs: FollowedLogs) -> None:
     logs.append(RUN, "a0", 1, b"there ")
     following = Following(logs)
     await following.until(b"there ")
@@ -109,7 +115,7 @@ async def test_a_follower_gets_what_is_there_and_what_comes(logs: LogFiles) -> N
     assert following.text == b"there comes last"
 
 
-async def test_a_follower_may_come_before_the_log(logs: LogFiles) -> None:
+async def test_a_follower_may_come_before_the_log(logs: FollowedLogs) -> None:
     following = Following(logs)
     await settle()
     logs.append(RUN, "a0", 1, b"first")
@@ -117,7 +123,7 @@ async def test_a_follower_may_come_before_the_log(logs: LogFiles) -> None:
     await following.end()
 
 
-async def test_output_that_comes_while_a_piece_is_read_is_not_missed(logs: LogFiles) -> None:
+async def test_output_that_comes_while_a_piece_is_read_is_not_missed(logs: FollowedLogs) -> None:
     following = Following(logs)
     total = b""
     for number in range(200):
@@ -130,7 +136,7 @@ async def test_output_that_comes_while_a_piece_is_read_is_not_missed(logs: LogFi
     assert following.text == total
 
 
-async def test_a_long_log_comes_in_pieces_of_bounded_size(logs: LogFiles) -> None:
+async def test_a_long_log_comes_in_pieces_of_bounded_size(logs: FollowedLogs) -> None:
     text = bytes(range(256)) * 1_000
     logs.append(RUN, "a0", 1, text)
     following = Following(logs)
@@ -139,7 +145,7 @@ async def test_a_long_log_comes_in_pieces_of_bounded_size(logs: LogFiles) -> Non
     assert max(map(len, following.pieces)) <= 64 * 1024
 
 
-async def test_followers_of_one_log_do_not_disturb_each_other(logs: LogFiles) -> None:
+async def test_followers_of_one_log_do_not_disturb_each_other(logs: FollowedLogs) -> None:
     first, second = Following(logs), Following(logs)
     logs.append(RUN, "a0", 1, b"one ")
     await first.until(b"one ")
@@ -148,7 +154,6 @@ async def test_followers_of_one_log_do_not_disturb_each_other(logs: LogFiles) ->
     logs.append(RUN, "a0", 1, b"two")
     await second.until(b"one two")
     await second.end()
-    assert not logs._followers
 
 
 async def test_a_log_that_cannot_be_written_fails_no_task_and_is_reported_once(

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from flyteplane.scheduler.application.ports import RunKey
+from flyteplane.scheduler.store.log_followers import LogFollowers
 
 _log = logging.getLogger("flyteplane.scheduler.logs")
 _MOST_OPEN: Final = 64
-_PIECE_BYTES: Final = 64 * 1024
 
 _Key = tuple[RunKey, str, int]
 
@@ -27,7 +27,7 @@ class LogFiles:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._open: OrderedDict[_Key, FileIO] = OrderedDict()
-        self._followers: dict[tuple[RunKey, str], set[asyncio.Event]] = {}
+        self._followers = LogFollowers()
         self._failed = False
 
     def append(self, run: RunKey, action: str, attempt: int, data: bytes) -> None:
@@ -39,8 +39,7 @@ class LogFiles:
             if not self._failed:
                 self._failed = True
                 _log.error("logs cannot be written to %s: %s", self._folder, error)
-        for event in self._followers.get((run, action), ()):
-            event.set()
+        self._followers.wake(run, action)
 
     async def read(self, run: RunKey, action: str, attempt: int, *, offset: int, limit: int) -> bytes:
         """See the port."""
@@ -67,32 +66,19 @@ class LogFiles:
     async def stream(
         self, run: RunKey, action: str, attempt: int, *, ended: Callable[[], bool], changed: asyncio.Event
     ) -> AsyncIterator[bytes]:
-        """What is there and what comes until `ended` says that nothing more will. `changed` is set for whatever may
-        end it."""
-        followers = self._followers.setdefault((run, action), set())
-        followers.add(changed)
-        try:
-            offset = 0
-            while True:
-                changed.clear()
-                over = ended()
-                while piece := await self.read(run, action, attempt, offset=offset, limit=_PIECE_BYTES):
-                    offset += len(piece)
-                    yield piece
-                if over:
-                    return
-                await changed.wait()
-        finally:
-            followers.discard(changed)
-            if not followers:
-                self._followers.pop((run, action), None)
+        """See the port."""
+
+        async def read(offset: int, limit: int) -> bytes:
+            return await self.read(run, action, attempt, offset=offset, limit=limit)
+
+        async for piece in self._followers.stream(run, action, read=read, ended=ended, changed=changed):
+            yield piece
 
     def notify(self, run: RunKey, action: str) -> None:
-        """The action has ended or another attempt has begun: whoever follows it looks once more."""
-        for event in self._followers.get((run, action), ()):
-            event.set()
+        """See the port."""
+        self._followers.wake(run, action)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Closes all files."""
         while self._open:
             self._open.popitem()[1].close()

@@ -1,10 +1,22 @@
 """The scheduler's records in memory: for fast tests and for the simulation. Durable only for the life of the object."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Sequence
 
 from flyteplane.foundation.errors import Aborted
-from flyteplane.scheduler.application.ports import ActionRow, Changes, RunChange, RunKey, RunRow, SegmentRow, TraceRow
+from flyteplane.scheduler.application.ports import (
+    EVERY_ACTION,
+    ActionCount,
+    ActionFilter,
+    ActionRow,
+    Changes,
+    RunChange,
+    RunKey,
+    RunRow,
+    SegmentRow,
+    TraceRow,
+)
 
 _FIRST_TERMINAL = 5
 _MUTABLE = ActionRow._fields[ActionRow._fields.index("phase") :]
@@ -144,15 +156,21 @@ class MemoryOwner:
         return next((row for row in self._records.rows(run_id) if row.name == name), None)
 
     async def actions(
-        self, run_id: int, *, after: int, limit: int, parent: str = "", phases: Sequence[int] = ()
+        self, run_id: int, *, after: int, limit: int, where: ActionFilter = EVERY_ACTION
     ) -> Sequence[ActionRow]:
         """See the port."""
         rows = [
             row._replace(inputs=b"", outputs=None)
             for row in self._records.rows(run_id)
-            if row.ordinal > after and (not parent or row.parent == parent) and (not phases or row.phase in phases)
+            if row.ordinal > after and _fits(row, where)
         ]
         return rows[:limit]
+
+    async def action_counts(self, run_id: int, *, parents: Sequence[str] | None) -> Sequence[ActionCount]:
+        """See the port."""
+        rows = [row for row in self._records.rows(run_id) if parents is None or row.parent in parents]
+        counts = Counter((row.parent, row.group_label, row.phase) for row in rows)
+        return [ActionCount(*key, count) for key, count in counts.items()]
 
     async def segments(self, run_id: int, *, from_sequence: int, limit: int) -> Sequence[SegmentRow]:
         """See the port."""
@@ -164,8 +182,21 @@ class MemoryOwner:
         """See the port."""
         return self._records.phases()[after : after + limit]
 
+    async def latest_run_change(self) -> int:
+        """See the port."""
+        return len(self._records.phases())
+
     async def close(self) -> None:
         """See the port."""
+
+
+def _fits(row: ActionRow, where: ActionFilter) -> bool:
+    return (
+        (not where.parent or row.parent == where.parent)
+        and (not where.phases or row.phase in where.phases)
+        and (not where.names or row.name in where.names)
+        and (where.group is None or row.group_label == where.group)
+    )
 
 
 def _copy(run: RunRow) -> RunRow:

@@ -9,11 +9,23 @@ from collections.abc import Awaitable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, Table, bindparam, func, insert, literal, null, select, update
+from sqlalchemy.sql import ColumnElement
 from sqlalchemy.sql.base import Executable
 
 from flyteplane.foundation.errors import Aborted
 from flyteplane.records import Database, GroupCommitWriter, HotStatement
-from flyteplane.scheduler.application.ports import ActionRow, Changes, RunChange, RunKey, RunRow, SegmentRow, TraceRow
+from flyteplane.scheduler.application.ports import (
+    EVERY_ACTION,
+    ActionCount,
+    ActionFilter,
+    ActionRow,
+    Changes,
+    RunChange,
+    RunKey,
+    RunRow,
+    SegmentRow,
+    TraceRow,
+)
 from flyteplane.scheduler.store import tables
 
 SHARD: Final = 0
@@ -117,18 +129,24 @@ class SqlRecords:
         return ActionRow(*rows[0]) if rows else None
 
     async def actions(
-        self, run_id: int, *, after: int, limit: int, parent: str = "", phases: Sequence[int] = ()
+        self, run_id: int, *, after: int, limit: int, where: ActionFilter = EVERY_ACTION
     ) -> Sequence[ActionRow]:
         """See the port."""
         columns = tables.actions.c
         query = select(*_columns(inputs=literal(b""), outputs=null())).where(columns.run_id == run_id)
-        query = query.where(columns.ordinal > after).order_by(columns.ordinal).limit(limit)
-        if parent:
-            query = query.where(columns.parent == parent)
-        if phases:
-            query = query.where(columns.phase.in_(phases))
+        query = query.where(columns.ordinal > after, *_conditions(where)).order_by(columns.ordinal).limit(limit)
         rows = await self._database.scan(lambda connection: connection.execute(query).all())
         return [ActionRow(*row) for row in rows]
+
+    async def action_counts(self, run_id: int, *, parents: Sequence[str] | None) -> Sequence[ActionCount]:
+        """See the port."""
+        columns = tables.actions.c
+        keys = (columns.parent, columns.group_label, columns.phase)
+        query = select(*keys, func.count()).where(columns.run_id == run_id).group_by(*keys)
+        if parents is not None:
+            query = query.where(columns.parent.in_(parents))
+        rows = await self._database.scan(lambda connection: connection.execute(query).all())
+        return [ActionCount(*row) for row in rows]
 
     async def segments(self, run_id: int, *, from_sequence: int, limit: int) -> Sequence[SegmentRow]:
         """See the port."""
@@ -157,6 +175,11 @@ class SqlRecords:
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [RunChange(row[0], RunKey(*row[1:4]), row[4], row[5], row[6], row[7]) for row in rows]
 
+    async def latest_run_change(self) -> int:
+        """See the port."""
+        query = select(func.max(tables.run_changes.c.cursor))
+        return await self._database.read(lambda connection: connection.execute(query).scalar() or 0)
+
     async def close(self) -> None:
         """See the port."""
         if self._writer is not None:
@@ -167,6 +190,20 @@ class SqlRecords:
         stored = _EPOCH.scalar(connection, SHARD)
         if stored != self._epoch:
             raise Aborted(f"epoch {self._epoch} was replaced by {stored}", reason="FENCED")
+
+
+def _conditions(where: ActionFilter) -> list[ColumnElement[bool]]:
+    columns = tables.actions.c
+    conditions: list[ColumnElement[bool]] = []
+    if where.parent:
+        conditions.append(columns.parent == where.parent)
+    if where.phases:
+        conditions.append(columns.phase.in_(where.phases))
+    if where.names:
+        conditions.append(columns.name.in_(where.names))
+    if where.group is not None:
+        conditions.append(columns.group_label == where.group)
+    return conditions
 
 
 def _apply(connection: Connection, changes: Changes) -> None:

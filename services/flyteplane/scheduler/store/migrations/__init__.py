@@ -3,5 +3,6 @@
 from flyteplane.scheduler.store import administration_tables
 
 HEAD = "0002"
+COMPATIBLE_FROM = "0002"
 VERSION_TABLE = "scheduler_version"
 SCHEMA = administration_tables.metadata

@@ -1,0 +1,160 @@
+"""Captured output in the object store, for platforms whose processes share no folder.
+
+Output is kept in memory for some seconds, or until there is much of it, and then stored as a segment; at the end of an
+attempt at once. So a scheduler that is killed loses the last seconds of what attempts wrote, and nothing else. Who
+follows a log is given what is not stored yet as well. While the store is away output waits in memory, up to a limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from flyteplane.foundation.errors import PlatformError
+from flyteplane.foundation.tasks import BackgroundTasks
+from flyteplane.observe.logs import get_logger
+from flyteplane.scheduler.store.log_followers import LogFollowers
+from flyteplane.scheduler.store.log_segments import LogSegments, action_prefix, stored_attempts
+
+if TYPE_CHECKING:
+    from flyteplane.foundation.clock import Timer, TimerClock
+    from flyteplane.objects import ObjectStore
+    from flyteplane.scheduler.application.ports import RunKey
+
+_log = get_logger("scheduler.logs")
+#: How long output stays in memory alone.
+FLUSH_S: Final = 3.0
+_AGAIN_S: Final = 5.0
+_SEGMENT_BYTES: Final = 256 * 1024
+#: What may wait for a store that is away, of all attempts together.
+_MOST_UNWRITTEN_BYTES: Final = 64 << 20
+_MOST_KNOWN: Final = 2000
+_WRITES_AT_A_TIME: Final = 8
+_CLOSE_WITHIN_S: Final = 5.0
+
+_Key: TypeAlias = "tuple[RunKey, str, int]"
+
+
+class LogObjects:
+    """Implements `FollowedLogs` on the object store."""
+
+    def __init__(
+        self, objects: ObjectStore, *, clock: TimerClock, most_unwritten_bytes: int = _MOST_UNWRITTEN_BYTES
+    ) -> None:
+        self._objects = objects
+        self._clock = clock
+        self._known: OrderedDict[_Key, LogSegments] = OrderedDict()
+        self._due: dict[_Key, Timer] = {}
+        self._writing: set[_Key] = set()
+        self._room_bytes = most_unwritten_bytes
+        self._slots = asyncio.Semaphore(_WRITES_AT_A_TIME)
+        self._followers = LogFollowers()
+        self._background = BackgroundTasks("logs")
+        self._failing = False
+        self._lost_bytes = 0
+
+    def append(self, run: RunKey, action: str, attempt: int, data: bytes) -> None:
+        """See the port."""
+        if len(data) > self._room_bytes:
+            if not self._lost_bytes:
+                _log.error("output_is_lost", problem="the object store is away and memory for output is full")
+            self._lost_bytes += len(data)
+            return
+        key = (run, action, attempt)
+        log = self._of(key)
+        log.unwritten += data
+        self._room_bytes -= len(data)
+        if len(log.unwritten) >= _SEGMENT_BYTES and not self._failing:
+            self._write_now(key)
+        elif key not in self._due:
+            self._write_later(key, FLUSH_S)
+        self._followers.wake(run, action)
+
+    async def read(self, run: RunKey, action: str, attempt: int, *, offset: int, limit: int) -> bytes:
+        """See the port. Raises Unavailable."""
+        return await self._of((run, action, attempt)).read(offset, limit)
+
+    async def attempts(self, run: RunKey, action: str) -> Sequence[int]:
+        """See the port. Raises Unavailable."""
+        stored = await stored_attempts(self._objects, run, action)
+        known = {key[2] for key, log in self._known.items() if key[:2] == (run, action) and log.unwritten}
+        return sorted(stored | known)
+
+    async def stream(
+        self, run: RunKey, action: str, attempt: int, *, ended: Callable[[], bool], changed: asyncio.Event
+    ) -> AsyncIterator[bytes]:
+        """See the port. Raises Unavailable."""
+
+        async def read(offset: int, limit: int) -> bytes:
+            return await self.read(run, action, attempt, offset=offset, limit=limit)
+
+        async for piece in self._followers.stream(run, action, read=read, ended=ended, changed=changed):
+            yield piece
+
+    def notify(self, run: RunKey, action: str) -> None:
+        """See the port."""
+        for key in [key for key in self._due if key[:2] == (run, action)]:
+            self._write_now(key)
+        self._followers.wake(run, action)
+
+    async def close(self) -> None:
+        """Stores what is left; gives up after some seconds if the store is away."""
+        left = [key for key, log in self._known.items() if log.unwritten]
+        for key in left:
+            self._write_now(key)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_WITHIN_S):
+                await self._background.join()
+        for timer in self._due.values():
+            timer.cancel()
+        await self._background.stop()
+
+    def _of(self, key: _Key) -> LogSegments:
+        log = self._known.get(key)
+        if log is None:
+            run, action, attempt = key
+            log = self._known[key] = LogSegments(self._objects, prefix=f"{action_prefix(run, action)}{attempt}/")
+            self._forget_idle()
+        self._known.move_to_end(key)
+        return log
+
+    def _forget_idle(self) -> None:
+        if len(self._known) > _MOST_KNOWN:
+            idle = [key for key, log in self._known.items() if not log.unwritten and key not in self._writing]
+            for key in idle[: _MOST_KNOWN // 2]:
+                del self._known[key]
+
+    def _write_later(self, key: _Key, delay_s: float) -> None:
+        self._due[key] = self._clock.call_later(delay_s, lambda: self._write_now(key))
+
+    def _write_now(self, key: _Key) -> None:
+        timer = self._due.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+        if key not in self._writing:
+            self._writing.add(key)
+            self._background.start(self._write(key), name="write log")
+
+    async def _write(self, key: _Key) -> None:
+        log = self._of(key)
+        try:
+            while log.unwritten:
+                async with self._slots:
+                    self._room_bytes += await log.write()
+                self._works_again()
+        except PlatformError as error:
+            if not self._failing:
+                self._failing = True
+                _log.error("logs_cannot_be_stored", problem=error.public_text)
+            if key not in self._due:
+                self._write_later(key, _AGAIN_S)
+        finally:
+            self._writing.discard(key)
+
+    def _works_again(self) -> None:
+        if self._failing or self._lost_bytes:
+            _log.info("logs_are_stored_again", lost_bytes=self._lost_bytes)
+        self._failing, self._lost_bytes = False, 0

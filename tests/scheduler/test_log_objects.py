@@ -1,0 +1,125 @@
+"""Captured output in the object store: what is stored when, what survives whom, and what a store that is away costs."""
+
+from __future__ import annotations
+
+import pytest
+from tests.scheduler.harness import settle
+
+from flyteplane.foundation.clock import ManualClock
+from flyteplane.foundation.errors import Unavailable
+from flyteplane.objects import MemoryObjectStore
+from flyteplane.objects.port import Content
+from flyteplane.scheduler.application.ports import RunKey
+from flyteplane.scheduler.store.log_objects import FLUSH_S, LogObjects
+
+RUN = RunKey("project", "domain", "r1")
+PREFIX = "logs/project/domain/r1/a0/"
+
+
+class SometimesAway(MemoryObjectStore):
+    """A store that can be away, or away with its answers."""
+
+    away = False
+    loses_answers = 0
+
+    async def put_if_absent(self, key: str, content: Content) -> bool:
+        if self.away:
+            raise Unavailable("away")
+        written = await super().put_if_absent(key, content)
+        if self.loses_answers:
+            self.loses_answers -= 1
+            return False
+        return written
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def store(clock: ManualClock) -> SometimesAway:
+    return SometimesAway(clock=clock)
+
+
+@pytest.fixture
+def logs(store: SometimesAway, clock: ManualClock) -> LogObjects:
+    return LogObjects(store, clock=clock)
+
+
+async def segments(store: SometimesAway, prefix: str = PREFIX) -> list[bytes]:
+    return [await store.get(info.key) for info in (await store.list(prefix)).objects]
+
+
+async def read(logs: LogObjects) -> bytes:
+    return await logs.read(RUN, "a0", 1, offset=0, limit=999)
+
+
+async def test_output_is_stored_after_some_seconds_and_at_once_at_the_end(
+    logs: LogObjects, store: SometimesAway, clock: ManualClock
+) -> None:
+    logs.append(RUN, "a0", 1, b"one ")
+    logs.append(RUN, "a0", 1, b"two ")
+    await settle()
+    assert await segments(store) == []
+    clock.advance(FLUSH_S)
+    await settle()
+    assert await segments(store) == [b"one two "]
+    logs.append(RUN, "a0", 1, b"end")
+    logs.notify(RUN, "a0")
+    await settle()
+    assert await segments(store) == [b"one two ", b"end"]
+    # A read ends with its segment; the next one goes on behind it.
+    assert await logs.read(RUN, "a0", 1, offset=4, limit=99) == b"two "
+    assert await logs.read(RUN, "a0", 1, offset=8, limit=99) == b"end"
+
+
+async def test_much_output_is_stored_without_waiting(logs: LogObjects, store: SometimesAway) -> None:
+    logs.append(RUN, "a0", 1, b"x" * 300_000)
+    await settle()
+    assert [len(segment) for segment in await segments(store)] == [300_000]
+
+
+async def test_the_next_leader_reads_and_goes_on_with_what_the_one_before_stored(
+    logs: LogObjects, store: SometimesAway, clock: ManualClock
+) -> None:
+    logs.append(RUN, "a0", 1, b"before ")
+    await logs.close()
+    successor = LogObjects(store, clock=clock)
+    assert await read(successor) == b"before "
+    successor.append(RUN, "a0", 1, b"after ")
+    await successor.close()
+    # One that was replaced and does not know it writes over nothing.
+    logs.append(RUN, "a0", 1, b"late")
+    await logs.close()
+    assert await segments(store) == [b"before ", b"after ", b"late"]
+    assert await LogObjects(store, clock=clock).attempts(RUN, "a0") == [1]
+
+
+async def test_a_segment_whose_writing_was_not_answered_is_not_written_twice(
+    logs: LogObjects, store: SometimesAway
+) -> None:
+    store.loses_answers = 1
+    logs.append(RUN, "a0", 1, b"once")
+    await logs.close()
+    assert await segments(store) == [b"once"]
+
+
+async def test_output_waits_for_a_store_that_is_away_and_beyond_a_limit_is_lost(
+    store: SometimesAway, clock: ManualClock
+) -> None:
+    logs = LogObjects(store, clock=clock, most_unwritten_bytes=20)
+    store.away = True
+    logs.append(RUN, "a0", 1, b"0123456789")
+    logs.append(RUN, "a0", 1, b"abcdef")
+    clock.advance(FLUSH_S)
+    await settle()
+    logs.append(RUN, "a0", 1, b"too much")
+    assert await read(logs) == b"0123456789abcdef"
+    store.away = False
+    clock.advance(FLUSH_S * 2)
+    await settle()
+    assert await segments(store) == [b"0123456789abcdef"]
+    logs.append(RUN, "a0", 1, b" again")
+    await logs.close()
+    assert await segments(store) == [b"0123456789abcdef", b" again"]

@@ -1,0 +1,113 @@
+"""An S3-compatible server (moto) in this process, on a free port, and settings that reach it.
+
+It keeps objects in memory and checks no signatures. It can be stopped and started again on its port, with what it had.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import pytest
+
+from flyteplane.objects.s3_settings import S3Settings
+
+BUCKET: Final = "flyteplane"
+
+
+class S3Server:
+    """A running server with one bucket.
+
+    Args:
+        folder: where the files with the keys are made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = 0
+        self._server: Any = None
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Listen, on the port of before if there was one."""
+        from moto.server import ThreadedMotoServer
+
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=self._port, verbose=False)
+        self._server.start()
+        self._port = self._server.get_host_and_port()[1]
+
+    def stop(self) -> None:
+        """Refuse connections from now on; what is stored stays until the end of this process."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    def make_bucket(self, name: str = BUCKET) -> str:
+        """Make a bucket; returns its name."""
+        with urllib.request.urlopen(urllib.request.Request(f"{self.endpoint}/{name}", method="PUT"), timeout=10):
+            return name
+
+    def keys(self, prefix: str) -> list[str]:
+        """Names of the first thousand objects below a prefix of the bucket."""
+        with urllib.request.urlopen(f"{self.endpoint}/{BUCKET}?list-type=2&prefix={prefix}", timeout=10) as answer:
+            return re.findall("<Key>(.*?)</Key>", answer.read().decode())
+
+    def settings(self, prefix: str = "", **changes: Any) -> S3Settings:
+        """Settings that reach this server, below a prefix of the bucket."""
+        given: dict[str, Any] = {
+            "url": f"s3://{BUCKET}/{prefix}",
+            "endpoint": self.endpoint,
+            "region": "us-east-1",
+            "access_key_file": self._file("access-key", "test-access-key"),
+            "secret_key_file": self._file("secret-key", "test-secret-key"),
+            "allow_http": True,
+        }
+        return S3Settings(**{**given, **changes})
+
+    def operator_section(self, prefix: str = "") -> str:
+        """The section `objects` of an operator's file that reaches this server."""
+        return f"objects: {json.dumps(self.operator_values(prefix))}\n"
+
+    def operator_values(self, prefix: str = "") -> dict[str, Any]:
+        """What the section `objects` of an operator's file says that reaches this server."""
+        settings = self.settings(prefix)
+        return {
+            "url": settings.url,
+            "endpoint": settings.endpoint,
+            "region": settings.region,
+            "access_key_file": str(settings.access_key_file),
+            "secret_key_file": str(settings.secret_key_file),
+            "allow_http": True,
+        }
+
+    def _file(self, name: str, content: str) -> Path:
+        path = self._folder / name
+        path.write_text(f"{content}\n")
+        return path
+
+    def __enter__(self) -> Self:
+        self.start()
+        self.make_bucket()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A server for all tests of this process that leave it running; each takes a prefix of its own."""
+    with S3Server(tmp_path_factory.mktemp("s3")) as server:
+        yield server

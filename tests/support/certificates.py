@@ -1,9 +1,11 @@
-"""Certificates for tests: an authority of one's own, a server on this machine, a client."""
+"""Certificates for tests: an authority of one's own, and whatever it signs."""
 
 from __future__ import annotations
 
 import datetime
 import ipaddress
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -35,44 +37,73 @@ class Certificates:
 
 def make_certificates(folder: Path) -> Certificates:
     """Make all of them anew in a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"authority {x509.random_serial_number():x}"[:64])])
-    authority = (
-        _certificate(name, key.public_key(), issuer=name)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    ca_file = folder / "ca.pem"
-    ca_file.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
-    return Certificates(
-        ca_file=ca_file,
-        server=_identity(folder, "server", issuer=name, signer=key),
-        client=_identity(folder, "client", issuer=name, signer=key),
-    )
+    authority = Authority(folder)
+    return Certificates(ca_file=authority.ca_file, server=authority.issue("server"), client=authority.issue("client"))
 
 
-def _identity(folder: Path, common_name: str, *, issuer: x509.Name, signer: ec.EllipticCurvePrivateKey) -> Identity:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-    addresses = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
-    certificate = (
-        _certificate(name, key.public_key(), issuer=issuer)
-        .add_extension(x509.SubjectAlternativeName(addresses), critical=False)
-        .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-        .sign(signer, hashes.SHA256())
-    )
-    made = Identity(folder / f"{common_name}.pem", folder / f"{common_name}.key")
-    made.cert_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    made.key_file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return made
+class Authority:
+    """Signs certificates, which lie beside its own in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        name = [x509.NameAttribute(NameOID.COMMON_NAME, f"authority {x509.random_serial_number():x}"[:64])]
+        self._name = x509.Name(name)
+        certificate = (
+            _certificate(self._name, self._key.public_key(), issuer=self._name)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .sign(self._key, hashes.SHA256())
+        )
+        self.ca_file = folder / "ca.pem"
+        self.ca_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+
+    def issue(
+        self,
+        name: str,
+        *,
+        dns: Sequence[str] = ("localhost",),
+        addresses: Sequence[str] = ("127.0.0.1",),
+        ends: datetime.datetime | None = None,
+    ) -> Identity:
+        """Sign one more certificate, in place of the one of that name if there is one; each file changes at once.
+
+        Args:
+            ends: when it expires; tomorrow unless told.
+        """
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        names = [*map(x509.DNSName, dns), *(x509.IPAddress(ipaddress.ip_address(address)) for address in addresses)]
+        usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+        certificate = (
+            _certificate(subject, key.public_key(), issuer=self._name, ends=ends)
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+        made = Identity(self._folder / f"{name}.pem", self._folder / f"{name}.key")
+        _replace(made.cert_file, certificate.public_bytes(serialization.Encoding.PEM))
+        _replace(
+            made.key_file,
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            ),
+        )
+        return made
+
+
+def _replace(path: Path, content: bytes) -> None:
+    new = path.with_name(f".{path.name}.new")
+    new.write_bytes(content)
+    os.replace(new, path)
 
 
 def _certificate(
-    subject: x509.Name, public_key: ec.EllipticCurvePublicKey, *, issuer: x509.Name
+    subject: x509.Name,
+    public_key: ec.EllipticCurvePublicKey,
+    *,
+    issuer: x509.Name,
+    ends: datetime.datetime | None = None,
 ) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (
@@ -81,6 +112,6 @@ def _certificate(
         .issuer_name(issuer)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _DAY)
-        .not_valid_after(now + _DAY)
+        .not_valid_before(now - 2 * _DAY)
+        .not_valid_after(ends or now + _DAY)
     )

@@ -17,6 +17,7 @@ from flyte.authoring.identity import ActionID, GroupData
 from flyte.authoring.task_context import TaskContext
 from flyte.runner.controller import AttemptController
 from flyte.runner.output_capture import AttemptOutput
+from flyte.spec.trace_context import TRACE_PARENT_VARIABLE, TraceContext, attempt_context
 from flyteapi.scheduler.v1.worker_service_pb2 import Assign, DeclareRun
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 
@@ -38,6 +39,7 @@ class RunOfTask:
         self.data_prefix = run.data_prefix
         self.bundle_digest = spec.entrypoint.bundle_digest
         self.custom_context: Mapping[str, str] = MappingProxyType(dict(run.custom_context))
+        self._trace = TraceContext.parse(run.trace_parent) if run.trace_parent else None
         self._bundle_path = bundle_path
         self._variables = {
             **run.env,
@@ -52,6 +54,12 @@ class RunOfTask:
         """Where an attempt keeps its data; ends in "/"."""
         return f"{self.data_prefix}{assign.action}/{assign.attempt}/"
 
+    def trace_of(self, assign: Assign) -> TraceContext | None:
+        """The span in which the code of an attempt runs; None where the run is not traced."""
+        if self._trace is None:
+            return None
+        return attempt_context(self._trace, self.run_name, assign.action, assign.attempt)
+
     def custom_context_of(self, assign: Assign) -> Mapping[str, str]:
         """The custom context of an invocation: its own, or the run's."""
         return MappingProxyType(dict(assign.custom_context)) if assign.custom_context else self.custom_context
@@ -61,6 +69,8 @@ class RunOfTask:
         variables = self._variables.copy()
         variables["FLYTE_ACTION_NAME"] = assign.action
         variables["FLYTE_ATTEMPT_NUMBER"] = str(assign.attempt - 1)
+        if (trace := self.trace_of(assign)) is not None:
+            variables[TRACE_PARENT_VARIABLE] = str(trace)
         return variables
 
     def task_context(self, assign: Assign, *, custom_context: Mapping[str, str], report: Any) -> TaskContext:

@@ -189,6 +189,10 @@ class Execution:
         )
         context.run(current_output.set, output)
         context.run(_current_attempt.set, attempt)
+        if (trace := common.trace_of(assign)) is not None:
+            from flyte.runner.task_tracing import attach
+
+            attach(context, trace)
         return attempt
 
     def _common_of(self, assign: Assign, run: DeclareRun) -> RunOfTask:

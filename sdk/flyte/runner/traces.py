@@ -58,6 +58,8 @@ class TraceJournal:
             outputs=self._payload(encode_untyped(values)),
             end_time=now,
         )
+        if call.began_ns:
+            record.start_time.FromNanoseconds(call.began_ns)
         self._stream.send(WorkerReport(lease=self._lease, trace=record))
 
     def _payload(self, data: bytes) -> Payload:

@@ -14,12 +14,17 @@ def open_channel(
     address: str,
     *,
     credentials: grpc.ChannelCredentials | None = None,
+    server_name: str = "",
     interceptors: Sequence[Any] = (),
     most_message_bytes: int = EDGE_MESSAGE_BYTES,
     keepalive_s: float = KEEPALIVE_S,
 ) -> grpc.aio.Channel:
-    """A channel to `unix:/path` or `host:port`; connects by itself, and again whenever the connection is lost."""
-    options = [
+    """A channel to `unix:/path` or `host:port`; connects by itself, and again whenever the connection is lost.
+
+    Args:
+        server_name: what the server's certificate must bear, whatever the address is; empty for the host.
+    """
+    options: list[tuple[str, int | str]] = [
         ("grpc.max_receive_message_length", most_message_bytes),
         ("grpc.max_send_message_length", most_message_bytes),
         ("grpc.keepalive_time_ms", int(keepalive_s * 1000)),
@@ -27,6 +32,8 @@ def open_channel(
         ("grpc.max_reconnect_backoff_ms", int(min(keepalive_s * 500, 2000))),
         ("grpc.initial_reconnect_backoff_ms", 100),
     ]
+    if server_name:
+        options.append(("grpc.ssl_target_name_override", server_name))
     if credentials is None:
         return grpc.aio.insecure_channel(address, options=options, interceptors=interceptors)
     return grpc.aio.secure_channel(address, credentials, options=options, interceptors=interceptors)

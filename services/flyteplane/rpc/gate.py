@@ -4,6 +4,7 @@
     server.grpc_server.add_generic_rpc_handlers((gate,))
     ...
     gate.open(service.add_to, leads=leads)          # elected
+    await gate.drain(0.5)                           # about to give the lead away: what was asked is still answered
     gate.shut()                                     # no longer
 
 Closed, it answers UNAVAILABLE (NOT_LEADER): nothing was done, another may be asked. Open, every response passes only
@@ -52,6 +53,21 @@ class Gate(grpc.GenericRpcHandler):
         if term is not None:
             term.end()
 
+    async def drain(self, within_s: float) -> None:
+        """Refuse new calls, and give those with one answer some time to end, for as long as this process leads."""
+        term, self._term = self._term, None
+        if term is None:
+            return
+        try:
+            await term.answered(within_s)
+        finally:
+            term.end()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls are served here."""
+        return self._term is not None
+
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
         """The handler of a call that has come in; None if it is none of ours."""
         method = handler_call_details.method
@@ -62,13 +78,25 @@ class Gate(grpc.GenericRpcHandler):
         return self._term.handler(method)
 
 
+class OpenGate(grpc.GenericRpcHandler):
+    """The same services on a listener that has another way to serve them: closed, it leaves the call to that."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
+        """The handler of a call that has come in; None if it is to be served in the other way."""
+        return self._gate.service(handler_call_details) if self._gate.is_open else None
+
+
 class _Term:
     """One time of leading. Takes servicers as a server does."""
 
     def __init__(self, leads: Leads) -> None:
         self._leads = leads
         self._handlers: dict[str, Handler] = {}
-        self._running: dict[asyncio.Task[Any], None] = {}
+        self._running: dict[asyncio.Task[Any], bool] = {}
+        """Calls under way, and whether they have one answer."""
         self._ended = False
 
     def add_registered_method_handlers(self, service_name: str, method_handlers: Mapping[str, Handler]) -> None:
@@ -89,6 +117,11 @@ class _Term:
         for task in tuple(self._running):
             task.cancel()
 
+    async def answered(self, within_s: float) -> None:
+        """Return once the calls with one answer have ended, or the time is over. Streams never end by themselves."""
+        if once := [task for task, has_one_answer in self._running.items() if has_one_answer]:
+            await asyncio.wait(once, timeout=within_s)
+
     def _guarded(self, handler: Handler) -> Handler:
         behaviour = behaviour_of(handler)
         guard = self._guard_stream if handler.response_streaming else self._guard_once
@@ -96,7 +129,7 @@ class _Term:
 
     def _guard_once(self, behaviour: Behaviour) -> Behaviour:
         async def guarded(request: Any, context: Any) -> Any:
-            answer = await self._run(answer_once(behaviour, request, context))
+            answer = await self._run(answer_once(behaviour, request, context), has_one_answer=True)
             self.check()
             return answer
 
@@ -104,7 +137,7 @@ class _Term:
 
     def _guard_stream(self, behaviour: Behaviour) -> Behaviour:
         async def guarded(request: Any, context: Any) -> None:
-            await self._run(answer_stream(behaviour, request, _Checked(context, self)))
+            await self._run(answer_stream(behaviour, request, _Checked(context, self)), has_one_answer=False)
             self.check()
 
         return guarded
@@ -114,9 +147,9 @@ class _Term:
         if self._ended or not self._leads():
             raise _leader_changed()
 
-    async def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
+    async def _run(self, work: Coroutine[Any, Any, Any], *, has_one_answer: bool) -> Any:
         task = asyncio.get_running_loop().create_task(work)
-        self._running[task] = None
+        self._running[task] = has_one_answer
         try:
             return await task
         except asyncio.CancelledError:

@@ -3,6 +3,10 @@
 A key is 32 random bytes, written once and never changed. Its file appears whole or not at all, whenever the process
 is killed, and several processes that make it at the same time end up with the same key. A file that others may read
 is refused rather than used: whatever it protects is no secret any more.
+
+A key may also be handed to the process by root, read-only, through a group that it belongs to. That is how Kubernetes
+mounts a Secret for a process that is not root (`defaultMode: 0440` or `0400` with `fsGroup`); each file there is a link
+into the folder `..data` beside it, and no other link is followed.
 """
 
 import os
@@ -19,6 +23,10 @@ KEY_BYTES: Final = 32
 #: Reason of every error of this module that a person has to mend.
 UNUSABLE: Final = "KEY_FILE"
 _NOBODY_ELSE: Final = 0o077
+#: Modes of a file that root hands to a group.
+_HANDED_OVER: Final = (0o400, 0o440)
+#: Where a volume of Kubernetes keeps what its files link to.
+_VOLUME_DATA: Final = "..data"
 
 
 def ensure_key_file(path: Path, *, random_bytes: Callable[[int], bytes] = secrets.token_bytes) -> bytes:
@@ -46,7 +54,7 @@ def create_key_file(path: Path, *, key: bytes) -> bool:
         raise Unavailable(
             f"the key file {path} cannot be made: {error.strerror}",
             reason=UNUSABLE,
-            mend="See that its folder exists, is yours and has room.",
+            mend="See that its folder exists, is yours and has room; a folder that is mounted has to bring the key.",
         ) from error
     finally:
         with suppress(FileNotFoundError):
@@ -61,25 +69,44 @@ def read_key_file(path: Path) -> bytes:
         FailedPrecondition: KEY_FILE; the file is missing, somebody else's, open to others, or holds no key.
         Unavailable: it cannot be read.
     """
+    key = read_private_file(path, most_bytes=KEY_BYTES)
+    if len(key) != KEY_BYTES:
+        raise _refusal(path, f"does not hold a key of {KEY_BYTES} bytes", "Restore it from a backup.")
+    return key
+
+
+def read_private_file(path: Path, *, most_bytes: int) -> bytes:
+    """What is in a file that nobody else may read; one byte more than `most_bytes` if there is more.
+
+    Raises FailedPrecondition and Unavailable as `read_key_file` does.
+    """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(_in_volume(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         raise _refusal(path, "does not exist", "Restore it from a backup.") from None
     except OSError as error:
         raise Unavailable(f"the key file {path} cannot be read: {error.strerror}", reason=UNUSABLE) from error
     try:
         _refuse_shared(path, os.fstat(descriptor))
-        key = os.read(descriptor, KEY_BYTES + 1)
+        return os.read(descriptor, most_bytes + 1)
     finally:
         os.close(descriptor)
-    if len(key) != KEY_BYTES:
-        raise _refusal(path, f"does not hold a key of {KEY_BYTES} bytes", "Restore it from a backup.")
-    return key
+
+
+def _in_volume(path: Path) -> Path:
+    """Where the file of a volume really is; any other path as it is."""
+    try:
+        target = path.readlink()
+    except OSError:
+        return path
+    return path.parent / target if target == Path(_VOLUME_DATA, path.name) else path
 
 
 def _refuse_shared(path: Path, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise _refusal(path, "is no plain file", "Put the key there as a plain file.")
+    if found.st_uid == 0 and stat.S_IMODE(found.st_mode) in _HANDED_OVER:
+        return
     if found.st_uid != os.geteuid():
         raise _refusal(path, "belongs to another user", "Make the user of this process its owner.")
     if found.st_mode & _NOBODY_ELSE:

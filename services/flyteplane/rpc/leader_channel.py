@@ -13,6 +13,7 @@ however silent the old leader is; callers resume as they do after a lost connect
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, Self
@@ -29,6 +30,8 @@ from flyteplane.rpc.whereabouts import Whereabouts
 #: How long a call without a deadline waits for a leader.
 PATIENCE_S: Final = 15.0
 _TO_ANSWER_S: Final = 0.2
+_HEALTH: Final = "/grpc.health.v1.Health/Check"
+_log = logging.getLogger("flyteplane.rpc.leader_channel")
 
 
 class Connection:
@@ -37,6 +40,8 @@ class Connection:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self.channel = channel
         self.left = False
+        self.noted = False
+        """Why it does not stand was logged."""
         self._calls: dict[Any, None] = {}
         self._closing: asyncio.Task[None] | None = None
 
@@ -47,6 +52,11 @@ class Connection:
             call.moved()
         self._close_if_idle()
 
+    def retire(self) -> None:
+        """Another connection takes the calls from now on: let those under way end by themselves."""
+        self.left = True
+        self._close_if_idle()
+
     def enter(self, call: Any) -> None:
         """A call begins to use the connection; its `moved` is called when the service is elsewhere."""
         self._calls[call] = None
@@ -55,6 +65,11 @@ class Connection:
         """The call has ended."""
         self._calls.pop(call, None)
         self._close_if_idle()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no call uses it."""
+        return not self._calls
 
     def _close_if_idle(self) -> None:
         if self.left and not self._calls and self._closing is None:
@@ -73,6 +88,8 @@ class LeaderChannel(grpc.aio.Channel):
         whereabouts: told by whoever follows the leader.
         patience_s: how long a call without a deadline waits for a leader.
         connect: makes the channel to an address.
+        certificates: what channels are made with at present. Calls begin on a new channel once it is another object;
+            those under way go on over the old one, for a connection that stands does not ask again.
     """
 
     def __init__(
@@ -81,10 +98,14 @@ class LeaderChannel(grpc.aio.Channel):
         *,
         patience_s: float = PATIENCE_S,
         connect: Callable[[str], grpc.aio.Channel] = internal_channel,
+        certificates: Callable[[], object] = lambda: None,
     ) -> None:
         self._whereabouts = whereabouts
         self._patience_s = patience_s
         self._connect = connect
+        self._certificates = certificates
+        self._certificate: object = None
+        self._retired: list[Connection] = []
         self._connection: Connection | None = None
         self._address = ""
         self._following: asyncio.Task[None] | None = None
@@ -161,7 +182,22 @@ class LeaderChannel(grpc.aio.Channel):
                         return connection
                     await _first(connection.channel.wait_for_state_change(state), changed)
         except TimeoutError:
+            await self._note_why()
             raise self.unavailable("NO_LEADER", "cannot be reached at present") from None
+
+    async def _note_why(self) -> None:
+        """Log, once for each connection, why it does not stand: calls are told only that it does not."""
+        connection = self._connection
+        if connection is None or connection.noted:
+            return
+        connection.noted = True
+        ask: Any = connection.channel.unary_unary(_HEALTH)
+        try:
+            await ask(b"", timeout=_TO_ANSWER_S / 2)
+        except grpc.aio.AioRpcError as error:
+            _log.warning(
+                "the %s cannot be reached at %s: %s", self._whereabouts.service, self._address, error.details()
+            )
 
     def unavailable(self, reason: str, what: str) -> grpc.aio.AioRpcError:
         """The error of a call that the channel itself gives up."""
@@ -184,12 +220,17 @@ class LeaderChannel(grpc.aio.Channel):
             self._move()
 
     def _move(self) -> None:
-        address = self._whereabouts.address
-        if address == self._address:
+        address, certificate = self._whereabouts.address, self._certificates()
+        if address != self._address:
+            for connection in (*self._retired, *([] if self._connection is None else [self._connection])):
+                connection.leave()
+            self._retired.clear()
+        elif certificate is self._certificate:
             return
-        if self._connection is not None:
-            self._connection.leave()
-        self._address = address
+        elif self._connection is not None:
+            self._connection.retire()
+            self._retired = [*(one for one in self._retired if not one.idle), self._connection]
+        self._address, self._certificate = address, certificate
         self._connection = Connection(self._connect(address)) if address else None
 
     # --- the rest of the surface --------------------------------------------------------------------------------------
@@ -198,8 +239,8 @@ class LeaderChannel(grpc.aio.Channel):
         """End the calls under way and let go of the connection."""
         if self._following is not None:
             self._following.cancel()
-        if self._connection is not None:
-            await self._connection.close()
+        for connection in (*self._retired, *([] if self._connection is None else [self._connection])):
+            await connection.close()
 
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
         connection = self._current()

@@ -16,9 +16,15 @@ import grpc
 from flyteplane.foundation.errors import InvalidArgument, Unavailable
 from flyteplane.foundation.ids import IdSource
 from flyteplane.rpc.interceptors import Interceptors
+from flyteplane.rpc.observation import LateObservation, RpcObservation
 
-#: The largest message at the edge, both ways. Larger values go through the object store.
+#: The largest message that is taken at the edge. Larger values go through the object store.
 EDGE_MESSAGE_BYTES: Final = 4 * 1024 * 1024
+#: And the largest that is given there. Pages and streams stay below 3 MiB (`message_size`); a single action with many
+#: failed attempts may be larger, and whoever wants to see it has to take it.
+EDGE_ANSWER_BYTES: Final = 64 * 1024 * 1024
+#: Calls under way on one connection of a client.
+MOST_STREAMS: Final = 1000
 #: A peer that says nothing for this long is asked whether it lives, and dropped after another half of it.
 KEEPALIVE_S: Final = 20.0
 #: The longest path of a unix socket that Linux takes.
@@ -34,6 +40,7 @@ class RpcServer:
         interceptors: what wraps every call, in the order that `Interceptors` declares.
         credentials: TLS; None for none, which only a unix socket or a test should have.
         most_message_bytes: refuse larger messages with RESOURCE_EXHAUSTED.
+        most_streams: calls under way on one connection; further ones wait in the client.
         keepalive_s: a peer that says nothing for this long is asked whether it lives.
         reflection: answer questions about the services' protos.
     """
@@ -45,6 +52,7 @@ class RpcServer:
         interceptors: Interceptors | None = None,
         credentials: grpc.ServerCredentials | None = None,
         most_message_bytes: int = EDGE_MESSAGE_BYTES,
+        most_streams: int = MOST_STREAMS,
         keepalive_s: float = KEEPALIVE_S,
         reflection: bool = True,
         ids: IdSource | None = None,
@@ -56,11 +64,16 @@ class RpcServer:
         self._services: list[str] = []
         self._address = ""
         self._stopping: asyncio.Task[None] | None = None
+        self._observation = LateObservation()
         self.grpc_server = grpc.aio.server(
-            interceptors=(interceptors or Interceptors()).in_order(ids=ids),
-            options=_options(most_message_bytes, keepalive_s),
+            interceptors=(self._observation, *(interceptors or Interceptors()).in_order(ids=ids)),
+            options=_options(most_message_bytes, most_streams, keepalive_s),
         )
         self._note_services()
+
+    def observed_by(self, observation: RpcObservation) -> None:
+        """Have every call counted and traced, outside of all interceptors."""
+        self._observation.target = observation
 
     @property
     def address(self) -> str:
@@ -91,6 +104,11 @@ class RpcServer:
         await self._set_health(["", *services], serving=True)
         return self._address
 
+    async def withdraw(self) -> None:
+        """Say NOT_SERVING from now on, whatever is said later, and go on serving until `stop`."""
+        if self._health is not None:
+            await self._health.enter_graceful_shutdown()
+
     async def stop(self, grace_s: float = 5.0) -> None:
         """Say NOT_SERVING, refuse new calls, let running ones end within `grace_s`, then cancel them. Idempotent."""
         if self._stopping is None:
@@ -98,8 +116,7 @@ class RpcServer:
         await asyncio.shield(self._stopping)
 
     async def _stop(self, grace_s: float) -> None:
-        if self._health is not None:
-            await self._health.enter_graceful_shutdown()
+        await self.withdraw()
         await self.grpc_server.stop(grace_s)
         if self._address.startswith(_UNIX):
             with suppress(FileNotFoundError):
@@ -159,14 +176,18 @@ def _prepared_socket(address: str) -> str:
     return f"{_UNIX}{path}"
 
 
-def _options(most_message_bytes: int, keepalive_s: float) -> list[tuple[str, int]]:
+def _options(most_message_bytes: int, most_streams: int, keepalive_s: float) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", most_message_bytes),
-        ("grpc.max_send_message_length", most_message_bytes),
+        ("grpc.max_send_message_length", max(most_message_bytes, EDGE_ANSWER_BYTES)),
+        ("grpc.max_concurrent_streams", most_streams),
         ("grpc.keepalive_time_ms", int(keepalive_s * 1000)),
         ("grpc.keepalive_timeout_ms", int(min(keepalive_s, KEEPALIVE_S / 2) * 1000)),
         ("grpc.keepalive_permit_without_calls", 1),
         # Clients may ask as often as we do, and a little more often for the inexactness of timers.
         ("grpc.http2.min_ping_interval_without_data_ms", int(min(keepalive_s * 500, 5000))),
+        # Room for a credential that is too large to be told so; the rest of the metadata is small.
+        ("grpc.max_metadata_size", 24 * 1024),
+        ("grpc.absolute_max_metadata_size", 32 * 1024),
         ("grpc.so_reuseport", 0),
     ]

@@ -1,7 +1,8 @@
 """Tokens with which an attempt or a replica proves who it is and which secrets it may ask for.
 
 A token is a signed JWT (HS256): whoever holds one can read it, only the platform can make one, and it holds until it
-expires. It names one attempt, or one replica of a pool, and can be used for nothing else.
+expires. It names one attempt, or one replica of a pool, and can be used for nothing else. It is short-lived: whoever
+has a stream to the platform is given the next one over it, long before.
 
 Every fresh attempt gets a token, most of them for no secret, so making one must cost nothing: a minter signs with the
 standard library in about 10 us, where the JWT library would first have to be imported for 100 ms. Reading tokens is
@@ -14,22 +15,28 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
 from flyteplane.foundation.clock import Clock
 from flyteplane.foundation.errors import Unauthenticated
-from flyteplane.rpc.key_files import KEY_BYTES, ensure_key_file
+from flyteplane.rpc.token_keys import KnownKeys, TokenKeys, name_of
 
-#: How long a token holds unless told otherwise, in seconds: an attempt may wait that long for its worker.
-DEFAULT_TTL_S: Final = 3600.0
+#: How long a token holds unless told otherwise, in seconds.
+DEFAULT_TTL_S: Final = 900.0
+#: Longest text that is looked at as a token.
+MOST_TOKEN_CHARACTERS: Final = 8192
 #: Reason of every refusal of a token.
 REFUSED: Final = "TOKEN"
-_FILE_NAME: Final = "tokens.key"
 _ALGORITHM: Final = "HS256"
 _AUDIENCE: Final = "flyteplane"
 _REQUIRED: Final = ["aud", "exp", "kind", "project", "domain", "secrets"]
 _encode_json: Final = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def ttl_beyond(contacts_s: Iterable[float]) -> float:
+    """How long tokens hold where workers go on for so long without an answer: whoever is still there when contact
+    comes back has a token that holds."""
+    return max((DEFAULT_TTL_S, *(4 * contact_s for contact_s in contacts_s)))
 
 
 class TokenKind(StrEnum):
@@ -71,22 +78,18 @@ def secret_id(key: str, group: str = "") -> str:
     return f"{group}/{key}" if group else key
 
 
-def open_token_key(folder: Path) -> bytes:
-    """The platform's token key, made on the first call. Raises as `flyteplane.rpc.key_files` does."""
-    return ensure_key_file(folder / _FILE_NAME)
-
-
 class TokenMinter:
     """Makes tokens.
 
     Args:
-        key: 32 secret bytes; those of the verifier.
+        key: 32 secret bytes, or keys of which the present one is used; the verifier must know it.
     """
 
-    def __init__(self, key: bytes, *, clock: Clock) -> None:
-        self._key = _checked(key)
+    def __init__(self, key: bytes | TokenKeys, *, clock: Clock) -> None:
+        self._key = _keys(key).present
         self._clock = clock
-        self._header = _url_safe(_encode_json({"alg": _ALGORITHM, "typ": "JWT"}).encode())
+        header = {"alg": _ALGORITHM, "typ": "JWT", "kid": name_of(self._key)}
+        self._header = _url_safe(_encode_json(header).encode())
 
     def attempt_token(
         self,
@@ -129,11 +132,11 @@ class TokenVerifier:
     """Reads tokens.
 
     Args:
-        key: 32 secret bytes; those of the minter.
+        key: 32 secret bytes, or keys of which any may have signed.
     """
 
-    def __init__(self, key: bytes, *, clock: Clock) -> None:
-        self._key = _checked(key)
+    def __init__(self, key: bytes | TokenKeys, *, clock: Clock) -> None:
+        self._keys = _keys(key)
         self._clock = clock
 
     def verify(self, token: str) -> Claims:
@@ -143,7 +146,8 @@ class TokenVerifier:
         # Expiry is judged by our own clock, below.
         options: Any = {"require": _REQUIRED, "verify_exp": False, "verify_iat": False}
         try:
-            content = jwt.decode(token, self._key, algorithms=[_ALGORITHM], audience=_AUDIENCE, options=options)
+            key = self._key_of(token)
+            content = jwt.decode(token, key, algorithms=[_ALGORITHM], audience=_AUDIENCE, options=options)
             claims = _claims(content)
         except (jwt.PyJWTError, ValueError, TypeError):
             # The library's message may quote the token.
@@ -153,6 +157,18 @@ class TokenVerifier:
         if self._clock.now() >= claims.expires_at:
             raise TokenExpired(claims)
         return claims
+
+    def _key_of(self, token: str) -> bytes:
+        """The key that the token says it was signed with; raises what `verify` takes for a token that is not ours."""
+        import jwt
+
+        if len(token) > MOST_TOKEN_CHARACTERS:
+            raise ValueError("too long")
+        name = jwt.get_unverified_header(token).get("kid")
+        key = self._keys.present if name is None else self._keys.named(str(name))
+        if key is None:
+            raise ValueError("signed with a key that is not ours")
+        return key
 
 
 class _Run(Protocol):
@@ -196,16 +212,16 @@ def attempt_token_mint(minter: TokenMinter, *, ttl_s: float = DEFAULT_TTL_S) -> 
 
 
 class ReplicaTokens:
-    """Makes and reads the tokens of replicas, as a reuse pool needs them.
+    """Makes and reads the tokens of replicas and of the attempts on them, as a reuse pool needs them.
 
     Args:
-        ttl_s: how long they hold for a replica that nobody counts on.
+        ttl_s: how long they hold.
     """
 
     def __init__(self, minter: TokenMinter, verifier: TokenVerifier, *, ttl_s: float = DEFAULT_TTL_S) -> None:
         self._minter = minter
         self._verifier = verifier
-        self._ttl_s = ttl_s
+        self.ttl_s = ttl_s
 
     def mint(self, declaration: Any, *, replica: str) -> str:
         """With which a reuse pool asks for the secrets of a replica; it never leaves the platform.
@@ -219,6 +235,23 @@ class ReplicaTokens:
         """With which a replica says Hello. It can be read where the replica runs, so it opens nothing else."""
         return self._token(declaration, replica, secrets=())
 
+    def attempt_token(self, assign: Any, *, lease: int) -> str:
+        """With which the replica reads and writes the data of an attempt; no secret can be asked for with it.
+
+        Args:
+            assign: what the replica is given (`flyteapi.scheduler.v1.Assign`).
+        """
+        project, domain, run = assign.run.split("/", 2)
+        return self._minter.attempt_token(
+            project=project,
+            domain=domain,
+            run=run,
+            action=assign.action,
+            attempt=assign.attempt,
+            lease=lease,
+            ttl_s=self.ttl_s,
+        )
+
     def claims(self, token: str) -> Claims:
         """What a token says. Raises as `TokenVerifier.verify`."""
         return self._verifier.verify(token)
@@ -230,7 +263,7 @@ class ReplicaTokens:
             pool=declaration.pool,
             replica=replica,
             secrets=secrets,
-            ttl_s=self._ttl_s,
+            ttl_s=self.ttl_s,
         )
 
 
@@ -254,10 +287,8 @@ def _claims(content: Mapping[str, Any]) -> Claims:
     )
 
 
-def _checked(key: bytes) -> bytes:
-    if len(key) != KEY_BYTES:
-        raise ValueError(f"a token key has {KEY_BYTES} bytes, not {len(key)}")
-    return key
+def _keys(given: bytes | TokenKeys) -> TokenKeys:
+    return KnownKeys(given) if isinstance(given, bytes) else given
 
 
 def _url_safe(content: bytes) -> bytes:

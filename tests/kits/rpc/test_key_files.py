@@ -82,6 +82,26 @@ def test_a_link_is_not_followed(path: Path, tmp_path: Path) -> None:
         ensure_key_file(path)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can hand a key to somebody")
+@pytest.mark.parametrize(("mode", "works"), [(0o440, True), (0o400, True), (0o640, False), (0o444, False)])
+def test_a_key_from_a_secret_volume_is_used_as_long_as_only_its_group_may_read_it(
+    tmp_path: Path, mode: int, works: bool
+) -> None:
+    key = ensure_key_file(tmp_path / "made.key")
+    volume = tmp_path / "volume"
+    (volume / "..2026_11_22").mkdir(parents=True)
+    (volume / "..data").symlink_to("..2026_11_22")
+    mounted = volume / "..2026_11_22" / "some.key"
+    mounted.write_bytes(key)
+    mounted.chmod(mode)
+    (volume / "some.key").symlink_to("..data/some.key")
+    if works:
+        assert ensure_key_file(volume / "some.key") == key
+    else:
+        with pytest.raises(FailedPrecondition, match=f"mode {mode:04o}"):
+            ensure_key_file(volume / "some.key")
+
+
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
 def test_what_is_no_plain_file_is_refused(path: Path, make: Callable[..., None]) -> None:
     make(path, mode=0o600)

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import timeit
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -19,6 +20,8 @@ from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import DeclarePool
 from flyteapi.task.v1.task_spec_pb2 import SecretRequest, TaskSpec
 from flyteplane.foundation.clock import ManualClock
 from flyteplane.foundation.errors import Unauthenticated
+from flyteplane.rpc.key_files import create_key_file
+from flyteplane.rpc.token_keys import KeysInFolder, KnownKeys, name_of
 from flyteplane.rpc.tokens import (
     Claims,
     ReplicaTokens,
@@ -74,7 +77,7 @@ def test_a_token_is_an_ordinary_jwt() -> None:
     options: Any = {"verify_exp": False}
     content = jwt.decode(attempt_token(), KEY, algorithms=["HS256"], audience="flyteplane", options=options)
     assert (content["run"], content["exp"]) == ("r", EXPIRES)
-    assert jwt.get_unverified_header(attempt_token()) == {"alg": "HS256", "typ": "JWT"}
+    assert jwt.get_unverified_header(attempt_token()) == {"alg": "HS256", "typ": "JWT", "kid": name_of(KEY)}
 
 
 def test_a_token_ends_at_its_time() -> None:
@@ -94,7 +97,7 @@ def test_a_token_under_another_key_is_refused() -> None:
         VERIFIER.verify(attempt_token(TokenMinter(bytes(32), clock=CLOCK)))
 
 
-@pytest.mark.parametrize("token", ["", ".", "..", "a.b.c", "é", "\0", "x" * 10_000])
+@pytest.mark.parametrize("token", ["", ".", "..", "a.b.c", "é", "\0", "x" * 10_000, f"{attempt_token()}{'A' * 9000}"])
 def test_what_is_no_token_is_refused_without_being_quoted(token: str) -> None:
     with pytest.raises(Unauthenticated) as caught:
         VERIFIER.verify(token)
@@ -195,3 +198,64 @@ def test_minting_loads_neither_jwt_nor_cryptography() -> None:
     )
     finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert json.loads(finished.stdout) == []
+
+
+# --- changing the key -----------------------------------------------------------------------------------------------
+
+
+def rotate(folder: Path) -> None:
+    """Changes the key, as people are told to."""
+    (folder / "tokens.key").rename(folder / "tokens.previous.key")
+
+
+def test_processes_started_before_and_after_a_change_of_the_key_understand_each_other(tmp_path: Path) -> None:
+    clock = ManualClock()
+    before = KeysInFolder(tmp_path, clock=clock)
+    old_token = attempt_token(TokenMinter(before, clock=clock))
+    rotate(tmp_path)
+    after = KeysInFolder(tmp_path, clock=clock)
+    assert after.present != before.present
+    new_token = attempt_token(TokenMinter(after, clock=clock))
+    clock.advance(1.0)
+    for keys in (before, after):
+        for token in (old_token, new_token):
+            assert TokenVerifier(keys, clock=clock).verify(token).run == "r"
+    # It goes on signing with the key of its start.
+    assert attempt_token(TokenMinter(before, clock=clock)).split(".")[0] == old_token.split(".")[0]
+
+
+def test_a_key_that_was_taken_away_opens_nothing_after_a_start(tmp_path: Path) -> None:
+    clock = ManualClock()
+    token = attempt_token(TokenMinter(KeysInFolder(tmp_path, clock=clock), clock=clock))
+    rotate(tmp_path)
+    (tmp_path / "tokens.previous.key").unlink()
+    with pytest.raises(Unauthenticated):
+        TokenVerifier(KeysInFolder(tmp_path, clock=clock), clock=clock).verify(token)
+
+
+def test_tokens_under_unknown_keys_have_the_folder_read_once_a_second(tmp_path: Path) -> None:
+    clock = ManualClock()
+    keys = KeysInFolder(tmp_path, clock=clock)
+    other = KnownKeys(bytes(32))
+    token = attempt_token(TokenMinter(other, clock=clock))
+    verifier = TokenVerifier(keys, clock=clock)
+    with pytest.raises(Unauthenticated):
+        verifier.verify(token)
+    create_key_file(tmp_path / "tokens.previous.key", key=other.present)
+    with pytest.raises(Unauthenticated):
+        verifier.verify(token)
+    clock.advance(1.0)
+    assert verifier.verify(token).run == "r"
+
+
+def test_a_token_without_the_name_of_a_key_is_checked_with_the_present_one() -> None:
+    content = jwt.decode(attempt_token(), options={"verify_signature": False})
+    assert VERIFIER.verify(jwt.encode(content, KEY, algorithm="HS256")).run == "r"
+
+
+def test_the_name_of_one_key_does_not_help_the_signature_of_another() -> None:
+    keys = KnownKeys(KEY, others=[bytes(32)])
+    content = jwt.decode(attempt_token(), options={"verify_signature": False})
+    forged = jwt.encode(content, b"f" * 32, algorithm="HS256", headers={"kid": name_of(KEY)})
+    with pytest.raises(Unauthenticated):
+        TokenVerifier(keys, clock=CLOCK).verify(forged)

@@ -12,13 +12,14 @@ import pytest
 from tests.runner.pod.conftest import HEAD, StartPod
 from tests.runner.pod.test_first_words import ask
 from tests.scheduler.harness import task
-from tests.scheduler.test_pods_over_leaders import Pods, Tokens
+from tests.scheduler.test_pods_over_leaders import Pods
 
 from flyteapi.scheduler.v1.worker_data_service_pb2_grpc import add_WorkerDataServiceServicer_to_server
 from flyteapi.scheduler.v1.worker_service_pb2_grpc import add_WorkerServiceServicer_to_server
 from flyteplane.foundation.clock import SystemClock
 from flyteplane.objects import MemoryObjectStore
 from flyteplane.rpc.server import RpcServer
+from flyteplane.rpc.tokens import attempt_token_mint
 from flyteplane.scheduler.application.worker_data import WorkerData
 from flyteplane.scheduler.domain.phases import Phase
 from flyteplane.scheduler.servicer_worker_data import WorkerDataServicer
@@ -44,7 +45,12 @@ class Platform(Pods):
     async def start(self) -> None:
         """Listens."""
         await self.stage.start()
-        data = WorkerData(self.objects, verifier=Tokens(), data_prefix="file:///data/", runs_still=lambda claims: True)
+        data = WorkerData(
+            self.objects,
+            verifier=self.verifier,
+            data_prefix="file:///data/",
+            still_to_begin=self.fresh.still_to_begin,
+        )
         add_WorkerServiceServicer_to_server(WorkerServicer(self.sessions), self.server.grpc_server)
         add_WorkerDataServiceServicer_to_server(WorkerDataServicer(data), self.server.grpc_server)
         await self.server.start()
@@ -91,9 +97,9 @@ async def test_first_words_are_judged_by_the_token_as_every_stream_is(platform: 
     spec.entrypoint.bundle_digest = await platform.add_bundle(SOURCE)
     await platform.stage.submit(spec)
     token, address = platform.pod.spec.token, platform.server.address
-    *names, lease = token.split("/")
-    foreign = ["forged", "/".join((*names, str(int(lease) + 1))), token.replace("a0", "a1")]
-    for wrong in foreign:
+    run, lease, mint = platform.stage.action().run.key, platform.lease, attempt_token_mint(platform.minter)
+    foreign = [(run, "a0", lease + 1), (run, "a1", lease), (run._replace(name="another"), "a0", lease)]
+    for wrong in ("forged", *(mint(run, action, 1, lease, ()) for run, action, lease in foreign)):
         assert await ask(address, token=wrong) is None
     first = await ask(address, token=token)
     assert first is not None

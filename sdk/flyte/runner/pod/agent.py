@@ -79,7 +79,9 @@ class Agent:
         self._folder = folder
         self._loop = asyncio.get_running_loop()
         self._exit: asyncio.Future[int] = self._loop.create_future()
-        self._data = DataClient(Endpoints(settings.endpoints, rng=rng), token=settings.token)
+        authorities = settings.authorities
+        data_endpoints = Endpoints(settings.endpoints, rng=rng, authorities=authorities)
+        self._data = DataClient(data_endpoints, token=settings.token)
         self._outbox = Outbox()
         self._tee = Tee()
         self._status: int | None = None
@@ -93,7 +95,7 @@ class Agent:
         else:
             self._work = self._work_of_attempt(settings, rng)
         self._relay = DataRelay(self._work.client_of, path=str(folder / "data"))
-        self._endpoints = Endpoints(endpoints, rng=rng)
+        self._endpoints = Endpoints(endpoints, rng=rng, authorities=authorities)
         self._session = Session(
             self._endpoints,
             other=other,
@@ -105,6 +107,7 @@ class Agent:
             received=self._work.told,
             lapsed=self._out_of_contact,
             changed=self._arrived,
+            trouble=_say,
         )
         self._link.send_frame(startup_frame(settings, folder=folder, data_socket=folder / "data"))
 

@@ -122,6 +122,10 @@ class PodAttempt:
                 if self._end_is_told and order.lease == self._lease:
                     self._leave(self._code)
                 continue
+            if kind == "token_renewed":
+                self._token = order.token_renewed.token
+                self._data.renew(self._token)
+                continue
             if kind == "result":
                 self._outbox.answered(order.lease, order.result.call)
             elif kind == "cancel":

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from flyte.runner.pod.endpoints import Endpoints, open_channel
+from flyte.runner.pod.endpoints import Endpoints
 from flyteapi.scheduler.v1 import worker_data_service_pb2 as api
 
 if TYPE_CHECKING:
@@ -37,8 +37,12 @@ class DataClient:
 
     def __init__(self, endpoints: Endpoints, *, token: str) -> None:
         self._endpoints = endpoints
-        self._metadata = (("authorization", f"Bearer {token}"),)
+        self.renew(token)
         self._channels: dict[str, grpc.aio.Channel] = {}
+
+    def renew(self, token: str) -> None:
+        """Calls that begin from now on use another token of the same attempt."""
+        self._metadata = (("authorization", f"Bearer {token}"),)
 
     def of_attempt(self, token: str) -> DataClient:
         """The same for another attempt, over the same connections."""
@@ -96,7 +100,7 @@ class DataClient:
         address = self._endpoints.current
         channel = self._channels.get(address)
         if channel is None:
-            channel = self._channels[address] = open_channel(address)
+            channel = self._channels[address] = self._endpoints.open_channel(address)
         try:
             yield _stub_on(channel)
         except TimeoutError:

@@ -1,4 +1,8 @@
-"""The schedulers that may be spoken to: one at a time, the next one when it fails."""
+"""The schedulers that may be spoken to: one at a time, the next one when it fails.
+
+With authorities all are spoken to by TLS. A listener then proves by its certificate what it is, and not where: pods are
+told addresses, and these change.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,11 @@ import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from flyte.spec.tls_names import WORKERS_NAME
+
 if TYPE_CHECKING:
+    import ssl
+
     import grpc
 
 _OPTIONS: Final = (
@@ -25,10 +33,12 @@ class Endpoints:
     Args:
         addresses: host:port; at least one.
         rng: chooses where to begin, so that pods do not all begin with the same one.
+        authorities: PEM; empty for no TLS.
     """
 
-    def __init__(self, addresses: Sequence[str], *, rng: random.Random) -> None:
+    def __init__(self, addresses: Sequence[str], *, rng: random.Random, authorities: str = "") -> None:
         self._addresses = tuple(addresses)
+        self._authorities = authorities
         self._place = rng.randrange(len(self._addresses))
 
     def __len__(self) -> int:
@@ -48,9 +58,23 @@ class Endpoints:
         """It answers as the one that leads."""
         self._place = self._addresses.index(address)
 
+    def open_channel(self, address: str) -> grpc.aio.Channel:
+        """A channel of its own to a scheduler. It does not notice that the other side is silent: who calls has to."""
+        import grpc
 
-def open_channel(address: str) -> grpc.aio.Channel:
-    """A channel of its own to a scheduler. It does not notice that the other side is silent: who calls has to."""
-    import grpc
+        if not self._authorities:
+            return grpc.aio.insecure_channel(address, options=_OPTIONS)
+        credentials = grpc.ssl_channel_credentials(self._authorities.encode())
+        options = (*_OPTIONS, ("grpc.ssl_target_name_override", WORKERS_NAME))
+        return grpc.aio.secure_channel(address, credentials, options=options)
 
-    return grpc.aio.insecure_channel(address, options=_OPTIONS)
+    def tls_context(self) -> ssl.SSLContext | None:
+        """For connections without gRPC; None for no TLS. Raises ssl.SSLError for what is no PEM of authorities."""
+        if not self._authorities:
+            return None
+        import ssl
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=self._authorities)
+        context.set_alpn_protocols(["h2"])
+        return context

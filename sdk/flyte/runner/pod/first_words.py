@@ -20,6 +20,7 @@ from google.protobuf.message import DecodeError
 from flyte.runner.contact import Contact
 from flyte.runner.pod.endpoints import Endpoints
 from flyte.runner.pod.http2 import GrpcConnection, ProtocolError
+from flyte.spec.tls_names import WORKERS_NAME
 from flyteapi.scheduler.v1.worker_service_pb2 import Hello, SessionRequest, SessionResponse, WorkerOrder, WorkerReport
 
 PATIENCE_S: Final = 1.0
@@ -59,7 +60,7 @@ async def first_words(
         address = endpoints.current
         try:
             async with asyncio.timeout(patience_s / len(endpoints)):
-                found = await _ask(address, hello(), contact, meanwhile)
+                found = await _ask(endpoints, hello(), contact, meanwhile)
         except (OSError, ValueError, DecodeError, TimeoutError):
             endpoints.failed(address)
         else:
@@ -68,11 +69,14 @@ async def first_words(
     return None
 
 
-async def _ask(address: str, hello: Hello, contact: Contact, meanwhile: Callable[[], object]) -> FirstOrders:
+async def _ask(endpoints: Endpoints, hello: Hello, contact: Contact, meanwhile: Callable[[], object]) -> FirstOrders:
+    address, tls = endpoints.current, endpoints.tls_context()
     host, _, port = address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    reader, writer = await asyncio.open_connection(
+        host.strip("[]"), int(port), ssl=tls, server_hostname=None if tls is None else WORKERS_NAME
+    )
     try:
-        conversation = _Conversation(address, reader, writer)
+        conversation = _Conversation(GrpcConnection(address, secure=tls is not None), reader, writer)
         sent_at = contact.now()
         session = conversation.say(hello)
         meanwhile()
@@ -86,8 +90,8 @@ async def _ask(address: str, hello: Hello, contact: Contact, meanwhile: Callable
 
 
 class _Conversation:
-    def __init__(self, address: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._connection = GrpcConnection(address)
+    def __init__(self, connection: GrpcConnection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connection = connection
         self._reader = reader
         self._writer = writer
 

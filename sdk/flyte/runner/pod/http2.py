@@ -24,7 +24,7 @@ WINDOW_BYTES: Final = 16 << 20
 """The other side may send so much, in all."""
 
 # Entries of HPACK's static table.
-_POST, _HTTP = b"\x83", b"\x86"
+_POST, _HTTP, _HTTPS = b"\x83", b"\x86", b"\x87"
 _AUTHORITY, _PATH = 1, 4
 
 
@@ -37,10 +37,12 @@ class GrpcConnection:
 
     Args:
         authority: host:port of the other side.
+        secure: whether the bytes go through TLS.
     """
 
-    def __init__(self, authority: str) -> None:
+    def __init__(self, authority: str, *, secure: bool = False) -> None:
         self._authority = authority
+        self._scheme = _HTTPS if secure else _HTTP
         self._next_stream = 1
         self._incoming = bytearray()
         self._partial: defaultdict[int, bytearray] = defaultdict(bytearray)
@@ -70,7 +72,7 @@ class GrpcConnection:
         named = (("te", "trailers"), ("content-type", "application/grpc"), *metadata)
         block = b"".join(
             (
-                *(_POST, _HTTP, _with_known_name(_PATH, path), _with_known_name(_AUTHORITY, self._authority)),
+                *(_POST, self._scheme, _with_known_name(_PATH, path), _with_known_name(_AUTHORITY, self._authority)),
                 *(_with_new_name(name, value) for name, value in named),
             )
         )

@@ -158,6 +158,9 @@ class PodReplica:
                 return ()
             case "assign":
                 return self._assigned(order)
+            case "token_renewed":
+                self._renew(lease, order.token_renewed.token)
+                return ()
             case "drain":
                 self._draining = True
                 return self._drain_order()
@@ -175,6 +178,12 @@ class PodReplica:
             case "lease_revoked":
                 self._forget(lease)
         return (order,)
+
+    def _renew(self, lease: int, token: str) -> None:
+        if not lease:
+            self._token = token
+        elif (held := self._held.get(lease)) is not None:
+            held.client.renew(token)
 
     def _assigned(self, order: WorkerOrder) -> Iterable[WorkerOrder]:
         if order.lease in self._held or self._terminated or self._code is not None:

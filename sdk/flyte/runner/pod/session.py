@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from flyte.runner.contact import Contact
-from flyte.runner.pod.endpoints import Endpoints, open_channel
+from flyte.runner.pod.endpoints import Endpoints
 from flyte.runner.pod.outbox import Outbox
 from flyteapi.scheduler.v1.worker_service_pb2 import Heartbeat, Hello, SessionRequest, WorkerOrder, WorkerReport
 
@@ -29,6 +29,9 @@ _SILENCE_PER_CONTACT: Final = 3
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 2.0
 _REFUSALS: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED", "FAILED_PRECONDITION", "INVALID_ARGUMENT"})
+
+
+_TRIES_BEFORE_WORDS: Final = 8
 
 
 class SessionRefused(Exception):
@@ -71,6 +74,7 @@ class Session:
         received: takes orders; on the loop.
         lapsed: ends everything; called instead of writing anything when contact has lapsed. Does not return.
         changed: called when `connected` has changed, and when reports have arrived.
+        trouble: told once why nobody can be spoken to, if that lasts.
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class Session:
         received: Callable[[Sequence[WorkerOrder]], None],
         lapsed: Callable[[], NoReturn],
         changed: Callable[[], None],
+        trouble: Callable[[str], None] = lambda words: None,
     ) -> None:
         self._endpoints = endpoints
         self._other = other
@@ -97,6 +102,7 @@ class Session:
         self._received = received
         self._lapsed = lapsed
         self._changed = changed
+        self._trouble = trouble
         self._heartbeat_s = min(HEARTBEAT_S, contact.contact_s / _HEARTBEATS_PER_CONTACT)
         self._silence_s = contact.contact_s / _SILENCE_PER_CONTACT
         self._sequence = 0
@@ -121,7 +127,9 @@ class Session:
                 await self._converse(address)
             except (grpc.aio.AioRpcError, _StreamLost, TimeoutError, asyncio.InvalidStateError) as error:
                 _raise_if_refused(error)
-            fruitless = 0 if self.connected else fruitless + 1
+                fruitless = 0 if self.connected else fruitless + 1
+                if fruitless == _TRIES_BEFORE_WORDS:
+                    self._trouble(f"nobody can be spoken to, last at {address}: {_words_of(error)}")
             self._set_connected(False)
             self._endpoints.failed(address)
             await asyncio.sleep(self._pause_s(fruitless))
@@ -131,7 +139,7 @@ class Session:
         return self._rng.uniform(0.5, 1.0) * min(longest, _FIRST_PAUSE_S * 2.0 ** min(fruitless, 10))
 
     async def _converse(self, address: str) -> None:
-        async with open_channel(address) as channel:
+        async with self._endpoints.open_channel(address) as channel:
             call: Any = self._other.open(channel)
             self._unanswered.clear()
             hello_at = self._contact.now()
@@ -227,6 +235,10 @@ class Session:
 def _raise_if_refused(error: BaseException) -> None:
     if isinstance(error, grpc.aio.AioRpcError) and error.code().name in _REFUSALS:
         raise SessionRefused(error.code(), error.details() or "") from error
+
+
+def _words_of(error: BaseException) -> str:
+    return error.details() or error.code().name if isinstance(error, grpc.aio.AioRpcError) else str(error) or "silence"
 
 
 async def _raise_status(call: Any) -> None:

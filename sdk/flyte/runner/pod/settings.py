@@ -9,6 +9,7 @@ from typing import Final, Self
 _PREFIX: Final = "FLYTE_WORKER_"
 _ENDPOINTS, _TOKEN, _NAME, _CONTACT = (f"{_PREFIX}{name}" for name in ("ENDPOINTS", "TOKEN", "NAME", "CONTACT_S"))
 _REPLICA: Final = f"{_PREFIX}REPLICA"
+_AUTHORITIES: Final = f"{_PREFIX}CA"
 _REPLICA_ENDPOINTS: Final = "FLYTE_REPLICA_ENDPOINTS"
 
 
@@ -31,6 +32,8 @@ class PodSettings:
     """Whether it carries out one attempt after the other, for a reuse pool."""
     replica_endpoints: tuple[str, ...] = ()
     """host:port of the reuse pool's listeners for replicas."""
+    authorities: str = ""
+    """PEM of those by which all these listeners are judged; empty for listeners without TLS."""
 
     @classmethod
     def of(cls, env: Mapping[str, str]) -> Self:
@@ -56,6 +59,7 @@ class PodSettings:
             replica=env.get(_REPLICA) == "1",
             # Where all services are one process they have one listener.
             replica_endpoints=_listed(env.get(_REPLICA_ENDPOINTS, "")) or endpoints,
+            authorities=env.get(_AUTHORITIES, ""),
         )
 
 

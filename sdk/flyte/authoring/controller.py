@@ -8,7 +8,7 @@ batching are the controller's work.
 from __future__ import annotations
 
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class TraceCall:
     """The qualified name of the function, with its module."""
     inputs: Mapping[str, Any]
     """The arguments by parameter name."""
+    began_ns: int = field(default=0, compare=False)
+    """Nanoseconds since the epoch; 0 if that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

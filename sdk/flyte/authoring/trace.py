@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar, cast
@@ -134,4 +135,4 @@ def _recorder() -> tuple[TaskContextData | None, TraceRecorder | None]:
 def _call_of(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> TraceCall:
     bound = inspect.signature(func).bind(*args, **kwargs)
     bound.apply_defaults()
-    return TraceCall(f"{func.__module__}.{func.__qualname__}", dict(bound.arguments))
+    return TraceCall(f"{func.__module__}.{func.__qualname__}", dict(bound.arguments), time.time_ns())

@@ -6,7 +6,7 @@ with the first line that is really written. The records of the standard library'
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final, TextIO
@@ -20,8 +20,12 @@ LEVELS: Final = {
     "error": logging.ERROR,
 }
 
+#: What a line may be about, with the same names in every service. Lines of `logging` say it by `extra={"run": ...}`.
+WORK: Final = ("run", "action", "attempt", "trace")
+
 _context: ContextVar[dict[str, Any]] = ContextVar("flyteplane_log_context")
 _EMPTY: Final[dict[str, Any]] = {}
+_call: ContextVar[Callable[[], dict[str, Any]] | None] = ContextVar("flyteplane_log_call", default=None)
 
 
 class _Settings:
@@ -39,7 +43,9 @@ class _Settings:
 
             stream = self.stream or sys.stderr
             self.writer = make_writer(stream, stream.isatty() if self.for_people is None else self.for_people)
-        getattr(self.writer, level)(event, logger=logger, **_context.get(_EMPTY), **facts)
+        call = _call.get()
+        known = {**(call() if call is not None else _EMPTY), **_context.get(_EMPTY), **facts}
+        getattr(self.writer, level)(event, logger=logger, **known)
 
 
 _settings = _Settings()
@@ -87,6 +93,12 @@ def bound(**facts: Any) -> Iterator[None]:
         _context.reset(token)
 
 
+def set_call_facts(facts: Callable[[], dict[str, Any]]) -> None:
+    """Add what `facts` gives to every line that this task, or one it starts, writes from now on. It is asked for each
+    line, and only then: most calls write none."""
+    _call.set(facts)
+
+
 def configure_logs(*, level: str = "info", stream: TextIO | None = None, for_people: bool | None = None) -> None:
     """Set where lines go. May be called again; the last call counts.
 
@@ -116,7 +128,9 @@ class _FromStandardLibrary(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            facts: dict[str, Any] = {"exc_info": record.exc_info} if record.exc_info else {}
+            facts: dict[str, Any] = {name: vars(record)[name] for name in WORK if name in vars(record)}
+            if record.exc_info:
+                facts["exc_info"] = record.exc_info
             _settings.write(_level_name(record.levelno), record.name, record.getMessage(), facts)
         except Exception:
             self.handleError(record)

@@ -1,0 +1,36 @@
+"""Durations as people and forms write them: `1h30m`, ISO 8601 (`PT1H30M`), or a number of seconds."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Final
+
+_PARTS: Final = ("weeks", "days", "hours", "minutes", "seconds")
+_NUMBER: Final = r"(\d+(?:\.\d+)?)"
+_DURATION: Final = re.compile("".join(rf"(?:{_NUMBER}{letter})?" for letter in "wdhms"))
+
+
+def parse_duration(text: str) -> timedelta:
+    """Return the duration that a text means. Raises ValueError."""
+    compact = text.strip().lower().replace(" ", "")
+    if compact.startswith("-"):
+        return -parse_duration(compact[1:])
+    match = _DURATION.fullmatch(compact.removeprefix("p").replace("t", ""))
+    try:
+        if match is None or not any(match.groups()):
+            return timedelta(seconds=float(compact))
+        parts = zip(_PARTS, match.groups(), strict=True)
+        return timedelta(**{part: float(amount) for part, amount in parts if amount})
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text!r} is no duration: use 1h30m, PT1H30M or seconds") from None
+
+
+def iso_duration(duration: timedelta) -> str:
+    """Return a duration as ISO 8601 writes it, for example `-P1DT2.5S`."""
+    if duration < timedelta(0):
+        return f"-{iso_duration(-duration)}"
+    days = f"{duration.days}D" if duration.days else ""
+    fraction = f".{duration.microseconds:06d}".rstrip("0") if duration.microseconds else ""
+    seconds = f"T{duration.seconds}{fraction}S" if duration.seconds or fraction or not days else ""
+    return f"P{days}{seconds}"

@@ -1,0 +1,8 @@
+"""Names that certificates bear for what their holder is, wherever it runs: addresses in a cluster change all the time."""
+
+from __future__ import annotations
+
+from typing import Final
+
+WORKERS_NAME: Final = "flyteplane-workers"
+"""Of a listener that workers connect to."""

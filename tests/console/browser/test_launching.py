@@ -1,0 +1,105 @@
+"""Starting runs from the form: what is refused, what is asked for, what comes of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from playwright.sync_api import Page, expect
+from tests.console.browser.conftest import Judge
+from tests.support.platform import PlatformUnderTest
+
+SCOPE: Final = "flytesnacks/development"
+FORM: Final = f"/launch?task={SCOPE}/sweeping.sweep"
+MAIN_PAGES: Final = (
+    "/runs",
+    "/tasks",
+    f"/tasks/{SCOPE}/sweeping.sweep",
+    FORM,
+    "/triggers",
+    "/queues",
+    "/pools",
+    "/secrets",
+    "/clusters",
+)
+MEASURE: Final = """[
+    performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? 0,
+    [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+        .reduce((total, entry) => total + entry.decodedBodySize, 0),
+]"""
+
+
+def outcome(platform: PlatformUnderTest, run: str) -> dict[str, object]:
+    """What `flyte get run` says of a run."""
+    found: dict[str, object] = json.loads(platform.flyte("get", "run", run, "--json").stdout)
+    return found
+
+
+def inputs(platform: PlatformUnderTest, run: str) -> dict[str, object]:
+    """The inputs that a run was given."""
+    found: dict[str, object] = json.loads(platform.flyte("get", "io", run, "--inputs-only").stdout)["inputs"]
+    return found
+
+
+def test_a_task_is_found_and_launched_from_the_form(page: Page, platform: PlatformUnderTest) -> None:
+    page.goto("/tasks")
+    page.get_by_role("link", name="sweeping.sweep", exact=True).click()
+    expect(page.get_by_role("cell", name="how many are trained")).to_be_visible()
+    page.get_by_role("link", name="Source").click()
+    expect(page.locator("pre")).to_contain_text("async def sweep")
+    page.go_back()
+    page.get_by_role("link", name="Launch", exact=True).first.click()
+    # What is wrong is said where it is, and all that was given stays.
+    page.get_by_label("candidates").fill("four")
+    page.get_by_label("Name", exact=True).fill("Capital")
+    page.get_by_label("Labels").fill("team=vision\nnonsense")
+    page.get_by_role("button", name="Launch").click()
+    expect(page.get_by_role("alert")).to_be_focused()
+    expect(page.get_by_label("candidates")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_text("Give a whole number, such as 42.")).to_be_visible()
+    expect(page.get_by_text("write KEY=VALUE")).to_be_visible()
+    page.get_by_label("candidates").fill("2")
+    page.get_by_label("Labels").fill("team=vision")
+    rates = page.get_by_role("group", name="rates")
+    rates.get_by_role("button", name="Add an item").click()
+    rates.get_by_label("Item").last.fill("0.25")
+    page.get_by_label("title").fill("<b>bold</b>")
+    page.get_by_role("button", name="Launch").click()
+    # The platform itself refuses the name: that too is said at the field.
+    expect(page.get_by_label("Name", exact=True)).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("Name", exact=True).fill("by-form")
+    page.get_by_label("Compute again").check()
+    page.get_by_role("button", name="Launch").click()
+    page.wait_for_url(f"**/runs/{SCOPE}/by-form")
+    assert platform.flyte("get", "logs", "by-form", "--follow").stdout == "sweeping <b>bold</b>\n"
+    found = outcome(platform, "by-form")
+    assert found["labels"] == {"team": "vision"}
+    assert inputs(platform, "by-form") == {"candidates": 2, "rates": [0.5, 0.25], "title": "<b>bold</b>", "folder": ""}
+
+
+def test_the_main_pages_are_light_and_quick_and_show_no_serious_barrier(page: Page, judge: Judge) -> None:
+    for path in MAIN_PAGES:
+        page.goto(path)
+        first_content_ms, weight_bytes = page.evaluate(MEASURE)
+        assert first_content_ms < 2000, path  # about 100 on a machine that does nothing else
+        assert weight_bytes < 150_000, path
+        assert judge(page) == [], path
+
+
+def test_pages_fit_a_phone(page: Page) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    for path in MAIN_PAGES:
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+
+
+def test_a_queue_is_drained_and_takes_runs_again(page: Page, platform: PlatformUnderTest) -> None:
+    page.goto("/queues")
+    page.get_by_role("button", name="Drain default").click()
+    expect(page.get_by_text("Drained")).to_be_visible()
+    page.goto(FORM)
+    page.get_by_role("button", name="Launch").click()
+    expect(page.get_by_role("alert")).to_contain_text("drain")
+    page.goto("/queues")
+    page.get_by_role("button", name="Resume default").click()
+    expect(page.get_by_text("Active")).to_be_visible()

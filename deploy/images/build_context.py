@@ -1,8 +1,12 @@
 #!/usr/bin/env python3
-"""Makes the build context of the runner image: the Dockerfile, every wheel that goes in, and the list that pins them.
+"""Makes the build context of an image: its Dockerfile, every wheel that goes in, and the list that pins them.
 
-    python deploy/images/build_context.py /tmp/runner --with scikit-learn
+    python deploy/images/build_context.py runner /tmp/runner --with scikit-learn
     docker build --tag flyteplane/runner:dev /tmp/runner
+    python deploy/images/build_context.py services /tmp/services
+    docker build --tag flyteplane/services:dev /tmp/services
+
+`runner` is what workers run in, `services` what the platform itself runs in.
 
 Run it with the Python of the development environment: the image gets the versions that are installed and tested
 there, and only wheels for that version of Python. The same environment and the same sources give the same context. The
@@ -19,18 +23,28 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 PROJECT: Final = "flyteplane"
-RUNNER: Final = Path(__file__).resolve().parent / "runner"
+FOLDER: Final = Path(__file__).resolve().parent
 
 SERVICES_ONLY: Final = frozenset(
     {
-        *("alembic", "cronsim", "cryptography", "grpcio-health-checking", "grpcio-reflection", "jinja2", "kubernetes"),
+        *(
+            "alembic",
+            "asyncinotify",
+            "cronsim",
+            "cryptography",
+            "grpcio-health-checking",
+            "grpcio-reflection",
+            "jinja2",
+            "kubernetes",
+        ),
         *("prometheus-client", "pydantic", "pydantic-core", "pyjwt", "python-multipart", "sqlalchemy", "sse-starlette"),
         *("starlette", "structlog", "uvicorn", "uvloop"),
     }
@@ -38,9 +52,27 @@ SERVICES_ONLY: Final = frozenset(
 """Dependencies of the project that no worker imports. Tasks that want one of them ask for it as for any other."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """What goes into an image beside the project's own wheel."""
+
+    leaves_out: frozenset[str] = frozenset()
+    """Dependencies of the project that it can do without."""
+    extras: tuple[str, ...] = ()
+    """Extras of the project that it has."""
+
+
+IMAGES: Final[Mapping[str, Image]] = {
+    "runner": Image(leaves_out=SERVICES_ONLY),
+    "services": Image(extras=("kubernetes", "postgres", "telemetry", "vault")),
+}
+"""By name, which is also that of the folder with the Dockerfile."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Makes the context; returns the exit code."""
-    parser = argparse.ArgumentParser(description="Makes the build context of the runner image.")
+    parser = argparse.ArgumentParser(description="Makes the build context of an image.")
+    parser.add_argument("image", choices=IMAGES, help="which image")
     parser.add_argument("folder", type=Path, help="where the context goes; replaced if it is a context already")
     parser.add_argument(
         "--with", dest="extra", metavar="REQUIREMENT", action="append", default=[], help="a further package; repeatable"
@@ -48,38 +80,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.folder.exists() and not _replaceable(options.folder):
         parser.error(f"{options.folder} holds something else; name an empty or a new folder")
-    make_context(options.folder, extra=options.extra)
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    requirements = [*requirements_of(IMAGES[options.image], project), *options.extra]
+    make_context(options.folder, dockerfile=FOLDER / options.image / "Dockerfile", requirements=requirements)
     return 0
 
 
-def make_context(folder: Path, *, extra: Sequence[str] = ()) -> None:
-    """Writes the context. Raises CalledProcessError if a wheel cannot be built or found."""
+def make_context(folder: Path, *, dockerfile: Path, requirements: Sequence[str], with_project: bool = True) -> None:
+    """Writes the context. Raises CalledProcessError if a wheel cannot be built or found.
+
+    Args:
+        requirements: what goes in, with all that it needs, in the versions of the environment that this runs in.
+        with_project: whether the wheel of this project goes in as well.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".runner-context-") as scratch:
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".context-") as scratch:
         context = Path(scratch) / "context"
         wheels = context / "wheels"
         wheels.mkdir(parents=True)
-        _collect_wheels(wheels, constraints=Path(scratch) / "constraints.txt", extra=extra)
+        if with_project:
+            _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels), str(REPOSITORY))
+        _collect_wheels(wheels, constraints=Path(scratch) / "constraints.txt", requirements=requirements)
         pins = sorted(_pin(wheel) for wheel in wheels.glob("*.whl"))
         (context / "requirements.txt").write_text("".join(f"{pin}\n" for pin in pins))
-        shutil.copyfile(RUNNER / "Dockerfile", context / "Dockerfile")
+        shutil.copyfile(dockerfile, context / "Dockerfile")
         if folder.exists():
             shutil.rmtree(folder)
         context.rename(folder)
 
 
-def runner_requirements(dependencies: Iterable[str]) -> list[str]:
-    """Those of the project's dependencies that workers need."""
-    return [requirement for requirement in dependencies if _name(requirement) not in SERVICES_ONLY]
+def requirements_of(image: Image, project: Mapping[str, Any]) -> list[str]:
+    """What an image needs of what the project depends on; `project` is the table of that name in pyproject.toml."""
+    extras: Mapping[str, Iterable[str]] = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *(requirement for extra in image.extras for requirement in extras[extra])]
+    return [requirement for requirement in wanted if _name(requirement) not in image.leaves_out]
 
 
-def _collect_wheels(wheels: Path, *, constraints: Path, extra: Sequence[str]) -> None:
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+def _collect_wheels(wheels: Path, *, constraints: Path, requirements: Sequence[str]) -> None:
     pins = {_name(installed.name): f"{installed.name}=={installed.version}\n" for installed in metadata.distributions()}
     pins.pop(PROJECT, None)
     constraints.write_text("".join(pins[name] for name in sorted(pins)))
-    _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels), str(REPOSITORY))
-    requirements = [*runner_requirements(project["dependencies"]), *extra]
     _pip("wheel", "--constraint", str(constraints), "--wheel-dir", str(wheels), *requirements)
 
 

@@ -111,7 +111,7 @@ class KubernetesUnderTest:
         within_s: float,
     ) -> bool:
         """Keeps the table up to date until it is as wanted; False if the watch ended before."""
-        for event in _stream(
+        for event in changes(
             self.core.list_pod_for_all_namespaces,
             label_selector=self._selector(run),
             resource_version=version,
@@ -154,7 +154,7 @@ class KubernetesUnderTest:
             if error.status != 409:
                 raise
         listing = self.core.list_namespaced_service_account
-        for _ in _stream(listing, self.namespace, field_selector="metadata.name=default", timeout_seconds=30):
+        for _ in changes(listing, self.namespace, field_selector="metadata.name=default", timeout_seconds=30):
             return
         raise AssertionError(f"{self.namespace} has no service account after 30 s")
 
@@ -170,8 +170,8 @@ class KubernetesUnderTest:
         self._api.close()
 
 
-def _stream(listing: Any, *arguments: Any, **parameters: Any) -> Iterator[Any]:
-    """The changes that a watch tells, until its time is over."""
+def changes(listing: Any, *arguments: Any, **parameters: Any) -> Iterator[Any]:
+    """What there is in a listing of the client and what becomes of it, until the watch's time is over."""
     watch: Any = Watch
     watching = watch()
     try:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from tests.support.board import Board
+from tests.support.certificates import Authority
 from tests.support.cuttable_network import CuttableNetwork
 from tests.support.deployment import Deployment
 from tests.support.etcd import EtcdServer, free_ports, require_etcd
@@ -25,6 +26,7 @@ import flyte.errors
 from flyte.client.init import set_settings
 from flyte.io import File
 from flyte.remote import ActionDetails, Run
+from flyte.spec.tls_names import WORKERS_NAME
 from flyteapi.common.v1.error_pb2 import ERROR_KIND_SYSTEM, ERROR_KIND_USER
 from flyteplane.leadership import shards
 
@@ -47,6 +49,13 @@ def replicas(pods: list[Any]) -> list[Any]:
     return [pod for pod in pods if pod.metadata.labels["flyteplane.dev/component"] == "replica"]
 
 
+def workers_tls(authority: Authority) -> dict[str, Any]:
+    """The section `tls` of an operator's file for workers. The certificate says nothing of addresses."""
+    made = authority.issue("workers", dns=(WORKERS_NAME,), addresses=())
+    files = {"cert_file": made.cert_file, "key_file": made.key_file, "ca_file": authority.ca_file}
+    return {"workers": {name: str(path) for name, path in files.items()}}
+
+
 def names(pods: list[Any]) -> set[str]:
     """Their names."""
     return {pod.metadata.name for pod in pods}
@@ -65,7 +74,9 @@ def assert_right(run: Run, board: Board, *, children: int = CHILDREN, runs: int 
 def test_fifty_children_run_on_two_replicas_and_the_next_call_finds_them_warm(
     cluster: KubernetesUnderTest, board: Board, tmp_path: Path
 ) -> None:
-    with platform_in(tmp_path, cluster) as platform:
+    # All that pods say goes through TLS.
+    tls = workers_tls(Authority(tmp_path / "authority"))
+    with platform_in(tmp_path, cluster, file={"tls": tls}) as platform:
         seconds = []
         for runs in (1, 2):
             began = time.monotonic()

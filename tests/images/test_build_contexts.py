@@ -1,4 +1,4 @@
-"""The runner image has what the SDK needs, and is made of what is here."""
+"""The images have what is needed in them and nothing else, and are made of what is here."""
 
 import ast
 import re
@@ -7,16 +7,19 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from deploy.images.build_context import REPOSITORY, RUNNER, SERVICES_ONLY, main, runner_requirements
+from deploy.images.build_context import FOLDER, IMAGES, REPOSITORY, SERVICES_ONLY, main, requirements_of
 
 #: Where a package is imported by another name than it is installed by.
 _DISTRIBUTIONS = {"yaml": "pyyaml", "grpc": "grpcio", "google": "protobuf"}
 
 
-def _dependencies() -> list[str]:
+def _requirements(image: str) -> list[str]:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    dependencies: list[str] = project["dependencies"]
-    return dependencies
+    return requirements_of(IMAGES[image], project)
+
+
+def _names(requirements: list[str]) -> set[str]:
+    return {re.split(r"[<>=!~; \[]", requirement)[0].lower() for requirement in requirements}
 
 
 def _imported_by_all(folder: Path) -> set[str]:
@@ -31,23 +34,30 @@ def _imported_by_all(folder: Path) -> set[str]:
     return found - set(sys.stdlib_module_names) - {"flyte", "flyteapi"}
 
 
-def test_the_image_has_every_package_that_the_sdk_imports() -> None:
-    names = {re.split(r"[<>=!~ \[]", requirement)[0].lower() for requirement in runner_requirements(_dependencies())}
+def test_the_runner_has_every_package_that_the_sdk_imports() -> None:
     needed = {
         _DISTRIBUTIONS.get(name, name).replace("_", "-") for name in _imported_by_all(REPOSITORY / "sdk" / "flyte")
     }
     assert needed
-    assert needed <= names
+    assert needed <= _names(_requirements("runner"))
 
 
-def test_the_image_has_nothing_that_only_services_need() -> None:
-    requirements = " ".join(runner_requirements(_dependencies())).lower()
-    assert not [name for name in SERVICES_ONLY if re.search(rf"\b{name}\b(?!-)", requirements)]
+def test_the_runner_has_nothing_that_only_services_need() -> None:
+    assert not SERVICES_ONLY & _names(_requirements("runner"))
     assert "sqlalchemy" in SERVICES_ONLY
 
 
-def test_the_dockerfile_needs_no_network_and_no_root() -> None:
-    dockerfile = (RUNNER / "Dockerfile").read_text()
+def test_the_services_have_what_they_need_for_every_store_and_exporter() -> None:
+    assert _names(_requirements("services")) >= SERVICES_ONLY
+    drivers = {"asyncpg", "hvac", "kubernetes", "opentelemetry-sdk", "obstore"}
+    assert drivers <= _names(_requirements("services"))
+    # What builds, checks and tests has no place in an image.
+    assert not {"pytest", "mypy", "moto", "grpcio-tools"} & _names(_requirements("services"))
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_the_dockerfile_needs_no_network_and_no_root(image: str) -> None:
+    dockerfile = (FOLDER / image / "Dockerfile").read_text()
     assert "--no-index" in dockerfile
     assert "--require-hashes" in dockerfile
     assert re.search(r"^USER \d+", dockerfile, flags=re.MULTILINE)
@@ -56,5 +66,5 @@ def test_the_dockerfile_needs_no_network_and_no_root() -> None:
 def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "precious").touch()
     with pytest.raises(SystemExit):
-        main([str(tmp_path)])
+        main(["services", str(tmp_path)])
     assert (tmp_path / "precious").exists()

@@ -46,17 +46,19 @@ if TYPE_CHECKING:
 class Admin:
     """An admin service that a test can stop and open again. `clock` moves only when it is told to."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, *, scheduler: FakeScheduler | None = None, clock: ManualClock | None = None
+    ) -> None:
         self.folder = folder
-        self.clock = ManualClock()
-        self.scheduler = FakeScheduler()
+        self.clock = clock or ManualClock()
+        self.scheduler = scheduler or FakeScheduler()
         self.failures: list[tuple[str, BaseException]] = []
         self.objects = FolderObjectStore(folder / "objects")
         self._upstream = InProcessServer()
         add_SchedulerServiceServicer_to_server(self.scheduler, self._upstream)
         self._service: AdminService | None = None
 
-    async def open(self) -> None:
+    async def open(self, *, epoch: int | None = None) -> None:
         self._service = await open_admin(
             database_url=f"sqlite:///{self.folder / 'admin.db'}",
             objects=self.objects,
@@ -67,6 +69,7 @@ class Admin:
             caller_of=lambda _: "local:tester",
             scratch=self.folder,
             on_failure=lambda name, error: self.failures.append((name, error)),
+            epoch=epoch,
         )
         server = InProcessServer()
         self._service.add_to(server)

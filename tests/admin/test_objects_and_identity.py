@@ -122,13 +122,3 @@ async def test_the_caller_is_the_local_user_and_owns_the_platform(admin: Admin) 
     me = await admin.identity.WhoAmI(identity_service_pb2.WhoAmIRequest())
     assert (me.subject, me.version, me.mode) == ("local:tester", "1.2.3", "embedded")
     assert [grant.role for grant in me.grants] == [identity_service_pb2.ROLE_ADMIN]
-
-
-async def test_what_this_build_does_not_have_is_refused_with_its_reason(admin: Admin) -> None:
-    for call, reason in (
-        (admin.identity.CreateApiKey(identity_service_pb2.CreateApiKeyRequest(name="k")), "SINGLE_USER_PLATFORM"),
-        (admin.identity.ListAuditEntries(identity_service_pb2.ListAuditEntriesRequest()), "SINGLE_USER_PLATFORM"),
-    ):
-        with refused(grpc.StatusCode.UNIMPLEMENTED) as refusal:
-            await call
-        assert refusal.reason == reason

@@ -52,6 +52,19 @@ async def test_the_newest_version_is_the_one_deployed_last(admin: Admin) -> None
     assert (await admin.tasks.GetTask(wanted("env.a"))).task.version == "v2"
 
 
+async def test_a_page_ends_before_it_is_too_large_for_a_message(admin: Admin) -> None:
+    for name in "abc":
+        await admin.tasks.DeployTasks(deploy("v1", task_spec(f"env.{name}", long_description="x" * 1_900_000)))
+    pages, token = list[list[str]](), ""
+    while token or not pages:
+        request = pb.ListTasksRequest(project="flytesnacks", domain="development", page_token=token)
+        page = await admin.tasks.ListTasks(request)
+        assert page.ByteSize() < 4 * 1024 * 1024
+        pages.append([task.name for task in page.tasks])
+        token = page.next_page_token
+    assert pages == [["env.a"], ["env.b"], ["env.c"]]
+
+
 async def test_lists_give_the_newest_of_each_or_all_of_one(admin: Admin) -> None:
     for version in ("v1", "v2"):
         await admin.tasks.DeployTasks(deploy(version, *(task_spec(f"env.{name}") for name in "abc")))

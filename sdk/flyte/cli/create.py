@@ -1,4 +1,4 @@
-"""`flyte create`: secrets, projects, queues, resource classes, and a configuration file."""
+"""`flyte create`: secrets, projects, queues, resource classes, keys, roles, and a configuration file."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ from pathlib import Path
 import rich_click as click
 
 from flyte.cli.class_commands import create_resource_class
+from flyte.cli.key_commands import create_api_key
 from flyte.cli.options import assignments, local_option, root_options, scope_options, secret_options
 from flyte.cli.queue_commands import create_queue
+from flyte.cli.role_commands import create_role_grant
 from flyte.cli.trigger_commands import create_trigger
 
 
 @click.group()
 def create() -> None:
-    """Create a secret, project, queue, resource class or configuration file."""
+    """Create a secret, project, queue, resource class, API key, role or configuration file."""
 
 
+create.add_command(create_api_key)
 create.add_command(create_queue)
 create.add_command(create_resource_class)
+create.add_command(create_role_grant)
 create.add_command(create_trigger)
 
 

@@ -1,4 +1,4 @@
-"""`flyte delete`: secrets, queues, resource classes and cached results."""
+"""`flyte delete`: secrets, queues, resource classes, keys, roles and cached results."""
 
 from __future__ import annotations
 
@@ -6,20 +6,24 @@ import rich_click as click
 
 from flyte.cli.class_commands import delete_resource_class
 from flyte.cli.delete_cache import delete_cache, delete_local_cache
+from flyte.cli.key_commands import delete_api_key
 from flyte.cli.options import local_option, root_options, scope_options
 from flyte.cli.queue_commands import delete_queue
+from flyte.cli.role_commands import delete_role_grant
 from flyte.cli.trigger_commands import delete_trigger
 
 
 @click.group()
 def delete() -> None:
-    """Delete a secret, queue, resource class or cached results."""
+    """Delete a secret, queue, resource class, API key, role or cached results."""
 
 
+delete.add_command(delete_api_key)
 delete.add_command(delete_cache)
 delete.add_command(delete_local_cache)
 delete.add_command(delete_queue)
 delete.add_command(delete_resource_class)
+delete.add_command(delete_role_grant)
 delete.add_command(delete_trigger)
 
 

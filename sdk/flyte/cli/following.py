@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flyte.client.channel import Connection, connection
@@ -34,13 +35,18 @@ class Progress:
 
 
 @syncify
-async def follow(run: Run, progress: Progress) -> None:
-    """Return when the run has ended; `run` then knows its phase, error and outputs."""
+async def follow(run: Run, progress: Progress, *, on_event: Callable[[Event], None] | None = None) -> None:
+    """Return when the run has ended; `run` then knows its phase, error and outputs.
+
+    `on_event` is told of each event, the earlier ones first.
+    """
     platform = connection()
     async for piece in watch_run(platform, run.message.id, on_break=progress.broke):
         progress.trouble = ""
         for event in piece.events:
             take_event(progress.tree, event)
+            if on_event is not None:
+                on_event(event)
             if event.action == ROOT:
                 run.apply(event)
         if piece.resync:

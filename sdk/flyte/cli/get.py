@@ -29,6 +29,13 @@ COMMANDS = {
     "trigger": LazyCommand("flyte.cli.trigger_commands:get_trigger", "List triggers of deployed tasks, or show one."),
     "cluster": LazyCommand("flyte.cli.get_cluster:get_cluster", "List the clusters where work is placed, or show one."),
     "config": LazyCommand("flyte.cli.get_config:get_config", "Show the configuration that holds here."),
+    "api-key": LazyCommand("flyte.cli.key_commands:get_api_key", "List API keys (never their values)."),
+    "role-grant": LazyCommand(
+        "flyte.cli.role_commands:get_role_grant", "List roles of people and groups, or of SUBJECT."
+    ),
+    "audit": LazyCommand(
+        "flyte.cli.get_audit:get_audit", "List calls that changed something or were refused, the newest first."
+    ),
     "cache": LazyCommand("flyte.cli.get_cache:get_cache", "List cached results."),
 }
 

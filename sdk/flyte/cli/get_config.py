@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
 from flyte.cli.options import json_option, root_options
 from flyte.cli.output import print_details, print_json
+
+if TYPE_CHECKING:
+    from flyte.client.settings import ClientSettings
 
 
 @click.command("config")
@@ -30,10 +33,19 @@ def get_config(ctx: click.Context, *, as_json: bool) -> None:
         "project": settings.project,
         "domain": settings.domain,
         "org": settings.org,
-        "api_key": "given" if settings.api_key else "none",
+        "api_key": _where_from(settings),
         "images": dict(settings.images),
     }
     if as_json or root.json:
         print_json(shown)
     else:
         print_details(shown)
+
+
+def _where_from(settings: ClientSettings) -> str:
+    """Where the credential comes from; never the credential."""
+    if settings.api_key:
+        return "given"
+    if settings.command:
+        return f"by the command {settings.command[0]}"
+    return f"in {settings.api_key_file}" if settings.api_key_file is not None else "none"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
 from flyte.cli.options import assignments, json_option, local_option, root_options, scope_options
-from flyte.cli.output import age, duration, print_details, print_json, print_table
+from flyte.cli.output import age, duration, is_terminal, print_details, print_json, print_table
 
 if TYPE_CHECKING:
     from flyte.remote.run import Run
+    from flyteapi.scheduler.v1.event_pb2 import Event
 
 
 @click.command("run")
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--created-after", type=click.DateTime(), help="Only runs created after this time, in UTC.")
 @click.option("--created-before", type=click.DateTime(), help="Only runs created before this time, in UTC.")
 @click.option("--with-label", multiple=True, metavar="KEY=VALUE", help="Only runs with this label. Repeatable.")
+@click.option("-w", "--watch", is_flag=True, help="Follow the run NAME until it has ended.")
 @scope_options
 @local_option("List runs that were carried out on this machine without a platform.")
 @json_option
@@ -38,16 +41,23 @@ def get_run(
     created_after: datetime | None,
     created_before: datetime | None,
     with_label: tuple[str, ...],
+    watch: bool,
     project: str | None,
     domain: str | None,
     local: bool,
     as_json: bool,
 ) -> None:
-    """List runs, the newest first, or show the run NAME."""
+    """List runs, the newest first, or show the run NAME.
+
+    With --watch its tree is drawn while it runs; where no terminal is there to draw on, each change is a line, with
+    --json a line of JSON. What `get run NAME` shows comes at the end.
+    """
     from flyte.remote import Run, TimeFilter
 
     root = root_options(ctx)
     as_json = as_json or root.json
+    if watch and (local or name is None):
+        raise click.UsageError("--watch follows one run of the platform: give its NAME, and no --local.")
     if local:
         from flyte.cli.local_runs import Choice, show_runs
 
@@ -57,7 +67,10 @@ def get_run(
         return
     root.choose_platform(project=project, domain=domain)
     if name is not None:
-        _show(Run.get(name), as_json=as_json)
+        run = Run.get(name)
+        if watch:
+            watch_until_end(run, as_json=as_json)
+        _show(run, as_json=as_json)
         return
     try:
         runs = list(
@@ -86,6 +99,47 @@ def _me() -> str:
     from flyte.remote import User
 
     return User.get().subject()
+
+
+def watch_until_end(run: Run, *, as_json: bool) -> None:
+    """Show what happens in a run until it has ended."""
+    from flyte.cli.following import Progress, follow
+    from flyte.cli.tree import RunTree
+
+    progress = Progress(RunTree())
+    if is_terminal() and not as_json:
+        from flyte.cli.drawing import Drawing
+
+        with Drawing(f"Run {run.name}", progress).live():
+            follow(run, progress)
+        return
+    follow(run, progress, on_event=_print_event_json if as_json else _print_event)
+
+
+def _print_event(event: Event) -> None:
+    said = event_facts(event)
+    parts = (said["time"], said["action"], said["phase"], said["error"] or said["reason"])
+    click.echo("  ".join(part for part in parts if part))
+
+
+def _print_event_json(event: Event) -> None:
+    click.echo(json.dumps(event_facts(event), ensure_ascii=False))
+
+
+def event_facts(event: Event) -> dict[str, Any]:
+    """Return what an event of a run says, for programs. Times are ISO 8601 in UTC."""
+    from flyte.remote.phases import phase_from_proto
+
+    error = event.error
+    return {
+        "sequence": event.sequence,
+        "time": event.time.ToDatetime(UTC).isoformat(timespec="milliseconds"),
+        "action": event.action,
+        "attempt": event.attempt,
+        "phase": phase_from_proto(event.phase).name,
+        "reason": event.reason,
+        "error": f"{error.code}: {error.message}".strip().partition("\n")[0] if error.code else "",
+    }
 
 
 def _show(run: Run, *, as_json: bool) -> None:

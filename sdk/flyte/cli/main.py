@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import rich_click as click
@@ -13,6 +14,9 @@ from flyte.spec.version import __version__
 
 COMMANDS = {
     "up": LazyCommand("flyte.cli.up:up", "Start the platform on this machine."),
+    "console": LazyCommand(
+        "flyte.cli.console:console", "Print where to look at the platform of this machine in a browser."
+    ),
     "down": LazyCommand("flyte.cli.down:down", "Stop the platform of this machine."),
     "run": LazyCommand("flyte.cli.run:run", "Run a task of a Python file, or a deployed task."),
     "get": LazyCommand("flyte.cli.get:get", "Show runs, actions, logs, tasks, projects, secrets, pools and more."),
@@ -21,15 +25,19 @@ COMMANDS = {
     "deploy": LazyCommand("flyte.cli.deploy:deploy", "Deploy the environments of a Python file."),
     "build": LazyCommand("flyte.cli.build:build", "Build the images of the environments of a Python file."),
     "create": LazyCommand(
-        "flyte.cli.create:create", "Create a secret, project, queue, resource class or configuration file."
+        "flyte.cli.create:create",
+        "Create a secret, project, queue, resource class, API key, role or configuration file.",
     ),
     "update": LazyCommand(
         "flyte.cli.update:update", "Update a secret, the keys of secrets, a project, queue, pool or resource class."
     ),
-    "delete": LazyCommand("flyte.cli.delete:delete", "Delete a secret, queue, resource class or cached results."),
+    "delete": LazyCommand(
+        "flyte.cli.delete:delete", "Delete a secret, queue, resource class, API key, role or cached results."
+    ),
     "drain": LazyCommand("flyte.cli.drain:drain", "Drain a queue or a pool: what it has still runs."),
     "activate": LazyCommand("flyte.cli.activate:activate", "Let a drained queue accept again."),
     "signal": LazyCommand("flyte.cli.conditions:signal", "Answer what a task asks."),
+    "doctor": LazyCommand("flyte.cli.doctor:doctor", "Check that everything works, and say the mend of what does not."),
     "whoami": LazyCommand("flyte.cli.whoami:whoami", "Show who the platform takes you for."),
 }
 
@@ -108,6 +116,9 @@ def cli(
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit: 0 for success, 1 for a failure, 2 for a command that was not understood."""
     arguments = sys.argv[1:] if args is None else args
+    if "GRPC_VERBOSITY" not in os.environ:
+        # A connection that fails is told in our words, and not by gRPC's log as well. Not for a task's own gRPC.
+        os.putenv("GRPC_VERBOSITY", "ERROR")
     try:
         code = cli.main(args=arguments, prog_name="flyte", standalone_mode=False)
         sys.stdout.flush()

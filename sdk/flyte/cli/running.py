@@ -15,6 +15,7 @@ from flyte.cli.run_options import RunOptions
 from flyte.spec.phases import ActionPhase
 
 if TYPE_CHECKING:
+    from flyte.cli.following import Progress
     from flyte.client.run import Runner
     from flyte.remote.run import Run
     from flyte.remote.values import ActionOutputs
@@ -109,7 +110,9 @@ def _follow(run: Run, options: RunOptions) -> None:
     from flyte.cli.tree import RunTree
 
     progress = Progress(RunTree())
-    if options.follow and not options.as_json:
+    if options.follow and not options.as_json and is_terminal() and _may_draw():
+        _follow_below_logs(run, progress)
+    elif options.follow and not options.as_json:
         click.echo(f"Run {run.name}", err=True)
         for line in run.get_logs():
             click.echo(line)
@@ -121,6 +124,22 @@ def _follow(run: Run, options: RunOptions) -> None:
             follow(run, progress)
     else:
         run.wait()
+
+
+def _follow_below_logs(run: Run, progress: Progress) -> None:
+    """Print what the task prints, and below it the tree of the run as it grows."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from rich.text import Text
+
+    from flyte.cli.drawing import Drawing
+    from flyte.cli.following import follow
+
+    with Drawing(f"Run {run.name}", progress).live() as live, ThreadPoolExecutor(1) as pool:
+        followed = pool.submit(follow, run, progress)
+        for line in run.get_logs():
+            live.console.print(Text.from_ansi(line), soft_wrap=True)
+        followed.result()
 
 
 def _may_draw() -> bool:

@@ -99,7 +99,7 @@ def _read_datetime(text: str) -> datetime:
 
 
 def _relative(match: re.Match[str]) -> datetime:
-    from flyte.types.durations import parse_duration
+    from flyte.spec.durations import parse_duration
 
     start, sign, duration = match.groups()
     now = datetime.now(UTC)
@@ -127,7 +127,7 @@ def _read_time(text: str) -> time:
 
 
 def _read_timedelta(text: str) -> timedelta:
-    from flyte.types.durations import parse_duration
+    from flyte.spec.durations import parse_duration
 
     try:
         return parse_duration(text)

@@ -9,7 +9,7 @@ from types import FrameType
 import rich_click as click
 
 from flyte.cli.launching import PlatformDidNotStart, StartedPlatform, start_platform
-from flyte.client.platform_folder import LOG_FILE, RunningPlatform, platform_folder, read_platform
+from flyte.client.platform_folder import LOG_FILE, RunningPlatform, platform_folder, read_console_link, read_platform
 
 data_option = click.option(
     "--data",
@@ -34,9 +34,20 @@ data_option = click.option(
 @click.option(
     "--metrics-listen", metavar="HOST:PORT", help="Where Prometheus reads metrics, for example 127.0.0.1:9464."
 )
+@click.option(
+    "--console-listen",
+    metavar="HOST:PORT",
+    help="Where the console listens, or `none`. Default: 127.0.0.1:7780, or another port if that one is taken.",
+)
 @click.option("--foreground", is_flag=True, help="Stay in this terminal; Ctrl-C stops the platform.")
 def up(
-    *, data: Path | None, config: Path | None, worker_listen: str | None, metrics_listen: str | None, foreground: bool
+    *,
+    data: Path | None,
+    config: Path | None,
+    worker_listen: str | None,
+    metrics_listen: str | None,
+    console_listen: str | None,
+    foreground: bool,
 ) -> None:
     """Start the platform on this machine.
 
@@ -44,7 +55,12 @@ def up(
     started again. `flyte down` stops it.
     """
     folder = platform_folder(data)
-    options = {"--config": config, "--worker-listen": worker_listen, "--metrics-listen": metrics_listen}
+    options = {
+        "--config": config,
+        "--worker-listen": worker_listen,
+        "--metrics-listen": metrics_listen,
+        "--console-listen": console_listen,
+    }
     given = [word for option, value in options.items() if value for word in (option, str(value))]
     try:
         started = start_platform(folder, detached=not foreground, options=given)
@@ -62,6 +78,8 @@ def _show(running: RunningPlatform, *, foreground: bool, default_folder: bool) -
     stop = "Ctrl-C" if foreground else "flyte down" + ("" if default_folder else f" --data {running.folder}")
     click.echo(f"Flyteplane {running.version} is up (process {running.pid}).".replace("  ", " "))
     click.echo(f"  endpoint  {running.endpoint}")
+    if running.console:
+        click.echo(f"  console   {read_console_link(running.folder) or running.console}")
     click.echo(f"  data      {running.folder}")
     click.echo(f"  log       {running.folder / LOG_FILE}")
     click.echo(f"  stop      {stop}")

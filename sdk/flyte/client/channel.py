@@ -14,10 +14,11 @@ from collections.abc import AsyncIterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flyte.client.endpoints import parse_endpoint
-from flyte.client.failures import from_rpc_error
+from flyte.client.credentials import Credentials
+from flyte.client.failures import from_rpc_error, is_platform_gone, no_platform
 from flyte.client.init import require_settings
 from flyte.client.settings import ClientSettings
+from flyte.client.tracing import trace_metadata
 
 if TYPE_CHECKING:
     import grpc.aio
@@ -66,7 +67,7 @@ class Connection:
         self.settings = settings
         self.endpoint = settings.endpoint
         self.channel = _open_channel(settings)
-        self._metadata = _metadata(settings)
+        self._credentials = Credentials(settings)
 
     async def call(
         self, method: UnaryUnaryMultiCallable[Request, Answer], request: Request, *, timeout_s: float | None = None
@@ -74,10 +75,19 @@ class Connection:
         """Return the answer of a unary call, or raise an error of `flyte.errors`."""
         import grpc
 
+        async def attempt() -> Answer:
+            metadata = (*await self._credentials.metadata(), *trace_metadata())
+            return await method(request, timeout=timeout_s or self.settings.rpc_timeout_s, metadata=metadata)
+
         try:
-            return await method(request, timeout=timeout_s or self.settings.rpc_timeout_s, metadata=self._metadata)
+            try:
+                return await attempt()
+            except grpc.aio.AioRpcError as error:
+                if not self._has_new_credential(error):
+                    raise
+                return await attempt()
         except grpc.aio.AioRpcError as error:
-            raise from_rpc_error(error, endpoint=self.endpoint) from None
+            raise await self._error_of(error) from None
 
     async def upload(
         self, method: StreamUnaryMultiCallable[Request, Answer], requests: AsyncIterator[Request]
@@ -86,9 +96,9 @@ class Connection:
         import grpc
 
         try:
-            return await method(requests, metadata=self._metadata)
+            return await method(requests, metadata=await self._credentials.metadata())
         except grpc.aio.AioRpcError as error:
-            raise from_rpc_error(error, endpoint=self.endpoint) from None
+            raise await self._error_of(error) from None
 
     async def stream(
         self, method: UnaryStreamMultiCallable[Request, Answer], request: Request
@@ -96,14 +106,34 @@ class Connection:
         """Yield the messages of a streaming call; a broken stream raises an error of `flyte.errors`."""
         import grpc
 
-        call = method(request, metadata=self._metadata)
-        try:
-            async for message in call:
-                yield message
-        except grpc.aio.AioRpcError as error:
-            raise from_rpc_error(error, endpoint=self.endpoint) from None
-        finally:
-            call.cancel()
+        started = False
+        for is_last in (False, True):
+            call = method(request, metadata=await self._credentials.metadata())
+            try:
+                async for message in call:
+                    started = True
+                    yield message
+                return
+            except grpc.aio.AioRpcError as error:
+                if not self._has_new_credential(error) or (is_last and not started):
+                    raise await self._error_of(error) from None
+                if started:
+                    # Whoever follows something goes on after a platform that was away, and does so here.
+                    raise no_platform(self.endpoint, reason="the token has ended, and is renewed") from None
+            finally:
+                call.cancel()
+
+    def _has_new_credential(self, error: grpc.aio.AioRpcError) -> bool:
+        return error.code().name == "UNAUTHENTICATED" and self._credentials.renew()
+
+    async def _error_of(self, error: grpc.aio.AioRpcError) -> BaseException:
+        """What to raise in place of a failed call."""
+        failure = from_rpc_error(error, endpoint=self.endpoint)
+        if not is_platform_gone(failure) or self.endpoint.strip().startswith("unix:"):
+            return failure
+        from flyte.client.tls import problem_of
+
+        return await asyncio.to_thread(problem_of, self.settings) or failure
 
     async def close(self) -> None:
         """Close the channel; calls under way end."""
@@ -219,24 +249,19 @@ def _open_channel(settings: ClientSettings) -> grpc.aio.Channel:
     import grpc
 
     assert settings.endpoint is not None
-    target = parse_endpoint(settings.endpoint, insecure=settings.insecure)
     options = _channel_options()
+    if settings.endpoint.strip().startswith("unix:"):
+        # The platform of this machine: nothing about TLS is loaded.
+        return grpc.aio.insecure_channel(settings.endpoint.strip(), options=options)
+    from flyte.client.tls import credentials_of, target_of
+
+    target = target_of(settings)
     if not target.secure:
         return grpc.aio.insecure_channel(target.address, options=options)
-    return grpc.aio.secure_channel(target.address, _tls(settings), options=options)
-
-
-def _tls(settings: ClientSettings) -> grpc.ChannelCredentials:
-    import grpc
-
-    if settings.ca_cert_file_path is None:
-        return grpc.ssl_channel_credentials()
-    with open(settings.ca_cert_file_path, "rb") as file:
-        return grpc.ssl_channel_credentials(root_certificates=file.read())
-
-
-def _metadata(settings: ClientSettings) -> tuple[tuple[str, str], ...]:
-    return () if settings.api_key is None else (("authorization", f"Bearer {settings.api_key}"),)
+    credentials, name = credentials_of(settings, target)
+    if name:
+        options.append(("grpc.ssl_target_name_override", name))
+    return grpc.aio.secure_channel(target.address, credentials, options=options)
 
 
 def _channel_options() -> list[tuple[str, Any]]:

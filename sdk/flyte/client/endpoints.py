@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlsplit
+
+DEFAULT_PORT: Final = 443
+"""Where gRPC connects to a host without a port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,11 +18,19 @@ class Target:
     address: str
     secure: bool
 
+    @property
+    def host_and_port(self) -> tuple[str, int]:
+        """Of an address that is not that of a socket."""
+        parts = urlsplit(f"//{self.address}")
+        return parts.hostname or "", parts.port or DEFAULT_PORT
 
-def parse_endpoint(endpoint: str, *, insecure: bool | None = None) -> Target:
+
+def parse_endpoint(endpoint: str, *, insecure: bool | None = None, trusts: bool = False) -> Target:
     """Return the target of `unix:PATH`, `HOST:PORT`, `dns:///HOST:PORT` or a http(s) URL.
 
     TLS is used unless `insecure` says no, the URL is plain http, or the endpoint is a socket or a loopback address.
+    With a https URL, or if the client names whom it trusts, loopback addresses are no exception.
+
     Raises ValueError for an endpoint that names no host.
     """
     text = endpoint.strip()
@@ -31,7 +43,8 @@ def parse_endpoint(endpoint: str, *, insecure: bool | None = None) -> Target:
         raise ValueError(f"Endpoint {endpoint!r} names no host. Use unix:PATH or HOST:PORT.")
     if url.scheme in ("http", "https") and urlsplit(f"//{authority}").port is None:
         authority = f"{authority}:{443 if url.scheme == 'https' else 80}"
-    secure = not insecure if insecure is not None else url.scheme != "http" and not _is_loopback(host)
+    asked = url.scheme == "https" or trusts or not _is_loopback(host)
+    secure = not insecure if insecure is not None else url.scheme != "http" and asked
     return Target(address=authority, secure=secure)
 
 

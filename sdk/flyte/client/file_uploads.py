@@ -19,11 +19,11 @@ class PlatformUploads:
         self._settings = settings
 
     def prefix(self) -> str | None:
-        """Return a folder of the platform's store if the platform runs on this machine, None otherwise."""
+        """Return a folder of the platform's store if that is a folder of this machine, None otherwise."""
         settings = self._settings
         for folder in (platform_folder(), _folder_of_socket(settings.endpoint or "")):
             running = read_platform(folder)
-            if running is not None and running.endpoint == settings.endpoint:
+            if running is not None and running.endpoint == settings.endpoint and not running.objects:
                 objects = folder / "objects" / "data" / settings.project / settings.domain / "uploads"
                 return objects.as_uri() + "/"
         return None

@@ -34,10 +34,17 @@ def set_settings(settings: ClientSettings | None) -> None:
     _settings = settings
     from flyte.authoring.image_names import set_image_names
     from flyte.client.file_uploads import PlatformUploads
+    from flyte.client.platform_store import SCHEME, PlatformStore
     from flyte.io.placement import set_uploads
+    from flyte.storage.routes import add_route, remove_route
 
     set_image_names({} if settings is None else settings.images)
-    set_uploads(None if settings is None or settings.endpoint is None else PlatformUploads(settings))
+    if settings is None or settings.endpoint is None:
+        set_uploads(None)
+        remove_route(SCHEME)
+    else:
+        set_uploads(PlatformUploads(settings))
+        add_route(SCHEME, PlatformStore())
 
 
 def require_settings(what: str = "Client") -> ClientSettings:
@@ -124,13 +131,14 @@ async def init(
 
     - `endpoint`: without it the environment and then the platform of this machine decide; if there is neither, runs
       are local. `insecure=True` leaves TLS out, `ca_cert_file_path` names the authority, `api_key` says who calls.
+    - `command`: program and arguments that print a token of the identity provider that the platform trusts.
     - `root_dir`: folder that code bundles are taken from.
     - `images`: URIs for the names that `Image.from_ref_name` uses.
     - `image_builder`: what `flyte.build` builds with: "local" (docker or buildah, whichever works), or one of these.
     - `storage`: how the object store is reached from here.
     - `log_level` is that of the SDK, `user_log_level` that of `flyte.logger`; `log_format` is "console" or "json".
     - The rest belongs to the peer SDK. What changes nothing here is accepted; what would be ignored although it asks
-      for something (interactive logins, proxies, unverified certificates, tracked local runs) is refused.
+      for something (interactive logins, proxies, tracked local runs) is refused.
 
     Raises TypeError for an option that is not supported on this platform.
     """
@@ -148,7 +156,9 @@ async def init(
             settings,
             insecure=insecure if insecure is not None else settings.insecure,
             ca_cert_file_path=ca_cert_file_path or settings.ca_cert_file_path,
-            api_key=api_key or settings.api_key,
+            insecure_skip_verify=insecure_skip_verify or settings.insecure_skip_verify,
+            api_key=api_key or (None if command else settings.api_key),
+            command=() if api_key else tuple(command or settings.command),
             org=org or settings.org,
             root_dir=_folder(root_dir),
             images={**settings.images, **(images or {})},
@@ -336,7 +346,7 @@ def _platform_of_environment() -> PlatformConfig:
 
 
 _NOT_SUPPORTED = (
-    *("insecure_skip_verify", "command", "proxy_command", "client_id", "client_credentials_secret", "scopes"),
+    *("proxy_command", "client_id", "client_credentials_secret", "scopes"),
     *("auth_client_config", "http_proxy_url", "image_registry", "local_tracked", "local_tracked_strict"),
 )
 """Options of `init` that would be ignored although they ask for something."""

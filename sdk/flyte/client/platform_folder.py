@@ -14,6 +14,7 @@ from pathlib import Path
 FOLDER_VARIABLE = "FLYTE_PLATFORM_DATA"
 STATE_FILE = "platform.json"
 LOG_FILE = "platform.log"
+CONSOLE_LINK_FILE = "console.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,10 @@ class RunningPlatform:
     pid: int
     version: str
     folder: Path
+    objects: str = ""
+    """URI of its object store; empty: the folder `objects/` of its own."""
+    console: str = ""
+    """Where people look at it in a browser; empty: nowhere."""
 
 
 def platform_folder(given: str | Path | None = None) -> Path:
@@ -41,6 +46,19 @@ def read_platform(folder: Path) -> RunningPlatform | None:
             pid=int(state["pid"]),
             version=str(state.get("version", "")),
             folder=folder,
+            objects=str(state.get("objects", "")),
+            console=str(state.get("console", "")),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def read_console_link(folder: Path) -> str:
+    """Return the link that lets the owner of a platform into its console, once; empty if there is none.
+
+    The platform puts another one in its place as soon as a link was used.
+    """
+    try:
+        return str(json.loads((folder / CONSOLE_LINK_FILE).read_text())["link"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

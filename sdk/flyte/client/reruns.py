@@ -60,6 +60,8 @@ async def _merged(platform: Connection, source: RunId, changed: RunSettings) -> 
     answer = await platform.call(platform.runs.GetRun, api.GetRunRequest(run=source))
     settings = RunSettings()
     settings.CopyFrom(answer.run.settings)
+    # The trace of the source is the source's own.
+    settings.ClearField("trace_parent")
     settings.MergeFrom(changed)
     return settings
 

@@ -79,8 +79,10 @@ async def start(
     require_settings()
     from flyte.client.channel import connection
     from flyte.client.submit import submit
+    from flyte.client.tracing import submission
 
-    return await submit(connection(), task, args, kwargs, context=context)
+    with submission(task.name):
+        return await submit(connection(), task, args, kwargs, context=context)
 
 
 async def _start_deployed(
@@ -92,15 +94,18 @@ async def _start_deployed(
         raise TypeError("A deployed task runs on the platform only: call flyte.init() and leave mode out.")
     from flyte.client.channel import connection
     from flyte.client.submit import fire, submit_deployed
+    from flyte.client.tracing import submission
     from flyte.remote.task import LazyEntity
     from flyte.remote.trigger import TriggerDetails
 
     if isinstance(task, TriggerDetails):
         if args or kwargs or context != RunContext():
             raise TypeError("A trigger is fired with its own inputs and settings: give it nothing.")
-        return await fire(connection(), task)
+        with submission(f"trigger {task.name}"):
+            return await fire(connection(), task)
     details = await task.fetch.aio() if isinstance(task, LazyEntity) else task
-    return await submit_deployed(connection(), details, args, kwargs, context=context)
+    with submission(details.name):
+        return await submit_deployed(connection(), details, args, kwargs, context=context)
 
 
 def _looks_deployed(task: Any) -> bool:
@@ -123,16 +128,18 @@ async def _rerun(
     require_settings()
     from flyte.client.channel import connection
     from flyte.client.reruns import request_rerun
+    from flyte.client.tracing import submission
 
-    return await request_rerun(
-        connection(),
-        run_name,
-        action_name="" if action_name == "a0" else action_name,
-        recover=recover,
-        force_actions=force_actions,
-        inputs=inputs,
-        context=context,
-    )
+    with submission(f"rerun {run_name}"):
+        return await request_rerun(
+            connection(),
+            run_name,
+            action_name="" if action_name == "a0" else action_name,
+            recover=recover,
+            force_actions=force_actions,
+            inputs=inputs,
+            context=context,
+        )
 
 
 def with_runcontext(

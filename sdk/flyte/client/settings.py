@@ -28,7 +28,20 @@ class ClientSettings:
     """None: TLS unless the endpoint is a socket or an address of this machine."""
 
     ca_cert_file_path: str | None = None
-    api_key: str | None = None
+    """PEM of the authorities that may vouch for the platform; None: those that gRPC knows."""
+
+    insecure_skip_verify: bool = False
+    """Believe whatever certificate the platform has, as long as it has not expired. For trying things out."""
+
+    api_key: str | None = field(default=None, repr=False)
+    """Says who calls; see `flyte.client.credentials` for what holds without it."""
+
+    api_key_file: Path | None = None
+    """File with the API key."""
+
+    command: tuple[str, ...] = ()
+    """Program and arguments that print a token of an identity provider."""
+
     project: str = DEFAULT_PROJECT
     domain: str = DEFAULT_DOMAIN
     org: str | None = None
@@ -52,7 +65,10 @@ def settings_from_config(
         endpoint=endpoint or config.platform.endpoint or discover_endpoint(),
         insecure=config.platform.insecure,
         ca_cert_file_path=config.platform.ca_cert_file_path,
+        insecure_skip_verify=config.platform.insecure_skip_verify,
         api_key=config.platform.api_key,
+        api_key_file=config.platform.api_key_file,
+        command=config.platform.command,
         project=project or config.task.project or DEFAULT_PROJECT,
         domain=domain or config.task.domain or DEFAULT_DOMAIN,
         org=config.task.org,

@@ -1,7 +1,8 @@
 """Brings a code bundle or a file to the platform's object store, once.
 
 A store on this machine is written to directly, under another name and then renamed, so that nobody ever sees half an
-object; any other is written to through the platform. What is there already is not sent.
+object; one with signed URLs by these, and the platform checks what arrived; any other, or one that cannot be reached
+from here, is written to through the platform. What is there already is not sent.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from flyte.client.signed_urls import is_signed, put_at
 from flyte.errors import CodeBundleError
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from flyteapi.admin.v1.data_service_pb2 import CreateUploadUrlRequest, ObjectKind, UploadObjectRequest
 
 PIECE_BYTES = 1024 * 1024
+_CHECKING_S = 600.0
+"""How long the platform may take to look at what was put into its store."""
 
 _known: set[tuple[str, str, bytes]] = set()
 
@@ -48,7 +52,7 @@ async def upload(
     connection: Connection, content: bytes, *, kind: ObjectKind.ValueType, project: str, domain: str, filename: str
 ) -> str:
     """Bring an object to the platform and return its URI."""
-    from flyteapi.admin.v1.data_service_pb2 import CreateUploadUrlRequest
+    from flyteapi.admin.v1.data_service_pb2 import CompleteUploadRequest, CreateUploadUrlRequest
 
     request = CreateUploadUrlRequest(
         project=project,
@@ -65,6 +69,9 @@ async def upload(
     if url.scheme == "file" and _can_write(Path(unquote(url.path))):
         write_object(Path(unquote(url.path)), content)
         return answer.uri
+    if is_signed(answer.upload_url) and await put_at(answer.upload_url, content, headers=answer.headers):
+        completion = CompleteUploadRequest(object=request, upload_id=answer.upload_id)
+        return (await connection.call(connection.data.CompleteUpload, completion, timeout_s=_CHECKING_S)).uri
     return (await connection.upload(connection.data.UploadObject, _pieces(request, content))).uri
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,10 @@ def read(file: ConfigFile | None, *, environment: Mapping[str, str]) -> Config:
             endpoint=source.text("admin", "endpoint"),
             insecure=source.flag("admin", "insecure"),
             ca_cert_file_path=source.text("admin", "caCertFilePath"),
-            api_key=environment.get("FLYTE_API_KEY") or None,
+            insecure_skip_verify=bool(source.flag("admin", "insecureSkipVerify")),
+            api_key=environment.get("FLYTE_API_KEY") or source.text("admin", "apiKey"),
+            api_key_file=source.path("admin", "apiKeyFile"),
+            command=source.words("admin", "command"),
         ),
         task=TaskConfig(
             org=source.text("task", "org"),
@@ -63,6 +67,17 @@ class _Source:
         if word not in _TRUE | _FALSE:
             raise ValueError(f"{section}.{option} must be true or false, got {value!r}")
         return word in _TRUE
+
+    def path(self, section: str, option: str) -> Path | None:
+        value = self.text(section, option)
+        return None if value is None else Path(value).expanduser()
+
+    def words(self, section: str, option: str) -> tuple[str, ...]:
+        """A command: a list of words, or a line as in a shell."""
+        value = self._value(section, option)
+        if isinstance(value, list):
+            return tuple(map(str, value))
+        return tuple(shlex.split(str(value))) if value else ()
 
     def image_refs(self) -> dict[str, str]:
         value = (self._file.get("image", "image_refs") if self._file is not None else None) or {}

@@ -13,13 +13,17 @@ class PlatformConfig:
     """How to reach the platform (section `admin`)."""
 
     endpoint: str | None = None
-    """`unix:PATH`, `HOST:PORT`, or either with `dns:///` in front. None: the platform of this machine, if one runs."""
+    """`unix:PATH`, `HOST:PORT`, `dns:///HOST:PORT` or `https://HOST:PORT`. None: the platform of this machine."""
 
     insecure: bool | None = None
     """True: no TLS. None: no TLS for a socket and for this machine's own addresses, TLS for all others."""
 
     ca_cert_file_path: str | None = None
-    api_key: str | None = None
+    insecure_skip_verify: bool = False
+    api_key: str | None = field(default=None, repr=False)
+    api_key_file: Path | None = None
+    command: tuple[str, ...] = ()
+    """Program and arguments that print a token of an identity provider."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

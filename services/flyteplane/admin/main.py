@@ -13,6 +13,7 @@ process.
 
 import getpass
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 import grpc
 
 from flyteapi.admin.v1.data_service_pb2_grpc import add_DataServiceServicer_to_server
+from flyteapi.admin.v1.edge_service_pb2_grpc import add_EdgeServiceServicer_to_server
 from flyteapi.admin.v1.identity_service_pb2_grpc import add_IdentityServiceServicer_to_server
 from flyteapi.admin.v1.project_service_pb2_grpc import add_ProjectServiceServicer_to_server
 from flyteapi.admin.v1.run_service_pb2_grpc import add_RunServiceServicer_to_server
@@ -35,21 +37,23 @@ from flyteplane.admin.application.phase_mirror import PhaseMirror
 from flyteplane.admin.application.projects import Projects
 from flyteplane.admin.application.read_runs import ReadRuns
 from flyteplane.admin.application.rerun_run import RerunRun
+from flyteplane.admin.application.run_traces import RunTraces
 from flyteplane.admin.application.tasks import Tasks
 from flyteplane.admin.application.trigger_firing import TriggerFiring
 from flyteplane.admin.application.triggers import Triggers
 from flyteplane.admin.clients.refusals import encode_refusal
 from flyteplane.admin.clients.scheduler import RemoteScheduler
 from flyteplane.admin.domain.page_token import KEY_BYTES, PageTokens
-from flyteplane.admin.servicer.context import CallerOf
+from flyteplane.admin.identity import IdentityOptions, IdentityServicers, open_identity
+from flyteplane.admin.servicer.context import CallerOf, Context
 from flyteplane.admin.servicer.data_service import DataServicer
-from flyteplane.admin.servicer.identity_service import IdentityServicer, PlatformIdentity
+from flyteplane.admin.servicer.identity_service import PlatformIdentity
 from flyteplane.admin.servicer.project_service import ProjectServicer
 from flyteplane.admin.servicer.run_service import RunServicer, RunUseCases
 from flyteplane.admin.servicer.task_service import TaskServicer
 from flyteplane.admin.servicer.trigger_service import TriggerServicer
-from flyteplane.admin.store.addresses import FolderAddresses, PlatformAddresses
-from flyteplane.admin.store.preparation import prepare
+from flyteplane.admin.store.addresses import FolderAddresses, PlatformAddresses, SignedAddresses
+from flyteplane.admin.store.preparation import MIGRATIONS, prepare
 from flyteplane.admin.store.projects import SqlProjectStore
 from flyteplane.admin.store.runs import SqlRunStore
 from flyteplane.admin.store.tasks import SqlTaskStore
@@ -57,8 +61,11 @@ from flyteplane.admin.store.triggers import SqlTriggerStore
 from flyteplane.foundation.clock import SystemClock, TimerClock
 from flyteplane.foundation.ids import IdSource, SystemIds
 from flyteplane.foundation.tasks import BackgroundTasks, OnFailure
+from flyteplane.identity.callers import current_caller
 from flyteplane.objects import FolderObjectStore, ObjectStore
-from flyteplane.records import Database, open_database
+from flyteplane.objects.s3 import S3ObjectStore
+from flyteplane.observe import Metrics
+from flyteplane.records import Database, open_migrated
 
 if TYPE_CHECKING:
     from flyteapi.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceAsyncStub
@@ -73,7 +80,7 @@ class _Servicers:
     tasks: TaskServicer
     projects: ProjectServicer
     data: DataServicer
-    identity: IdentityServicer
+    identity: IdentityServicers
     triggers: TriggerServicer
 
 
@@ -90,18 +97,28 @@ class _Given:
     caller_of: CallerOf
     scratch: Path | None
     on_failure: OnFailure | None
+    identity: IdentityOptions
+    trace_sample: float
+    metrics: Metrics
 
 
 class AdminService:
     """An open admin service. Made by `open_admin`."""
 
     def __init__(
-        self, *, database: Database, outbox: Outbox, background: BackgroundTasks, servicers: _Servicers
+        self,
+        *,
+        database: Database,
+        outbox: Outbox,
+        background: BackgroundTasks,
+        servicers: _Servicers,
+        stop_reading: Callable[[], None],
     ) -> None:
         self._database = database
         self._outbox = outbox
         self._background = background
         self._servicers = servicers
+        self._stop_reading = stop_reading
 
     def add_to(self, server: "grpc.aio.Server | InProcessServer") -> None:
         """Register every rpc service of admin with a server."""
@@ -109,11 +126,13 @@ class AdminService:
         add_TaskServiceServicer_to_server(self._servicers.tasks, server)
         add_ProjectServiceServicer_to_server(self._servicers.projects, server)
         add_DataServiceServicer_to_server(self._servicers.data, server)
-        add_IdentityServiceServicer_to_server(self._servicers.identity, server)
+        add_IdentityServiceServicer_to_server(self._servicers.identity.identity, server)
+        add_EdgeServiceServicer_to_server(self._servicers.identity.edge, server)
         add_TriggerServiceServicer_to_server(self._servicers.triggers, server)
 
     async def close(self) -> None:
         """Stop the background work, commit what was taken, and close the database. Stop the servers first."""
+        self._stop_reading()
         await self._background.stop()
         await self._outbox.close()
         await self._database.close()
@@ -130,6 +149,10 @@ async def open_admin(
     caller_of: CallerOf | None = None,
     scratch: Path | None = None,
     on_failure: OnFailure | None = None,
+    identity: IdentityOptions | None = None,
+    epoch: int | None = None,
+    trace_sample: float = 0.0,
+    metrics: Metrics | None = None,
 ) -> AdminService:
     """Open the service and begin to deliver what an earlier process left.
 
@@ -138,15 +161,19 @@ async def open_admin(
         objects: the object store of the platform.
         scheduler_channel: the way to the scheduler, which need not answer yet.
         platform: version and mode, for WhoAmI.
-        caller_of: the subject of a call; by default every caller is the local user.
+        caller_of: the subject of a call; by default whoever the edge has proven it to be, or else the local user.
         scratch: folder for uploads that are under way; by default the system's.
         on_failure: told the name and the error of background work that died.
+        identity: which credentials are believed, beside the API keys that it makes.
+        epoch: of the leadership under which it writes; None for a process that nobody can replace.
+        trace_sample: the part of the runs without a trace that are given one.
+        metrics: what the service counts is read from there.
 
     Raises:
-        FailedPrecondition: the database is from a newer build.
+        FailedPrecondition: the database is from a newer build; a key file cannot be used.
         Unavailable, DataLoss, PermissionDenied: the database cannot be opened or written.
     """
-    database = await open_database(database_url)
+    database = await open_migrated(database_url, package=MIGRATIONS, epoch=epoch)
     given = _Given(
         database=database,
         objects=objects,
@@ -154,9 +181,12 @@ async def open_admin(
         platform=platform,
         clock=clock or SystemClock(),
         ids=ids or SystemIds(),
-        caller_of=caller_of or local_caller(),
+        caller_of=caller_of or proven_caller(),
         scratch=scratch,
         on_failure=on_failure,
+        identity=identity or IdentityOptions(),
+        trace_sample=trace_sample,
+        metrics=metrics or Metrics(),
     )
     try:
         return await _wire(given)
@@ -165,10 +195,15 @@ async def open_admin(
         raise
 
 
-def local_caller() -> CallerOf:
-    """Every caller is the user who runs this process."""
-    subject = f"local:{getpass.getuser()}"
-    return lambda _: subject
+def proven_caller() -> CallerOf:
+    """Whoever the edge has proven the caller to be; without an edge, the user who runs this process."""
+    local = f"local:{getpass.getuser()}"
+
+    def subject(_: Context) -> str:
+        caller = current_caller()
+        return caller.subject if caller is not None else local
+
+    return subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +231,13 @@ async def _wire(given: _Given) -> AdminService:
     mirror = PhaseMirror(runs=core.runs, scheduler=core.scheduler, clock=given.clock, ids=given.ids)
     background.start(mirror.run(), name="phases")
     background.start(core.firing.run(), name="triggers")
-    return AdminService(database=given.database, outbox=core.outbox, background=background, servicers=servicers)
+    return AdminService(
+        database=given.database,
+        outbox=core.outbox,
+        background=background,
+        servicers=servicers,
+        stop_reading=given.metrics.read_from(core.outbox.readings),
+    )
 
 
 async def _core(given: _Given) -> _Core:
@@ -213,7 +254,13 @@ async def _core(given: _Given) -> _Core:
         on_failure=given.on_failure,
     )
     admission, triggers = Admission(tasks=tasks), SqlTriggerStore(given.database)
-    create = CreateRun(runs=runs, outbox=outbox, clock=given.clock, ids=given.ids)
+    create = CreateRun(
+        runs=runs,
+        outbox=outbox,
+        clock=given.clock,
+        ids=given.ids,
+        traces=RunTraces(ids=given.ids, sample=given.trace_sample),
+    )
     return _Core(
         stub=stub,
         scheduler=scheduler,
@@ -242,7 +289,11 @@ def _servicers(given: _Given, core: _Core) -> _Servicers:
         store=core.tasks, objects=given.objects, admission=admission, tokens=core.tokens, clock=given.clock
     )
     object_use_cases = Objects(
-        store=given.objects, addresses=_addresses(given.objects), projects=projects, scratch=given.scratch
+        store=given.objects,
+        addresses=_addresses(given.objects),
+        projects=projects,
+        ids=given.ids,
+        scratch=given.scratch,
     )
     trigger_use_cases = Triggers(
         store=core.triggers,
@@ -258,10 +309,24 @@ def _servicers(given: _Given, core: _Core) -> _Servicers:
         tasks=TaskServicer(tasks=task_use_cases, caller_of=given.caller_of),
         projects=ProjectServicer(projects=Projects(store=projects, clock=given.clock)),
         data=DataServicer(objects=object_use_cases),
-        identity=IdentityServicer(platform=given.platform, caller_of=given.caller_of),
+        identity=_identity(given, core),
         triggers=TriggerServicer(trigger_use_cases),
     )
 
 
+def _identity(given: _Given, core: _Core) -> IdentityServicers:
+    return open_identity(
+        given.database,
+        options=given.identity,
+        platform=given.platform,
+        tokens=core.tokens,
+        clock=given.clock,
+        ids=given.ids,
+        caller_of=given.caller_of,
+    )
+
+
 def _addresses(objects: ObjectStore) -> ObjectAddresses:
-    return FolderAddresses(objects) if isinstance(objects, FolderObjectStore) else PlatformAddresses()
+    if isinstance(objects, FolderObjectStore):
+        return FolderAddresses(objects)
+    return SignedAddresses(objects, root=objects.root) if isinstance(objects, S3ObjectStore) else PlatformAddresses()

@@ -85,6 +85,7 @@ def test_a_configuration_is_written_and_found(flyte: Flyte, here: Path) -> None:
         (["get", "logs", "r", "--all", "--follow"], "--all prints what is there"),
         (["delete", "cache", "t", "--older-than", "soon"], "is no duration"),
         (["rerun", "r", "--force-rerun-action", "a"], "recover"),
+        (["get", "run", "--watch"], "give its NAME"),
         (["deploy", "missing.py"], "does not exist"),
     ],
 )

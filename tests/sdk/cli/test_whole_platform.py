@@ -216,6 +216,15 @@ def test_deployed_tasks_run_by_name_and_runs_run_again(command: Command) -> None
     assert run["outputs"] == {"o0": 1}
     again = command("rerun", run["run"])
     assert (again.code, again.out) == (0, "o0 = 1\n")
+    changed = command("rerun", run["run"], "--n", "3", "--recover", "--force", "a0")
+    assert (changed.code, changed.out) == (0, "o0 = 5\n"), changed.err
+    assert "is not a valid integer" in command("rerun", run["run"], "--n", "x").err
+    assert "No such option" in command("rerun", run["run"], "--nothing", "x").err
+    watched = command("get", "run", run["run"], "--watch", "--json").out.splitlines()
+    events = [json.loads(line) for line in watched]
+    assert [event["sequence"] for event in events[:-1]] == list(range(1, len(events)))
+    assert (events[-2]["action"], events[-2]["phase"], events[-1]["phase"]) == ("a0", "SUCCEEDED", "SUCCEEDED")
+    assert "a0  SUCCEEDED" in command("get", "run", run["run"], "--watch").out
 
 
 def test_a_secret_reaches_the_task_that_names_it_and_nobody_else(command: Command, folder: Path) -> None:

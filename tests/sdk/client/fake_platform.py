@@ -134,6 +134,9 @@ class Data(data_service_pb2_grpc.DataServiceServicer):
         self._script.objects[named.sha256] = content
         return data_service_pb2.UploadObjectResponse(uri=f"store://{named.sha256.hex()}")
 
+    async def CreateDownloadUrl(self, request: Any, context: Any) -> Any:
+        return data_service_pb2.CreateDownloadUrlResponse()
+
     async def DownloadObject(self, request: Any, context: Any) -> Any:
         content = self._script.objects[bytes.fromhex(request.uri.removeprefix("store://"))]
         for start in range(0, len(content), 1000):

@@ -18,12 +18,10 @@ from flyte.wire.images import image_to_proto
 @pytest.mark.parametrize(
     "option",
     [
-        {"command": ["token"]},
         {"proxy_command": ["token"]},
         {"client_id": "c"},
         {"client_credentials_secret": "s"},
         {"http_proxy_url": "http://proxy"},
-        {"insecure_skip_verify": True},
         {"local_tracked": True},
         {"scopes": ["all"]},
     ],

@@ -17,9 +17,9 @@ from tests.sdk.types.sample_types import Colour, Inner, Level, Opaque, Outer, Pa
 
 from flyte.authoring.interface import NO_DEFAULT, NativeInterface
 from flyte.io import DataFrame, Dir, File
+from flyte.spec.durations import iso_duration, parse_duration
 from flyte.types import guess_interface, literal_string_repr
 from flyte.types.codecs import codec_for
-from flyte.types.durations import iso_duration, parse_duration
 from flyte.types.guess import guess_annotation
 from flyte.types.interface import interface_codec
 from flyte.types.json_form import NoJsonForm, to_json

@@ -26,6 +26,8 @@ from flyteplane.admin.domain.run import RunDraft, RunKey, TaskChoice
 from flyteplane.admin.domain.task_version import DeployedTask
 from flyteplane.foundation.errors import InvalidArgument, NotFound
 
+#: Of actions that nothing else names a queue for.
+DEFAULT_QUEUE: Final = "default"
 _TASKS_REMEMBERED: Final = 1024
 
 
@@ -57,6 +59,8 @@ class AskedRun:
     settings: RunSettings = field(default_factory=RunSettings)
     source: RunKey | None = None
     trigger: str = ""
+    trace_parent: str = ""
+    """That of the call by which it was asked for; empty for none. The settings' own is preferred."""
 
 
 class Admission:
@@ -75,6 +79,9 @@ class Admission:
         check_settings(asked.settings)
         choice, spec = await self._choose(asked.task)
         check_inputs(asked.inputs, spec=spec, digest=asked.inputs_digest)
+        settings = RunSettings()
+        settings.CopyFrom(asked.settings)
+        settings.ClearField("trace_parent")
         return RunDraft(
             project=asked.project,
             domain=asked.domain,
@@ -83,11 +90,13 @@ class Admission:
             task=choice,
             inputs=asked.inputs.SerializeToString(deterministic=True),
             inputs_digest=asked.inputs_digest or _inputs_digest(asked.inputs, spec),
-            settings=asked.settings.SerializeToString(deterministic=True),
+            settings=settings.SerializeToString(deterministic=True),
             labels=dict(asked.settings.labels),
+            queue=spec.queue or asked.settings.queue or DEFAULT_QUEUE,
             created_by=asked.created_by,
             source=asked.source,
             trigger=asked.trigger,
+            trace_parent=asked.settings.trace_parent or asked.trace_parent,
         )
 
     def sound_task(self, spec: TaskSpec) -> TaskChoice:

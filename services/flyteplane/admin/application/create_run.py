@@ -9,6 +9,7 @@ import asyncio
 
 from flyteplane.admin.application.outbox import Outbox
 from flyteplane.admin.application.ports import RunStore, StoredRun
+from flyteplane.admin.application.run_traces import RunTraces
 from flyteplane.admin.domain.run import NewRun, RunDraft, RunKey
 from flyteplane.admin.domain.run_identity import draft_digest, generated_run_name
 from flyteplane.foundation.clock import Clock
@@ -18,11 +19,14 @@ from flyteplane.foundation.ids import IdSource
 class CreateRun:
     """The use case. One instance serves all calls."""
 
-    def __init__(self, *, runs: RunStore, outbox: Outbox, clock: Clock, ids: IdSource) -> None:
+    def __init__(
+        self, *, runs: RunStore, outbox: Outbox, clock: Clock, ids: IdSource, traces: RunTraces | None = None
+    ) -> None:
         self._runs = runs
         self._outbox = outbox
         self._clock = clock
         self._ids = ids
+        self._traces = traces or RunTraces(ids=ids)
         self._storing: set[asyncio.Task[StoredRun]] = set()
 
     async def __call__(self, draft: RunDraft) -> StoredRun:
@@ -45,11 +49,13 @@ class CreateRun:
         return stored
 
     def _new_run(self, draft: RunDraft) -> NewRun:
+        name = draft.name or self._generated_name(draft)
         return NewRun(
-            key=RunKey(draft.project, draft.domain, draft.name or self._generated_name(draft)),
+            key=RunKey(draft.project, draft.domain, name),
             draft=draft,
             digest=draft_digest(draft),
             created_at_us=int(self._clock.now() * 1e6),
+            trace=self._traces.of(draft, run=name),
         )
 
     def _generated_name(self, draft: RunDraft) -> str:

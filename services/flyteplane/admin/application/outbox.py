@@ -10,7 +10,7 @@ records whether anybody was told that the run is accepted, because that decides 
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from flyteplane.admin.application.ports import EncodeRefusal, RunStore, Scheduler
@@ -21,6 +21,7 @@ from flyteplane.foundation.clock import TimerClock
 from flyteplane.foundation.errors import PlatformError, Unavailable
 from flyteplane.foundation.ids import IdSource
 from flyteplane.foundation.tasks import BackgroundTasks
+from flyteplane.observe import Reading
 
 _log = logging.getLogger("flyteplane.admin.outbox")
 
@@ -111,6 +112,10 @@ class Outbox:
             self._end(delivery, _gone())
         await self._settlement.close()
 
+    def readings(self) -> Iterator[Reading]:
+        """How many runs the scheduler has yet to take."""
+        yield Reading("outbox_runs", "Runs that are stored and not yet taken by the scheduler.", len(self._deliveries))
+
     def under_way(self, run: RunKey) -> Delivery | None:
         """The delivery of a run that the scheduler has neither taken nor refused yet."""
         return self._deliveries.get(run)
@@ -175,7 +180,7 @@ class Outbox:
             return await self._take_back(delivery, error)
         if decision.verdict is Verdict.FAIL:
             return await self._fail(delivery, error)
-        _log.warning("the scheduler has not taken %s yet: %s", delivery.run, error)
+        _log.warning("the scheduler has not taken %s yet: %s", delivery.run, error, extra={"run": str(delivery.run)})
         delivery.acknowledged = True
         delivery.conclude()
         await delivery.pause(decision.delay_s, clock=self._clock)
@@ -195,7 +200,8 @@ class Outbox:
         return True
 
     async def _fail(self, delivery: Delivery, refusal: PlatformError) -> bool:
-        _log.error("the scheduler refuses %s, which was acknowledged; it ends as FAILED: %s", delivery.run, refusal)
+        words = "the scheduler refuses %s, which was acknowledged; it ends as FAILED: %s"
+        _log.error(words, delivery.run, refusal, extra={"run": str(delivery.run)})
         progress = RunProgress(
             phase=RunPhase.FAILED,
             ended_at_us=int(self._clock.now() * 1e6),

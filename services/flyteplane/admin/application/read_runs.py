@@ -7,6 +7,7 @@ afterwards.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from flyteplane.admin.application.outbox import Outbox
 from flyteplane.admin.application.ports import RunStore, Scheduler, TaskStore
@@ -14,6 +15,9 @@ from flyteplane.admin.domain.page_token import PageTokens
 from flyteplane.admin.domain.paging import page_size
 from flyteplane.admin.domain.run import RunFilter, RunKey, RunRecord
 from flyteplane.foundation.errors import DataLoss, DeadlineExceeded, NotFound, Unavailable
+from flyteplane.rpc.message_size import fitting
+
+_SHORT_FIELDS_BYTES: Final = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +70,8 @@ class ReadRuns:
         query = _query(where)
         position = self._tokens.read(token, query=query)
         found = await self._runs.list(where, before=int(position) if position else None, limit=limit + 1)
-        page = found[:limit]
-        more = str(page[-1].sequence) if len(found) > limit else ""
+        page = fitting(found[:limit], size=_size)
+        more = str(page[-1].sequence) if len(found) > len(page) else ""
         return RunPage(runs=page, next_token=self._tokens.make(more, query=query))
 
     async def taken(self, run: RunKey) -> RunRecord:
@@ -78,6 +82,11 @@ class ReadRuns:
             return record
         await delivery.over.wait()
         return await self.stored(run)
+
+
+def _size(record: RunRecord) -> int:
+    """About the bytes of a run in an answer; everything else of it is short."""
+    return len(record.settings) + len(record.progress.error) + _SHORT_FIELDS_BYTES
 
 
 def unknown_run(run: RunKey) -> NotFound:
@@ -100,6 +109,7 @@ def _query(where: RunFilter) -> str:
             where.task_name,
             sorted(where.phases),
             where.created_by,
+            where.queue,
             sorted(where.labels.items()),
             where.created_after_us,
             where.created_before_us,

@@ -33,6 +33,8 @@ class AskedRerun:
     inputs_digest: bytes
     settings: RunSettings | None
     created_by: str
+    trace_parent: str = ""
+    """That of the call; empty for none."""
 
 
 class RerunRun:
@@ -63,6 +65,7 @@ class RerunRun:
                 settings=_settings(asked, source=source),
                 created_by=asked.created_by,
                 source=source.key,
+                trace_parent=asked.trace_parent,
             )
         )
         return await self._create(draft)
@@ -105,6 +108,9 @@ def _settings(asked: AskedRerun, *, source: RunRecord) -> RunSettings:
     # A recovery of the source is over; whether this run recovers is for its own caller to say.
     settings.ClearField("recover_from")
     settings.ClearField("force_actions")
+    if asked.settings is None:
+        # The trace of the source was the source's: this run belongs to that of its own call.
+        settings.ClearField("trace_parent")
     if asked.recover:
         key = source.key
         settings.recover_from.CopyFrom(RunId(project=key.project, domain=key.domain, name=key.name))

@@ -10,6 +10,7 @@ from flyte.spec.names import NameKind, check_name
 from flyte.spec.pod_metadata import check_pod_annotations, check_pod_labels
 from flyte.spec.problems import InvalidSetting, InvalidSettingType
 from flyte.spec.task_rules import refuse_invalid_task
+from flyte.spec.trace_context import TraceContext
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteplane.foundation.errors import InvalidArgument
@@ -97,6 +98,13 @@ def check_settings(settings: RunSettings) -> None:
             field="settings.max_action_concurrency",
             limit=f"at least {MIN_ACTION_CONCURRENCY}",
             mend="Use a larger number, or 0 for no limit.",
+        )
+    if settings.trace_parent and TraceContext.parse(settings.trace_parent) is None:
+        raise InvalidArgument(
+            f"{settings.trace_parent[:100]!r} is no W3C traceparent",
+            reason="INVALID_SETTING",
+            field="settings.trace_parent",
+            mend="Use 00-<32 hexadecimal digits>-<16 hexadecimal digits>-01, or leave it out.",
         )
     if settings.force_actions and not settings.HasField("recover_from"):
         raise InvalidArgument(

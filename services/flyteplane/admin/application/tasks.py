@@ -16,6 +16,7 @@ from flyteplane.foundation.clock import Clock
 from flyteplane.foundation.digest import is_digest
 from flyteplane.foundation.errors import InvalidArgument, NotFound
 from flyteplane.objects import ObjectStore
+from flyteplane.rpc.message_size import fitting
 
 #: A deployment is one transaction; this many specs are still a short one.
 MOST_TASKS = 1000
@@ -78,8 +79,8 @@ class Tasks:
             )
         else:
             found = await self._store.newest(project=project, domain=domain, after=position, limit=limit + 1)
-        page = found[:limit]
-        more = (str(page[-1].sequence) if name else page[-1].name) if len(found) > limit else ""
+        page = fitting(found[:limit], size=lambda task: len(task.spec))
+        more = (str(page[-1].sequence) if name else page[-1].name) if len(found) > len(page) else ""
         return TaskPage(tasks=page, next_token=self._tokens.make(more, query=query))
 
     def _checked(self, specs: Sequence[TaskSpec]) -> Sequence[TaskToDeploy]:

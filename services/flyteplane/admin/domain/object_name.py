@@ -4,6 +4,7 @@ Objects are named by their content, so that uploading twice changes nothing and 
 
     bundles/<sha256>.tar.gz                     code bundles
     inputs/<project>/<domain>/<sha256>/<name>   files given as inputs
+    uploads/<project>/<domain>/<sha256>/<id>    what clients have put and nobody has checked yet
 """
 
 import re
@@ -15,6 +16,7 @@ from flyteplane.foundation.errors import InvalidArgument
 
 MIB: Final = 1 << 20
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
+_UPLOAD_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _LONGEST_FILENAME: Final = 120
 
 
@@ -62,6 +64,14 @@ class Upload:
         last = self.filename.replace("\\", "/").rpartition("/")[2]
         name = _UNSAFE.sub("_", last).strip(".")[-_LONGEST_FILENAME:] or "file"
         return f"inputs/{self.project}/{self.domain}/{self.sha256.hex()}/{name}"
+
+    def unchecked_key(self, upload_id: str) -> str:
+        """Where a client puts the object before it is checked. Raises InvalidArgument for what is no id."""
+        if _UPLOAD_ID.fullmatch(upload_id) is None:
+            raise InvalidArgument(
+                "this is no id of an upload", field="upload_id", mend="Send the `upload_id` of CreateUploadUrl."
+            )
+        return f"uploads/{self.project}/{self.domain}/{self.sha256.hex()}/{upload_id}"
 
 
 def bundle_key(digest: str) -> str:

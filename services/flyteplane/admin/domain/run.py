@@ -107,10 +107,14 @@ class RunDraft:
     settings: bytes
     labels: Mapping[str, str] = field(default_factory=dict)
     """The labels among the settings, for filters."""
+    queue: str = ""
+    """Where its root action waits, for filters."""
     created_by: str
     source: RunKey | None = None
     """The run that this one repeats or recovers."""
     trigger: str = ""
+    trace_parent: str = ""
+    """The W3C traceparent that it came with; empty if it came with none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +125,13 @@ class NewRun:
     draft: RunDraft
     digest: bytes
     created_at_us: int
+    trace: bytes = b""
+    """Serialised `RunSettings` that name the run's trace and nothing else; empty for none. Not part of the digest."""
+
+    @property
+    def settings(self) -> bytes:
+        """What is stored and carried out: serialised messages are joined by putting one after the other."""
+        return self.draft.settings + self.trace
 
     @property
     def submission(self) -> Submission:
@@ -131,7 +142,7 @@ class NewRun:
             task_spec=self.draft.task.spec,
             inputs=self.draft.inputs,
             inputs_digest=self.draft.inputs_digest,
-            settings=self.draft.settings,
+            settings=self.settings,
         )
 
 
@@ -164,6 +175,7 @@ class RunFilter:
     task_name: str = ""
     phases: frozenset[RunPhase] = frozenset()
     created_by: str = ""
+    queue: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     created_after_us: int | None = None
     """Exclusive."""

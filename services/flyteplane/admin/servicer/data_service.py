@@ -31,7 +31,13 @@ class DataServicer(DataServiceServicer):
             upload_url=place.url,
             uri=place.uri,
             expires_in=_duration(place.expires_in_s) if place.url else None,
+            upload_id=place.upload_id,
+            headers={"Content-Type": "application/octet-stream"} if place.upload_id else None,
         )
+
+    async def CompleteUpload(self, request: pb.CompleteUploadRequest, context: Context) -> pb.CompleteUploadResponse:
+        uri = await self._objects.complete(_upload(request.object), upload_id=request.upload_id)
+        return pb.CompleteUploadResponse(uri=uri)
 
     async def CreateDownloadUrl(
         self, request: pb.CreateDownloadUrlRequest, context: Context
@@ -55,6 +61,16 @@ class DataServicer(DataServiceServicer):
     ) -> AsyncIterator[pb.DownloadObjectResponse]:
         async for piece in self._objects.download(request.uri):
             yield pb.DownloadObjectResponse(data=piece)
+
+    async def ListObjects(
+        self, request: pb.ListObjectsRequest, context: Context
+    ) -> AsyncIterator[pb.ListObjectsResponse]:
+        async for found in self._objects.list(request.uri):
+            entries = [pb.ObjectEntry(uri=uri, size_bytes=size_bytes) for uri, size_bytes in found]
+            yield pb.ListObjectsResponse(entries=entries)
+
+    async def GetStore(self, request: pb.GetStoreRequest, context: Context) -> pb.GetStoreResponse:
+        return pb.GetStoreResponse(root=self._objects.root)
 
 
 def _upload(request: pb.CreateUploadUrlRequest) -> Upload:

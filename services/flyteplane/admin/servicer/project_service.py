@@ -6,6 +6,7 @@ from flyteplane.admin.application.projects import Projects
 from flyteplane.admin.domain.project import DEFAULT_DOMAINS, Project, ProjectChange
 from flyteplane.admin.servicer.context import Context
 from flyteplane.admin.servicer.run_messages import timestamp
+from flyteplane.identity.callers import Role, Scope, current_caller
 
 
 class ProjectServicer(ProjectServiceServicer):
@@ -39,7 +40,12 @@ class ProjectServicer(ProjectServiceServicer):
 
     async def ListProjects(self, request: pb.ListProjectsRequest, context: Context) -> pb.ListProjectsResponse:
         found = await self._projects.list(include_archived=request.include_archived)
-        return pb.ListProjectsResponse(projects=[_message(project) for project in found])
+        return pb.ListProjectsResponse(projects=[_message(project) for project in found if _is_seen(project)])
+
+
+def _is_seen(project: Project) -> bool:
+    caller = current_caller()
+    return caller is None or caller.may_somewhere(Role.VIEWER, Scope(project.id))
 
 
 def _message(project: Project) -> pb.Project:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from flyteapi.admin.v1.run_service_pb2 import ListRunsRequest, Run, WatchRunResponse
+from flyteapi.admin.v1.run_service_pb2 import ListRunsRequest, Run, WatchRunResponse, WatchRunsRequest
 from flyteapi.common.v1.error_pb2 import TaskError
 from flyteapi.common.v1.identity_pb2 import RunId
 from flyteapi.scheduler.v1.event_pb2 import ActionHeader, Event
@@ -70,10 +70,16 @@ def run_filter(request: ListRunsRequest) -> RunFilter:
         task_name=request.task_name,
         phases=frozenset(RunPhase.of(phase) for phase in request.phases),
         created_by=request.created_by,
+        queue=request.queue,
         labels=dict(request.labels),
         created_after_us=microseconds(request.created_after) if request.HasField("created_after") else None,
         created_before_us=microseconds(request.created_before) if request.HasField("created_before") else None,
     )
+
+
+def is_in_place(run: RunId, watched: WatchRunsRequest) -> bool:
+    """Whether a run is in the project and domain that are watched."""
+    return watched.project in ("", run.project) and watched.domain in ("", run.domain)
 
 
 def log_of_undelivered(record: RunRecord) -> WatchRunResponse:

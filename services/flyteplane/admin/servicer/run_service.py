@@ -19,7 +19,15 @@ from flyteplane.admin.application.create_run import CreateRun
 from flyteplane.admin.application.read_runs import ReadRuns
 from flyteplane.admin.application.rerun_run import AskedRerun, RerunRun
 from flyteplane.admin.servicer.context import CallerOf, Context
-from flyteplane.admin.servicer.run_messages import log_of_undelivered, phase_message, run_filter, run_key, run_message
+from flyteplane.admin.servicer.run_messages import (
+    is_in_place,
+    log_of_undelivered,
+    phase_message,
+    run_filter,
+    run_key,
+    run_message,
+)
+from flyteplane.observe.spans import current_trace
 
 if TYPE_CHECKING:
     from flyteapi.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceAsyncStub
@@ -57,6 +65,7 @@ class RunServicer(RunServiceServicer):
             inputs_digest=request.inputs_digest,
             settings=request.settings,
             created_by=self._caller_of(context),
+            trace_parent=str(current_trace() or ""),
         )
         stored = await self._runs.create(await self._runs.admission.draft(asked))
         return pb.CreateRunResponse(run=run_message(stored.record), created=stored.created)
@@ -70,6 +79,14 @@ class RunServicer(RunServiceServicer):
     async def ListRuns(self, request: pb.ListRunsRequest, context: Context) -> pb.ListRunsResponse:
         page = await self._runs.reads.list(run_filter(request), size=request.page_size, token=request.page_token)
         return pb.ListRunsResponse(runs=[run_message(run) for run in page.runs], next_page_token=page.next_token)
+
+    async def WatchRuns(self, request: pb.WatchRunsRequest, context: Context) -> AsyncIterator[pb.WatchRunsResponse]:
+        begun = False
+        async for part in self._scheduler.WatchRunPhases(scheduler_pb.WatchRunPhasesRequest(only_new=True)):
+            changes = [change for change in part.changes if is_in_place(change.run, request)]
+            if changes or not begun:
+                yield pb.WatchRunsResponse(changes=changes)
+            begun = True
 
     async def WatchRun(self, request: pb.WatchRunRequest, context: Context) -> AsyncIterator[pb.WatchRunResponse]:
         record = await self._runs.reads.taken(run_key(request.run))
@@ -103,6 +120,7 @@ class RunServicer(RunServiceServicer):
             inputs_digest=request.inputs_digest,
             settings=request.settings if request.HasField("settings") else None,
             created_by=self._caller_of(context),
+            trace_parent=str(current_trace() or ""),
         )
         stored = await self._runs.rerun(asked)
         return pb.RerunRunResponse(run=run_message(stored.record), created=stored.created)
@@ -121,10 +139,18 @@ class RunServicer(RunServiceServicer):
                 phases=request.phases,
                 page_size=request.page_size,
                 page_token=request.page_token,
+                names=request.names,
+                group=request.group if request.HasField("group") else None,
             ),
             timeout=_LOOK_TIMEOUT_S,
         )
         return pb.ListActionsResponse(actions=page.actions, next_page_token=page.next_page_token)
+
+    async def CountActions(self, request: pb.CountActionsRequest, context: Context) -> pb.CountActionsResponse:
+        found = await self._scheduler.CountActions(
+            scheduler_pb.CountActionsRequest(run=request.run, parents=request.parents), timeout=_LOOK_TIMEOUT_S
+        )
+        return pb.CountActionsResponse(counts=found.counts, next_sequence=found.next_sequence)
 
     async def GetActionData(self, request: pb.GetActionDataRequest, context: Context) -> pb.GetActionDataResponse:
         found = await self._scheduler.GetActionData(

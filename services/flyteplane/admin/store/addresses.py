@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from flyteplane.foundation.errors import InvalidArgument, NotFound
-from flyteplane.objects import FolderObjectStore, validate_key
+from flyteplane.objects import FolderObjectStore, Presigner, validate_key
 
 _FILE: Final = "file://"
 _PLATFORM: Final = "flyte-object://"
@@ -19,6 +19,14 @@ class FolderAddresses:
     def __init__(self, store: FolderObjectStore) -> None:
         self._store = store
         self._prefix = f"{_FILE}{store.root}/"
+
+    @property
+    def root(self) -> str:
+        return self._prefix
+
+    @property
+    def takes_unchecked(self) -> bool:
+        return False
 
     def uri_of(self, key: str) -> str:
         return f"{_FILE}{self._store.path_of(key)}"
@@ -37,6 +45,14 @@ class FolderAddresses:
 class PlatformAddresses:
     """Objects that only the platform can reach: everything goes through it."""
 
+    @property
+    def root(self) -> str:
+        return _PLATFORM
+
+    @property
+    def takes_unchecked(self) -> bool:
+        return False
+
     def uri_of(self, key: str) -> str:
         return f"{_PLATFORM}{key}"
 
@@ -48,6 +64,38 @@ class PlatformAddresses:
 
     async def download_url(self, key: str, *, expires_in_s: float) -> str:
         return ""
+
+
+class SignedAddresses:
+    """Objects of a store that clients reach by signed URLs, if their network lets them.
+
+    Args:
+        root: what the URIs of all objects begin with; ends in "/".
+    """
+
+    def __init__(self, store: Presigner, *, root: str) -> None:
+        self._store = store
+        self._root = root
+
+    @property
+    def root(self) -> str:
+        return self._root
+
+    @property
+    def takes_unchecked(self) -> bool:
+        return True
+
+    def uri_of(self, key: str) -> str:
+        return f"{self._root}{key}"
+
+    def key_of(self, uri: str) -> str:
+        return _key_below(uri, prefix=self._root)
+
+    async def upload_url(self, key: str, *, expires_in_s: float) -> str:
+        return await self._store.presign_put(key, expires_in_s=expires_in_s)
+
+    async def download_url(self, key: str, *, expires_in_s: float) -> str:
+        return await self._store.presign_get(key, expires_in_s=expires_in_s)
 
 
 def _key_below(uri: str, *, prefix: str) -> str:

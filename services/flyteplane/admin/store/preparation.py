@@ -1,4 +1,4 @@
-"""What the database needs before the service can use it: the schema of this build, and what always exists."""
+"""What a migrated database needs before the service can use it: what always exists."""
 
 from typing import Final
 
@@ -6,18 +6,17 @@ from sqlalchemy import Connection
 
 from flyteplane.admin.store.keys import ensure_key
 from flyteplane.admin.store.projects import ensure_default_project
-from flyteplane.records import Database, migrate
+from flyteplane.records import Database
 
-_MIGRATIONS: Final = "flyteplane.admin.store.migrations"
+MIGRATIONS: Final = "flyteplane.admin.store.migrations"
 _PAGE_TOKEN_KEY: Final = "page-tokens"
 
 
 async def prepare(database: Database, *, now_us: int, fresh_key: bytes) -> bytes:
-    """Migrate, make the default project, and return the key of page tokens, which is `fresh_key` the first time.
+    """Make the default project, and return the key of page tokens, which is `fresh_key` the first time.
 
-    Raises FailedPrecondition for a database of a newer build, Unavailable for one that cannot be written.
+    Raises Unavailable for a database that cannot be written.
     """
-    await migrate(database, package=_MIGRATIONS)
 
     def work(connection: Connection) -> bytes:
         ensure_default_project(connection, now_us=now_us)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, exists, func, select
 from sqlalchemy.sql import ColumnElement
 
 from flyteplane.admin.domain.run import NewRun, RunFilter, RunKey, RunPhase, RunProgress, RunRecord
@@ -23,12 +23,13 @@ def row_of(run: NewRun) -> dict[str, Any]:
         "task_name": draft.task.name,
         "task_digest": draft.task.digest,
         "inputs_digest": draft.inputs_digest,
-        "settings": draft.settings,
+        "settings": run.settings,
         "created_at_us": run.created_at_us,
         "source_project": source.project if source else None,
         "source_domain": source.domain if source else None,
         "source_name": source.name if source else None,
         "trigger": draft.trigger,
+        "queue": draft.queue,
         "phase": int(RunPhase.QUEUED),
         "started_at_us": None,
         "ended_at_us": None,
@@ -82,7 +83,7 @@ def record_of_new(run: NewRun, *, sequence: int) -> RunRecord:
         task_name=draft.task.name,
         task_digest=draft.task.digest,
         inputs_digest=draft.inputs_digest,
-        settings=draft.settings,
+        settings=run.settings,
         created_by=draft.created_by,
         created_at_us=run.created_at_us,
         source=draft.source,
@@ -93,10 +94,16 @@ def record_of_new(run: NewRun, *, sequence: int) -> RunRecord:
 
 def page_query(where: RunFilter, *, before: int | None, limit: int) -> Select[Any]:
     """The newest runs that fit, with a sequence below `before`."""
-    query = select(runs).where(*_conditions(where))
+    labels = sorted(where.labels.items())
+    query, sequence = select(runs), runs.c.sequence
+    if labels:
+        # Through the index of the first label, which has them in the order of the list.
+        query, sequence = query.join(run_labels, run_labels.c.sequence == runs.c.sequence), run_labels.c.sequence
+        query = query.where(run_labels.c.key == labels[0][0], run_labels.c.value == labels[0][1])
+    query = query.where(*_conditions(where), *(_has_label(key, value) for key, value in labels[1:]))
     if before is not None:
-        query = query.where(runs.c.sequence < before)
-    return query.order_by(runs.c.sequence.desc()).limit(limit)
+        query = query.where(sequence < before)
+    return query.order_by(sequence.desc()).limit(limit)
 
 
 def _conditions(where: RunFilter) -> list[ColumnElement[bool]]:
@@ -105,22 +112,25 @@ def _conditions(where: RunFilter) -> list[ColumnElement[bool]]:
         (runs.c.domain, where.domain),
         (runs.c.task_name, where.task_name),
         (runs.c.created_by, where.created_by),
+        (runs.c.queue, where.queue),
     )
     conditions: list[ColumnElement[bool]] = [column == wanted for column, wanted in columns if wanted]
     if where.phases:
         conditions.append(runs.c.phase.in_(sorted(int(phase) for phase in where.phases)))
     if where.created_after_us is not None:
-        conditions.append(runs.c.created_at_us > where.created_after_us)
+        conditions += _submitted(runs.c.created_at_us > where.created_after_us, first=True)
     if where.created_before_us is not None:
-        conditions.append(runs.c.created_at_us < where.created_before_us)
-    conditions.extend(_has_label(key, value) for key, value in sorted(where.labels.items()))
+        conditions += _submitted(runs.c.created_at_us < where.created_before_us, first=False)
     return conditions
 
 
+def _submitted(when: ColumnElement[bool], *, first: bool) -> list[ColumnElement[bool]]:
+    """A condition on the time, and the sequence to which it comes down: a list goes by sequences and skips to it."""
+    end = func.min(runs.c.sequence) if first else func.max(runs.c.sequence)
+    found = select(end).where(when).scalar_subquery()
+    return [when, runs.c.sequence >= found if first else runs.c.sequence <= found]
+
+
 def _has_label(key: str, value: str) -> ColumnElement[bool]:
-    return (
-        select(func.count())
-        .where(run_labels.c.sequence == runs.c.sequence, run_labels.c.key == key, run_labels.c.value == value)
-        .scalar_subquery()
-        > 0
-    )
+    other = run_labels.alias()
+    return exists().where(other.c.sequence == runs.c.sequence, other.c.key == key, other.c.value == value)

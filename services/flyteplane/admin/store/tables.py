@@ -81,9 +81,17 @@ runs: Final = Table(
     Column("started_at_us", BigInteger),
     Column("ended_at_us", BigInteger),
     Column("error", LargeBinary, nullable=False),
+    # Of the root action. Empty: the run is older than the column.
+    Column("queue", Text, nullable=False, server_default=""),
     UniqueConstraint("project", "domain", "name", name="runs_name"),
     UniqueConstraint("request_id", "project", "domain", "created_by", name="runs_request"),
     Index("runs_task", "project", "domain", "task_name", "sequence"),
+    # A list by any of these goes through its newest rows, however many others there are.
+    Index("runs_place", "project", "domain", "sequence"),
+    Index("runs_phase", "phase", "sequence"),
+    Index("runs_queue", "queue", "sequence"),
+    Index("runs_created_by", "created_by", "sequence"),
+    Index("runs_created_at", "created_at_us", "sequence"),
     sqlite_autoincrement=True,
 )
 
@@ -137,4 +145,42 @@ triggers: Final = Table(
     Column("last_error", Text, nullable=False),
     Column("revision", BigInteger, nullable=False),
     Index("triggers_wake", "wake_at_us"),
+)
+
+#: Of a key only the digest of its secret. A row stays for ever: a name means one key.
+api_keys: Final = Table(
+    "api_keys",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("grants", Text, nullable=False),  # JSON array of [role, project, domain]
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("expires_at_us", BigInteger, nullable=False),
+    Column("revoked_at_us", BigInteger),
+)
+
+role_grants: Final = Table(
+    "role_grants",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("role", SmallInteger, primary_key=True, autoincrement=False),
+    Column("project", Text, primary_key=True),
+    Column("domain", Text, primary_key=True),
+)
+
+audit: Final = Table(
+    "audit",
+    metadata,
+    Column("number", _Sequence, primary_key=True, autoincrement=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("domain", Text, nullable=False),
+    Index("audit_time", "at_us"),
+    Index("audit_subject", "subject", "number"),
+    sqlite_autoincrement=True,
 )

@@ -2,6 +2,7 @@
 
 from flyteplane.admin.store import tables
 
-HEAD = "0002"
+HEAD = "0004"
+COMPATIBLE_FROM = "0002"
 VERSION_TABLE = "admin_version"
 SCHEMA = tables.metadata

@@ -1,0 +1,1 @@
+"""What `flyte doctor` looks at: this machine, the way to the platform, and the platform's parts."""

@@ -7,7 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-HEAVY = ("grpc", "pydantic", "rich", "kubernetes", "sqlalchemy", "cryptography", "google.protobuf", "flyteplane")
+HEAVY = (
+    "grpc",
+    "opentelemetry",
+    "pydantic",
+    "rich",
+    "kubernetes",
+    "sqlalchemy",
+    "cryptography",
+    "google.protobuf",
+    "flyteplane",
+)
 UNPICKLERS = {"cloudpickle", "pickle", "dill", "marshal", "shelve"}
 
 REPORT_LOADED = "import sys, flyte; print('\\n'.join(sys.modules))"

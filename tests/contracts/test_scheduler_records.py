@@ -9,7 +9,16 @@ from tests.support.postgres import database_url
 
 from flyteplane.foundation.errors import Aborted
 from flyteplane.records import migrate, open_database
-from flyteplane.scheduler.application.ports import ActionRow, Changes, Records, RunKey, RunRow, SegmentRow, TraceRow
+from flyteplane.scheduler.application.ports import (
+    ActionFilter,
+    ActionRow,
+    Changes,
+    Records,
+    RunKey,
+    RunRow,
+    SegmentRow,
+    TraceRow,
+)
 from flyteplane.scheduler.store.memory_records import MemoryRecords
 from flyteplane.scheduler.store.sql_records import SqlRecords
 
@@ -52,14 +61,16 @@ def run(run_id: int = 1, key: RunKey = KEY, phase: int = 1) -> RunRow:
     return RunRow(key=key, id=run_id, digest=b"d", settings=b"s", phase=phase, created_at=1.0)
 
 
-def action(ordinal: int, name: str, *, phase: int = 1, parent: str = "", outputs: bytes | None = None) -> ActionRow:
+def action(
+    ordinal: int, name: str, *, phase: int = 1, parent: str = "", group: str = "g", outputs: bytes | None = None
+) -> ActionRow:
     return ActionRow(
         run_id=1,
         ordinal=ordinal,
         name=name,
         parent=parent,
         task_digest=b"t",
-        group_label="g",
+        group_label=group,
         inputs=b"in",
         inputs_digest=b"di",
         custom_context=b"cc",
@@ -147,12 +158,38 @@ async def test_a_task_may_be_stored_again(records: Records) -> None:
     assert await records.task(b"u") == b"other"
 
 
+EIGHT_CHILDREN = [
+    action(n, f"c{n}", parent="a0" if n % 2 else "p", group="" if n % 2 else "even", phase=5 if n > 4 else 1)
+    for n in range(1, 9)
+]
+
+
 async def test_pages_of_actions_are_filtered_and_ordered(records: Records) -> None:
-    rows = [action(n, f"c{n}", parent="a0" if n % 2 else "p", phase=5 if n > 4 else 1) for n in range(1, 9)]
+    rows = EIGHT_CHILDREN
     await records.save(Changes(runs=[run()], inserted=rows))
     assert [row.name for row in await records.actions(1, after=2, limit=3)] == ["c3", "c4", "c5"]
-    assert [row.name for row in await records.actions(1, after=0, limit=9, parent="p")] == ["c2", "c4", "c6", "c8"]
-    assert [row.name for row in await records.actions(1, after=5, limit=9, phases=[5])] == ["c6", "c7", "c8"]
+
+    async def names(after: int, where: ActionFilter) -> list[str]:
+        return [row.name for row in await records.actions(1, after=after, limit=9, where=where)]
+
+    assert await names(0, ActionFilter(parent="p")) == ["c2", "c4", "c6", "c8"]
+    assert await names(5, ActionFilter(phases=[5])) == ["c6", "c7", "c8"]
+    assert await names(2, ActionFilter(names=["c7", "c1", "c3", "no"])) == ["c3", "c7"]
+    assert await names(0, ActionFilter(parent="p", group="even")) == ["c2", "c4", "c6", "c8"]
+    assert await names(0, ActionFilter(group="")) == ["c1", "c3", "c5", "c7"]
+
+
+async def test_actions_are_counted_by_parent_group_and_phase(records: Records) -> None:
+    rows = EIGHT_CHILDREN
+    await records.save(Changes(runs=[run()], inserted=rows))
+    assert set(await records.action_counts(1, parents=["p", "no"])) == {("p", "even", 1, 2), ("p", "even", 5, 2)}
+    assert set(await records.action_counts(1, parents=None)) == {
+        ("a0", "", 1, 2),
+        ("a0", "", 5, 2),
+        ("p", "even", 1, 2),
+        ("p", "even", 5, 2),
+    }
+    assert await records.action_counts(2, parents=None) == []
 
 
 async def test_segments_are_found_by_any_sequence_inside(records: Records) -> None:
@@ -176,6 +213,7 @@ async def test_run_changes_are_given_after_a_cursor(records: Records) -> None:
     changes = await records.run_changes(after=0, limit=10)
     assert [(change.key, change.phase) for change in changes] == [(KEY, 4), (KEY, 5)]
     assert [change.phase for change in await records.run_changes(after=changes[0].cursor, limit=10)] == [5]
+    assert await records.latest_run_change() == changes[1].cursor
 
 
 async def test_an_unknown_run_or_action_is_none(records: Records) -> None:

@@ -39,12 +39,6 @@ class World:
     def follow_leader(self) -> Coroutine[Any, Any, None]:
         return discovery.follow_leader(self.store, LEADER, whereabouts=self.there, clock=self.clock)
 
-    def follow_cache(self) -> Coroutine[Any, Any, None]:
-        return discovery.follow_service(self.store, "cache", whereabouts=self.there, clock=self.clock)
-
-    def register(self, process: str, address: str) -> Coroutine[Any, Any, None]:
-        return discovery.register(self.store, ["cache", "secrets"], process=process, address=address, clock=self.clock)
-
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
@@ -70,26 +64,3 @@ async def test_a_leader_of_another_name_is_none_of_ours(world: World) -> None:
     await world.store.put(f"{leader_key(LEADER)}0", b"host:1")
     await world.settle()
     assert world.there.address == ""
-
-
-async def test_a_registered_service_is_found_and_remembered_when_its_key_is_gone(world: World) -> None:
-    await world.start(world.follow_cache())
-    registering = await world.start(world.register("edge", "host:1"))
-    assert world.there.address == "host:1"
-    registering.cancel()
-    await world.settle()
-    assert await world.store.list("endpoints/") == []
-    assert world.there.address == "host:1"
-    await world.start(world.register("edge2", "host:2"))
-    assert world.there.address == "host:2"
-
-
-async def test_a_process_whose_lease_was_lost_registers_again(world: World) -> None:
-    await world.start(world.register("edge", "host:1"))
-    (held, _) = await world.store.list("endpoints/")
-    await world.store.revoke(held.lease_id)
-    for _ in range(20):
-        world.clock.advance(1.0)
-        await world.settle()
-    keys = [registered.key for registered in await world.store.list("endpoints/")]
-    assert keys == ["endpoints/cache/edge", "endpoints/secrets/edge"]

@@ -13,10 +13,14 @@ from flyteplane.cluster.kubernetes.settings import KubernetesSettings
 from flyteplane.cluster.pods.surroundings import LimitsPolicy
 from flyteplane.coordination import EtcdSettings
 from flyteplane.foundation.errors import InvalidArgument
+from flyteplane.identity.callers import Grant, Role, Scope
+from flyteplane.identity.settings import SubjectGrant
 from flyteplane.launcher.clusters import ProcessClusterSettings
 from flyteplane.launcher.operator_file import OperatorFile
 from flyteplane.launcher.operator_keeper import OperatorFileKeeper
 from flyteplane.launcher.service_addresses import ServiceAddresses
+from flyteplane.launcher.tls_settings import Identity, TlsSettings
+from flyteplane.observe.telemetry import TelemetrySettings
 from flyteplane.reuse_pool.domain.policy import PoolSettings
 from flyteplane.scheduler.domain.definitions import Entries
 from flyteplane.scheduler.domain.queueing.classes import ResourceClass
@@ -329,6 +333,12 @@ WRONG = {
         ["reuse_pool.start_backoff_cap_s", "at least 5"],
     ),
     "unknown limit of pools": ("reuse_pool: {overflow: 1}", ["reuse_pool.overflow", "not known", "overflow_replicas"]),
+    "files and a proxy": (
+        "tls: {edge: {cert_file: a, terminated: true}}",
+        ["tls.edge", "edge: terminated", "key_file"],
+    ),
+    "a key is missing": ("tls: {internal: {cert_file: a, ca_file: b}}", ["tls.internal.key_file", "missing"]),
+    "unknown listener": ("tls: {inside: {cert_file: a}}", ["tls.inside", "edge", "internal", "workers"]),
     "key twice": ("queues: []\nqueues: []", ["line 2", "'queues'", "twice"]),
     "not YAML": ("queues: [", ["line", "not YAML"]),
     "a list": ("- 1", ["dictionary"]),
@@ -484,3 +494,75 @@ def test_a_wrong_section_of_secrets_is_told(write: Write, text: str, words: list
     message = refusal(write(f"queues: []\nsecrets: {text}\n")).message
     assert [word for word in words if word not in message] == []
     assert "line 2" in message
+
+
+def test_where_traces_go_is_read(write: Write) -> None:
+    assert OperatorFile.read(write("queues: []")).telemetry == TelemetrySettings()
+    file = OperatorFile.read(write("telemetry: {otlp_endpoint: 'http://collector:4317', sample: 0.1}"))
+    assert file.telemetry == TelemetrySettings(otlp_endpoint="http://collector:4317", sample=0.1)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{otlp_endpoint: 'collector:4317'}", ["telemetry.otlp_endpoint", "http://HOST:PORT"]),
+        ("{sample: 2}", ["telemetry.sample", "0 to 1"]),
+        ("{sample: often}", ["telemetry.sample", "number"]),
+        ("{endpoint: 'http://collector:4317'}", ["telemetry.endpoint", "otlp_endpoint"]),
+    ],
+)
+def test_a_wrong_section_of_telemetry_is_told(write: Write, text: str, words: list[str]) -> None:
+    message = refusal(write(f"queues: []\ntelemetry: {text}\n")).message
+    assert [word for word in words if word not in message] == []
+    assert "line 2" in message
+
+
+def test_certificates_are_read_beside_the_file_and_a_proxy_is_a_word(write: Write, tmp_path: Path) -> None:
+    files = "{cert_file: me.pem, key_file: me.key, ca_file: ca.pem}"
+    tls = OperatorFile.read(write(f"tls: {{edge: terminated, internal: {files}, workers: {files}}}")).tls
+    one = Identity(cert_file=tmp_path / "me.pem", key_file=tmp_path / "me.key", ca_file=tmp_path / "ca.pem")
+    assert tls == TlsSettings(edge_terminated=True, internal=one, workers=one)
+    assert tls.protects_edge
+    tls = OperatorFile.read(write("tls: {edge: {cert_file: me.pem, key_file: me.key}}")).tls
+    assert tls == TlsSettings(edge=Identity(cert_file=one.cert_file, key_file=one.key_file))
+    assert tls.protects_edge
+    assert not OperatorFile.read(write("tls: {}")).tls.protects_edge
+
+
+# --- identity -------------------------------------------------------------------------------------------------------
+
+
+def test_who_is_believed_and_what_they_may_do_is_read(write: Write, tmp_path: Path) -> None:
+    assert not OperatorFile.read(write("queues: []")).identity.configured
+    text = """
+identity:
+  bootstrap_key_file: key
+  oidc: [{issuer: "https://login.example.org", audience: flyte, subject_claim: email, leeway_s: 5}]
+  grants: [{subject: "group:data", role: runner, project: shop, domain: development}]
+"""
+    found = OperatorFile.read(write(text)).identity
+    assert found.configured
+    assert found.bootstrap_key_file == tmp_path / "key"
+    (provider,) = found.oidc
+    assert (provider.issuer, provider.subject_claim, provider.leeway_s) == ("https://login.example.org", "email", 5.0)
+    assert found.grants == (SubjectGrant(subject="group:data", grant=Grant(Role.RUNNER, Scope("shop", "development"))),)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{keys: []}", ["identity.keys"]),
+        ("{oidc: [{issuer: 'https://l'}]}", ["identity.oidc", "audience"]),
+        ("{oidc: [{issuer: 'http://login.example.org', audience: a}]}", ["https"]),
+        ("{oidc: [{issuer: 'https://l', audience: a, algorithms: [HS256]}]}", ["HS256"]),
+        ("{oidc: [{issuer: 'https://l', audience: a}, {issuer: 'https://l', audience: b}]}", ["same issuer"]),
+        ("{grants: [{subject: 'oidc:alice', role: runner}]}", ["oidc:alice", "identity.oidc"]),
+        ("{oidc: [{issuer: 'https://l', audience: a}], grants: [{subject: alice, role: admin}]}", ["alice", "oidc:"]),
+        ("{grants: [{subject: 'oidc:alice', role: root}]}", ["identity.grants", "viewer"]),
+        ("{keep_audit_days: 0}", ["identity.keep_audit_days"]),
+    ],
+)
+def test_a_wrong_section_of_identity_is_told(write: Write, text: str, words: list[str]) -> None:
+    message = refusal(write(f"queues: []\nidentity: {text}\n")).message
+    for word in ["line 2", *words]:
+        assert word in message

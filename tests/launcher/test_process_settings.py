@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,17 @@ import pytest
 
 from flyteplane.coordination import EtcdSettings
 from flyteplane.foundation.errors import FailedPrecondition, InvalidArgument
+from flyteplane.identity.settings import IdentitySettings
 from flyteplane.launcher.folder import PlatformFolder
 from flyteplane.launcher.operator_file import OperatorFile
 from flyteplane.launcher.process_settings import ProcessSettings
 from flyteplane.launcher.service_addresses import ServiceAddresses
 from flyteplane.launcher.shared_folder import SharedFolder
+from flyteplane.launcher.tls_settings import Identity, TlsSettings
 
+MUTUAL = OperatorFile(
+    tls=TlsSettings(internal=Identity(cert_file=Path("p.pem"), key_file=Path("p.key"), ca_file=Path("ca.pem")))
+)
 ETCD = EtcdSettings(endpoints=("127.0.0.1:2379",))
 
 
@@ -35,9 +41,14 @@ def test_a_process_is_named_after_what_it_carries_unless_it_is_told_its_name(tmp
         ({"services": ("scheduler", "shedular")}, "services"),
         ({"name": "../s1"}, "name"),
         ({"name": "S1"}, "name"),
-        ({"listen": "0.0.0.0:7000"}, "endpoint"),
-        ({"endpoint": "example.org:80"}, "endpoint"),
+        ({"listen": "0.0.0.0:7000"}, "listen"),
+        ({"listen": "nowhere"}, "listen"),
+        ({"services": ("admin",), "endpoint": "example.org:80"}, "endpoint"),
+        ({"services": ("admin",), "operator": OperatorFile(tls=TlsSettings(edge_terminated=True))}, "endpoint"),
         ({"worker_listen": "7100"}, "worker_listen"),
+        ({"advertise": "s1"}, "advertise"),
+        ({"listen": "0.0.0.0:7000", "operator": MUTUAL}, "advertise"),
+        ({"listen": "[::]:7000", "operator": MUTUAL}, "advertise"),
         ({"etcd": None}, "services.addresses"),
     ],
     ids=str,
@@ -46,6 +57,27 @@ def test_what_cannot_work_is_refused(tmp_path: Path, changes: dict[str, Any], fi
     with pytest.raises(InvalidArgument) as refusal:
         settings(tmp_path, **changes)
     assert refusal.value.field == field
+
+
+def test_other_machines_are_listened_to_with_tls(tmp_path: Path) -> None:
+    files = Identity(cert_file=tmp_path, key_file=tmp_path, ca_file=tmp_path)
+    inside = OperatorFile(tls=TlsSettings(internal=files))
+    edge_process = partial(settings, tmp_path, services=("admin",), endpoint="0.0.0.0:7000")
+    assert settings(tmp_path, listen="0.0.0.0:7000", advertise="10.0.0.1:7000", operator=inside).listen
+    with pytest.raises(InvalidArgument, match="would not be encrypted"):
+        edge_process(operator=inside)
+    for edge in (TlsSettings(edge=files), TlsSettings(edge_terminated=True)):
+        with pytest.raises(InvalidArgument, match="ask nobody who they are"):
+            edge_process(operator=OperatorFile(tls=edge))
+        operator = OperatorFile(tls=edge, identity=IdentitySettings(configured=True))
+        assert edge_process(operator=operator).endpoint
+        with pytest.raises(InvalidArgument, match="tells processes of the platform from others"):
+            settings(tmp_path, listen="0.0.0.0:7000", operator=operator)
+
+
+def test_a_process_that_listens_everywhere_says_where_others_reach_it(tmp_path: Path) -> None:
+    told = settings(tmp_path, listen="0.0.0.0:7000", advertise="10.1.2.3:7000", operator=MUTUAL)
+    assert told.advertise == "10.1.2.3:7000"
 
 
 def test_without_a_coordination_store_every_address_must_be_fixed_and_a_scheduler_is_alone(tmp_path: Path) -> None:
@@ -90,7 +122,7 @@ def test_an_embedded_platform_and_several_processes_exclude_each_other(tmp_path:
 
 
 def test_the_process_that_carries_admin_says_where_the_platform_is(tmp_path: Path) -> None:
-    edge = SharedFolder.share(tmp_path, process="edge", services=["admin"])
+    edge = SharedFolder.share(tmp_path, process="edge", services=[], announces=True)
     other = SharedFolder.share(tmp_path, process="s1", services=[])
     edge.announce(endpoint="unix:/edge", version="1")
     other.announce(endpoint="unix:/s1", version="1")

@@ -135,9 +135,10 @@ class Scheduler:
         )
 
     async def place(
-        self, lease: int, action: str, *, pool: str = "a" * 64, run: str = RUN, is_async: bool = False
+        self, lease: int, action: str, *, pool: str = "a" * 64, run: str = RUN, is_async: bool = False, token: str = ""
     ) -> None:
         assign = Assign(run=run, action=action, attempt=1, task_digest=DIGEST, inputs=Payload(inline=b"in"))
+        assign.attempt_token = token
         await self.send(PoolOrder(place=PlaceAttempt(pool=pool, lease=lease, assign=assign, is_async=is_async)))
 
     async def forward(self, lease: int, **order: Any) -> None:

@@ -86,6 +86,12 @@ class Pod:
                     raise EOFError
                 self._orders.extend(response.orders)
 
+    def had(self, kind: str) -> list[WorkerOrder]:
+        """Orders of a kind that have come by now, each told once."""
+        found = [order for order in self._orders if order.WhichOneof("order") == kind]
+        self._orders = [order for order in self._orders if order.WhichOneof("order") != kind]
+        return found
+
     async def refusal(self) -> tuple[grpc.StatusCode, str]:
         """Why the stream was refused."""
         try:

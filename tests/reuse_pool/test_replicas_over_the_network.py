@@ -14,7 +14,7 @@ from tests.reuse_pool.bench import Bench, BenchClock, declaration, ended
 from flyteapi.reuse_pool.v1.replica_service_pb2 import ReplicaRequest
 from flyteapi.reuse_pool.v1.replica_service_pb2_grpc import ReplicaServiceStub
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import DeclarePool
-from flyteapi.scheduler.v1.worker_service_pb2 import Hello, WorkerOrder, WorkerReport
+from flyteapi.scheduler.v1.worker_service_pb2 import Assign, Hello, WorkerOrder, WorkerReport
 from flyteplane.cluster.memory import MemoryCluster
 from flyteplane.cluster.ports import WorkerExit, WorkerSink, WorkerSpec
 from flyteplane.foundation.errors import Unauthenticated
@@ -45,6 +45,11 @@ class PodCluster(MemoryCluster):
 
 class Tokens:
     """Tokens that anybody can read."""
+
+    ttl_s = 1e9
+
+    def attempt_token(self, assign: Assign, *, lease: int) -> str:
+        return f"token of lease {lease}"
 
     def hello_token(self, declaration: DeclarePool, *, replica: str) -> str:
         return f"token of {replica}"

@@ -25,7 +25,7 @@ from flyteapi.task.v1.task_spec_pb2 import ImageSpec, PodTemplate, ResourceReque
 from flyteplane.cluster.ports import ExitReason, WorkerStage
 from flyteplane.foundation.errors import InvalidArgument, ResourceExhausted, Unavailable
 from flyteplane.reuse_pool.application.ports import SecretValues
-from flyteplane.rpc.tokens import TokenKind
+from flyteplane.rpc.tokens import DEFAULT_TTL_S, TokenKind
 
 POOL = "a" * 64
 
@@ -49,6 +49,12 @@ async def told(bench: PodBench) -> Pool:
     """The pool as people see it."""
     answer: GetPoolResponse = await bench.stub.GetPool(GetPoolRequest(pool=POOL))
     return answer.pool
+
+
+def wait_for_node(bench: PodBench, name: str) -> None:
+    """The replica's pod has no place for longer than the token of its start holds."""
+    bench.worker(name).tell(WorkerStage.WAITING, reason="Unschedulable", message="0/3 nodes are available")
+    bench.clock.advance(DEFAULT_TTL_S + 1)
 
 
 async def until_trouble(bench: PodBench, text: str) -> None:
@@ -215,21 +221,55 @@ async def test_a_replica_that_was_given_up_is_told_to_exit(bench: PodBench) -> N
         assert (await pod.refusal())[0] is grpc.StatusCode.FAILED_PRECONDITION
 
 
-async def test_a_token_holds_for_as_long_as_its_replica_lives(bench: PodBench) -> None:
+async def test_a_replica_that_lives_for_long_is_given_new_tokens_and_old_ones_are_of_no_use(bench: PodBench) -> None:
     scheduler = await bench.scheduler()
     declared = on_pods()
     declared.policy.idle_ttl.FromSeconds(10**6)
     await scheduler.declare(declared)
     name = await bench.replica()
-    token = bench.token(name)
-    async with bench.pod(token) as pod:
-        for number in range(1, 900):
+    first = newest = bench.token(name)
+    wait_for_node(bench, name)
+    given = 0
+    async with bench.pod(first) as pod:
+        for number in range(1, 400):
             await pod.beat(number)
             await pod.order("heartbeat_answer")
+            for renewed in pod.had("token_renewed"):
+                newest, given = renewed.token_renewed.token, given + 1
             bench.clock.advance(10)
-    async with bench.pod(token) as pod:
+    claims = bench.verifier.verify(newest)
+    assert (claims.kind, claims.replica, claims.secrets) == (TokenKind.REPLICA, name, frozenset())
+    assert claims.expires_at - bench.clock.now() >= DEFAULT_TTL_S / 2
+    assert given <= 4000 / (DEFAULT_TTL_S / 4) + 1
+    async with bench.pod(first) as pod:
+        assert (await pod.refusal())[0] is grpc.StatusCode.UNAUTHENTICATED
+    async with bench.pod(newest) as pod:
         await scheduler.place(1, "long-after")
         assert (await pod.order("assign")).lease == 1
+
+
+async def test_an_attempt_that_waits_and_works_for_long_has_a_token_that_holds(bench: PodBench) -> None:
+    scheduler = await bench.scheduler()
+    declared = on_pods()
+    declared.policy.idle_ttl.FromSeconds(10**6)
+    await scheduler.declare(declared)
+    minted = bench.minter.attempt_token(project="p", domain="d", run="r1", action="work", attempt=1, lease=1)
+    await scheduler.place(1, "work", token=minted)
+    name = await bench.replica()
+    wait_for_node(bench, name)
+    async with bench.pod(bench.token(name)) as pod:
+        token = (await pod.order("assign")).assign.attempt_token
+        assert bench.verifier.verify(token).lease == 1
+        for number in range(1, 200):
+            await pod.beat(number)
+            await pod.order("heartbeat_answer")
+            for renewed in pod.had("token_renewed"):
+                token = renewed.token_renewed.token if renewed.lease == 1 else token
+            bench.clock.advance(10)
+            bench.verifier.verify(token)
+    claims = bench.verifier.verify(token)
+    assert (claims.run, claims.action, claims.attempt, claims.lease) == ("r1", "work", 1, 1)
+    assert claims.secrets == frozenset()
 
 
 async def test_an_old_token_of_a_replica_that_is_gone_is_no_token(bench: PodBench) -> None:

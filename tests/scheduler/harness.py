@@ -29,6 +29,7 @@ from flyteplane.cluster.ports import Cluster, ClusterCapacity, PodConstraints
 from flyteplane.cluster.process_fitness import process_fitness
 from flyteplane.foundation.clock import ManualClock, Timer
 from flyteplane.foundation.errors import Unavailable
+from flyteplane.observe.spans import KeptSpans
 from flyteplane.scheduler.application.intake import NewRun
 from flyteplane.scheduler.application.living import Action
 from flyteplane.scheduler.application.ports import RunKey
@@ -274,6 +275,8 @@ class Bench:
         self.pool_clusters: Sequence[str] = ["local"]
         """Set before a start: where the reuse pool places replicas."""
         self.failures: list[BaseException] = []
+        self.spans = KeptSpans()
+        """What is told of traced runs, by all schedulers."""
         self.workers = ScriptedWorkers()
         self.scheduler: Scheduler
 
@@ -291,6 +294,7 @@ class Bench:
             administration=self.administration.open(),
             clusters=self.clusters or [LikeProcesses(capacity=self.room)],
             pool_clusters=self.pool_clusters,
+            spans=self.spans,
         )
         self.scheduler = Scheduler(parts, on_failure=self.failures.append)
         await self.scheduler.start(epoch=1, placements={"fresh": self.workers, "pool": self.workers})

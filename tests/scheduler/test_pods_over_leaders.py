@@ -29,40 +29,14 @@ from flyteplane.foundation.errors import (
     Unauthenticated,
     Unavailable,
 )
-from flyteplane.rpc.tokens import Claims, TokenKind
-from flyteplane.scheduler.application.ports import RunKey
+from flyteplane.rpc.tokens import DEFAULT_TTL_S, TokenExpired, TokenMinter, TokenVerifier, attempt_token_mint
 from flyteplane.scheduler.clients.fresh_workers import POD_GRACE_S, FreshWorkers, WorkerHelp
 from flyteplane.scheduler.clients.sweeper import sweep_for_ever
 from flyteplane.scheduler.clients.worker_sessions import WorkerSession, WorkerSessions
 from flyteplane.scheduler.domain.phases import Phase
 
 CONTACT_S = 30.0
-
-
-def mint(run: RunKey, action: str, attempt: int, lease: int, secrets: Sequence[SecretRequest]) -> str:
-    """The token of an attempt."""
-    return f"{run}/{action}/{attempt}/{lease}"
-
-
-class Tokens:
-    """Reads the tokens that `mint` makes."""
-
-    def verify(self, token: str) -> Claims:
-        """See the port."""
-        if token.startswith("forged"):
-            raise Unauthenticated("the token was not made by this platform", reason="TOKEN")
-        project, domain, run, action, attempt, lease = token.split("/")
-        return Claims(
-            kind=TokenKind.ATTEMPT,
-            project=project,
-            domain=domain,
-            secrets=frozenset(),
-            expires_at=0,
-            run=run,
-            action=action,
-            attempt=int(attempt),
-            lease=int(lease),
-        )
+TOKEN_KEY = bytes(range(32))
 
 
 class Channel:
@@ -80,6 +54,10 @@ class Channel:
         """See the port."""
         self.closed = True
 
+    def tokens(self) -> list[str]:
+        """The tokens that it was given, in order."""
+        return [order.token_renewed.token for order in self.heard if order.HasField("token_renewed")]
+
     def kinds(self) -> list[str]:
         """What it was told."""
         return [str(order.WhichOneof("order")) for order in self.heard]
@@ -96,19 +74,21 @@ class Pods:
         self.sessions: WorkerSessions
 
     def _make(self, stage: Stage) -> dict[str, FreshWorkers]:
+        self.minter = TokenMinter(TOKEN_KEY, clock=stage.clock)
         self.fresh = FreshWorkers(
             engine=stage.scheduler.engine,
             clusters={"prod": self.cluster},
             constraints=lambda name: PodConstraints(),
             help=WorkerHelp(
                 secrets=stage.secrets,
-                mint_token=mint,
+                mint_token=attempt_token_mint(self.minter),
                 bundle_path=stage.bundles.path,
                 data_prefix="file:///data/",
             ),
             background=stage.scheduler.background,
         )
-        self.sessions = WorkerSessions(self.fresh, verifier=Tokens(), leads=lambda: self.leads)
+        self.verifier = TokenVerifier(TOKEN_KEY, clock=stage.clock)
+        self.sessions = WorkerSessions(self.fresh, verifier=self.verifier, leads=lambda: self.leads, clock=stage.clock)
         return {"fresh": self.fresh}
 
     @property
@@ -131,12 +111,12 @@ class Pods:
         await self.fresh.close()
         await self.stage.start()
 
-    def hello(self, *, running: bool = False) -> tuple[WorkerSession, Channel]:
-        """The pod opens a stream."""
+    def hello(self, *, running: bool = False, token: str = "") -> tuple[WorkerSession, Channel]:
+        """The pod opens a stream, with the token of its start or another."""
         channel = Channel()
         leases = [self.lease] if running else []
-        session = self.sessions.open(Hello(token=self.pod.spec.token, protocol=1, running=leases), channel)
-        return session, channel
+        hello = Hello(token=token or self.pod.spec.token, protocol=1, running=leases)
+        return self.sessions.open(hello, channel), channel
 
     async def run(self) -> tuple[WorkerSession, Channel]:
         """The pod connects and begins its attempt."""
@@ -327,6 +307,53 @@ async def test_a_pod_may_speak_for_its_own_attempt_only(pods: Pods) -> None:
     await settle()
     assert channel.heard[-1].WhichOneof("order") == "lease_revoked"
     assert await pods.stage.phase() is Phase.RUNNING
+
+
+async def test_a_pod_that_works_for_long_is_given_new_tokens_and_old_ones_are_of_no_use(pods: Pods) -> None:
+    await pods.stage.submit(task())
+    session, channel = await pods.run()
+    first = newest = pods.pod.spec.token
+    for number in range(1, 200):
+        session.received([WorkerReport(heartbeat=Heartbeat(sequence=number))])
+        newest = (channel.tokens() or [first])[-1]
+        pods.verifier.verify(newest)
+        pods.stage.clock.advance(20.0)
+    claims = pods.verifier.verify(newest)
+    assert (claims.run, claims.action, claims.lease, claims.secrets) == (KEY.name, "a0", pods.lease, frozenset())
+    assert claims.expires_at - pods.stage.clock.now() > DEFAULT_TTL_S / 2
+    assert len(channel.tokens()) <= 4000 / (DEFAULT_TTL_S / 4) + 1
+    with pytest.raises(TokenExpired):
+        pods.hello(running=True, token=first)
+    await pods.next_leader()
+    with pytest.raises(TokenExpired):
+        pods.hello(running=True, token=first)
+    session, channel = pods.hello(running=True, token=newest)
+    await settle()
+    await pods.succeed(session)
+    assert await pods.stage.phase() is Phase.SUCCEEDED
+
+
+async def test_a_pod_that_waited_long_for_its_node_begins_with_a_new_token(pods: Pods) -> None:
+    await pods.stage.submit(task())
+    pods.stage.clock.advance(DEFAULT_TTL_S * 100)
+    _, channel = await pods.run()
+    assert channel.kinds() == ["token_renewed", "declare_run", "declare_task", "assign"]
+    assert pods.verifier.verify(channel.tokens()[0]).lease == pods.lease
+    # The old one is of use to nobody any more.
+    with pytest.raises(TokenExpired):
+        pods.hello(running=True)
+
+
+async def test_who_does_not_lead_renews_no_token(pods: Pods) -> None:
+    await pods.stage.submit(task())
+    session, channel = await pods.run()
+    pods.leads = False
+    pods.stage.clock.advance(DEFAULT_TTL_S / 2)
+    session.received([WorkerReport(heartbeat=Heartbeat(sequence=1))])
+    assert channel.tokens() == []
+    pods.leads = True
+    session.received([WorkerReport(heartbeat=Heartbeat(sequence=2))])
+    assert len(channel.tokens()) == 1
 
 
 async def test_a_token_that_is_not_ours_opens_nothing(pods: Pods) -> None:

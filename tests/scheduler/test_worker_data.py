@@ -42,13 +42,13 @@ class Platform:
             objects,
             verifier=TokenVerifier(KEY, clock=self.clock),
             data_prefix=prefix,
-            runs_still=self._runs_still,
+            still_to_begin=self._still_to_begin,
             most_bytes=most_bytes,
         )
         self.server = RpcServer("127.0.0.1:0", reflection=False)
         add_WorkerDataServiceServicer_to_server(WorkerDataServicer(data), self.server.grpc_server)
 
-    def _runs_still(self, claims: Claims) -> bool:
+    def _still_to_begin(self, claims: Claims) -> bool:
         return claims.lease in self.living
 
     def token(self, *, minter: TokenMinter | None = None, **claims: Any) -> str:

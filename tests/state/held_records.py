@@ -7,6 +7,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from flyteplane.scheduler.application.ports import (
+    EVERY_ACTION,
+    ActionCount,
+    ActionFilter,
     ActionRow,
     Changes,
     Records,
@@ -130,10 +133,18 @@ class HeldRecords:
         return await self._inner.action(run_id, name)
 
     async def actions(
-        self, run_id: int, *, after: int, limit: int, parent: str = "", phases: Sequence[int] = ()
+        self, run_id: int, *, after: int, limit: int, where: ActionFilter = EVERY_ACTION
     ) -> Sequence[ActionRow]:
         """See the port."""
-        return await self._inner.actions(run_id, after=after, limit=limit, parent=parent, phases=phases)
+        return await self._inner.actions(run_id, after=after, limit=limit, where=where)
+
+    async def action_counts(self, run_id: int, *, parents: Sequence[str] | None) -> Sequence[ActionCount]:
+        """See the port."""
+        return await self._inner.action_counts(run_id, parents=parents)
+
+    async def latest_run_change(self) -> int:
+        """See the port."""
+        return await self._inner.latest_run_change()
 
     async def segments(self, run_id: int, *, from_sequence: int, limit: int) -> Sequence[SegmentRow]:
         """See the port."""

@@ -23,10 +23,12 @@ class CuttableNetwork:
 
     Args:
         to: where the platform listens.
+        at: where pods connect; port 0 for any.
     """
 
-    def __init__(self, *, to: tuple[str, int]) -> None:
+    def __init__(self, *, to: tuple[str, int], at: tuple[str, int] = ("0.0.0.0", 0)) -> None:
         self._to = to
+        self._at = at
         self._cut: set[str] = set()
         self._opened: Future[int] = Future()
         self._loop = asyncio.new_event_loop()
@@ -45,7 +47,7 @@ class CuttableNetwork:
 
     async def _serve(self) -> None:
         self._task = asyncio.current_task()
-        async with await asyncio.start_server(self._accept, "0.0.0.0", 0) as server:
+        async with await asyncio.start_server(self._accept, *self._at) as server:
             self._opened.set_result(server.sockets[0].getsockname()[1])
             await server.serve_forever()
 

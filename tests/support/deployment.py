@@ -13,6 +13,7 @@ each; with `pools`, "p1", "p2" and so on carry a reuse pool each. All die with t
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import select
 import signal
@@ -27,6 +28,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from tests.support import processes
+from tests.support.certificates import Authority, Identity
 from tests.support.etcd import EtcdServer
 from tests.support.platform import DIE_WITH_PARENT
 from tests.support.processes import MARK
@@ -149,6 +151,25 @@ class ServiceUnderTest:
         os.kill(self.pid, signal.SIGCONT)
 
 
+def tls_section(authority: Authority) -> str:
+    """The section `tls` of an operator's file, with a certificate for each listener."""
+    edge = authority.issue("edge")
+    mutual = {
+        name: {
+            **_files_of(authority.issue(name, dns=(f"flyteplane-{name}",), addresses=())),
+            "ca_file": authority.ca_file,
+        }
+        for name in ("internal", "workers")
+    }
+    section = {"edge": _files_of(edge), **mutual}
+    return f"tls: {json.dumps(section, default=str)}\n"
+
+
+def _files_of(identity: Identity) -> dict[str, Path]:
+    """A certificate as the operator's file names it."""
+    return {"cert_file": identity.cert_file, "key_file": identity.key_file}
+
+
 def _is_being_written(database: Path) -> bool:
     if not database.exists():
         return False
@@ -168,6 +189,7 @@ class Deployment:
         config: text of the operator's file.
         options: further words for the command line of every process.
         options_of: and of single processes, by name.
+        tls: all listen on addresses of this machine, with certificates of this authority, instead of sockets.
     """
 
     def __init__(
@@ -180,9 +202,13 @@ class Deployment:
         config: str = "",
         options: Sequence[str] = (),
         options_of: Mapping[str, Sequence[str]] | None = None,
+        tls: Authority | None = None,
     ) -> None:
         self.data = data
         self._etcd = etcd
+        if tls is not None:
+            config = f"{config}\n{tls_section(tls)}"
+            options = [*options, "--listen", "127.0.0.1:0", "--endpoint", "127.0.0.1:0"]
         if config:
             file = data.with_name(f"{data.name}-flyteplane.yaml")
             file.write_text(config)

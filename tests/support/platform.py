@@ -147,12 +147,18 @@ class PlatformUnderTest:
         return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
 
     def flyte(
-        self, *arguments: str, cwd: Path | None = None, stdin: str = "", within_s: float = 60.0, marked: bool = False
+        self,
+        *arguments: str,
+        cwd: Path | None = None,
+        stdin: str = "",
+        within_s: float = 60.0,
+        marked: bool = False,
+        env: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Runs the `flyte` command to its end; `marked`, what it leaves running is found as of this platform."""
         return subprocess.run(
             [str(FLYTE), *arguments],
-            env=self.environment if marked else self.client_environment,
+            env={**(self.environment if marked else self.client_environment), **(env or {})},
             input=stdin,
             capture_output=True,
             text=True,

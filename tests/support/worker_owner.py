@@ -297,9 +297,16 @@ def _pieces(content: bytes) -> list[bytes]:
 class Listener:
     """A gRPC server that can be stopped at once and started again on its port."""
 
-    def __init__(self, owner: WorkerServiceServicer, data: WorkerDataServiceServicer | None = None) -> None:
+    def __init__(
+        self,
+        owner: WorkerServiceServicer,
+        data: WorkerDataServiceServicer | None = None,
+        *,
+        credentials: grpc.ServerCredentials | None = None,
+    ) -> None:
         self._owner = owner
         self._data = data
+        self._credentials = credentials
         self._server: grpc.aio.Server | None = None
         self.port = 0
 
@@ -316,7 +323,11 @@ class Listener:
             add_ReplicaServiceServicer_to_server(self._owner, self._server)
         if self._data is not None:
             add_WorkerDataServiceServicer_to_server(self._data, self._server)
-        self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
+        address = f"127.0.0.1:{self.port}"
+        if self._credentials is None:
+            self.port = self._server.add_insecure_port(address)
+        else:
+            self.port = self._server.add_secure_port(address, self._credentials)
         await self._server.start()
         return self
 

@@ -11,6 +11,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.support import processes
+from tests.support.certificates import Authority
 from tests.support.deployment import CARRIED, SERVICES, Deployment, ServiceUnderTest
 from tests.support.etcd import EtcdServer, free_ports, require_etcd
 from tests.support.ledger import Ledger
@@ -74,8 +75,18 @@ def three(tmp_path: Path, etcd: EtcdServer) -> Iterator[Deployment]:
     set_settings(None)
 
 
-def connect(deployment: Deployment) -> None:
-    flyte.init(endpoint=deployment.endpoint, root_dir=PROGRAMS)
+@pytest.fixture
+def three_with_tls(tmp_path: Path, etcd: EtcdServer) -> Iterator[Deployment]:
+    """The same over addresses with TLS: of clients, and of the processes among each other."""
+    authority = Authority(tmp_path / "authority")
+    with Deployment(tmp_path / "platform", etcd, schedulers=3, config=QUICK, tls=authority) as deployment:
+        connect(deployment, ca_cert_file_path=str(authority.ca_file))
+        yield deployment
+    set_settings(None)
+
+
+def connect(deployment: Deployment, *, ca_cert_file_path: str | None = None) -> None:
+    flyte.init(endpoint=deployment.endpoint, ca_cert_file_path=ca_cert_file_path, root_dir=PROGRAMS)
 
 
 def assert_right(run: Run, count: int, ledger: Ledger, before: RunLog, *, most_starts: int = 2) -> None:
@@ -148,7 +159,8 @@ def test_a_leader_that_is_asked_to_stop_hands_over_at_once(two: Deployment, ledg
     two.assert_nothing_runs()
 
 
-def test_three_leaders_in_turn_end_one_run(three: Deployment, ledger: Ledger) -> None:
+def test_three_leaders_in_turn_end_one_run(three_with_tls: Deployment, ledger: Ledger) -> None:
+    three = three_with_tls
     run = flyte.run(fan_outs.mixed, 120, ledger.path, 0.05)
     before = follow_until_done(run, 10)
     for act in ("kill", "terminate"):

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from flyte.client.signed_urls import get_at, get_file_at, is_signed
 from flyte.client.upload import upload
-from flyte.errors import UnionRpcError
-from flyteapi.admin.v1.data_service_pb2 import OBJECT_KIND_INPUT_FILE, DownloadObjectRequest
+from flyte.errors import RuntimeUserError, UnionRpcError
+from flyteapi.admin.v1.data_service_pb2 import (
+    OBJECT_KIND_INPUT_FILE,
+    CreateDownloadUrlRequest,
+    DownloadObjectRequest,
+)
 from flyteapi.task.v1.value_pb2 import Payload, PayloadReference
 
 if TYPE_CHECKING:
@@ -53,5 +59,35 @@ async def fetch_object(connection: Connection, uri: str) -> bytes:
     path = Path(unquote(url.path))
     if url.scheme == "file" and path.is_file():
         return path.read_bytes()
-    stream = connection.stream(connection.data.DownloadObject, DownloadObjectRequest(uri=uri))
-    return b"".join([piece.data async for piece in stream])
+    signed = await _signed_url(connection, uri)
+    if signed and (content := await get_at(signed)) is not None:
+        return content
+    return b"".join([piece async for piece in _pieces(connection, uri)])
+
+
+async def download_object(connection: Connection, uri: str, path: Path) -> None:
+    """Write an object of the platform's store to a file. Raises FileNotFoundError."""
+    try:
+        signed = await _signed_url(connection, uri)
+        if signed and await get_file_at(signed, path):
+            return
+        with path.open("wb") as file:
+            async for piece in _pieces(connection, uri):
+                file.write(piece)
+    except RuntimeUserError as error:
+        if error.code != "NotFound":
+            raise
+        raise FileNotFoundError(f"There is no object {uri}") from error
+
+
+async def _signed_url(connection: Connection, uri: str) -> str:
+    """Where the store itself gives an object; empty where everything goes through the platform."""
+    if urlsplit(uri).scheme in ("file", "flyte-object"):
+        return ""
+    answer = await connection.call(connection.data.CreateDownloadUrl, CreateDownloadUrlRequest(uri=uri))
+    return answer.download_url if is_signed(answer.download_url) else ""
+
+
+async def _pieces(connection: Connection, uri: str) -> AsyncIterator[bytes]:
+    async for piece in connection.stream(connection.data.DownloadObject, DownloadObjectRequest(uri=uri)):
+        yield piece.data

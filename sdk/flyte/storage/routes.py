@@ -52,7 +52,8 @@ def remove_route(prefix: str) -> None:
 
 
 def route_of(uri: str) -> Transport | None:
-    """Return the transport of an address, or None if it is reached by what it says."""
+    """Return the transport of an address, that of the longest prefix, or None if it is reached by what it says."""
     if not _routes:
         return None
-    return next((transport for prefix, transport in _routes.items() if uri.startswith(prefix)), None)
+    prefix = max((prefix for prefix in _routes if uri.startswith(prefix)), key=len, default=None)
+    return None if prefix is None else _routes[prefix]

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from flyte.spec.durations import iso_duration
 from flyte.types.codec import Value
-from flyte.types.durations import iso_duration
 from flyteapi.task.v1 import value_pb2
 
 _AS_IT_IS: Final = frozenset({"bool", "int", "string", "enum_name"})

@@ -15,9 +15,9 @@ from datetime import date, datetime, time, timedelta
 from functools import partial
 from typing import Any, Final, cast
 
+from flyte.spec.durations import parse_duration
 from flyte.types.annotations import NoneType
 from flyte.types.codec import Codec, Read, Value, constant_schema
-from flyte.types.durations import parse_duration
 from flyte.types.mismatch import TypeTransformerFailedError, wrong_type
 from flyte.types.pickles import read_other, write_pickle
 

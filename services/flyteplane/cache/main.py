@@ -15,7 +15,7 @@ from flyteplane.cache.store.reservations import CoordinatedReservations
 from flyteplane.cache.store.sql_entries import SqlEntries
 from flyteplane.cache.store.stored_objects import EverythingIsThere
 from flyteplane.foundation.tasks import BackgroundTasks
-from flyteplane.records import migrate, open_database
+from flyteplane.records import open_migrated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,19 +78,16 @@ async def open_cache(
     clock: TimerClock,
     objects: StoredObjects | None = None,
     limits: CacheLimits | None = None,
+    epoch: int | None = None,
 ) -> CacheService:
     """Opens the store. Raises PlatformError if it cannot be opened.
 
     Args:
         objects: looks after the data that results refer to; None: all of it counts as there.
         limits: how much is kept; None: the defaults.
+        epoch: of the leadership under which it writes; None for a process that nobody can replace.
     """
-    database = await open_database(database_url)
-    try:
-        await migrate(database, package="flyteplane.cache.store.migrations")
-    except BaseException:
-        await database.close()
-        raise
+    database = await open_migrated(database_url, package="flyteplane.cache.store.migrations", epoch=epoch)
     return CacheService(
         entries=SqlEntries(database),
         objects=objects or EverythingIsThere(),

@@ -57,6 +57,7 @@ class ProcessCluster:
         capacity: room for workers; by default all of this machine.
         platform_env: environment of the platform.
         limit_by_groups: whether to use control groups where they are to be had.
+        data_socket: where workers reach the platform's objects; empty where these are files of this machine.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class ProcessCluster:
         capacity: ClusterCapacity | None = None,
         platform_env: Mapping[str, str] | None = None,
         limit_by_groups: bool = True,
+        data_socket: str = "",
     ) -> None:
         self._name = name
         self._data = data
@@ -77,6 +79,7 @@ class ProcessCluster:
         given = os.environ if platform_env is None else platform_env
         self._worker_env, self._template_env = passed_on(given), of_template(given)
         self._limit_by_groups = limit_by_groups
+        self._data_socket = data_socket
         self._environments = VirtualEnvironments(data.absolute() / "venvs")
         self._secrets = SecretFolders(self._work)
         self._groups: ControlGroups | None = None
@@ -215,6 +218,7 @@ class ProcessCluster:
                 "secrets_folder": str(self._secrets.of_worker(spec.name)),
                 "data_limit_bytes": 0 if limited else spec.memory_bytes,
                 "groups": [[str(group.base), group.files] for group in groups],
+                "data_socket": self._data_socket,
             }
         ).encode()
 

@@ -47,6 +47,11 @@ class BackgroundTasks:
     def __len__(self) -> int:
         return len(self._tasks)
 
+    async def join(self) -> None:
+        """Return once nothing runs, of its own accord."""
+        while self._tasks:
+            await asyncio.wait(list(self._tasks))
+
     async def stop(self) -> None:
         """Cancel what runs and return once all of it has ended. May be called again."""
         while self._tasks:

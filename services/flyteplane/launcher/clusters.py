@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
+
+from flyteplane.launcher.local_data import serve_objects
 
 if TYPE_CHECKING:
     from flyteplane.cluster.kubernetes.settings import KubernetesSettings
     from flyteplane.cluster.ports import Cluster
     from flyteplane.foundation.clock import TimerClock
+    from flyteplane.launcher.objects import OpenObjects
 
 LOCAL: Final = "local"
 
@@ -38,14 +41,19 @@ async def open_clusters(
     wanted: Sequence[ClusterSettings],
     *,
     folder: Path,
+    objects: OpenObjects,
     clock: TimerClock,
     stack: AsyncExitStack,
+    worker_authorities: str = "",
 ) -> Sequence[Cluster]:
     """Open every cluster, in the order given; they are closed with `stack`.
 
     Args:
         wanted: none for the default.
         folder: where local workers do their work. It belongs to this process: what an earlier one left there is ended.
+        objects: the platform's store; local workers reach one that is no folder by way of this process.
+        worker_authorities: PEM of those by which workers in pods judge the listeners that they connect to; empty where
+            these have no TLS.
 
     Raises PlatformError when one cannot be used as configured. An API server that is away is no reason.
     """
@@ -55,14 +63,17 @@ async def open_clusters(
             # Each has a folder of its own, because it ends whatever an earlier life of it left there.
             first = not any(cluster.kind == "process" for cluster in clusters)
             own = folder if first else folder / "clusters" / settings.name
-            clusters.append(await _open_processes(settings, own, stack, platform=folder))
+            data_socket = "" if objects.shared_by_folder else str(await serve_objects(objects, own, stack=stack))
+            clusters.append(await _open_processes(settings, own, stack, platform=folder, data_socket=data_socket))
         else:
-            clusters.append(await _open_kubernetes(settings, clock, stack))
+            clusters.append(
+                await _open_kubernetes(replace(settings, worker_authorities=worker_authorities), clock, stack)
+            )
     return clusters
 
 
 async def _open_processes(
-    settings: ProcessClusterSettings, folder: Path, stack: AsyncExitStack, *, platform: Path
+    settings: ProcessClusterSettings, folder: Path, stack: AsyncExitStack, *, platform: Path, data_socket: str
 ) -> Cluster:
     from flyteplane.cluster.machine import machine_capacity
     from flyteplane.cluster.ports import ClusterCapacity
@@ -76,7 +87,9 @@ async def _open_processes(
     )
     # So that a task can ask the platform that it runs on for something, such as a deployed task.
     environment = {**os.environ, PLATFORM_FOLDER_VARIABLE: str(platform)}
-    cluster = ProcessCluster(folder, name=settings.name, capacity=capacity, platform_env=environment)
+    cluster = ProcessCluster(
+        folder, name=settings.name, capacity=capacity, platform_env=environment, data_socket=data_socket
+    )
     stack.push_async_callback(cluster.close)
     # The template imports the runtime while this process goes on opening.
     await cluster.open()

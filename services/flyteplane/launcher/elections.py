@@ -1,4 +1,4 @@
-"""Which services elect a leader: any number of processes may carry one of them."""
+"""Every service elects a leader: any number of processes may carry it, and one of them serves."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -6,4 +6,10 @@ from typing import Final
 from flyteplane.leadership import shards
 
 #: Under which name each elects its leader.
-ELECTED: Final[Mapping[str, str]] = {"scheduler": shards.SCHEDULER, "reuse_pool": shards.REUSE_POOL}
+ELECTED: Final[Mapping[str, str]] = {
+    "admin": shards.ADMIN,
+    "scheduler": shards.SCHEDULER,
+    "cache": shards.CACHE,
+    "secrets": shards.SECRETS,
+    "reuse_pool": shards.REUSE_POOL,
+}

@@ -18,6 +18,12 @@ class FirstFailure:
             # Whoever asks hears of it; nobody having asked yet is no reason for a warning.
             self._failure.exception()
 
+    @property
+    def text(self) -> str:
+        """What the first error says; empty as long as there is none."""
+        error = self._failure.exception() if self._failure.done() else None
+        return "" if error is None else f"a service failed: {error}"
+
     async def wait(self) -> None:
         """Returns never, or raises the first error."""
         await asyncio.shield(self._failure)

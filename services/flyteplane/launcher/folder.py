@@ -24,6 +24,8 @@ class PlatformFolder:
 
     def __init__(self, path: Path, lock: int) -> None:
         self.path = path
+        self.objects_elsewhere = ""
+        """URI of the object store if it is not the folder's own."""
         self._lock = lock
 
     @classmethod
@@ -80,6 +82,11 @@ class PlatformFolder:
         return keys
 
     @property
+    def owner_key(self) -> Path:
+        """File of the key with which its owner calls an embedded platform over the network of this machine."""
+        return self.keys / "owner.key"
+
+    @property
     def scratch(self) -> Path:
         """Folder of files that are of no use after a restart."""
         scratch = self.path / "scratch"
@@ -90,12 +97,23 @@ class PlatformFolder:
         """URL of a service's database."""
         return f"sqlite:///{self.path / f'{service}.db'}"
 
-    def announce(self, *, endpoint: str, version: str) -> None:
-        """Say that the platform is ready, and where."""
-        state = {"pid": os.getpid(), "endpoint": endpoint, "version": version}
+    def announce(self, *, endpoint: str, version: str, console: str = "") -> None:
+        """Say that the platform is ready, and where; `console`: where people look at it, if anywhere."""
+        state: dict[str, object] = {"pid": os.getpid(), "endpoint": endpoint, "version": version}
+        if console:
+            state["console"] = console
+        if self.objects_elsewhere:
+            state["objects"] = self.objects_elsewhere
         temporary = self.path / ".platform.json"
         temporary.write_text(json.dumps(state) + "\n")
         temporary.replace(self.path / "platform.json")
+
+    def announced_by(self) -> int | None:
+        """The process that has said that it is ready; None if none has, or what stands there cannot be read."""
+        try:
+            return int(json.loads((self.path / "platform.json").read_text())["pid"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     def withdraw(self) -> None:
         """Say no longer that a platform is ready."""

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flyteplane.cache.domain.limits import CacheLimits
+from flyteplane.identity.settings import IdentitySettings
 from flyteplane.launcher.clusters import ProcessClusterSettings
 from flyteplane.launcher.service_addresses import ServiceAddresses
+from flyteplane.launcher.tls_settings import TlsSettings
+from flyteplane.observe.telemetry import TelemetrySettings
 from flyteplane.reuse_pool.domain.policy import PoolSettings
 from flyteplane.scheduler.domain.definitions import Entries
 from flyteplane.secrets.settings import SecretsSettings
@@ -19,6 +22,7 @@ from flyteplane.secrets.settings import SecretsSettings
 if TYPE_CHECKING:
     from flyteplane.cluster.kubernetes.settings import KubernetesSettings
     from flyteplane.coordination import EtcdSettings
+    from flyteplane.objects.s3_settings import S3Settings
     from flyteplane.scheduler.domain.queueing.classes import ResourceClass
     from flyteplane.scheduler.domain.queueing.settings import QueueSettings
 
@@ -41,6 +45,13 @@ class OperatorFile:
     cache: CacheLimits = field(default_factory=CacheLimits)
     services: ServiceAddresses = field(default_factory=ServiceAddresses)
     secrets: SecretsSettings = field(default_factory=SecretsSettings)
+    tls: TlsSettings = field(default_factory=TlsSettings)
+    identity: IdentitySettings = field(default_factory=IdentitySettings)
+    telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+    console_url: str = ""
+    """Where people reach the console if that is not where it listens; empty: where it listens."""
+    objects: S3Settings | None = None
+    """None: the folder `objects/` of the platform's folder."""
 
     @classmethod
     def read(cls, path: Path) -> OperatorFile:

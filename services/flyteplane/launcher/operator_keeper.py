@@ -1,8 +1,8 @@
 """Holds what the operator's file says while the platform runs, and reads it again when asked to.
 
 A new file takes effect only if it is right as a whole; otherwise the old values stay and the reason is told. Queues and
-resource classes change under way. Clusters, coordination, pools, the cache, secrets and services are wired at start:
-a new file that changes them has its queues and classes taken, and the rest of it waits for the next start.
+resource classes change under way. Clusters, coordination, the object store, pools, the cache, secrets and services are
+wired at start: a new file that changes them has its queues and classes taken, and the rest waits for the next start.
 """
 
 from __future__ import annotations
@@ -21,7 +21,19 @@ if TYPE_CHECKING:
     from flyteplane.scheduler.domain.definitions import Entries
 
 _log = get_logger("launcher.operator_file")
-_AT_START: Final = ("cache", "clusters", "coordination", "reuse_pool", "secrets", "services")
+_AT_START: Final = (
+    "cache",
+    "clusters",
+    "console_url",
+    "coordination",
+    "identity",
+    "objects",
+    "reuse_pool",
+    "secrets",
+    "services",
+    "telemetry",
+    "tls",
+)
 
 Take: TypeAlias = "Callable[[Entries], Awaitable[None]]"
 """Whoever acts on queues and resource classes: the administration of the scheduler that leads."""
@@ -39,11 +51,15 @@ class Reread:
     """Sections that take effect at the next start."""
 
 
+_SAME: Final = Reread()
+
+
 class OperatorFileKeeper:
     """Keeps the values of one file, beginning with those that the platform was started with."""
 
     def __init__(self, started_with: OperatorFile) -> None:
         self.current = started_with
+        self._last_read = started_with
         self._path = started_with.path
         self._take: Take | None = None
         self._one_at_a_time = asyncio.Lock()
@@ -64,7 +80,7 @@ class OperatorFileKeeper:
             outcome = await asyncio.to_thread(self.reread)
             if outcome.changed and self._take is not None:
                 await self._take(self.current.entries)
-            if not outcome.problem:
+            if not outcome.problem and outcome is not _SAME:
                 _log.info("operator_file_taken", path=str(self._path), changed=outcome.changed)
             return outcome
 
@@ -75,6 +91,8 @@ class OperatorFileKeeper:
             return Reread(problem="the platform was started without an operator's file")
         try:
             found = OperatorFile.read(self._path)
+            if found == self._last_read:
+                return _SAME
             waiting = tuple(name for name in _AT_START if getattr(found, name) != getattr(self.current, name))
             now = replace(self.current, queues=found.queues, resource_classes=found.resource_classes)
             _refuse_later_clusters(now)
@@ -83,6 +101,7 @@ class OperatorFileKeeper:
             return Reread(problem=error.public_text)
         if waiting:
             _log.warning("operator_file_waits_for_restart", path=str(self._path), sections=list(waiting))
+        self._last_read = found
         changed, self.current = now != self.current, now
         return Reread(changed=changed, waiting=waiting)
 

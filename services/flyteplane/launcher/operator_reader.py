@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from flyteplane.cache.domain.limits import CacheLimits
 from flyteplane.foundation.errors import InvalidArgument, PlatformError
+from flyteplane.identity.settings import IdentitySettings
 from flyteplane.launcher.clusters import ProcessClusterSettings
 from flyteplane.launcher.operator_file import OperatorFile
 from flyteplane.launcher.service_addresses import ServiceAddresses
+from flyteplane.launcher.tls_settings import TlsSettings
+from flyteplane.observe.telemetry import TelemetrySettings
 from flyteplane.reuse_pool.domain.policy import PoolSettings
 from flyteplane.scheduler.domain.queueing.checks import ANY_CLUSTER
 from flyteplane.scheduler.domain.queueing.classes import ResourceClass
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from flyteplane.coordination import EtcdSettings
     from flyteplane.launcher import operator_schema as schema
     from flyteplane.launcher.operator_problems import Place, Problems
+    from flyteplane.objects.s3_settings import S3Settings
 
 T = TypeVar("T")
 
@@ -141,6 +145,11 @@ class _Reader:
             cache=self._cache(file.cache),
             services=self._services(file.services),
             secrets=self._secrets(file.secrets),
+            tls=self._tls(file.tls),
+            identity=self._identity(file.identity),
+            telemetry=self._telemetry(file.telemetry),
+            objects=self._objects(file.objects),
+            console_url=file.console.public_url.rstrip("/"),
         )
 
     def _each(self, section: str, given: Sequence[Any], *, make: Callable[[Place, Any], T]) -> Iterator[T]:
@@ -249,6 +258,44 @@ class _Reader:
         except PlatformError as error:
             self._problems.add_refusal(("secrets",), error, names={})
             return SecretsSettings()
+
+    def _telemetry(self, given: schema.Telemetry) -> TelemetrySettings:
+        try:
+            return TelemetrySettings(otlp_endpoint=given.otlp_endpoint, sample=given.sample)
+        except PlatformError as error:
+            self._problems.add_refusal(("telemetry",), error, names={})
+            return TelemetrySettings()
+
+    def _objects(self, given: schema.Objects | None) -> S3Settings | None:
+        from flyteplane.objects.s3_settings import S3Settings
+
+        if given is None:
+            return None
+        files = ("access_key_file", "secret_key_file", "ca_file")
+        paths = {name: self._file(("objects", name), getattr(given, name)) for name in files}
+        if any(path is None and getattr(given, name) is not None for name, path in paths.items()):
+            return None
+        try:
+            return S3Settings(**{**given.model_dump(), **paths})
+        except PlatformError as error:
+            self._problems.add_refusal(("objects",), error, names={})
+            return None
+
+    def _identity(self, given: schema.Identity | None) -> IdentitySettings:
+        from flyteplane.launcher.operator_identity import identity_settings
+
+        if given is None:
+            return IdentitySettings()
+        try:
+            return identity_settings(given, folder=self._path.parent)
+        except PlatformError as error:
+            self._problems.add_refusal(("identity",), error, names={})
+            return IdentitySettings()
+
+    def _tls(self, given: schema.Tls | None) -> TlsSettings:
+        from flyteplane.launcher.operator_tls import tls_settings
+
+        return TlsSettings() if given is None else tls_settings(given, folder=self._path.parent)
 
     def _file(self, place: Place, given: str | None) -> Path | None:
         """A file that the operator's file names, relative to the folder that it lies in."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
@@ -283,7 +284,110 @@ class Secrets(Section):
     keep_audit_days: float = 400.0
 
 
+class Objects(Section):
+    """`objects`: a store beside the platform's folder."""
+
+    url: str
+    endpoint: str = ""
+    public_endpoint: str = ""
+    region: str = ""
+    access_key_file: str | None = None
+    secret_key_file: str | None = None
+    ca_file: str | None = None
+    allow_http: bool = False
+
+
+class Telemetry(Section):
+    """`telemetry`: where traces go."""
+
+    otlp_endpoint: str = ""
+    sample: float = 1.0
+
+
+class Edge(Section):
+    """`tls.edge`: a certificate and its key, or the word `terminated`."""
+
+    cert_file: str = ""
+    key_file: str = ""
+    terminated: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_word(cls, given: object) -> object:
+        return {"terminated": True} if given == "terminated" else given
+
+    @model_validator(mode="after")
+    def _files_or_word(self) -> Self:
+        wanted = (False, False) if self.terminated else (True, True)
+        if (bool(self.cert_file), bool(self.key_file)) != wanted:
+            raise ValueError("give cert_file and key_file, or write `edge: terminated` if a proxy ends TLS")
+        return self
+
+
+class MutualCertificate(Section):
+    """`tls.internal` and `tls.workers`."""
+
+    cert_file: str
+    key_file: str
+    ca_file: str
+
+
+class Tls(Section):
+    """`tls`."""
+
+    edge: Edge | None = None
+    internal: MutualCertificate | None = None
+    workers: MutualCertificate | None = None
+
+
 AnyCluster = Annotated[ProcessCluster | KubernetesCluster, Field(discriminator="kind")]
+
+
+class Oidc(Section):
+    """An entry of `identity.oidc`."""
+
+    issuer: str
+    audience: str
+    jwks_url: str = ""
+    ca_file: str | None = None
+    algorithms: list[str] | None = None
+    subject_claim: str = Field(default="sub", min_length=1)
+    subject_prefix: str = "oidc:"
+    groups_claim: str = "groups"
+    group_prefix: str = "group:"
+    leeway_s: float = 30.0
+
+
+class RoleGrant(Section):
+    """An entry of `identity.grants`."""
+
+    subject: str = Field(min_length=3)
+    role: Literal["viewer", "runner", "operator", "admin"]
+    project: str = ""
+    domain: str = ""
+
+
+class Identity(Section):
+    """`identity`."""
+
+    bootstrap_key_file: str | None = None
+    oidc: list[Oidc] = []
+    grants: list[RoleGrant] = []
+    keep_audit_days: float = Field(default=400.0, gt=0)
+
+
+def _console_address(value: str) -> str:
+    parts = urlsplit(value)
+    whole = parts.scheme in ("http", "https") and parts.netloc and parts.path in ("", "/")
+    if value and not (whole and not parts.query and not parts.fragment and "@" not in parts.netloc):
+        raise ValueError("must be https://HOST or https://HOST:PORT, without a path")
+    return value
+
+
+class Console(Section):
+    """`console`: what people see of the platform in a browser."""
+
+    public_url: Annotated[str, AfterValidator(_console_address)] = ""
 
 
 class File(Section):
@@ -297,6 +401,11 @@ class File(Section):
     cache: Cache = Cache()
     services: Any = None
     secrets: Secrets | None = None
+    objects: Objects | None = None
+    telemetry: Telemetry = Telemetry()
+    tls: Tls | None = None
+    identity: Identity | None = None
+    console: Console = Console()
 
 
 CLUSTER_KINDS: dict[str, type[Section]] = {"process": ProcessCluster, "kubernetes": KubernetesCluster}

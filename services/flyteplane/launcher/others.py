@@ -1,4 +1,4 @@
-"""The services that other processes carry: where they are, and the channels to them."""
+"""The services of the platform, wherever they are led: where that is at present, and the channels to there."""
 
 from __future__ import annotations
 
@@ -12,42 +12,45 @@ from flyteplane.rpc.leader_channel import LeaderChannel
 from flyteplane.rpc.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
-    import grpc
-
     from flyteplane.coordination import Coordination
     from flyteplane.foundation.clock import TimerClock
     from flyteplane.foundation.tasks import BackgroundTasks
     from flyteplane.launcher.process_settings import ProcessSettings
+    from flyteplane.launcher.transport import Transport
 
 
 class Others:
-    """Follows every service that this process does not carry, and those that elect a leader in any case."""
+    """Follows the leader of every service; it may be this very process."""
 
     def __init__(
-        self, settings: ProcessSettings, coordination: Coordination, *, clock: TimerClock, background: BackgroundTasks
+        self,
+        settings: ProcessSettings,
+        coordination: Coordination,
+        *,
+        clock: TimerClock,
+        background: BackgroundTasks,
+        transport: Transport,
     ) -> None:
-        self._process = settings.name
         self._coordination = coordination
         self._clock = clock
         self._background = background
-        elsewhere = [name for name in FIXED_SERVICES if name in ELECTED or name not in settings.services]
-        self._channels = {name: LeaderChannel(self._whereabouts(name, settings)) for name in elsewhere}
+        self._channels = {
+            name: LeaderChannel(
+                self._whereabouts(name, settings),
+                connect=transport.internal_channel,
+                certificates=transport.internal_certificate,
+            )
+            for name in FIXED_SERVICES
+        }
 
     @property
     def names(self) -> Sequence[str]:
         """The services that are called through channels."""
         return list(self._channels)
 
-    def channel(self, service: str) -> grpc.aio.Channel:
+    def channel(self, service: str) -> LeaderChannel:
         """The channel to a service, wherever it is."""
         return self._channels[service]
-
-    def register(self, services: Sequence[str], *, address: str) -> None:
-        """Say where this process serves what it carries, for as long as it lives."""
-        saying = discovery.register(
-            self._coordination, services, process=self._process, address=address, clock=self._clock
-        )
-        self._background.start(saying, name="register")
 
     async def close(self) -> None:
         """End the calls under way."""
@@ -62,7 +65,4 @@ class Others:
         return whereabouts
 
     async def _follow(self, name: str, whereabouts: Whereabouts) -> None:
-        if name in ELECTED:
-            await discovery.follow_leader(self._coordination, ELECTED[name], whereabouts=whereabouts, clock=self._clock)
-        else:
-            await discovery.follow_service(self._coordination, name, whereabouts=whereabouts, clock=self._clock)
+        await discovery.follow_leader(self._coordination, ELECTED[name], whereabouts=whereabouts, clock=self._clock)

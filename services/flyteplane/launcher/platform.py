@@ -13,14 +13,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from flyte.spec.version import version
 from flyteplane.foundation.clock import SystemClock
+from flyteplane.foundation.ids import SystemIds
 from flyteplane.launcher.clusters import open_clusters
+from flyteplane.launcher.console import ConsolePlan, OpenConsole
 from flyteplane.launcher.endpoint import address_to_listen_on
 from flyteplane.launcher.failure import FirstFailure
 from flyteplane.launcher.folder import PlatformFolder
+from flyteplane.launcher.health import Health
+from flyteplane.launcher.objects import open_objects
 from flyteplane.launcher.operator_keeper import OperatorFileKeeper
 from flyteplane.launcher.services import (
     SERVICE_NAMES,
@@ -32,11 +37,14 @@ from flyteplane.launcher.services import (
 )
 from flyteplane.launcher.settings import PlatformSettings
 from flyteplane.launcher.surroundings import surround
+from flyteplane.launcher.telemetry import observe, with_telemetry
+from flyteplane.launcher.transport import Transport
 
 if TYPE_CHECKING:
     import grpc
 
     from flyteplane.launcher.operator_file import OperatorFile
+    from flyteplane.rpc.observation import RpcObservation
 
 _log = logging.getLogger("flyteplane.launcher")
 
@@ -52,6 +60,7 @@ class Platform:
         self._folder = folder
         self._operator_file = OperatorFileKeeper(operator)
         self._failure = FirstFailure()
+        self._health = Health(failed=lambda: self._failure.text)
         self._endpoint = ""
         self._worker_address = ""
         self._metrics_address = ""
@@ -88,7 +97,7 @@ class Platform:
 
     @property
     def endpoint(self) -> str:
-        """Where clients connect: `unix:/path`, or `host:port` with the real port."""
+        """Where clients connect: `unix:/path`, or `host:port` with the real port, `https://` before it with TLS."""
         return self._endpoint
 
     @property
@@ -111,18 +120,34 @@ class Platform:
 
     async def close(self) -> None:
         """Refuse new calls, end those under way, stop the workers, make everything durable. May be called again."""
+        self._health.stop()
         self._folder.withdraw()
         await self._stack.aclose()
 
     async def _start(self, address: str, settings: PlatformSettings, services: Sequence[ServiceEntry]) -> None:
+        from flyteplane.launcher.edge import PlatformEdge, is_private_socket, local_owner
         from flyteplane.rpc.inprocess import InProcessServer
-        from flyteplane.rpc.internal import worker_server
+        from flyteplane.rpc.interceptors import Interceptors
         from flyteplane.rpc.server import RpcServer
 
+        transport = Transport.open(settings.operator.tls, clock=SystemClock())
         servers = {name: InProcessServer() for name in SERVICE_NAMES}
-        given = await self._surroundings({name: server.channel() for name, server in servers.items()})
-        public = RpcServer(address)
-        workers = worker_server(settings.worker_listen) if settings.worker_listen else None
+        given, observation = await self._surroundings(
+            {name: server.channel() for name, server in servers.items()}, transport
+        )
+        console = self._bind_console(settings, given)
+        given = replace(given, console_url=console.url if console is not None else "")
+        edge = PlatformEdge(given)
+        # Behind a proxy the socket's caller is not who calls.
+        alone = is_private_socket(address) and not settings.operator.tls.edge_terminated
+        guard = edge.guard(owner=local_owner() if alone else None)
+        public = RpcServer(
+            address, credentials=transport.edge_credentials(address), interceptors=Interceptors(identity=(guard,))
+        )
+        workers = transport.worker_server(settings.worker_listen) if settings.worker_listen else None
+        if console is not None:
+            console.reach(public, address, tls=transport.edge is not None)
+        observe(observation, public, workers)
         for entry in services:
             service = await entry.open(given)
             self._stack.push_async_callback(close_service, entry.name, service)
@@ -136,29 +161,61 @@ class Platform:
         if settings.metrics_listen:
             from flyteplane.launcher.metrics_listener import serve_metrics
 
-            self._metrics_address = await serve_metrics(given.metrics, settings.metrics_listen, stack=self._stack)
+            self._metrics_address = await serve_metrics(
+                given.metrics, settings.metrics_listen, stack=self._stack, health=self._health
+            )
+        await edge.start(self._stack)
         # Stopped before any service is closed, because it was pushed last.
         self._stack.push_async_callback(public.stop, STOP_GRACE_S)
-        self._endpoint = await public.start()
-        self._folder.announce(endpoint=self._endpoint, version=version())
+        self._endpoint = transport.edge_url(await public.start())
+        if console is not None:
+            await console.start(self._endpoint)
+        self._folder.announce(endpoint=self._endpoint, version=version(), console=given.console_url)
 
-    async def _surroundings(self, channels: Mapping[str, grpc.aio.Channel]) -> Surroundings:
+    def _bind_console(self, settings: PlatformSettings, given: Surroundings) -> OpenConsole | None:
+        plan = ConsolePlan(
+            listen=settings.console_listen,
+            operator=given.operator,
+            folder=self._folder.path,
+            token_key=given.token_key,
+            owner_key=given.owner_key,
+        )
+        return plan.open(self._stack)
+
+    async def _surroundings(
+        self, channels: Mapping[str, grpc.aio.Channel], transport: Transport
+    ) -> tuple[Surroundings, RpcObservation]:
         from flyteplane.coordination.memory import MemoryCoordination
+        from flyteplane.identity.key_files import ensure_owner_key
 
         folder, clock, clusters = self._folder, SystemClock(), self._operator_file.current.clusters
+        wanted = self._operator_file.current.objects
+        objects = await open_objects(folder, wanted, clock=clock, ids=SystemIds(), stack=self._stack)
         given = surround(
             folder,
             mode="embedded",
             operator_file=self._operator_file,
-            clusters=await open_clusters(clusters, folder=folder.path, clock=clock, stack=self._stack),
+            objects=objects,
+            clusters=await open_clusters(
+                clusters,
+                folder=folder.path,
+                objects=objects,
+                clock=clock,
+                stack=self._stack,
+                worker_authorities=transport.worker_authorities,
+            ),
             # Fencing tokens come from the revision, so a new process begins above those of the one before it.
             coordination=MemoryCoordination(clock=clock, initial_revision=int(clock.now() * 1000)),
             channels=channels,
             clock=clock,
             fail=self._failure.note,
+            owner_key=ensure_owner_key(folder.owner_key),
         )
         given.bundles.remove_abandoned()
-        return given
+        # Alone on its folder: it leads whatever there is.
+        given.leading.update(SERVICE_NAMES)
+        given.metrics.read_from(transport.readings)
+        return with_telemetry(given, process="platform", carried=SERVICE_NAMES, stack=self._stack)
 
 
 async def close_service(name: str, service: OpenService) -> None:

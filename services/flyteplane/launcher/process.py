@@ -5,7 +5,7 @@
     2   could not start; one line on standard error says why
 
 The first SIGTERM or SIGINT stops in order, the second at once: everything acknowledged is durable at any moment.
-SIGHUP has the operator's file read again.
+SIGHUP has the operator's file read again, and so has a change of the file itself.
 """
 
 from __future__ import annotations
@@ -38,26 +38,35 @@ GC_THRESHOLDS: Final = (10_000, 10, 10)
 _LARGEST_LOG_BYTES: Final = 64 * 1024 * 1024
 
 
-def run(settings: PlatformSettings | ProcessSettings, *, ready_fd: int | None = None) -> int:
+def run(
+    settings: PlatformSettings | ProcessSettings, *, ready_fd: int | None = None, log_to_stdout: bool = False
+) -> int:
     """Run a platform, or one process of one, until it is told to stop; returns the exit code.
 
     Args:
         ready_fd: written one line to, with the endpoint, and closed, when the platform is ready.
+        log_to_stdout: instead of to a file in the folder: in a container whoever runs it keeps what it prints.
     """
     # Starting makes many objects and hardly any garbage; looking for it costs a tenth of the time.
     gc.disable()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         try:
-            return runner.run(_serve(settings, ready_fd))
+            return runner.run(_serve(settings, ready_fd, _log_to_stdout if log_to_stdout else _log_to))
         except PlatformError as error:
             return _say(error.public_text)
         except OSError as error:
             return _say(f"the platform cannot start: {error}")
 
 
-async def _serve(settings: PlatformSettings | ProcessSettings, ready_fd: int | None) -> int:
+async def _serve(
+    settings: PlatformSettings | ProcessSettings, ready_fd: int | None, log_to: Callable[[Path], None]
+) -> int:
     asked_to_stop, asked_to_read = _stop_signals(), _reading_signal()
-    platform = await _open(settings)
+    watching = asyncio.ensure_future(_watch(settings, asked_to_read))
+    platform = await _open_unless(asked_to_stop, settings, log_to)
+    if platform is None:
+        watching.cancel()
+        return 0
     _tell_ready(ready_fd, platform.endpoint)
     # What is here now stays until the end; the collector need not look at it again and again.
     gc.freeze()
@@ -69,9 +78,9 @@ async def _serve(settings: PlatformSettings | ProcessSettings, ready_fd: int | N
     reading = asyncio.ensure_future(_read_when_asked(platform, asked_to_read))
     await asyncio.wait([failed, stopped], return_when=asyncio.FIRST_COMPLETED)
     failure = failed.exception() if failed.done() and not failed.cancelled() else None
-    for waiter in (failed, stopped, reading):
+    for waiter in (failed, stopped, reading, watching):
         waiter.cancel()
-    await _close(platform.close())
+    await _close(platform.close(), within_s=CLOSE_WITHIN_S + settings.operator.services.drain_s)
     if failure is None:
         return 0
     text = failure.public_text if isinstance(failure, PlatformError) else f"{type(failure).__name__}: {failure}"
@@ -79,22 +88,39 @@ async def _serve(settings: PlatformSettings | ProcessSettings, ready_fd: int | N
     return 1
 
 
-async def _open(settings: PlatformSettings | ProcessSettings) -> Platform | ServiceProcess:
+async def _open_unless(
+    asked_to_stop: asyncio.Event, settings: PlatformSettings | ProcessSettings, log_to: Callable[[Path], None]
+) -> Platform | ServiceProcess | None:
+    """Open; None if it was asked to stop first, because what it waits for may be away for long."""
+    opening, stopped = asyncio.ensure_future(_open(settings, log_to)), asyncio.ensure_future(asked_to_stop.wait())
+    await asyncio.wait([opening, stopped], return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not opening.done():
+        opening.cancel()
+        with suppress(asyncio.CancelledError):
+            await opening
+        return None
+    return await opening
+
+
+async def _open(
+    settings: PlatformSettings | ProcessSettings, log_to: Callable[[Path], None]
+) -> Platform | ServiceProcess:
     if isinstance(settings, PlatformSettings):
         from flyteplane.launcher.platform import Platform
 
-        return await Platform.open(settings, on_locked=lambda folder: _log_to(folder.log))
+        return await Platform.open(settings, on_locked=lambda folder: log_to(folder.log))
     from flyteplane.launcher.service_process import ServiceProcess
 
-    return await ServiceProcess.open(settings, on_locked=lambda folder: _log_to(folder.log))
+    return await ServiceProcess.open(settings, on_locked=lambda folder: log_to(folder.log))
 
 
-async def _close(closing: object) -> None:
+async def _close(closing: object, *, within_s: float) -> None:
     try:
-        async with asyncio.timeout(CLOSE_WITHIN_S):
+        async with asyncio.timeout(within_s):
             await closing  # type: ignore[misc]
     except TimeoutError:
-        _say(f"the platform did not close within {CLOSE_WITHIN_S:g} s and ends now; nothing acknowledged is lost")
+        _say(f"the platform did not close within {within_s:g} s and ends now; nothing acknowledged is lost")
         os._exit(1)
 
 
@@ -120,6 +146,14 @@ def _reading_signal() -> asyncio.Event:
     return asked
 
 
+async def _watch(settings: PlatformSettings | ProcessSettings, asked_to_read: asyncio.Event) -> None:
+    """Ask for the operator's file to be read whenever it changes; without a file there is nothing to watch."""
+    if settings.operator.path is not None:
+        from flyteplane.launcher.operator_watch import watch_operator_file
+
+        await watch_operator_file(settings.operator.path, asked_to_read.set)
+
+
 async def _read_when_asked(platform: Platform | ServiceProcess, asked: asyncio.Event) -> None:
     while True:
         await asked.wait()
@@ -138,6 +172,12 @@ def _tell_ready(ready_fd: int | None, endpoint: str) -> None:
     with suppress(OSError):
         os.write(ready_fd, f"{endpoint}\n".encode())
         os.close(ready_fd)
+
+
+def _log_to_stdout(_: Path) -> None:
+    from flyteplane.observe import configure_logs
+
+    configure_logs(stream=sys.stdout, for_people=False)
 
 
 def _log_to(path: Path) -> None:

@@ -6,11 +6,12 @@ a scheduler that stands by.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from flyteapi.admin.v1 import (
     data_service_pb2,
+    edge_service_pb2,
     identity_service_pb2,
     project_service_pb2,
     run_service_pb2,
@@ -39,6 +40,7 @@ _FILES: Final[Mapping[str, Sequence[FileDescriptor]]] = {
         project_service_pb2.DESCRIPTOR,
         data_service_pb2.DESCRIPTOR,
         identity_service_pb2.DESCRIPTOR,
+        edge_service_pb2.DESCRIPTOR,
         trigger_service_pb2.DESCRIPTOR,
     ),
     "scheduler": (
@@ -64,7 +66,19 @@ def rpc_services(service: str) -> Sequence[ServiceDescriptor]:
 
 def worker_rpc_services(service: str) -> Sequence[ServiceDescriptor]:
     """What workers call of a service, on a listener of its own."""
-    return _services_in(_WORKER_FILES[service])
+    return _services_in(_WORKER_FILES.get(service, ()))
+
+
+def request_readers() -> Mapping[str, Callable[[bytes], Any]]:
+    """How to read the requests of every rpc that clients may call, by its full name."""
+    from google.protobuf.message_factory import GetMessageClass
+
+    return {
+        f"/{service.full_name}/{method.name}": GetMessageClass(method.input_type).FromString
+        for name in _FILES
+        for service in rpc_services(name)
+        for method in service.methods
+    }
 
 
 def _services_in(files: Sequence[FileDescriptor]) -> Sequence[ServiceDescriptor]:

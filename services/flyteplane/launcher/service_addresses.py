@@ -6,7 +6,10 @@
       worker_listen: 0.0.0.0:7100     # of each scheduler, for workers in pods; --worker-listen says otherwise for one
       database: postgresql://flyte@db.example/flyte?passfile=/etc/flyte/pgpass
                                       # every service in a schema of its own; files in the folder if not given
-      lease_seconds: 10               # a scheduler that died is replaced after this long
+      lease_seconds: 10               # a leader that died is replaced after this long
+      drain_seconds: 0                # how long a process that was told to stop goes on serving clients, not ready
+      migrate: automatic              # or `job`: schemas are brought up to date by `flyteplane.launcher migrate` only
+      keys: /etc/flyteplane/keys      # folder of secret keys, may be read-only; `keys/` in the folder if not given
 
 Typed values with their checks; reading the file is another module's work.
 """
@@ -15,6 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -25,6 +30,16 @@ FIXED_SERVICES: Final = ("admin", "scheduler", "cache", "secrets", "reuse_pool")
 LEASE_S: Final = 10.0
 SHORTEST_LEASE_S: Final = 2.0
 LONGEST_LEASE_S: Final = 300.0
+LONGEST_DRAIN_S: Final = 60.0
+
+
+class MigrationPolicy(StrEnum):
+    """Who brings the schemas of the databases up to date."""
+
+    AUTOMATIC = "automatic"
+    """The process that leads a service, when it opens its database."""
+    JOB = "job"
+    """`python -m flyteplane.launcher migrate`; processes wait for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +53,12 @@ class ServiceAddresses:
     database: str = ""
     """URL of a PostgreSQL database for all services; empty for a SQLite file each."""
     lease_s: float = LEASE_S
-    """How long a scheduler holds the lead without renewing it."""
+    """How long a process holds a lead without renewing it."""
+    drain_s: float = 0.0
+    """How long a process that was told to stop goes on serving clients."""
+    migrate: MigrationPolicy = MigrationPolicy.AUTOMATIC
+    keys: Path | None = None
+    """Folder of secret keys; None for one in the platform's folder."""
 
     def __post_init__(self) -> None:
         for service, address in self.addresses.items():
@@ -51,6 +71,10 @@ class ServiceAddresses:
             _check_database(self.database)
         if not SHORTEST_LEASE_S <= self.lease_s <= LONGEST_LEASE_S:
             raise _refusal("lease_seconds", f"{self.lease_s:g} is out of range", "Use 2 to 300 seconds.")
+        if not 0 <= self.drain_s <= LONGEST_DRAIN_S:
+            raise _refusal("drain_seconds", f"{self.drain_s:g} is out of range", "Use 0 to 60 seconds.")
+        if self.keys is not None and not self.keys.is_absolute():
+            raise _refusal("keys", f"{str(self.keys)!r} is no absolute path", "Begin it with a slash.")
 
     def database_url(self, service: str) -> str:
         """Where a service keeps its records: a schema of the one database. Empty if there is none."""
@@ -64,19 +88,19 @@ class ServiceAddresses:
     def parse(cls, section: object) -> ServiceAddresses:
         """The values in a section as the file's reader gives it; None for none."""
         given = _mapping(section or {}, "")
-        known = {"addresses", "worker_listen", "database", "lease_seconds"}
+        known = {"addresses", "worker_listen", "database", "lease_seconds", "drain_seconds", "migrate", "keys"}
         for name in given:
             if name not in known:
                 raise _refusal(name, "there is no such setting", f"Use {', '.join(sorted(known))}.")
         addresses = _mapping(given.get("addresses", {}), "addresses")
-        lease_s = given.get("lease_seconds", LEASE_S)
-        if isinstance(lease_s, bool) or not isinstance(lease_s, int | float):
-            raise _refusal("lease_seconds", f"{lease_s!r} is not a number", "Use 2 to 300 seconds.")
         return cls(
             addresses={name: _text(f"addresses.{name}", value) for name, value in addresses.items()},
             worker_listen=_text("worker_listen", given.get("worker_listen", "")),
             database=_text("database", given.get("database", "")),
-            lease_s=float(lease_s),
+            lease_s=_seconds("lease_seconds", given.get("lease_seconds", LEASE_S), "Use 2 to 300 seconds."),
+            drain_s=_seconds("drain_seconds", given.get("drain_seconds", 0), "Use 0 to 60 seconds."),
+            migrate=_policy(given.get("migrate", MigrationPolicy.AUTOMATIC)),
+            keys=Path(keys) if (keys := _text("keys", given.get("keys", ""))) else None,
         )
 
 
@@ -90,6 +114,19 @@ def _text(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise _refusal(name, f"{value!r} is not a text", "Give an address as host:port.")
     return value
+
+
+def _seconds(name: str, value: Any, mend: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _refusal(name, f"{value!r} is not a number", mend)
+    return float(value)
+
+
+def _policy(value: Any) -> MigrationPolicy:
+    try:
+        return MigrationPolicy(value)
+    except ValueError:
+        raise _refusal("migrate", f"{value!r} is no policy", "Use automatic or job.") from None
 
 
 def _check_address(name: str, address: str, *, unix: bool) -> None:

@@ -1,44 +1,53 @@
 """One process of a platform that runs as several.
 
-It carries the services that it is told to, finds the others, and listens:
+It carries the services that it is told to, stands for election for each of them, finds the others, and listens:
 
-    internal    the other processes: whatever it carries; those of scheduler and reuse pool only while it leads
-    public      clients, if it carries admin: every rpc service of the platform, those of other processes passed on
-    workers     workers in pods, if it carries one of these two and is told to: what proves itself by a token
+    internal    the other processes: whatever it carries, while it leads it
+    public      clients, if it carries admin: every rpc service of the platform; what it does not lead is passed on
+    workers     workers in pods, if it carries scheduler or reuse pool and is told to: what proves itself by a token
 
-Like the embedded platform it opens wholly or not at all, and a service that fails ends the process.
+Like the embedded platform it opens wholly or not at all, and a service that fails ends the process. A client may be
+sent to any process that carries admin.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from flyte.spec.version import version
 from flyteplane.foundation.clock import SystemClock
+from flyteplane.foundation.errors import FailedPrecondition
+from flyteplane.foundation.ids import SystemIds
 from flyteplane.foundation.tasks import BackgroundTasks
 from flyteplane.launcher.clusters import open_clusters
+from flyteplane.launcher.console import ConsolePlan, OpenConsole
 from flyteplane.launcher.coordination import open_etcd
-from flyteplane.launcher.elections import ELECTED
 from flyteplane.launcher.endpoint import address_to_listen_on
 from flyteplane.launcher.failure import FirstFailure
+from flyteplane.launcher.health import ELECTION_S, CoordinationAnswers, DatabaseAnswers, Health, LeadersAnswer, Need
+from flyteplane.launcher.objects import OpenObjects, open_objects
 from flyteplane.launcher.operator_keeper import OperatorFileKeeper
 from flyteplane.launcher.others import Others
-from flyteplane.launcher.platform import STOP_GRACE_S, close_service
+from flyteplane.launcher.platform import STOP_GRACE_S
 from flyteplane.launcher.process_settings import ProcessSettings
-from flyteplane.launcher.services import SERVICES, Surroundings
+from flyteplane.launcher.rpc_services import rpc_services, worker_rpc_services
+from flyteplane.launcher.service_addresses import MigrationPolicy
 from flyteplane.launcher.shared_folder import SharedFolder
 from flyteplane.launcher.surroundings import surround
+from flyteplane.launcher.telemetry import observe, with_telemetry
+from flyteplane.launcher.transport import Transport
 
 if TYPE_CHECKING:
-    import grpc
-
     from flyteplane.cluster.ports import Cluster
     from flyteplane.coordination import Coordination
+    from flyteplane.launcher.elected_services import ElectedListeners
     from flyteplane.launcher.folder import PlatformFolder
-    from flyteplane.launcher.services import OpenService
+    from flyteplane.launcher.services import Surroundings
+    from flyteplane.rpc.observation import RpcObservation
     from flyteplane.rpc.server import RpcServer
 
 _log = logging.getLogger("flyteplane.launcher")
@@ -56,14 +65,19 @@ class ServiceProcess:
         self._stack = stack
         self._operator_file = OperatorFileKeeper(settings.operator)
         self._clock = SystemClock()
+        self._transport = Transport()
         self._failure = FirstFailure()
+        self._health = Health()
+        self._public: RpcServer | None = None
+        self._observation: RpcObservation | None = None
+        self._console: OpenConsole | None = None
         self._endpoint = ""
 
     @classmethod
     async def open(
         cls, settings: ProcessSettings, *, on_locked: Callable[[PlatformFolder], None] | None = None
     ) -> ServiceProcess:
-        """Open what the process carries, and listen. What elects a leader stands by when this returns.
+        """Listen, and stand by for everything that the process carries.
 
         Raises:
             FailedPrecondition: somebody else holds the folder, a service or an endpoint.
@@ -71,7 +85,12 @@ class ServiceProcess:
             Unavailable, DataLoss: folder, disk, databases, ports or the coordination store are not to be had.
         """
         async with AsyncExitStack() as stack:
-            folder = SharedFolder.share(settings.data, process=settings.name, services=settings.carried_alone)
+            folder = SharedFolder.share(
+                settings.data,
+                process=settings.name,
+                services=settings.carried_alone,
+                announces="admin" in settings.services,
+            )
             stack.callback(folder.close)
             if on_locked is not None:
                 on_locked(folder)
@@ -95,37 +114,66 @@ class ServiceProcess:
 
     async def close(self) -> None:
         """Give the lead away, refuse new calls, make everything durable. May be called again."""
+        self._health.stop()
+        if self._public is not None:
+            await self._public.withdraw()
+            if not self._failure.text:
+                # Whoever sends clients here hears of it with some delay, and they are served until then.
+                await self._clock.sleep(self._settings.operator.services.drain_s)
         self._folder.withdraw()
         await self._stack.aclose()
 
     # --- opening, in this order; closing goes the other way -----------------------------------------------------------
 
     async def _start(self) -> None:
-        from flyteplane.rpc.internal import internal_server
-
+        self._transport = Transport.open(
+            self._settings.operator.tls.needed_by(self._settings.services), clock=self._clock
+        )
+        await self._await_schemas()
         coordination = await self._open_coordination()
         background = await self._stack.enter_async_context(BackgroundTasks("launcher", on_failure=self._fail_of))
-        others = Others(self._settings, coordination, clock=self._clock, background=background)
+        others = Others(
+            self._settings, coordination, clock=self._clock, background=background, transport=self._transport
+        )
         self._stack.push_async_callback(others.close)
-        given, opened = await self._open_services(coordination, others)
-        internal = internal_server(address_to_listen_on(self._settings.listen, data=self._folder.own.path))
-        for service in opened.values():
-            service.add_to(internal.grpc_server)
-        self._stack.push_async_callback(internal.stop, STOP_GRACE_S)
-        elected = [name for name in ELECTED if name in self._settings.services]
-        if elected:
-            await self._start_elected(internal, given, elected)
-        else:
-            self._endpoint = await internal.start()
+        given = await self._surroundings(coordination, others)
+        listeners = self._listeners()
+        address = await listeners.start()
         if self._settings.metrics_listen:
             from flyteplane.launcher.metrics_listener import serve_metrics
 
-            await serve_metrics(given.metrics, self._settings.metrics_listen, stack=self._stack)
-        if "admin" in opened:
-            await self._start_public(opened, others)
-        if opened:
-            others.register(list(opened), address=internal.address)
-        self._folder.announce(endpoint=self._endpoint, version=version())
+            self._health = self._open_health(given, coordination, others)
+            await serve_metrics(given.metrics, self._settings.metrics_listen, stack=self._stack, health=self._health)
+        self._endpoint = (
+            await self._start_public(listeners, others, given) if "admin" in self._settings.services else address
+        )
+        self._campaign(listeners, given)
+        if self._console is not None:
+            await self._console.start(self._endpoint)
+        self._folder.announce(endpoint=self._endpoint, version=version(), console=given.console_url)
+
+    async def _await_schemas(self) -> None:
+        from flyteplane.launcher.schemas import await_schemas
+
+        services = self._settings.operator.services
+        urls = {
+            name: services.database_url(name) or self._folder.database_url(name) for name in self._settings.services
+        }
+        await await_schemas(urls, wait_for_job=services.migrate is MigrationPolicy.JOB, clock=self._clock)
+
+    def _open_health(self, given: Surroundings, coordination: Coordination, others: Others) -> Health:
+        """What `/ready` needs; a database of the folder is there as long as the process is."""
+        services = self._settings.operator.services
+        leaders = {name: others.channel(name) for name in self._settings.services}
+        needs: list[Need] = [
+            CoordinationAnswers(coordination),
+            LeadersAnswer(leaders, clock=self._clock, patience_s=services.lease_s + ELECTION_S),
+        ]
+        if services.database:
+            database = DatabaseAnswers(services.database_url(self._settings.services[0]))
+            self._stack.push_async_callback(database.close)
+            needs.append(database)
+        return Health(needs, failed=lambda: self._failure.text)
 
     async def _open_coordination(self) -> Coordination:
         if self._settings.etcd is not None:
@@ -134,63 +182,113 @@ class ServiceProcess:
 
         return MemoryCoordination(clock=self._clock)
 
-    async def _open_services(
-        self, coordination: Coordination, others: Others
-    ) -> tuple[Surroundings, Mapping[str, OpenService]]:
-        """Open what one process carries alone; what elects a leader is opened when it is elected."""
-        from flyteplane.rpc.inprocess import InProcessServer
-
-        carried = [entry for entry in SERVICES if entry.name in self._settings.services and entry.name not in ELECTED]
-        servers = {entry.name: InProcessServer() for entry in carried}
-        channels: dict[str, grpc.aio.Channel] = {name: server.channel() for name, server in servers.items()}
-        channels.update({name: others.channel(name) for name in others.names})
+    async def _surroundings(self, coordination: Coordination, others: Others) -> Surroundings:
+        wanted = self._settings.operator.objects
+        objects = await open_objects(self._folder, wanted, clock=self._clock, ids=SystemIds(), stack=self._stack)
         given = surround(
             self._folder,
             mode="services",
             operator_file=self._operator_file,
-            clusters=await self._open_clusters(),
+            objects=objects,
+            clusters=await self._open_clusters(objects),
             coordination=coordination,
-            channels=channels,
+            channels={name: others.channel(name) for name in others.names},
             clock=self._clock,
             fail=self._failure.note,
         )
-        opened: dict[str, OpenService] = {}
-        for entry in carried:
-            service = await entry.open(given)
-            self._stack.push_async_callback(close_service, entry.name, service)
-            service.add_to(servers[entry.name])
-            opened[entry.name] = service
-        return given, opened
+        self._console = self._bind_console(given)
+        # Whoever of admin leads says where people look at the platform: where all of its consoles are reached.
+        url = self._console.url if self._console is not None else self._settings.operator.console_url
+        given.metrics.read_from(self._transport.readings)
+        given, self._observation = with_telemetry(
+            replace(given, console_url=url),
+            process=self._settings.name,
+            carried=self._settings.services,
+            stack=self._stack,
+        )
+        return given
 
-    async def _open_clusters(self) -> Sequence[Cluster]:
+    def _bind_console(self, given: Surroundings) -> OpenConsole | None:
+        plan = ConsolePlan(
+            listen=self._settings.console_listen,
+            operator=given.operator,
+            folder=self._folder.path,
+            token_key=given.token_key,
+            by_link=not given.operator.identity.configured,
+        )
+        return plan.open(self._stack)
+
+    async def _open_clusters(self, objects: OpenObjects) -> Sequence[Cluster]:
         if not _PLACING.intersection(self._settings.services):
             return ()
         wanted = self._settings.operator.clusters
-        return await open_clusters(wanted, folder=self._folder.own.path, clock=self._clock, stack=self._stack)
+        return await open_clusters(
+            wanted,
+            folder=self._folder.own.path,
+            objects=objects,
+            clock=self._clock,
+            stack=self._stack,
+            worker_authorities=self._transport.worker_authorities,
+        )
 
-    async def _start_public(self, opened: Mapping[str, OpenService], others: Others) -> None:
-        from flyteplane.launcher.rpc_services import rpc_services
-        from flyteplane.rpc.forwarding import add_forwarding
-        from flyteplane.rpc.server import RpcServer
-
-        public = RpcServer(address_to_listen_on(self._settings.endpoint, data=self._folder.path))
-        for service in opened.values():
-            service.add_to(public.grpc_server)
-        for name in others.names:
-            for descriptor in rpc_services(name):
-                add_forwarding(public.grpc_server, descriptor, channel=others.channel(name))
-        self._stack.push_async_callback(public.stop, STOP_GRACE_S)
-        self._endpoint = await public.start()
-
-    async def _start_elected(self, internal: RpcServer, given: Surroundings, names: Sequence[str]) -> None:
+    def _listeners(self) -> ElectedListeners:
         from flyteplane.launcher.elected_services import ElectedListeners
 
-        listeners = ElectedListeners(internal, services=names, worker_address=self._settings.worker_listen)
+        settings = self._settings
+        internal = self._transport.internal_server(address_to_listen_on(settings.listen, data=self._folder.own.path))
+        self._stack.push_async_callback(internal.stop, STOP_GRACE_S)
+        serves_workers = any(worker_rpc_services(name) for name in settings.services)
+        worker_listen = settings.worker_listen if serves_workers else ""
+        workers = self._transport.worker_server(worker_listen) if worker_listen else None
+        observe(self._observation, internal, workers)
+        listeners = ElectedListeners(
+            internal, services=settings.services, workers=workers, advertise=settings.advertise
+        )
         self._stack.push_async_callback(listeners.close)
-        self._endpoint = await listeners.start()
+        return listeners
+
+    async def _start_public(self, listeners: ElectedListeners, others: Others, given: Surroundings) -> str:
+        """Serve clients: here what this process leads at the moment, and the rest by passing it on."""
+        from flyteplane.identity.passing import caller_metadata
+        from flyteplane.launcher.edge import PlatformEdge, local_owner
+        from flyteplane.rpc.forwarding import add_forwarding
+        from flyteplane.rpc.gate import OpenGate
+        from flyteplane.rpc.interceptors import Interceptors
+        from flyteplane.rpc.server import RpcServer
+
+        address = self._client_address()
+        edge = PlatformEdge(given)
+        await edge.start(self._stack)
+        guard = edge.guard(owner=None if given.operator.identity.configured else local_owner())
+        public = RpcServer(
+            address,
+            credentials=self._transport.edge_credentials(address),
+            interceptors=Interceptors(identity=(guard,)),
+        )
+        if self._console is not None:
+            self._console.reach(public, address, tls=self._transport.edge is not None)
+        observe(self._observation, public)
+        public.grpc_server.add_generic_rpc_handlers(tuple(OpenGate(gate) for gate in listeners.gates.values()))
+        for name in others.names:
+            for descriptor in rpc_services(name):
+                add_forwarding(public.grpc_server, descriptor, channel=others.channel(name), added=caller_metadata)
+        self._public = public
+        self._stack.push_async_callback(public.stop, STOP_GRACE_S)
+        return self._transport.edge_url(await public.start())
+
+    def _client_address(self) -> str:
+        """As it was told; by default the socket of the platform, or one of its own if another process has that."""
+        try:
+            return address_to_listen_on(self._settings.endpoint, data=self._folder.path)
+        except FailedPrecondition:
+            if self._settings.endpoint:
+                raise
+            return address_to_listen_on("", data=self._folder.own.path / "clients")
+
+    def _campaign(self, listeners: ElectedListeners, given: Surroundings) -> None:
         lease_s = self._settings.operator.services.lease_s
-        nodes = [listeners.node(name, given, lease_ttl_s=lease_s, on_failure=self._failure.note) for name in names]
-        for node in nodes:
+        for name in self._settings.services:
+            node = listeners.node(name, given, lease_ttl_s=lease_s, on_failure=self._failure.note)
             node.start()
             # Closed first of all, so that the next leader need not wait for anything else.
             self._stack.push_async_callback(node.stop)

@@ -11,9 +11,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
+from flyteplane.identity.revocations import Revocations
 from flyteplane.observe import Metrics
+from flyteplane.observe.spans import NoSpans, Spans
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import grpc
 
     from flyteplane.cluster.ports import Cluster
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
     from flyteplane.launcher.folder import PlatformFolder
     from flyteplane.launcher.operator_file import OperatorFile
     from flyteplane.launcher.operator_keeper import OperatorFileKeeper
-    from flyteplane.objects import FolderObjectStore
+    from flyteplane.objects import ObjectStore
     from flyteplane.objects.bundles import BundleStore
     from flyteplane.reuse_pool.main import ReusePoolService
     from flyteplane.rpc.tokens import TokenMinter, TokenVerifier
@@ -60,7 +64,11 @@ class Surroundings:
     """Holds what the operator's file says, and reads it again."""
     clock: TimerClock
     ids: IdSource
-    objects: FolderObjectStore
+    objects: ObjectStore
+    objects_root: str
+    """URI of the object store: an object's URI is this and its key. Ends in "/"."""
+    logs: Path | None
+    """Folder of captured output; None: it is kept in the object store."""
     bundles: BundleStore
     clusters: Sequence[Cluster]
     """Where workers are placed; the first is the default. None for a process that places none."""
@@ -70,19 +78,46 @@ class Surroundings:
     minter: TokenMinter
     verifier: TokenVerifier
     """Make and read the tokens with which attempts and replicas prove who they are."""
+    token_key: bytes = field(repr=False)
+    """What they are signed with, for whoever derives keys of another kind from it."""
     fail: Callable[[BaseException], None]
     """Called by a service that cannot go on; the whole platform then ends."""
     metrics: Metrics = field(default_factory=Metrics)
     """What services count, for Prometheus."""
+    spans: Spans = field(default_factory=NoSpans)
+    """Takes what services tell of their work to a collector of traces."""
+    owner_key: str = field(default="", repr=False)
+    """The key with which the owner of an embedded platform proves itself; empty: there is none."""
+    revocations: Revocations = field(default_factory=Revocations)
+    """Told of every key and role that somebody loses in this process."""
+    console_url: str = ""
+    """Where people look at the platform; empty: nowhere."""
+    leading: set[str] = field(default_factory=set)
+    """The services that this process leads at present; kept up by whoever elects."""
 
     @property
     def operator(self) -> OperatorFile:
         """What the operator's file says now; the defaults without one."""
         return self.operator_file.current
 
+    @property
+    def keys(self) -> Path:
+        """Where the platform's secret keys are: the operator's folder, or one in that of the platform."""
+        return keys_folder(self.folder, self.operator)
+
+    @property
+    def trace_sample(self) -> float:
+        """The part of the runs that a trace is begun for; 0 where traces go nowhere."""
+        return self.operator.telemetry.sample if self.spans.wanted else 0.0
+
     def database_url(self, service: str) -> str:
         """Where a service keeps its records: in the operator's database, or in a file of the folder."""
         return self.operator.services.database_url(service) or self.folder.database_url(service)
+
+
+def keys_folder(folder: PlatformFolder, operator: OperatorFile) -> Path:
+    """Where secret keys are."""
+    return operator.services.keys or folder.keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +128,34 @@ class ServiceEntry:
     open: Callable[[Surroundings], Awaitable[OpenService]]
 
 
+class OpenAsLeader(Protocol):
+    """Opens a service for one term of leading it."""
+
+    async def __call__(
+        self, given: Surroundings, *, epoch: int, leads: Callable[[], bool], fail: Callable[[BaseException], None]
+    ) -> OpenService:
+        """Open it. Raises PlatformError.
+
+        Args:
+            epoch: greater than that of every leader before.
+            leads: whether it leads at this very moment.
+            fail: called once it cannot go on.
+        """
+
+
 async def _open_admin(given: Surroundings) -> OpenService:
+    return await _admin(given, epoch=None, fail=given.fail)
+
+
+async def open_admin_service(
+    given: Surroundings, *, epoch: int, leads: Callable[[], bool], fail: Callable[[BaseException], None]
+) -> OpenService:
+    """See `OpenAsLeader`. Handing a run over twice is harmless, so admin need not ask whether it leads."""
+    return await _admin(given, epoch=epoch, fail=fail)
+
+
+async def _admin(given: Surroundings, *, epoch: int | None, fail: Callable[[BaseException], None]) -> OpenService:
+    from flyteplane.admin.identity import IdentityOptions
     from flyteplane.admin.main import open_admin
     from flyteplane.admin.servicer.identity_service import PlatformIdentity
 
@@ -101,11 +163,17 @@ async def _open_admin(given: Surroundings) -> OpenService:
         database_url=given.database_url("admin"),
         objects=given.objects,
         scheduler_channel=given.channels["scheduler"],
-        platform=PlatformIdentity(version=given.version, mode=given.mode),
+        platform=PlatformIdentity(version=given.version, mode=given.mode, console_url=given.console_url),
         clock=given.clock,
         ids=given.ids,
         scratch=given.folder.scratch,
-        on_failure=lambda _, error: given.fail(error),
+        on_failure=lambda _, error: fail(error),
+        identity=IdentityOptions(
+            settings=given.operator.identity, owner_key=given.owner_key, revocations=given.revocations
+        ),
+        epoch=epoch,
+        trace_sample=given.trace_sample,
+        metrics=given.metrics,
     )
 
 
@@ -117,27 +185,25 @@ async def _open_scheduler(given: Surroundings) -> OpenService:
 async def open_scheduler_service(
     given: Surroundings, *, epoch: int, leads: Callable[[], bool], fail: Callable[[BaseException], None]
 ) -> SchedulerService:
-    """Open the scheduler as the leader of `epoch`. Raises PlatformError.
-
-    Args:
-        leads: whether it leads at this very moment.
-        fail: called once it cannot go on.
-    """
-    from flyteplane.rpc.tokens import attempt_token_mint
+    """See `OpenAsLeader`."""
+    from flyteplane.rpc.tokens import attempt_token_mint, ttl_beyond
+    from flyteplane.scheduler.application.observing import Observers
     from flyteplane.scheduler.main import Neighbours, SchedulerSettings, open_scheduler
 
+    ttl_s = ttl_beyond(cluster.contact_s for cluster in given.clusters)
     service = await open_scheduler(
         settings=SchedulerSettings(
             database_url=given.database_url("scheduler"),
-            logs=given.folder.logs,
-            data_prefix=f"file://{given.folder.objects}/data/",
+            logs=given.logs,
+            data_prefix=f"{given.objects_root}data/",
             scratch=given.folder.scratch,
         ),
         neighbours=Neighbours(
             cache=given.channels["cache"],
             secrets=given.channels["secrets"],
             reuse_pool=given.channels["reuse_pool"],
-            mint_token=attempt_token_mint(given.minter),
+            mint_token=attempt_token_mint(given.minter, ttl_s=ttl_s),
+            token_ttl_s=ttl_s,
             verifier=given.verifier,
             bundle_path=given.bundles.bundle_path,
             objects=given.objects,
@@ -147,6 +213,7 @@ async def open_scheduler_service(
         clock=given.clock,
         epoch=epoch,
         leads=leads,
+        observers=Observers(metrics=given.metrics, spans=given.spans),
         file=given.operator.entries,
         on_failure=fail,
     )
@@ -159,6 +226,17 @@ async def open_scheduler_service(
 
 
 async def _open_cache(given: Surroundings) -> OpenService:
+    return await _cache(given, epoch=None)
+
+
+async def open_cache_service(
+    given: Surroundings, *, epoch: int, leads: Callable[[], bool], fail: Callable[[BaseException], None]
+) -> OpenService:
+    """See `OpenAsLeader`. The cache does nothing by itself but tidy up."""
+    return await _cache(given, epoch=epoch)
+
+
+async def _cache(given: Surroundings, *, epoch: int | None) -> OpenService:
     from flyteplane.cache.main import open_cache
     from flyteplane.cache.store.stored_objects import PlatformObjects
 
@@ -166,20 +244,33 @@ async def _open_cache(given: Surroundings) -> OpenService:
         database_url=given.database_url("cache"),
         coordination=given.coordination,
         clock=given.clock,
-        objects=PlatformObjects(given.objects, prefix=f"file://{given.folder.objects}/"),
+        objects=PlatformObjects(given.objects, prefix=given.objects_root),
         limits=given.operator.cache,
+        epoch=epoch,
     )
 
 
 async def _open_secrets(given: Surroundings) -> OpenService:
+    return await _secrets(given, epoch=None)
+
+
+async def open_secrets_service(
+    given: Surroundings, *, epoch: int, leads: Callable[[], bool], fail: Callable[[BaseException], None]
+) -> OpenService:
+    """See `OpenAsLeader`. The secrets service does nothing by itself."""
+    return await _secrets(given, epoch=epoch)
+
+
+async def _secrets(given: Surroundings, *, epoch: int | None) -> OpenService:
     from flyteplane.secrets.main import open_secrets
 
     return await open_secrets(
         database_url=given.database_url("secrets"),
-        keys_folder=given.folder.keys,
+        keys_folder=given.keys,
         verifier=given.verifier,
         clock=given.clock,
         settings=given.operator.secrets,
+        epoch=epoch,
     )
 
 
@@ -191,12 +282,13 @@ async def _open_reuse_pool(given: Surroundings) -> OpenService:
 async def open_reuse_pool_service(
     given: Surroundings, *, epoch: int, leads: Callable[[], bool], fail: Callable[[BaseException], None]
 ) -> ReusePoolService:
-    """Open the reuse pool as the leader of `epoch`; otherwise like `open_scheduler_service`."""
+    """See `OpenAsLeader`."""
     from flyteplane.reuse_pool.clients.secrets_client import SecretsOverRpc
     from flyteplane.reuse_pool.main import open_reuse_pool
-    from flyteplane.rpc.tokens import ReplicaTokens
+    from flyteplane.rpc.tokens import ReplicaTokens, ttl_beyond
 
-    tokens = ReplicaTokens(given.minter, given.verifier)
+    ttl_s = ttl_beyond(cluster.contact_s for cluster in given.clusters)
+    tokens = ReplicaTokens(given.minter, given.verifier, ttl_s=ttl_s)
     return await open_reuse_pool(
         database_url=given.database_url("reuse_pool"),
         clusters=given.clusters,
@@ -220,6 +312,15 @@ SERVICES: Final = (
     ServiceEntry(name="scheduler", open=_open_scheduler),
     ServiceEntry(name="admin", open=_open_admin),
 )
+
+#: How each is opened by the process that was elected to lead it.
+AS_LEADER: Final[Mapping[str, OpenAsLeader]] = {
+    "admin": open_admin_service,
+    "scheduler": open_scheduler_service,
+    "cache": open_cache_service,
+    "secrets": open_secrets_service,
+    "reuse_pool": open_reuse_pool_service,
+}
 
 #: Every service has an address inside of the process, opened or not.
 SERVICE_NAMES: Final = tuple(entry.name for entry in SERVICES)

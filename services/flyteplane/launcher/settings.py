@@ -1,6 +1,5 @@
 """What a platform is told when it is started."""
 
-import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,10 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from flyteplane.foundation.errors import InvalidArgument
+from flyteplane.launcher.console import check_console
+from flyteplane.launcher.exposure import check_endpoint
 from flyteplane.launcher.operator_file import OperatorFile
 
 FOLDER_VARIABLE: Final = "FLYTE_PLATFORM_DATA"
-_UNIX: Final = "unix:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,22 +23,26 @@ class PlatformSettings:
 
     data: Path
     endpoint: str = ""
-    """`unix:/path` or `127.0.0.1:port` (port 0: any free one). Empty: a socket in the folder."""
+    """`unix:/path` or `127.0.0.1:port` (port 0: any free one), other addresses with TLS. Empty: a socket in the
+    folder."""
     worker_listen: str = ""
     """For workers in pods, `host:port`, other machines included: each proves itself by a token. Empty: none."""
     metrics_listen: str = ""
     """Where Prometheus reads metrics over HTTP, `host:port`. Empty: nowhere."""
+    console_listen: str = ""
+    """Where people look at the platform, `host:port`, or one of `launcher.console.USUAL` and `NONE`. Empty: nowhere."""
     operator: OperatorFile = field(default_factory=OperatorFile)
     """What the operator's file says."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "data", self.data.expanduser().absolute())
-        if self.endpoint and not self.endpoint.startswith(_UNIX):
-            _refuse_public_address(self.endpoint)
+        # Over the network an embedded platform wants the key that lies in its folder.
+        check_endpoint(self.endpoint, self.operator, asks_who_calls=True)
         if self.worker_listen:
             check_listener(self.worker_listen, field="worker_listen")
         if self.metrics_listen:
             check_listener(self.metrics_listen, field="metrics_listen")
+        check_console(self.console_listen, self.operator)
 
 
 def default_folder(environment: Mapping[str, str] | None = None) -> Path:
@@ -54,29 +58,3 @@ def check_listener(address: str, *, field: str) -> None:
         raise InvalidArgument(
             f"the address {address!r} cannot be read", field=field, mend="Use for example 0.0.0.0:7100."
         )
-
-
-def _refuse_public_address(endpoint: str) -> None:
-    """An embedded platform knows no identities: whoever can connect owns it."""
-    host, _, port = endpoint.rpartition(":")
-    if not port.isdecimal() or int(port) > 65535:
-        raise InvalidArgument(
-            f"the endpoint {endpoint!r} cannot be read",
-            reason="ENDPOINT",
-            field="endpoint",
-            mend="Use unix:/path/to/socket or 127.0.0.1:PORT.",
-        )
-    if not _is_loopback(host.strip("[]")):
-        raise InvalidArgument(
-            f"other machines could reach {endpoint!r}, and this platform asks nobody who they are",
-            reason="ENDPOINT",
-            field="endpoint",
-            mend="Use unix:/path/to/socket or 127.0.0.1:PORT.",
-        )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -3,7 +3,7 @@
 Who holds what, by locks of the kernel that end with their process:
 
     platform.lock               shared by all of them; the embedded platform takes it alone, so they exclude each other
-    admin.lock, cache.lock ...  the one process that carries the service; schedulers that elect a leader take none
+    admin.lock, cache.lock ...  the one process that carries the service where there is no store to elect a leader by
     processes/<name>/           a folder for each process: its own lock, socket, log, and the work of its workers
 """
 
@@ -14,13 +14,9 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
 
 from flyteplane.foundation.errors import FailedPrecondition, Unavailable
 from flyteplane.launcher.folder import PlatformFolder
-
-#: The service whose process says where the platform is.
-ANNOUNCING: Final = "admin"
 
 
 class SharedFolder(PlatformFolder):
@@ -34,8 +30,11 @@ class SharedFolder(PlatformFolder):
         self._announces = announces
 
     @classmethod
-    def share(cls, path: Path, *, process: str, services: Sequence[str]) -> SharedFolder:
+    def share(cls, path: Path, *, process: str, services: Sequence[str], announces: bool = False) -> SharedFolder:
         """Take the locks of a process that alone carries `services`.
+
+        Args:
+            announces: whether it says where the platform is, because it serves clients.
 
         Raises:
             FailedPrecondition: PLATFORM_RUNNING or SERVICE_RUNNING; another process holds one of them.
@@ -44,7 +43,7 @@ class SharedFolder(PlatformFolder):
         with ExitStack() as stack:
             own = PlatformFolder.open(path / "processes" / process)
             stack.callback(own.close)
-            path.chmod(0o700)
+            _close_to_others(path)
             lock = _open_lock(path / "platform.lock", stack)
             if not _try_lock(lock, fcntl.LOCK_SH):
                 raise FailedPrecondition(
@@ -59,19 +58,19 @@ class SharedFolder(PlatformFolder):
                         reason="SERVICE_RUNNING",
                         mend=f"Stop it, or leave {service} out of --services.",
                     )
-            return cls(path, lock, own=own, stack=stack.pop_all(), announces=ANNOUNCING in services)
+            return cls(path, lock, own=own, stack=stack.pop_all(), announces=announces)
         raise AssertionError("not reached")
 
-    def announce(self, *, endpoint: str, version: str) -> None:
+    def announce(self, *, endpoint: str, version: str, console: str = "") -> None:
         """Say that this process is ready; in the name of the platform if it carries admin."""
-        self.own.announce(endpoint=endpoint, version=version)
+        self.own.announce(endpoint=endpoint, version=version, console=console)
         if self._announces:
-            super().announce(endpoint=endpoint, version=version)
+            super().announce(endpoint=endpoint, version=version, console=console)
 
     def withdraw(self) -> None:
         """Say no longer that this process is ready."""
         self.own.withdraw()
-        if self._announces:
+        if self._announces and self.announced_by() in (os.getpid(), None):
             super().withdraw()
 
     def close(self) -> None:
@@ -83,6 +82,17 @@ class SharedFolder(PlatformFolder):
     def log(self) -> Path:
         """The log of the services of this process."""
         return self.own.log
+
+
+def _close_to_others(path: Path) -> None:
+    try:
+        path.chmod(0o700)
+    except OSError as error:
+        raise Unavailable(
+            f"the folder {path} cannot be closed to others: {error.strerror}",
+            reason="PLATFORM_FOLDER",
+            mend="Name a folder of the process's own with --data, for example one below the mounted volume.",
+        ) from error
 
 
 def _open_lock(path: Path, stack: ExitStack) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flyte.spec.version import version
 from flyteplane.foundation.ids import SystemIds
-from flyteplane.launcher.services import Surroundings
+from flyteplane.launcher.services import Surroundings, keys_folder
 
 if TYPE_CHECKING:
     import grpc
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from flyteplane.coordination.port import Coordination
     from flyteplane.foundation.clock import TimerClock
     from flyteplane.launcher.folder import PlatformFolder
+    from flyteplane.launcher.objects import OpenObjects
     from flyteplane.launcher.operator_keeper import OperatorFileKeeper
 
 
@@ -24,19 +25,20 @@ def surround(
     *,
     mode: str,
     operator_file: OperatorFileKeeper,
+    objects: OpenObjects,
     clusters: Sequence[Cluster],
     coordination: Coordination,
     channels: Mapping[str, grpc.aio.Channel],
     clock: TimerClock,
     fail: Callable[[BaseException], None],
+    owner_key: str = "",
 ) -> Surroundings:
-    """What the services of one process are given. Raises PlatformError when keys or objects cannot be used."""
-    from flyteplane.objects import FolderObjectStore
+    """What the services of one process are given. Raises PlatformError when keys cannot be used."""
     from flyteplane.objects.bundles import BundleStore
-    from flyteplane.rpc.tokens import TokenMinter, TokenVerifier, open_token_key
+    from flyteplane.rpc.token_keys import KeysInFolder
+    from flyteplane.rpc.tokens import TokenMinter, TokenVerifier
 
-    ids, token_key = SystemIds(), open_token_key(folder.keys)
-    objects = FolderObjectStore(folder.objects, clock=clock, ids=ids)
+    ids, token_keys = SystemIds(), KeysInFolder(keys_folder(folder, operator_file.current), clock=clock)
     return Surroundings(
         folder=folder,
         version=version(),
@@ -44,12 +46,16 @@ def surround(
         operator_file=operator_file,
         clock=clock,
         ids=ids,
-        objects=objects,
-        bundles=BundleStore(objects, root=folder.bundles),
+        objects=objects.store,
+        objects_root=objects.root,
+        logs=folder.logs if objects.shared_by_folder else None,
+        bundles=BundleStore(objects.store, root=folder.bundles),
         clusters=clusters,
         coordination=coordination,
         channels=channels,
-        minter=TokenMinter(token_key, clock=clock),
-        verifier=TokenVerifier(token_key, clock=clock),
+        minter=TokenMinter(token_keys, clock=clock),
+        verifier=TokenVerifier(token_keys, clock=clock),
+        token_key=token_keys.present,
         fail=fail,
+        owner_key=owner_key,
     )

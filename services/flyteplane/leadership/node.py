@@ -8,7 +8,10 @@ What it guarantees:
 - The leader's address is told to others only while it serves, so whoever follows it never calls too early.
 - No answer leaves after the lease may have ended by this process's own clock, whatever the process believes; what it
   writes is fenced by its epoch inside the database transaction.
-- A stop writes what is left, then resigns: the next leader need not wait for the lease to end.
+- A stop answers what was asked, writes what is left, then resigns: the next leader need not wait for the lease to end.
+
+A store that is away when the service is opened is tried again, in turn with the other processes. What only a person can
+mend, such as a schema of a newer build or a key that is missing, ends the process.
 
 After a failure of its store memory cannot be trusted. If the reason is that another leader has the shard, this one
 goes back to standing by; after any other the process ends, and its next start goes on from what is durable.
@@ -24,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from flyteplane.coordination import HeldLease, Leadership, Put, created_at, hold_lease
 from flyteplane.coordination.election import leader_key
-from flyteplane.foundation.errors import PlatformError
+from flyteplane.foundation.errors import FailedPrecondition, InvalidArgument, PermissionDenied, PlatformError
 
 if TYPE_CHECKING:
     from flyteplane.coordination import Coordination
@@ -36,6 +39,8 @@ _log = logging.getLogger("flyteplane.leadership")
 LEASE_TTL_S: Final = 10.0
 #: Pause after the coordination store was away, or opening has failed and others should have their turn.
 _PAUSE_S: Final = 0.5
+#: Calls under way that have one answer are given so long when the process is told to stop.
+_DRAIN_S: Final = 0.5
 #: A service that has not closed after this long never will; the process ends, and nothing durable is lost.
 _CLOSE_WITHIN_S: Final = 10.0
 
@@ -162,13 +167,20 @@ class LeaderNode:
             if not term.leads():
                 # Paused since the election: claiming the store now would take it from whoever leads meanwhile.
                 return
-            service = await self._open_service(term)
+            service = await self._opened(term)
             try:
                 await self._serve(service, term, leadership=leadership, lease=lease, failure=failure)
             finally:
                 await self._close(service)
         finally:
             await _resign(leadership)
+
+    async def _opened(self, term: Term) -> LeadingService:
+        try:
+            return await self._open_service(term)
+        except (FailedPrecondition, InvalidArgument, PermissionDenied) as error:
+            # A person has to mend it, and hears of a process that ends; one that tries for ever hides it.
+            raise _Unfit(error) from error
 
     async def _serve(
         self,
@@ -188,6 +200,8 @@ class LeaderNode:
             await _first(leadership.lost.wait(), self._stopping.wait(), _until(failure))
             _raise_unless_replaced(failure)
         finally:
+            if self._stopping.is_set() and term.leads():
+                await asyncio.gather(*(gate.drain(_DRAIN_S) for gate in self._gates))
             for gate in self._gates:
                 gate.shut()
             await self._on_change(False)

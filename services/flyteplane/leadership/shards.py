@@ -6,3 +6,7 @@ from typing import Final
 SCHEDULER: Final = "scheduler/0"
 #: And of the reuse pool.
 REUSE_POOL: Final = "reuse_pool/0"
+#: And of the services that have one each in any case.
+ADMIN: Final = "admin/0"
+CACHE: Final = "cache/0"
+SECRETS: Final = "secrets/0"

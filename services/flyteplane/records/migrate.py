@@ -2,16 +2,23 @@
 
 Each service keeps a migrations package with alembic revisions in `versions/`, and in its `__init__`:
 
-    HEAD = "0002"                    # the newest revision
+    HEAD = "0002"                    # the newest revision; revisions are numbers of four digits, in order
+    COMPATIBLE_FROM = "0001"         # the oldest HEAD whose code works on the tables of this one
     VERSION_TABLE = "cache_version"  # where this service notes its revision; services may share a database
     SCHEMA = tables.metadata         # the schema at HEAD
 
 A fresh database gets SCHEMA as a whole, an old one the revisions that it lacks, all in one transaction under the
 write lock, so that a crash leaves the old schema. A database at HEAD costs one query, and alembic, which takes half a
 second to import, is only loaded when there is something to migrate.
+
+During a rolling upgrade code of two builds works on one schema, the newer of the two. A build that finds a schema from
+the future goes on if that schema is noted as compatible with it, and refuses otherwise. `docs/upgrades.md` says how a
+change is cut so that it is.
 """
 
 import importlib
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -19,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select
 
 from flyteplane.foundation.errors import FailedPrecondition
+from flyteplane.records.schema_notes import COMPATIBLE_FROM, SchemaNotes
 
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
@@ -30,19 +38,60 @@ class MigrationsPackage(Protocol):
     """What a migrations package defines."""
 
     HEAD: str
+    COMPATIBLE_FROM: str
     VERSION_TABLE: str
     SCHEMA: MetaData
 
 
+class SchemaAge(StrEnum):
+    """How the schema of a database compares with this build."""
+
+    CURRENT = "current"
+    OLDER = "older"
+    """There is something to migrate; also for an empty database."""
+    NEWER = "newer"
+    """Of a newer build, and noted as compatible with this one."""
+    INCOMPATIBLE = "incompatible"
+    """Of a newer build, and this one must not touch it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaState:
+    """What was found in a database."""
+
+    age: SchemaAge
+    found: str
+    """Its revision; empty for none."""
+    head: str
+    """The newest revision that this build knows."""
+    name: str
+    """Of the database."""
+
+    def refuse_incompatible(self) -> None:
+        """Raise FailedPrecondition (SCHEMA_FROM_THE_FUTURE) if this build must not touch the database."""
+        if self.age is SchemaAge.INCOMPATIBLE:
+            raise FailedPrecondition(
+                f"{self.name} has schema {self.found!r}; the newest that this build knows is {self.head!r}, "
+                "and the newer one is not compatible with it",
+                reason="SCHEMA_FROM_THE_FUTURE",
+                mend="Start the newer build, or restore a backup from before the upgrade.",
+            )
+
+
+async def schema_state(database: "Database", *, package: str) -> SchemaState:
+    """Compare a database with the schema of `package`, changing nothing. Raises Unavailable."""
+    migrations = _load(package)
+    return await database.read(lambda connection: _state(connection, migrations, database.name))
+
+
 async def migrate(database: "Database", *, package: str) -> None:
-    """Bring `database` to the schema of `package`. Does nothing when it is there already.
+    """Bring `database` to the schema of `package`. Does nothing when it is there already, or compatible and newer.
 
     Raises:
         FailedPrecondition: the database was written by a newer build (SCHEMA_FROM_THE_FUTURE).
         Unavailable: the database cannot be written.
     """
-    migrations = _load(package)
-    if await database.read(lambda connection: _revision(connection, migrations)) == migrations.HEAD:
+    if (await schema_state(database, package=package)).age in (SchemaAge.CURRENT, SchemaAge.NEWER):
         return
     await database.transaction(lambda connection: upgrade(connection, package, database_name=database.name))
 
@@ -50,20 +99,17 @@ async def migrate(database: "Database", *, package: str) -> None:
 def upgrade(connection: Connection, package: str, *, database_name: str = "the database") -> None:
     """Do the work of `migrate` inside the caller's transaction."""
     migrations = _load(package)
-    revision = _revision(connection, migrations)
-    if revision == migrations.HEAD:
+    state = _state(connection, migrations, database_name)
+    state.refuse_incompatible()
+    if state.age is not SchemaAge.OLDER:
         return
-    if revision is None:
+    if not state.found:
         create(connection, migrations)
         return
-    script = _script(migrations)
-    if revision not in {known.revision for known in script.walk_revisions()}:
-        raise FailedPrecondition(
-            f"{database_name} has schema {revision!r}; the newest that this build knows is {migrations.HEAD!r}",
-            reason="SCHEMA_FROM_THE_FUTURE",
-            mend="Start the newer build, or restore a backup from before the upgrade.",
-        )
-    run_revisions(connection, migrations, script)
+    if state.found != migrations.HEAD:
+        run_revisions(connection, migrations)
+    else:
+        _note_compatibility(connection, migrations)
 
 
 def create(connection: Connection, migrations: MigrationsPackage) -> None:
@@ -72,16 +118,15 @@ def create(connection: Connection, migrations: MigrationsPackage) -> None:
     version = _version_table(migrations)
     version.create(connection)
     connection.execute(version.insert().values(version_num=migrations.HEAD))
+    _note_compatibility(connection, migrations)
 
 
-def run_revisions(
-    connection: Connection, migrations: MigrationsPackage, script: "ScriptDirectory | None" = None
-) -> None:
+def run_revisions(connection: Connection, migrations: MigrationsPackage) -> None:
     """Run the revisions that the database lacks, from the first one in an empty database."""
     from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
 
-    script = script or _script(migrations)
+    script = _script(migrations)
 
     def steps(revision: Any, context: Any) -> Any:
         return script._upgrade_revs(migrations.HEAD, revision)
@@ -96,6 +141,29 @@ def run_revisions(
             transactional_ddl=False,
         )
         environment.run_migrations()
+    _note_compatibility(connection, migrations)
+
+
+def _state(connection: Connection, migrations: MigrationsPackage, name: str) -> SchemaState:
+    found, notes = _revision(connection, migrations) or "", SchemaNotes(migrations.VERSION_TABLE)
+    noted = notes.read(connection, COMPATIBLE_FROM) if found and notes.exist(connection) else ""
+    # Whoever migrated without writing a note has said nothing of what it made.
+    of, _, compatible_from = noted.partition("/")
+    age = _age(found, migrations.HEAD, compatible_from if of == found else "")
+    return SchemaState(age=age, found=found, head=migrations.HEAD, name=name)
+
+
+def _age(found: str, head: str, compatible_from: str) -> SchemaAge:
+    """Revisions are numbers with leading zeros, so they compare as text."""
+    if found > head:
+        return SchemaAge.NEWER if compatible_from and compatible_from <= head else SchemaAge.INCOMPATIBLE
+    return SchemaAge.CURRENT if found == head and compatible_from else SchemaAge.OLDER
+
+
+def _note_compatibility(connection: Connection, migrations: MigrationsPackage) -> None:
+    notes = SchemaNotes(migrations.VERSION_TABLE)
+    notes.create(connection)
+    notes.write(connection, COMPATIBLE_FROM, f"{migrations.HEAD}/{migrations.COMPATIBLE_FROM}")
 
 
 def _load(package: str) -> MigrationsPackage:

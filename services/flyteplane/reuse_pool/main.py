@@ -27,6 +27,7 @@ from flyteplane.reuse_pool.application.reuse_pool import ReusePool
 from flyteplane.reuse_pool.application.scheduler_side import SchedulerSide
 from flyteplane.reuse_pool.application.takeover import Takeover
 from flyteplane.reuse_pool.application.timekeeper import Timekeeper
+from flyteplane.reuse_pool.application.token_renewal import TokenRenewal
 from flyteplane.reuse_pool.domain.policy import PoolSettings
 from flyteplane.reuse_pool.servicer.pool_servicer import PoolServicer
 from flyteplane.reuse_pool.servicer.replica_servicer import ReplicaServicer
@@ -193,7 +194,8 @@ def _wire(
         wake=lambda pool, now: keeper.wake(pool, now),
         turn_over=registry.flush,
     )
-    runner = EffectRunner(registry, lifecycle=lifecycle, alarm=timekeeper)
+    renewal = TokenRenewal(registry, tokens=given.tokens, clock=clock)
+    runner = EffectRunner(registry, lifecycle=lifecycle, alarm=timekeeper, renewal=renewal)
     keeper = PoolKeeper(
         registry,
         runner=runner,
@@ -225,7 +227,7 @@ def _wire(
     reuse_pool = ReusePool(registry, keeper=keeper, scheduler=scheduler, replicas=replicas)
     service = ReusePoolService(
         reuse_pool,
-        sessions=ReplicaSessions(reuse_pool, tokens=given.tokens, leads=given.leads),
+        sessions=ReplicaSessions(reuse_pool, tokens=given.tokens, renewal=renewal, leads=given.leads),
         lifecycle=lifecycle,
         timekeeper=timekeeper,
         background=background,

@@ -15,10 +15,14 @@ from flyteapi.scheduler.v1.worker_data_service_pb2_grpc import add_WorkerDataSer
 from flyteapi.scheduler.v1.worker_service_pb2_grpc import add_WorkerServiceServicer_to_server
 from flyteplane.cluster.ports import CONTACT_MARGIN_S
 from flyteplane.cluster.requests import constraints_of
+from flyteplane.observe.spans import NoSpans
 from flyteplane.records import migrate, open_database
+from flyteplane.rpc.tokens import DEFAULT_TTL_S
 from flyteplane.scheduler.application.attempt_tokens import Verifier
+from flyteplane.scheduler.application.auditing import Audit
 from flyteplane.scheduler.application.class_admin import ClassAdministration
 from flyteplane.scheduler.application.cluster_list import ClusterList
+from flyteplane.scheduler.application.observing import Observers
 from flyteplane.scheduler.application.queue_admin import QueueAdministration
 from flyteplane.scheduler.application.scheduler import Parts, Scheduler
 from flyteplane.scheduler.application.worker_data import WorkerData
@@ -36,6 +40,7 @@ from flyteplane.scheduler.servicer_queues import QueueServicer
 from flyteplane.scheduler.servicer_worker_data import WorkerDataServicer
 from flyteplane.scheduler.servicer_workers import WorkerServicer
 from flyteplane.scheduler.store.log_files import LogFiles
+from flyteplane.scheduler.store.log_objects import LogObjects
 from flyteplane.scheduler.store.sql_administration import SqlAdministration
 from flyteplane.scheduler.store.sql_records import SqlRecords
 
@@ -45,7 +50,7 @@ if TYPE_CHECKING:
     from flyteplane.cluster.ports import Cluster
     from flyteplane.foundation.clock import TimerClock
     from flyteplane.objects import ObjectStore
-    from flyteplane.scheduler.application.ports import BundlePath, MintToken
+    from flyteplane.scheduler.application.ports import BundlePath, FollowedLogs, MintToken
 
 #: A child of a warm replica ends within a millisecond; one that takes longer is written when it is accepted.
 HOLD_S: Final = 0.002
@@ -56,8 +61,8 @@ class SchedulerSettings:
     """What the scheduler is given by whoever launches it."""
 
     database_url: str
-    logs: Path
-    """Folder of captured output."""
+    logs: Path | None
+    """Folder of captured output; None: it is kept in the object store."""
     data_prefix: str
     """URI under which attempts keep their data."""
     scratch: Path
@@ -81,6 +86,8 @@ class SchedulerService:
         self._sessions = sessions
         self._data = data
         self._cluster_list = cluster_list
+        self.stop_reading: Callable[[], None] = lambda: None
+        """Ends the reading of its figures."""
 
     @property
     def scheduler(self) -> Scheduler:
@@ -102,6 +109,8 @@ class SchedulerService:
 
     async def close(self) -> None:
         """Stops placing, then writes what is left. Living runs go on after the next start."""
+        stop, self.stop_reading = self.stop_reading, lambda: None
+        stop()
         for placement in self._placements:
             await placement.close()
         await self._scheduler.close()
@@ -115,6 +124,8 @@ class Neighbours:
     secrets: grpc.aio.Channel
     reuse_pool: grpc.aio.Channel
     mint_token: MintToken
+    token_ttl_s: float = DEFAULT_TTL_S
+    """How long these tokens hold."""
     verifier: Verifier
     bundle_path: BundlePath
     objects: ObjectStore
@@ -133,6 +144,7 @@ async def open_scheduler(
     epoch: int = 1,
     leads: Callable[[], bool] = lambda: True,
     file: Entries = NO_ENTRIES,
+    observers: Observers | None = None,
 ) -> SchedulerService:
     """Opens the store, restores living runs and takes up work.
 
@@ -140,6 +152,7 @@ async def open_scheduler(
         epoch: of the leadership under which it works; the store's own count is used if that is greater.
         leads: whether this process leads at this very moment, by its own clock.
         file: queues and classes of the operator's file.
+        observers: where it tells what it counts and does.
         on_failure: called once something failed after which memory cannot be trusted: the caller then ends the process,
             and a restart goes on from what is durable.
 
@@ -153,7 +166,7 @@ async def open_scheduler(
         raise
     parts = Parts(
         records=SqlRecords(database),
-        logs=LogFiles(settings.logs),
+        logs=_logs(settings, neighbours, clock=clock),
         cache=CacheStub(neighbours.cache),
         clock=clock,
         administration=SqlAdministration(database),
@@ -161,6 +174,7 @@ async def open_scheduler(
         pool_clusters=neighbours.pool_clusters,
         data_prefix=settings.data_prefix,
         file=file,
+        spans=observers.spans if observers is not None else NoSpans(),
         hold_s=HOLD_S,
     )
     scheduler = Scheduler(parts, on_failure=on_failure)
@@ -176,7 +190,14 @@ async def open_scheduler(
         fresh, neighbours.clusters, clock=clock, leads=leads, reachable=scheduler.cluster_reachable
     )
     scheduler.background.start(sweeping, name="sweep workers")
+    scheduler.background.start(Audit(scheduler.engine).run_for_ever(clock=clock), name="audit")
+    if observers is not None:
+        service.stop_reading = observers.metrics.read_from(scheduler.readings)
     return service
+
+
+def _logs(settings: SchedulerSettings, neighbours: Neighbours, *, clock: TimerClock) -> FollowedLogs:
+    return LogFiles(settings.logs) if settings.logs is not None else LogObjects(neighbours.objects, clock=clock)
 
 
 def _placements(
@@ -228,13 +249,19 @@ def _faces(
         neighbours.objects,
         verifier=neighbours.verifier,
         data_prefix=settings.data_prefix,
-        runs_still=fresh.runs_still,
+        still_to_begin=fresh.still_to_begin,
         scratch=settings.scratch,
     )
     return SchedulerService(
         scheduler,
         placements=placements,
-        sessions=WorkerSessions(fresh, verifier=neighbours.verifier, leads=leads),
+        sessions=WorkerSessions(
+            fresh,
+            verifier=neighbours.verifier,
+            leads=leads,
+            clock=scheduler.engine.clock,
+            token_ttl_s=neighbours.token_ttl_s,
+        ),
         data=data,
         cluster_list=ClusterList(
             neighbours.clusters, workers=lambda name: scheduler.admission.cluster_figures(name).running

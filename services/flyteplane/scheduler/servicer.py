@@ -11,7 +11,7 @@ from flyteapi.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceSer
 from flyteplane.foundation.errors import InvalidArgument
 from flyteplane.scheduler.application import wire
 from flyteplane.scheduler.application.intake import NewRun
-from flyteplane.scheduler.application.ports import RunKey
+from flyteplane.scheduler.application.ports import ActionFilter, RunKey
 from flyteplane.scheduler.domain.phases import ROOT, Phase
 
 if TYPE_CHECKING:
@@ -50,13 +50,19 @@ class SchedulerServicer(SchedulerServiceServicer):
 
     async def ListActions(self, request: api.ListActionsRequest, context: Context) -> api.ListActionsResponse:
         """See the proto."""
-        return await self._scheduler.queries.page(
-            _key(request.run),
+        where = ActionFilter(
             parent=request.parent,
             phases=request.phases,
-            page_size=request.page_size,
-            page_token=request.page_token,
+            names=request.names,
+            group=request.group if request.HasField("group") else None,
         )
+        return await self._scheduler.queries.page(
+            _key(request.run), where, page_size=request.page_size, page_token=request.page_token
+        )
+
+    async def CountActions(self, request: api.CountActionsRequest, context: Context) -> api.CountActionsResponse:
+        """See the proto."""
+        return await self._scheduler.queries.count(_key(request.run), parents=request.parents)
 
     async def GetActionData(self, request: api.GetActionDataRequest, context: Context) -> api.GetActionDataResponse:
         """See the proto."""
@@ -74,7 +80,11 @@ class SchedulerServicer(SchedulerServiceServicer):
         self, request: api.WatchRunPhasesRequest, context: Context
     ) -> AsyncIterator[api.WatchRunPhasesResponse]:
         """See the proto."""
-        async for changes in self._scheduler.run_phases.watch(after=request.cursor):
+        after = request.cursor
+        if request.only_new:
+            after = await self._scheduler.run_phases.latest()
+            yield api.WatchRunPhasesResponse(cursor=after)
+        async for changes in self._scheduler.run_phases.watch(after=after):
             response = api.WatchRunPhasesResponse(cursor=changes[-1].cursor)
             for change in changes:
                 message = response.changes.add(

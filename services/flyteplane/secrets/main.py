@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flyteapi.secrets.v1.secrets_service_pb2_grpc import add_SecretsServiceServicer_to_server
 from flyteplane.foundation.errors import Unavailable
 from flyteplane.observe import get_logger
-from flyteplane.records import migrate, open_database
+from flyteplane.records import open_migrated
 from flyteplane.secrets.application.auditor import Auditor
 from flyteplane.secrets.application.catalog import Catalog
 from flyteplane.secrets.application.envelope import Envelope
@@ -78,6 +78,7 @@ async def open_secrets(
     clock: Clock,
     environment: Mapping[str, str] | None = None,
     settings: SecretsSettings = SecretsSettings(),  # noqa: B008  # a frozen value
+    epoch: int | None = None,
 ) -> SecretsService:
     """Opens the store and moves every secret under the current key.
 
@@ -88,6 +89,7 @@ async def open_secrets(
         keys_folder: where key files are, and where the first one is made if files are what the settings say.
         verifier: reads tokens; `flyteplane.rpc.tokens.TokenVerifier`.
         environment: where `keys.environment_keys` looks; that of the process when None.
+        epoch: of the leadership under which it writes; None for a process that nobody can replace.
 
     Raises:
         FailedPrecondition: a key file is open to others; a key that secrets need is not there; the database is from a
@@ -97,9 +99,8 @@ async def open_secrets(
     """
     given = os.environ if environment is None else environment
     keys = open_keys(settings, folder=keys_folder, environment=given)
-    database = await open_database(database_url)
+    database = await open_migrated(database_url, package="flyteplane.secrets.store.migrations", epoch=epoch)
     try:
-        await migrate(database, package="flyteplane.secrets.store.migrations")
         records, trail = SqlSecrets(database), SqlAudit(database)
         await KeyInventory(records=records, keys=keys).refuse_lost(
             given_up=settings.lost_keys, where=f"in {settings.folder or keys_folder} nor where else keys come from"

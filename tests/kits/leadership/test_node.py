@@ -11,7 +11,7 @@ import pytest
 from flyteplane.coordination import Compare, Coordination, KeyValue, MemoryCoordination, Mirror, TxnResult
 from flyteplane.coordination.election import leader_key
 from flyteplane.foundation.clock import ManualClock
-from flyteplane.foundation.errors import Aborted, Unavailable
+from flyteplane.foundation.errors import Aborted, FailedPrecondition, PlatformError, Unavailable
 from flyteplane.leadership import shards
 from flyteplane.leadership.node import LeaderNode, Term
 from flyteplane.rpc.gate import Gate
@@ -80,7 +80,7 @@ class Process:
         self.notes = notes
         self.terms: list[Term] = []
         self.failures: list[BaseException] = []
-        self.broken: Unavailable | None = None
+        self.broken: PlatformError | None = None
         self.closing = asyncio.Event()
         self.closing.set()
         self.gates = Gate(["services"]), Gate(["workers"])
@@ -240,6 +240,16 @@ async def test_a_leader_that_cannot_open_leaves_the_lead_to_another(world: World
     await world.pass_time(2.0)
     assert first.serves
     assert not first.failures
+
+
+async def test_what_a_person_has_to_mend_ends_the_process_and_another_leads(world: World) -> None:
+    first = Process("a", world.store, world.clock, world.notes)
+    world.processes.append(first)
+    first.broken = FailedPrecondition("a key is missing")
+    first.node.start()
+    await settle()
+    assert first.failures == [first.broken]
+    assert (await world.start("b")).serves
 
 
 async def test_a_store_that_is_another_leaders_by_now_sends_it_back_to_standing_by(world: World) -> None:

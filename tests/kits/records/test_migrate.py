@@ -16,6 +16,7 @@ from tests.support.migrations import assert_revisions_make_the_schema
 
 from flyteplane.foundation.errors import FailedPrecondition
 from flyteplane.records import Database, migrate, open_database
+from flyteplane.records.migrate import SchemaAge, schema_state
 
 PACKAGE = "notes_migrations"
 
@@ -23,6 +24,7 @@ _INIT = """
 from sqlalchemy import Column, Index, Integer, MetaData, String, Table
 
 HEAD = "0002"
+COMPATIBLE_FROM = "0001"
 VERSION_TABLE = "notes_version"
 SCHEMA = MetaData()
 notes = Table(
@@ -138,6 +140,71 @@ async def test_a_database_from_the_future_is_refused_and_left_alone(database: Da
     assert "0009" in raised.value.message
     assert database.name in raised.value.message
     assert await database.read(revision) == "0009"
+
+
+_THIRD = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+def upgrade() -> None:
+    op.create_table("tags", sa.Column("name", sa.String, primary_key=True))
+"""
+
+
+def newer_build(folder: Path, *, compatible_from: str) -> None:
+    """Make the package that of the next build."""
+    init = (folder / "__init__.py").read_text().replace('HEAD = "0002"', 'HEAD = "0003"')
+    init = init.replace('COMPATIBLE_FROM = "0001"', f'COMPATIBLE_FROM = "{compatible_from}"')
+    (folder / "__init__.py").write_text(f'{init}Table("tags", SCHEMA, Column("name", String, primary_key=True))\n')
+    (folder / "versions" / "0003_tags.py").write_text(_THIRD)
+    sys.modules.pop(PACKAGE, None)
+    importlib.invalidate_caches()
+
+
+async def migrate_with_newer_build(database: Database, folder: Path, *, compatible_from: str) -> None:
+    """Let the next build migrate, and become this build again."""
+    before = (folder / "__init__.py").read_text()
+    newer_build(folder, compatible_from=compatible_from)
+    assert (await schema_state(database, package=PACKAGE)).age is SchemaAge.OLDER
+    await migrate(database, package=PACKAGE)
+    assert (await schema_state(database, package=PACKAGE)).age is SchemaAge.CURRENT
+    (folder / "__init__.py").write_text(before)
+    sys.modules.pop(PACKAGE, None)
+    importlib.invalidate_caches()
+
+
+async def test_a_newer_schema_that_says_so_is_worked_on_by_the_older_build_and_left_alone(
+    database: Database, package_folder: Path
+) -> None:
+    await migrate(database, package=PACKAGE)
+    await migrate_with_newer_build(database, package_folder, compatible_from="0002")
+    assert (await schema_state(database, package=PACKAGE)).age is SchemaAge.NEWER
+    await migrate(database, package=PACKAGE)
+    assert await database.read(revision) == "0003"
+
+
+async def test_a_newer_schema_that_needs_newer_code_is_refused(database: Database, package_folder: Path) -> None:
+    await migrate(database, package=PACKAGE)
+    await migrate_with_newer_build(database, package_folder, compatible_from="0003")
+    assert (await schema_state(database, package=PACKAGE)).age is SchemaAge.INCOMPATIBLE
+    with pytest.raises(FailedPrecondition) as refusal:
+        await migrate(database, package=PACKAGE)
+    assert refusal.value.reason == "SCHEMA_FROM_THE_FUTURE"
+
+
+async def test_an_upgrade_over_several_builds_is_compatible_with_the_last_of_them_only(
+    database: Database, package_folder: Path
+) -> None:
+    await go_back_to_the_first(database)
+    await migrate_with_newer_build(database, package_folder, compatible_from="0002")
+    init = package_folder / "__init__.py"
+    init.write_text(init.read_text().replace('HEAD = "0002"', 'HEAD = "0001"'))
+    sys.modules.pop(PACKAGE, None)
+    importlib.invalidate_caches()
+    assert (await schema_state(database, package=PACKAGE)).age is SchemaAge.INCOMPATIBLE
 
 
 async def test_a_revision_that_fails_leaves_the_old_schema(database: Database, package_folder: Path) -> None:

@@ -23,6 +23,7 @@ from flyteplane.cache.servicer.messages import (
     token_of,
     write_entry,
 )
+from flyteplane.rpc.message_size import fitting
 
 if TYPE_CHECKING:
     from flyteplane.foundation.clock import Clock
@@ -106,8 +107,10 @@ class CacheServicer(CacheServiceServicer):
         entries = await self._results.page(
             self._selection(request), before=position_of(request.page_token), limit=limit + 1
         )
-        token = token_of(entries[limit - 1]) if len(entries) > limit else ""
-        return api.ListEntriesResponse(entries=[entry_to(entry) for entry in entries[:limit]], next_page_token=token)
+        messages = [entry_to(entry) for entry in entries[:limit]]
+        page = fitting(messages, size=lambda message: message.ByteSize())
+        token = token_of(entries[len(page) - 1]) if len(entries) > len(page) else ""
+        return api.ListEntriesResponse(entries=page, next_page_token=token)
 
     def _selection(
         self, request: api.InvalidateRequest | api.ListEntriesRequest, *, digests: tuple[bytes, ...] = ()

@@ -34,6 +34,7 @@ def primary_environment(
         "FLYTE_WORKER_NAME": spec.name,
         "FLYTE_WORKER_CONTACT_S": f"{surroundings.contact_s:g}",
         "FLYTE_WORKER_TOKEN": spec.token,
+        **({"FLYTE_WORKER_CA": surroundings.worker_authorities} if surroundings.worker_authorities else {}),
     }
     return _last_wins((*template, *_variables(early), *surroundings.extra_env, *_variables(platform)))
 

@@ -79,6 +79,8 @@ class PodDefaults:
     """`host:port` of every scheduler that listens for workers."""
     replica_endpoints: Sequence[str] = ()
     """`host:port` of every reuse pool that listens for replicas; empty: the same as for workers."""
+    worker_authorities: str = ""
+    """PEM of the authorities by which a worker judges these endpoints; empty where they have no TLS."""
     image_pull_policy: str = ""
     """Of the primary container; empty: the template's, else what Kubernetes makes of the image's tag."""
     image_pull_secrets: Sequence[str] = ()

@@ -11,6 +11,7 @@ from flyteapi.scheduler.v1.worker_service_pb2 import Drain as DrainOrder
 from flyteapi.scheduler.v1.worker_service_pb2 import EndAccepted, WorkerOrder
 from flyteplane.reuse_pool.application.registry import Registry
 from flyteplane.reuse_pool.application.sessions import OpenPool
+from flyteplane.reuse_pool.application.token_renewal import TokenRenewal
 from flyteplane.reuse_pool.domain.effects import (
     Assign,
     Cancel,
@@ -49,8 +50,9 @@ class EffectRunner:
 
     drains: Callable[[str], None]
 
-    def __init__(self, registry: Registry, *, lifecycle: Lifecycle, alarm: Alarm) -> None:
+    def __init__(self, registry: Registry, *, lifecycle: Lifecycle, alarm: Alarm, renewal: TokenRenewal) -> None:
         self._registry = registry
+        self._renewal = renewal
         self._lifecycle = lifecycle
         self._alarm = alarm
 
@@ -95,6 +97,7 @@ class EffectRunner:
         session = registry.sessions[replica.name]
         held.session = session
         session.introduce(held)
+        self._renewal.before_giving(held)
         order = WorkerOrder(lease=attempt.lease, assign=held.assign)
         if session.secrets.env:
             order.assign.secret_env.update(session.secrets.env)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import DeclarePool
 
 if TYPE_CHECKING:
+    from flyteapi.scheduler.v1.worker_service_pb2 import Assign
     from flyteplane.rpc.tokens import Claims
 
 
@@ -38,10 +39,17 @@ class TokenMinter(Protocol):
 
 
 class ReplicaTokens(Protocol):
-    """Makes and reads the token that a replica says Hello with over the network."""
+    """Makes and reads the tokens of replicas over the network, and of the attempts on them."""
+
+    @property
+    def ttl_s(self) -> float:
+        """How long they hold."""
 
     def hello_token(self, declaration: DeclarePool, *, replica: str) -> str:
         """A token that names the replica and its pool, and can be used for nothing else: no secret, no data."""
+
+    def attempt_token(self, assign: "Assign", *, lease: int) -> str:
+        """With which the replica reads and writes the data of an attempt: no secret."""
 
     def claims(self, token: str) -> "Claims":
         """What a token says. Raises Unauthenticated if it is not ours, TokenExpired if it is too old."""

@@ -1,9 +1,9 @@
 """Streams of replicas that are not this process's children, such as pods: who may open one, and what goes over it.
 
-A replica says who it is with the token that it was started with, which names it and its pool. It is heard only while
-the pool counts on it. The token holds for its time, and beyond it for as long as that: a replica may live for days and
-come back after a break. A heartbeat is answered only by a reuse pool that leads at that moment, because the answer is
-what lets the replica go on.
+A replica says who it is with a token that names it and its pool. It is heard only while the pool counts on it. The
+token that it was started with holds beyond its time until it has said Hello, for it may have waited for a node; from
+then on it is given the next one over its stream, long before. A heartbeat is answered only by a reuse pool that leads
+at that moment, because the answer is what lets the replica go on.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from flyteapi.scheduler.v1.worker_service_pb2 import HeartbeatAnswer, WorkerOrder
 from flyteplane.foundation.errors import FailedPrecondition, Unauthenticated
+from flyteplane.reuse_pool.domain.replica import ReplicaState
 from flyteplane.rpc.tokens import REFUSED, TokenExpired, TokenKind
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from flyteplane.reuse_pool.application.ports import ReplicaTokens
     from flyteplane.reuse_pool.application.reuse_pool import ReusePool
     from flyteplane.reuse_pool.application.sessions import Session
+    from flyteplane.reuse_pool.application.token_renewal import TokenRenewal
     from flyteplane.rpc.tokens import Claims
 
 
@@ -32,9 +34,17 @@ class ReplicaSessions:
         leads: whether this process leads at this very moment, by its own clock.
     """
 
-    def __init__(self, reuse_pool: ReusePool, *, tokens: ReplicaTokens | None, leads: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        reuse_pool: ReusePool,
+        *,
+        tokens: ReplicaTokens | None,
+        renewal: TokenRenewal,
+        leads: Callable[[], bool],
+    ) -> None:
         self._reuse_pool = reuse_pool
         self._tokens = tokens
+        self._renewal = renewal
         self._leads = leads
 
     def open(self, hello: Hello, channel: WorkerChannel) -> ReplicaSession:
@@ -51,7 +61,7 @@ class ReplicaSessions:
         if session.channel is not None:
             session.channel.close()
         self._reuse_pool.replicas.opened(session.replica.name, channel)
-        return ReplicaSession(self._reuse_pool, session, channel, leads=self._leads)
+        return ReplicaSession(self._reuse_pool, session, channel, renewal=self._renewal, leads=self._leads)
 
     def _session_of(self, tokens: ReplicaTokens, token: str) -> Session:
         expired: TokenExpired | None = None
@@ -66,6 +76,8 @@ class ReplicaSessions:
             if expired is not None:
                 raise expired
             raise FailedPrecondition(f"replica {claims.replica} was given up", reason="REPLICA_GIVEN_UP", mend="Exit.")
+        if expired is not None and not _is_starting(session):
+            raise expired
         if not _is_of(claims, session):
             raise Unauthenticated("the token names another pool than the replica is of", reason=REFUSED)
         return session
@@ -75,8 +87,16 @@ class ReplicaSession:
     """One stream of one replica."""
 
     def __init__(
-        self, reuse_pool: ReusePool, session: Session, channel: WorkerChannel, *, leads: Callable[[], bool]
+        self,
+        reuse_pool: ReusePool,
+        session: Session,
+        channel: WorkerChannel,
+        *,
+        renewal: TokenRenewal,
+        leads: Callable[[], bool],
     ) -> None:
+        renewal.begin_stream(session)
+        self._renewal = renewal
         self._reuse_pool = reuse_pool
         self._session = session
         self._channel = channel
@@ -98,7 +118,13 @@ class ReplicaSession:
 
     def _answer(self, sequence: int) -> None:
         if sequence and self._leads():
-            self._channel.send((WorkerOrder(heartbeat_answer=HeartbeatAnswer(sequence=sequence)),))
+            answer = WorkerOrder(heartbeat_answer=HeartbeatAnswer(sequence=sequence))
+            self._channel.send((answer, *self._renewal.due(self._session)))
+
+
+def _is_starting(session: Session) -> bool:
+    """Whether it has never been given a token but that of its start."""
+    return session.replica.state is ReplicaState.STARTING and not session.replica.returning
 
 
 def _is_of(claims: Claims, session: Session) -> bool:

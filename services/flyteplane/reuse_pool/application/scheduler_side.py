@@ -136,7 +136,9 @@ class SchedulerSide:
         run_key, action = assign.run, assign.action
         exclusive = not place.is_async or registry.blame.is_suspect(run_key, action)
         attempt = Attempt(lease=lease, pool=pool.state.name, run=run_key, action=action, exclusive=exclusive)
-        registry.held[lease] = Held(attempt=attempt, pool=pool, assign=assign, declare_task=task, declare_run=run)
+        registry.held[lease] = Held(
+            attempt=attempt, pool=pool, assign=assign, declare_task=task, declare_run=run, token_made_at=now
+        )
         self._runner.run(pool, attempt_events.place(pool.state, attempt, now=now))
 
     def _expect(self, place: PlaceAttempt) -> None:

@@ -1,5 +1,6 @@
 """What the service remembers of one replica and of one lease, beside what the domain decides upon."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -49,6 +50,8 @@ class Session:
     secrets: SecretValues = NO_SECRETS
     given_up: bool = False
     """The pool has done with it; what it still says has no effect."""
+    tokens_renewed_at: float = -math.inf
+    """By the monotonic clock: when it was last seen to that its tokens are fresh."""
     end_reason: str = ""
     node: str = ""
     """Machine of a replica that is a pod, as far as it is known."""
@@ -104,6 +107,8 @@ class Held:
     declare_task: WorkerOrder
     declare_run: WorkerOrder
     session: Session | None = None
+    token_made_at: float = -math.inf
+    """By the monotonic clock; of the token that its replica has for it, if it has one."""
     started: WorkerReport | None = None
     submits: dict[int, WorkerReport] | None = None
     """Calls without a result, by number."""

@@ -21,7 +21,8 @@ from flyteapi.scheduler.v1.worker_service_pb2 import (
     WorkerReport,
 )
 from flyteplane.scheduler.application import wire
-from flyteplane.scheduler.application.living import Action, Attempt, Run
+from flyteplane.scheduler.application.living import Action, Attempt, Run, living_descendants
+from flyteplane.scheduler.application.observing import Figures
 from flyteplane.scheduler.application.placing import NOWHERE
 from flyteplane.scheduler.application.timers import Timers
 from flyteplane.scheduler.application.turn import Turn
@@ -79,7 +80,8 @@ class Engine:
         self.runs: dict[RunKey, Run] = {}
         self.ended_runs: OrderedDict[RunKey, Run] = OrderedDict()
         """The newest runs that have ended, for whoever begins to watch just after the end."""
-        self.turn = Turn(records, clock=clock, on_failure=on_failure, hold_s=hold_s)
+        self.figures = Figures()
+        self.turn = Turn(records, clock=clock, on_failure=on_failure, hold_s=hold_s, commits=self.figures.commit)
         self.turn.before_flush(self.admit)
         self.timers = Timers(clock=clock, fire=self._timer)
         self.attempts: dict[int, Attempt] = {}
@@ -248,9 +250,11 @@ class Engine:
             resource_class=slot.resource_class or site.resource_class,
             waits=slot.cluster in self._lasting,
         )
+        before = action.state
         if not self.apply(action, placed):
             slot.release()
             return False
+        self.figures.placed(before, placed.at)
         self._begin(action, slot).placement.place(action)
         if action.state.attempt > 1:
             self.on_placed_again(action)
@@ -334,7 +338,7 @@ class Engine:
         for attempt, call in action.waiters:
             self.give_result(attempt, call, action)
         action.waiters = ()
-        for child in reversed(_living_descendants(action)):
+        for child in reversed(living_descendants(action)):
             self.apply(child, Aborted(at=self.clock.now(), reason=f"Its parent {action.name} has ended."))
         action.children = ()
         self.on_finish(action)
@@ -396,7 +400,8 @@ class Engine:
             elif kind == "ended":
                 self._ended(attempt, report)
             elif kind == "started":
-                self.apply(attempt.action, Started(at=self.clock.now(), lease=report.lease))
+                if self.apply(attempt.action, Started(at=self.clock.now(), lease=report.lease)):
+                    self.figures.started(attempt.action)
                 self._arm_runtime(attempt)
             elif kind == "log":
                 action = attempt.action
@@ -431,6 +436,7 @@ class Engine:
         """The worker of the lease is gone, or could not be started."""
         attempt = self.attempts.get(lease)
         if attempt is not None:
+            self.figures.lost(attempt.action, failure)
             self.apply(attempt.action, Failed(at=self.clock.now(), lease=lease, failure=failure))
 
     def _arm_runtime(self, attempt: Attempt) -> None:
@@ -446,6 +452,7 @@ class Engine:
         self.attempts.pop(lease, None)
         if ended.WhichOneof("outcome") == "error":
             change = Failed(at=now, lease=lease, failure=wire.failure_from(ended.error))
+            self.figures.failed[change.failure.kind] += 1
         else:
             change = Succeeded(at=now, lease=lease, outputs=ended.outputs.SerializeToString())
         self.apply(attempt.action, change)
@@ -472,18 +479,6 @@ class Engine:
         action.state = action.state._replace(outputs=outputs)
         self.mark_cache(action, status)
         self.turn.after_commit(lambda: _forget_values(action))
-
-
-def _living_descendants(action: Action) -> list[Action]:
-    """All actions below that have not ended, parents before children: ended in reverse, no end meets a living child."""
-    found: list[Action] = []
-    unvisited = [action]
-    while unvisited:
-        for child in unvisited.pop().children:
-            if not child.state.phase.terminal:
-                found.append(child)
-                unvisited.append(child)
-    return found
 
 
 def _placement_of(task: TaskRecord) -> str:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from flyte.spec.trace_context import TraceContext
 from flyteapi.scheduler.v1.event_pb2 import EventBatch
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Run:
         "recent",
         "row",
         "settings",
+        "trace",
         "watchers",
     )
 
@@ -75,6 +77,8 @@ class Run:
         self.key: RunKey = row.key
         self.key_text = str(row.key)
         self.settings = settings
+        self.trace = TraceContext.parse(settings.trace_parent) if settings.trace_parent else None
+        """The trace that it belongs to; None for none."""
         self.actions: dict[str, Action] = {}
         self.next_ordinal = 1
         self.next_sequence = 1
@@ -171,6 +175,18 @@ class Attempt:
         """Calls to children without a result."""
         self.waiting = False
         """It waits for children and has lent its slot."""
+
+
+def living_descendants(action: Action) -> list[Action]:
+    """All actions below that have not ended, parents before children: ended in reverse, no end meets a living child."""
+    found: list[Action] = []
+    unvisited = [action]
+    while unvisited:
+        for child in unvisited.pop().children:
+            if not child.state.phase.terminal:
+                found.append(child)
+                unvisited.append(child)
+    return found
 
 
 def _appended(items: Sequence[T], item: T) -> list[T]:

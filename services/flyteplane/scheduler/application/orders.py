@@ -34,6 +34,7 @@ def declare_run(run: Run, *, data_prefix: str) -> DeclareRun:
         start_time=wire.timestamp(run.row.created_at),
         labels=settings.labels,
         overwrite_cache=settings.overwrite_cache,
+        trace_parent=settings.trace_parent,
     )
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from flyteapi.cache.v1.cache_service_pb2 import (
@@ -136,6 +136,29 @@ class Changes:
         return bool(changed or self.tasks or self.traces)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionFilter:
+    """Conditions on actions that hold together; an empty one always holds."""
+
+    parent: str = ""
+    phases: Sequence[int] = ()
+    names: Sequence[str] = ()
+    group: str | None = None
+    """None: with whatever group label, or none."""
+
+
+EVERY_ACTION: Final = ActionFilter()
+
+
+class ActionCount(NamedTuple):
+    """Actions that have parent, group and phase in common."""
+
+    parent: str
+    group: str
+    phase: int
+    number: int
+
+
 class Records(Protocol):
     """The durable state of the scheduler."""
 
@@ -167,15 +190,21 @@ class Records(Protocol):
         """An action with everything that is stored of it."""
 
     async def actions(
-        self, run_id: int, *, after: int, limit: int, parent: str = "", phases: Sequence[int] = ()
+        self, run_id: int, *, after: int, limit: int, where: ActionFilter = EVERY_ACTION
     ) -> Sequence[ActionRow]:
-        """Actions with an ordinal above `after`, without inputs and outputs."""
+        """Actions with an ordinal above `after`, in order, without inputs and outputs."""
+
+    async def action_counts(self, run_id: int, *, parents: Sequence[str] | None) -> Sequence[ActionCount]:
+        """How many children of these actions there are; None: of every action, the root being a child of ""."""
 
     async def segments(self, run_id: int, *, from_sequence: int, limit: int) -> Sequence[SegmentRow]:
         """Segments that hold events from the sequence on, in order."""
 
     async def run_changes(self, *, after: int, limit: int) -> Sequence[RunChange]:
         """Phases that runs have entered, from a cursor on."""
+
+    async def latest_run_change(self) -> int:
+        """The cursor of the last of them; 0 if there is none."""
 
     async def close(self) -> None:
         """Writes what is queued and lets go of the store."""
@@ -206,7 +235,7 @@ class FollowedLogs(LogStore, Protocol):
     def notify(self, run: RunKey, action: str) -> None:
         """The action has ended or another attempt has begun: whoever follows it looks once more."""
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Writes what is left."""
 
 

@@ -13,6 +13,7 @@ from flyteapi.scheduler.v1.scheduler_service_pb2 import (
     ActionState as ActionStateMessage,
 )
 from flyteapi.scheduler.v1.scheduler_service_pb2 import (
+    CountActionsResponse,
     ExplainActionResponse,
     GetActionDataResponse,
     GetActionResponse,
@@ -20,7 +21,9 @@ from flyteapi.scheduler.v1.scheduler_service_pb2 import (
     RunSettings,
 )
 from flyteplane.foundation.errors import InvalidArgument, NotFound
+from flyteplane.rpc.message_size import fitting
 from flyteplane.scheduler.application import wire
+from flyteplane.scheduler.application.counting import EndedCounts, count_living
 from flyteplane.scheduler.application.explaining import explain_ended, explain_living
 from flyteplane.scheduler.application.intake import queue_of
 from flyteplane.scheduler.application.orders import data_prefix_of
@@ -29,7 +32,7 @@ from flyteplane.scheduler.domain.state import Aborted, ActionState, AttemptRecor
 
 if TYPE_CHECKING:
     from flyteplane.scheduler.application.engine import Engine
-    from flyteplane.scheduler.application.ports import ActionRow, Records, RunKey, RunRow
+    from flyteplane.scheduler.application.ports import ActionFilter, ActionRow, Records, RunKey, RunRow
     from flyteplane.scheduler.application.tasks import Tasks
 
 DEFAULT_PAGE = 100
@@ -48,6 +51,7 @@ class Queries:
         self._records = records
         self._tasks = tasks
         self._data_prefix = data_prefix
+        self._counts = EndedCounts(records)
 
     async def get(self, key: RunKey, name: str) -> GetActionResponse:
         """One action with its task and attempts. Raises NotFound."""
@@ -70,18 +74,32 @@ class Queries:
         row = await self._row(key, name)
         return GetActionDataResponse(inputs=wire.payload(row.inputs), outputs=wire.payload(row.outputs))
 
-    async def page(
-        self, key: RunKey, *, parent: str, phases: Sequence[int], page_size: int, page_token: str
-    ) -> ListActionsResponse:
+    async def page(self, key: RunKey, where: ActionFilter, *, page_size: int, page_token: str) -> ListActionsResponse:
         """Actions in order of acceptance. Raises NotFound, InvalidArgument."""
+        _refuse_many(where.names, field="names")
         run = await self._run(key)
         settings = self._settings(run)
         limit = min(page_size or DEFAULT_PAGE, LARGEST_PAGE)
         after = _position(page_token)
-        rows = await self._records.actions(run.id, after=after, limit=limit + 1, parent=parent, phases=phases)
+        rows = await self._records.actions(run.id, after=after, limit=limit + 1, where=where)
         messages = [await self._message(run, row, settings=settings) for row in rows[:limit]]
-        token = _token(rows[limit - 1].ordinal) if len(rows) > limit else ""
-        return ListActionsResponse(actions=messages, next_page_token=token)
+        page = fitting(messages, size=lambda message: message.ByteSize())
+        token = _token(rows[len(page) - 1].ordinal) if len(rows) > len(page) else ""
+        return ListActionsResponse(actions=page, next_page_token=token)
+
+    async def count(self, key: RunKey, *, parents: Sequence[str]) -> CountActionsResponse:
+        """How many actions there are. Raises NotFound, InvalidArgument."""
+        _refuse_many(parents, field="parents")
+        run = self._engine.runs.get(key)
+        if run is not None:
+            counts, following = count_living(run, parents), run.published + 1
+        else:
+            row = await self._run(key)
+            counts, following = await self._counts.of(row.id, parents), 0
+        response = CountActionsResponse(next_sequence=following)
+        for parent, group, phase, count in counts:
+            response.counts.add(parent=parent, group=group, phase=wire.phase_of(Phase(phase)), count=count)
+        return response
 
     async def explain(self, key: RunKey, name: str) -> ExplainActionResponse:
         """Why an action is where it is. Raises NotFound."""
@@ -153,6 +171,13 @@ class Queries:
         if state.failure is not None:
             message.error.CopyFrom(wire.failure_to(state.failure))
         return message
+
+
+def _refuse_many(names: Sequence[str], *, field: str) -> None:
+    if len(names) > LARGEST_PAGE:
+        raise InvalidArgument(
+            f"{len(names)} actions were named", field=field, limit=f"{LARGEST_PAGE} actions", mend="Ask again for more."
+        )
 
 
 def _present(state: ActionState) -> AttemptRecord:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from flyteplane.rpc.message_size import pieces
 
 if TYPE_CHECKING:
     from flyteplane.scheduler.application.ports import Records, RunChange
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 PAGE = 500
 #: Time in which changes are collected for one read of the store.
 COLLECT_S = 0.02
+_SHORT_FIELDS_BYTES: Final = 256
 
 
 class RunPhases:
@@ -26,6 +29,10 @@ class RunPhases:
         for event in self._waiting:
             event.set()
 
+    async def latest(self) -> int:
+        """The cursor of the newest change that is kept; 0 if there is none."""
+        return await self._records.latest_run_change()
+
     async def watch(self, *, after: int) -> AsyncIterator[Sequence[RunChange]]:
         """Batches of changes after a cursor. Never ends."""
         event = asyncio.Event()
@@ -35,8 +42,14 @@ class RunPhases:
                 event.clear()
                 while changes := await self._records.run_changes(after=after, limit=PAGE):
                     after = changes[-1].cursor
-                    yield changes
+                    for piece in pieces(changes, size=_size, most=PAGE):
+                        yield piece
                 await event.wait()
                 await asyncio.sleep(COLLECT_S)
         finally:
             self._waiting.discard(event)
+
+
+def _size(change: RunChange) -> int:
+    """About the bytes of a change in a message; everything but the error is short."""
+    return len(change.error) + _SHORT_FIELDS_BYTES

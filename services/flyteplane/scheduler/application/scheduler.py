@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from flyteplane.cluster.requests import constraints_of
 from flyteplane.foundation.tasks import BackgroundTasks
+from flyteplane.observe import Reading
+from flyteplane.observe.spans import NoSpans, Spans
 from flyteplane.scheduler.application.administration import Administration
 from flyteplane.scheduler.application.caching import Caching
 from flyteplane.scheduler.application.conditions import Conditions, Signals
 from flyteplane.scheduler.application.engine import Engine
 from flyteplane.scheduler.application.intake import Intake
 from flyteplane.scheduler.application.live_admission import EngineAdmission
+from flyteplane.scheduler.application.observing import RunTracing, queue_readings
 from flyteplane.scheduler.application.placing import Placing
 from flyteplane.scheduler.application.queries import Queries
 from flyteplane.scheduler.application.recovery import recover
@@ -26,10 +29,11 @@ from flyteplane.scheduler.domain.queueing.admission import Admission
 from flyteplane.scheduler.domain.queueing.classes import ClusterRoom
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from flyteplane.cluster.ports import Cluster
     from flyteplane.foundation.clock import TimerClock
+    from flyteplane.observe import DistributionReading
     from flyteplane.scheduler.application.administration_ports import AdministrationRecords
     from flyteplane.scheduler.application.living import Action
     from flyteplane.scheduler.application.ports import CacheClient, FollowedLogs, Placement, Records, RunKey
@@ -52,6 +56,8 @@ class Parts:
     """Under which attempts keep data, unless their run says otherwise."""
     file: Entries = NO_ENTRIES
     """Queues and classes of the operator's file."""
+    spans: Spans = field(default_factory=NoSpans)
+    """Takes what is told of traced runs."""
     hold_s: float = 0.0
     """How long a change may wait for others to be written with, for which nobody waits."""
 
@@ -75,6 +81,7 @@ class Scheduler:
             hold_s=parts.hold_s,
         )
         self.tasks = Tasks(records=parts.records)
+        self._tracing = RunTracing(parts.spans)
         self.on_reconfigured: Callable[[], None] = lambda: None
         """Called when queues or classes have changed."""
         self._clusters = parts.clusters
@@ -161,7 +168,7 @@ class Scheduler:
         await self.administration.close()
         await self.background.stop()
         await self.records.close()
-        self.logs.close()
+        await self.logs.close()
 
     def cluster_reachable(self, cluster: str, yes: bool) -> None:
         """Says whether a cluster can be asked: one that cannot gets nothing new."""
@@ -177,8 +184,19 @@ class Scheduler:
 
     def _finished(self, action: Action) -> None:
         self.caching.finished(action)
-        key, name = action.run.key, action.name
-        self.engine.turn.after_commit(lambda: self.logs.notify(key, name))
+        self.engine.figures.finished(action.state)
+        self.engine.turn.after_commit(lambda: self._ended(action))
+
+    def _ended(self, action: Action) -> None:
+        """The end of the action is durable."""
+        self.logs.notify(action.run.key, action.name)
+        self._tracing.finished(action)
+
+    def readings(self) -> Iterator[Reading | DistributionReading]:
+        """What is counted, for Prometheus."""
+        yield from self.engine.figures.readings()
+        yield from queue_readings(self.admission)
+        yield Reading("runs", "Runs that have not ended.", len(self.engine.runs))
 
 
 def _room_of(cluster: Cluster) -> ClusterRoom:

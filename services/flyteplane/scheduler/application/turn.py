@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from flyteapi.scheduler.v1.event_pb2 import EventBatch
+from flyteplane.observe import Distribution
 from flyteplane.scheduler.application import wire
 from flyteplane.scheduler.application.ports import Changes, Records, RunRow, SegmentRow, TraceRow
 
@@ -36,15 +37,23 @@ class Turn:
 
     Args:
         hold_s: how long a change may be held for which nobody waits; 0 to write it with its pass.
+        commits: counts how long saves take until they are durable, in seconds.
     """
 
     def __init__(
-        self, records: Records, *, clock: TimerClock, on_failure: Callable[[BaseException], None], hold_s: float = 0.0
+        self,
+        records: Records,
+        *,
+        clock: TimerClock,
+        on_failure: Callable[[BaseException], None],
+        hold_s: float = 0.0,
+        commits: Distribution | None = None,
     ) -> None:
         self._records = records
         self._clock = clock
         self._on_failure = on_failure
         self._hold_s = hold_s
+        self._commits = commits or Distribution()
         self._held: Timer | None = None
         """Runs while something is held."""
         self._scheduled = False
@@ -191,6 +200,8 @@ class Turn:
         self._reset()
         if changes:
             self._last_save = asyncio.ensure_future(self._records.save(changes))
+            began = self._clock.monotonic()
+            self._last_save.add_done_callback(lambda _: self._commits.observe(self._clock.monotonic() - began))
         elif self._last_save is None:
             self._deliver(published, answers, after)
             return

@@ -7,13 +7,14 @@ loses nothing, as the log is in the store. Watchers never hold the engine up.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from flyteapi.scheduler.v1.event_pb2 import EventBatch
 from flyteapi.scheduler.v1.scheduler_service_pb2 import WatchRunResponse
 from flyteplane.foundation.errors import NotFound
+from flyteplane.rpc.message_size import pieces
 from flyteplane.scheduler.domain.phases import ROOT
 
 if TYPE_CHECKING:
@@ -140,10 +141,9 @@ class Watching:
     async def _live(self, watcher: Watcher, following: int) -> AsyncIterator[WatchRunResponse]:
         while True:
             events = [event for event in await watcher.take() if event.sequence >= following]
-            for start in range(0, len(events), MOST_IN_MESSAGE):
-                piece = events[start : start + MOST_IN_MESSAGE]
-                following = piece[-1].sequence + 1
-                yield WatchRunResponse(events=piece, next_sequence=following)
+            for message in _messages(events):
+                following = message.next_sequence
+                yield message
             if watcher.overrun:
                 yield WatchRunResponse(resync=True, next_sequence=following)
                 return
@@ -157,9 +157,8 @@ class Watching:
         recent = list(run.recent)
         if recent and recent[0].sequence <= following:
             events = [event for event in recent if following <= event.sequence < until]
-            for start in range(0, len(events), MOST_IN_MESSAGE):
-                piece = events[start : start + MOST_IN_MESSAGE]
-                yield WatchRunResponse(events=piece, next_sequence=piece[-1].sequence + 1)
+            for message in _messages(events):
+                yield message
             return
         async for message in self._from_store(run.row.id, following, until=until):
             yield message
@@ -188,8 +187,14 @@ class Watching:
             for segment in fresh:
                 batch = EventBatch.FromString(segment.batch)
                 events = [event for event in batch.events if following <= event.sequence < until]
-                if events:
-                    following = events[-1].sequence + 1
-                    yield WatchRunResponse(events=events, next_sequence=following)
+                for message in _messages(events):
+                    following = message.next_sequence
+                    yield message
             if len(segments) < PAGE:
                 return
+
+
+def _messages(events: Sequence[Event]) -> Iterator[WatchRunResponse]:
+    """Events in order, as messages of a bounded size."""
+    for piece in pieces(events, size=lambda event: event.ByteSize(), most=MOST_IN_MESSAGE):
+        yield WatchRunResponse(events=piece, next_sequence=piece[-1].sequence + 1)

@@ -1,29 +1,22 @@
 """What workers read and write of the object store: their code, their values, their files.
 
 A worker in a pod holds no credentials of the store. It says who it is with the token of its attempt, and is given what
-the rules in `domain.worker_access` allow. An object is spooled on this machine until it is whole, and only then stored.
+the rules in `domain.worker_access` allow.
 """
 
-import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 from flyteplane.foundation.digest import is_digest
-from flyteplane.foundation.errors import InvalidArgument, NotFound, Unauthenticated
-from flyteplane.objects import ObjectInfo, ObjectStore
+from flyteplane.foundation.errors import NotFound, Unauthenticated
+from flyteplane.objects import ObjectStore
 from flyteplane.rpc.tokens import REFUSED, Claims
 from flyteplane.scheduler.application.attempt_tokens import AttemptTokens, Verifier
-from flyteplane.scheduler.domain.worker_access import Reader, WorkerAddresses
+from flyteplane.scheduler.application.worker_objects import MOST_OBJECT_BYTES, Entries, WorkerObjects
+from flyteplane.scheduler.domain.worker_access import Reader
 
-PIECE_BYTES: Final = 1 << 20
-#: Longest object that a worker can write.
-MOST_OBJECT_BYTES: Final = 50 << 30
 _BEARER: Final = "Bearer "
-_PAGE: Final = 1000
-
-#: Addresses and sizes.
-Entries: TypeAlias = list[tuple[str, int]]
 
 
 class WorkerData:
@@ -31,8 +24,8 @@ class WorkerData:
 
     Args:
         data_prefix: URI under which attempts keep their data; ends in "/data/".
-        runs_still: whether the attempt that these claims name is under way: its token holds for as long, however old it
-            is. By default no token holds beyond its time.
+        still_to_begin: whether the attempt that these claims name is current and has not begun: its token holds for as
+            long, however old it is. By default no token holds beyond its time.
         scratch: folder for objects that are being written.
         most_bytes: longest object that is taken.
     """
@@ -43,15 +36,13 @@ class WorkerData:
         *,
         verifier: Verifier,
         data_prefix: str,
-        runs_still: Callable[[Claims], bool] = lambda claims: False,
+        still_to_begin: Callable[[Claims], bool] = lambda claims: False,
         scratch: Path | None = None,
         most_bytes: int = MOST_OBJECT_BYTES,
     ) -> None:
         self._objects = objects
-        self._tokens = AttemptTokens(verifier, runs_still=runs_still)
-        self._addresses = WorkerAddresses(data_prefix)
-        self._scratch = scratch
-        self._most_bytes = most_bytes
+        self._tokens = AttemptTokens(verifier, still_to_begin=still_to_begin)
+        self._reach = WorkerObjects(objects, data_prefix=data_prefix, scratch=scratch, most_bytes=most_bytes)
 
     def reader(self, authorization: str) -> Reader:
         """Who calls, by the value of the "authorization" metadata. Raises Unauthenticated."""
@@ -80,73 +71,19 @@ class WorkerData:
                 field="digest",
                 mend="Submit the run again; the SDK uploads what is missing.",
             )
-        async for piece in self._pieces(key, offset=0, length=0):
+        async for piece in self._reach.pieces(key):
             yield piece
 
     async def read(self, reader: Reader, uri: str, *, offset: int, length: int) -> AsyncIterator[bytes]:
-        """An object from `offset` on, `length` bytes or all for 0, in pieces. Raises PermissionDenied, NotFound."""
-        key = self._addresses.key_of(uri)
-        reader.refuse_reading(key)
-        async for piece in self._pieces(key, offset=offset, length=length):
+        """See `WorkerObjects`."""
+        async for piece in self._reach.read(reader, uri, offset=offset, length=length):
             yield piece
 
-    async def _pieces(self, key: str, *, offset: int, length: int) -> AsyncIterator[bytes]:
-        end = offset + length if length else None
-        while end is None or offset < end:
-            wanted = PIECE_BYTES if end is None else min(PIECE_BYTES, end - offset)
-            piece = await self._objects.get_range(key, offset=offset, length=wanted)
-            if piece:
-                yield piece
-            if len(piece) < wanted:
-                return
-            offset += len(piece)
-
     async def write(self, reader: Reader, uri: str, pieces: AsyncIterator[bytes]) -> int:
-        """Writes an object once all its pieces are here; returns its size. Whatever `pieces` raises writes nothing.
-
-        Raises PermissionDenied, InvalidArgument (too long).
-        """
-        key = self._addresses.key_of(uri)
-        reader.refuse_writing(key)
-        with tempfile.NamedTemporaryFile(prefix="worker-", dir=self._scratch) as file:
-            size_bytes = 0
-            async for piece in pieces:
-                size_bytes += len(piece)
-                if size_bytes > self._most_bytes:
-                    raise self._too_long()
-                file.write(piece)
-            file.flush()
-            await self._objects.put(key, Path(file.name))
-        return size_bytes
-
-    def _too_long(self) -> InvalidArgument:
-        return InvalidArgument(
-            "the object is too long",
-            reason="OBJECT_TOO_LARGE",
-            field="data",
-            limit=f"{self._most_bytes >> 20} MiB",
-            mend="Keep larger data in an object store of your own.",
-        )
+        """See `WorkerObjects`."""
+        return await self._reach.write(reader, uri, pieces)
 
     async def list(self, reader: Reader, uri: str) -> AsyncIterator[Entries]:
-        """Addresses and sizes of all objects below a prefix that ends in "/", or of the one that is named.
-
-        Raises PermissionDenied.
-        """
-        prefix = self._addresses.prefix_of(uri)
-        reader.refuse_reading(prefix)
-        if not prefix.endswith("/"):
-            found = await self._objects.head(prefix)
-            yield self._entries([found] if found is not None else [], like=uri)
-            return
-        after = ""
-        while True:
-            page = await self._objects.list(prefix, after=after, limit=_PAGE)
-            if page.objects:
-                yield self._entries(page.objects, like=uri)
-            if not page.next_after:
-                return
-            after = page.next_after
-
-    def _entries(self, objects: Sequence[ObjectInfo], *, like: str) -> Entries:
-        return [(self._addresses.uri_of(found.key, like=like), found.size_bytes) for found in objects]
+        """See `WorkerObjects`."""
+        async for entries in self._reach.list(reader, uri):
+            yield entries

@@ -8,7 +8,7 @@ for as long as their cluster cannot be asked, and are adopted by the next leader
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -26,7 +26,9 @@ from flyteplane.cluster.ports import (
     WorkerStage,
 )
 from flyteplane.foundation.errors import FailedPrecondition, PlatformError, Unavailable
+from flyteplane.observe import bound
 from flyteplane.scheduler.application import orders
+from flyteplane.scheduler.application.observing import facts_of
 from flyteplane.scheduler.application.ports import Bearer
 from flyteplane.scheduler.clients.contact import Contact
 from flyteplane.scheduler.clients.fresh_worker import FreshWorker
@@ -98,7 +100,7 @@ class FreshWorkers:
             # A pod of a placement that was never stored would be nobody's.
             self._engine.turn.after_commit(lambda: self._start_later(worker))
         else:
-            self._background.start(self._start(worker), name="start worker")
+            self._background.start(_about(worker, self._start), name="start worker")
 
     def adopt(self, action: Action) -> bool:
         """See the port."""
@@ -162,6 +164,16 @@ class FreshWorkers:
         action = attempt.action
         return (claims.project, claims.domain, claims.run) == action.run.key and claims.action == action.name
 
+    def still_to_begin(self, claims: Claims) -> bool:
+        """Whether the attempt that the claims name is current and its code was not called yet."""
+        attempt = self._engine.attempts.get(claims.lease)
+        return self.runs_still(claims) and attempt is not None and attempt.action.state.phase is not Phase.RUNNING
+
+    def token_of(self, worker: FreshWorker) -> str:
+        """A new token for a worker over the network. It opens no secret: their values come over the stream."""
+        action = worker.action
+        return self._help.mint_token(action.run.key, action.name, worker.attempt, worker.lease, ())
+
     def known_names(self, cluster: str) -> set[str]:
         """Names of the workers that this placement answers for on a cluster."""
         return {worker.name for worker in self._workers.values() if worker.cluster.name == cluster}
@@ -213,7 +225,7 @@ class FreshWorkers:
 
     def _start_later(self, worker: FreshWorker) -> None:
         if self._wanted(worker):
-            self._background.start(self._start_patiently(worker), name="start worker")
+            self._background.start(_about(worker, self._start_patiently), name="start worker")
         else:
             self._workers.pop(worker.lease, None)
 
@@ -228,7 +240,7 @@ class FreshWorkers:
             self._not_started(worker, error)
 
     async def _start_patiently(self, worker: FreshWorker) -> None:
-        worker.token = self._mint(worker)
+        worker.token = self.token_of(worker)
         try:
             await self._refuse_missing_secrets(worker)
             await patiently(
@@ -244,7 +256,7 @@ class FreshWorkers:
             self._engine.turn.after_commit(lambda: self._stop_now(worker, grace_s=0.0))
 
     async def _adopt(self, worker: FreshWorker) -> None:
-        worker.token = self._mint(worker)
+        worker.token = self.token_of(worker)
         started = worker.action.state.phase is Phase.RUNNING
         if started:
             self._contact.heard(worker)
@@ -424,3 +436,9 @@ class FreshWorkers:
     def _log(self, worker: FreshWorker, data: bytes) -> None:
         action = worker.action
         self._engine.logs.append(action.run.key, action.name, worker.attempt, data)
+
+
+async def _about(worker: FreshWorker, work: Callable[[FreshWorker], Awaitable[None]]) -> None:
+    """Does `work`; what is logged meanwhile, here and in the cluster kit, names the attempt that it is for."""
+    with bound(**facts_of(worker.action)):
+        await work(worker)

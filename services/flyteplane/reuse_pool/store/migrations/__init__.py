@@ -3,5 +3,6 @@
 from flyteplane.reuse_pool.store.tables import metadata
 
 HEAD = "0002"
+COMPATIBLE_FROM = "0002"
 VERSION_TABLE = "reuse_pool_version"
 SCHEMA = metadata

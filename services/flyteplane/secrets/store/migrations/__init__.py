@@ -3,5 +3,6 @@
 from flyteplane.secrets.store.tables import metadata
 
 HEAD = "0002"
+COMPATIBLE_FROM = "0002"
 VERSION_TABLE = "secrets_version"
 SCHEMA = metadata

@@ -1,0 +1,40 @@
+"""What is written down of a call: who, what, about what, and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from flyteplane.identity.callers import Scope
+
+#: The subject of calls whose caller was not proven.
+NOBODY: Final = "nobody"
+_LONGEST_TEXT: Final = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRecord:
+    """One call that changed something or was refused."""
+
+    at_us: int
+    """When it ended, microseconds since the epoch."""
+    subject: str
+    method: str
+    """Full name of the rpc, such as `flyteapi.admin.v1.RunService/CreateRun`."""
+    target: str
+    status: str
+    """Name of the gRPC status that was decided; callers are told NOT_FOUND of what they may not see."""
+    scope: Scope
+
+    def __post_init__(self) -> None:
+        for name in ("subject", "target"):
+            # Whoever sends a call chooses these texts: they are shown to people, line by line.
+            text = "".join(character if character.isprintable() else "?" for character in getattr(self, name))
+            object.__setattr__(self, name, text[:_LONGEST_TEXT])
+
+
+class AuditSink(Protocol):
+    """Takes records and writes them down in its own time."""
+
+    def record(self, entry: AuditRecord) -> None:
+        """Take one; never waits and never fails."""

@@ -22,7 +22,7 @@ system_logger: Final = logging.getLogger("flyte")
 
 LOG_FORMATS: Final = ("console", "json")
 LOG_VARIABLES: Final = ("LOG_LEVEL", "USER_LOG_LEVEL", "LOG_FORMAT")
-"""Variables of a task's environment that set up its loggers: two level numbers and a format."""
+"""Variables of a task's environment that set up its loggers: two levels, as numbers or names, and a format."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +69,14 @@ def apply_variables(variables: Mapping[str, str]) -> None:
     """
     level, user_level, form = (variables.get(name, "") for name in LOG_VARIABLES)
     LogSettings(
-        level=int(level) if level.isdecimal() else logging.WARNING,
-        user_level=int(user_level) if user_level.isdecimal() else logging.INFO,
+        level=_level(level, otherwise=logging.WARNING),
+        user_level=_level(user_level, otherwise=logging.INFO),
         format=form if form in LOG_FORMATS else "console",
     ).apply()
+
+
+def _level(text: str, *, otherwise: int) -> int:
+    return int(text) if text.isdecimal() else logging.getLevelNamesMapping().get(text.upper(), otherwise)
 
 
 class _Lines(logging.Handler):

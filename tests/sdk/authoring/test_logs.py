@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 
 import pytest
 
 import flyte
-from flyte.authoring.logs import LogSettings
+from flyte.authoring.logs import LogSettings, apply_variables
 
 PROGRAM = """
 import logging, sys
@@ -61,3 +62,13 @@ def test_workers_are_told_by_variables() -> None:
     settings = LogSettings(level=10, user_level=20, format="json")
     assert settings.variables() == {"LOG_LEVEL": "10", "USER_LOG_LEVEL": "20", "LOG_FORMAT": "json"}
     assert LogSettings().variables() == {}
+
+
+def test_variables_name_levels_or_give_their_numbers_and_are_otherwise_not_ours() -> None:
+    try:
+        apply_variables({"LOG_LEVEL": "debug", "USER_LOG_LEVEL": "40"})
+        assert (flyte.system_logger.level, flyte.logger.level) == (logging.DEBUG, logging.ERROR)
+        apply_variables({"LOG_LEVEL": "loudest", "LOG_FORMAT": "pretty"})
+    finally:
+        apply_variables({})
+    assert (flyte.system_logger.level, flyte.logger.level) == (logging.WARNING, logging.INFO)

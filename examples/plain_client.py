@@ -8,6 +8,7 @@ Another service would generate its stubs from `protos/` in its own language; the
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -22,10 +23,9 @@ SUCCEEDED = 5
 class Platform:
     """Calls any rpc by its full name, with the messages that the platform describes."""
 
-    def __init__(self, channel: grpc.Channel, api_key: str = "") -> None:
+    def __init__(self, channel: grpc.Channel) -> None:
         self._channel = channel
         self._pool = DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
-        self._metadata = (("authorization", f"Bearer {api_key}"),) if api_key else ()
 
     def message(self, name: str, **fields: Any) -> Any:
         return GetMessageClass(self._pool.FindMessageTypeByName(name))(**fields)
@@ -37,7 +37,7 @@ class Platform:
         rpc = self._pool.FindServiceByName(service).FindMethodByName(method)
         answer = GetMessageClass(rpc.output_type).FromString
         make: Any = self._channel.unary_stream if rpc.server_streaming else self._channel.unary_unary
-        found = make(f"/{service}/{method}", type(request).SerializeToString, answer)(request, metadata=self._metadata)
+        found = make(f"/{service}/{method}", type(request).SerializeToString, answer)(request)
         return found if rpc.server_streaming else iter([found])
 
 
@@ -73,14 +73,21 @@ def run(platform: Platform, task: str, inputs: dict[str, int]) -> Any:
     return type(values).FromString(outputs.inline)
 
 
+def connect(endpoint: str) -> grpc.Channel:
+    """A socket of this machine as it is; anything else with TLS and the key in FLYTE_API_KEY."""
+    if endpoint.startswith("unix:"):
+        return grpc.insecure_channel(endpoint)
+    key = grpc.access_token_call_credentials(os.environ["FLYTE_API_KEY"])
+    authorities = os.environ.get("SSL_CERT_FILE")
+    certificates = Path(authorities).read_bytes() if authorities else None
+    tls = grpc.ssl_channel_credentials(certificates)
+    return grpc.secure_channel(endpoint, grpc.composite_channel_credentials(tls, key))
+
+
 def main(endpoint: str, task: str, *inputs: str) -> None:
     pairs = (text.split("=", 1) for text in inputs)
-    target = endpoint.removeprefix("https://")
-    secure = target != endpoint
-    channel = grpc.secure_channel(target, grpc.ssl_channel_credentials()) if secure else grpc.insecure_channel(endpoint)
-    with channel:
-        platform = Platform(channel, os.environ.get("FLYTE_API_KEY", ""))
-        outputs = run(platform, task, {name: int(number) for name, number in pairs})
+    with connect(endpoint) as channel:
+        outputs = run(Platform(channel), task, {name: int(number) for name, number in pairs})
     for named in outputs.values:
         print(f"{named.name} = {getattr(named.value, named.value.WhichOneof('kind'))}")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import grpc
 import pytest
 from tests.admin.conftest import Admin, create_request
-from tests.admin.fake_scheduler import FakeScheduler
 
 from flyte.spec.trace_context import TraceContext, run_context
 from flyteapi.admin.v1 import run_service_pb2 as pb
@@ -34,15 +33,12 @@ def draft(trace_parent: str = "") -> RunDraft:
     )
 
 
-async def test_the_trace_goes_to_the_scheduler_and_another_one_makes_no_other_run(
-    admin: Admin, scheduler: FakeScheduler
-) -> None:
+async def test_the_trace_goes_to_the_scheduler_and_another_one_makes_no_other_run(admin: Admin) -> None:
     first = await admin.runs.CreateRun(create_request("first", settings=RunSettings(trace_parent=ONE)))
     again = await admin.runs.CreateRun(create_request("first", settings=RunSettings(trace_parent=OTHER)))
     assert (first.created, again.created) == (True, False)
     assert again.run.settings.trace_parent == ONE
-    (taken,) = [request for request in scheduler.accepted if request.run.name == "first"]
-    assert taken.settings.trace_parent == ONE
+    assert admin.scheduler.runs["flytesnacks/development/first"].request.settings.trace_parent == ONE
 
 
 async def test_a_rerun_does_not_belong_to_the_trace_of_its_source(admin: Admin) -> None:

@@ -43,6 +43,10 @@ class CuttableNetwork:
         try:
             self._loop.run_until_complete(self._serve())
         except asyncio.CancelledError:
+            left = asyncio.all_tasks(self._loop)
+            for task in left:
+                task.cancel()
+            self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
             self._loop.close()
 
     async def _serve(self) -> None:

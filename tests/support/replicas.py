@@ -133,6 +133,6 @@ def operator_file(path: Path, *, database: str, keys: Path, objects: str) -> Pat
     Args:
         objects: its section `objects`, as text.
     """
-    services = {"database": database, "keys": str(keys), "migrate": "job", "lease_seconds": 5, "drain_seconds": 1}
+    services = {"database": database, "keys": str(keys), "migrate": "job", "lease_seconds": 5, "drain_seconds": 2}
     path.write_text(f"services: {json.dumps(services)}\n{objects}")
     return path

@@ -47,7 +47,10 @@ click.rich_click.SHOW_ARGUMENTS = True
 @click.group(cls=LazyGroup, commands_table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="flyte")
 @click.option("-c", "--config", type=click.Path(dir_okay=False), help="Configuration file to use.")
-@click.option("--endpoint", help="Platform to speak to: unix:PATH or HOST:PORT. Default: the one of this machine.")
+@click.option(
+    "--endpoint",
+    help="Platform to speak to: unix:PATH, HOST:PORT or https://HOST:PORT. Default: the one of this machine.",
+)
 @click.option("--insecure", is_flag=True, default=None, help="Speak without TLS.")
 @click.option("-p", "--project", help="Project. Default: flytesnacks, or what the configuration says.")
 @click.option("-d", "--domain", help="Domain. Default: development, or what the configuration says.")

@@ -80,12 +80,15 @@ def _run_here(runner: Runner, task: Any, inputs: Mapping[str, Any], options: Run
 
 def show_run(run: Run, options: RunOptions) -> int:
     """Follow a run that was accepted, unless told not to, and return the exit code."""
+    has_console = _ask_for_console()
     if options.no_wait:
         if options.as_json:
             print_json({"run": run.name, "phase": run.phase.name, "url": run.url})
         else:
             click.echo(run.name)
         return 0
+    if has_console and not options.as_json:
+        click.echo(f"Look at {run.url}", err=True)
     try:
         _follow(run, options)
     except KeyboardInterrupt:
@@ -103,6 +106,17 @@ def show_run(run: Run, options: RunOptions) -> int:
     code = getattr(error, "code", type(error).__name__)
     _print_failure(f"Run {run.name}", code, error, traceback_of(error), options, phase=run.phase)
     return 1
+
+
+def _ask_for_console() -> bool:
+    """Learn where the platform shows its runs; that it cannot be asked is no reason to say less about a run."""
+    from flyte.errors import BaseRuntimeError
+    from flyte.remote import User
+
+    try:
+        return bool(User.get().message.console_url)
+    except BaseRuntimeError:
+        return False
 
 
 def _follow(run: Run, options: RunOptions) -> None:

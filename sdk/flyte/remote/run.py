@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from flyte.client.channel import Connection, connection
-from flyte.client.init import current_domain, current_project
+from flyte.client.init import current_domain, current_project, current_settings
+from flyte.client.known_console import known_console
 from flyte.errors import BaseRuntimeError
 from flyte.remote.action import ROOT, Action, ActionDetails, optional_moment
 from flyte.remote.failures import error_from_proto
@@ -77,8 +78,14 @@ class Run(MessageView):
 
     @property
     def url(self) -> str:
-        """Where people can look at the run: an address of the console, or `flyte://...` where there is none."""
-        return f"flyte://{self.project}/{self.domain}/{self.name}"
+        """Where people can look at the run: an address of the console, or `flyte://...` where none is known.
+
+        The platform says where its console is when `flyte.remote.User.get` asks who calls.
+        """
+        settings = current_settings()
+        console = known_console(settings.endpoint if settings is not None else None)
+        place = f"{self.project}/{self.domain}/{self.name}"
+        return f"{console}/runs/{place}" if console else f"flyte://{place}"
 
     @property
     def phase(self) -> ActionPhase:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flyte.client.channel import connection
+from flyte.client.known_console import remember_console
 from flyte.remote.message_view import MessageView
 from flyte.syncify import syncify
 from flyteapi.admin.v1 import identity_service_pb2 as api
@@ -40,4 +41,5 @@ class User(MessageView):
         """Ask the platform who calls."""
         platform = connection()
         answer = await platform.call(platform.identity.WhoAmI, api.WhoAmIRequest())
+        remember_console(platform.endpoint, answer.console_url)
         return cls(answer, endpoint=platform.endpoint)

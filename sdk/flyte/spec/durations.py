@@ -26,6 +26,17 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError(f"{text!r} is no duration: use 1h30m, PT1H30M or seconds") from None
 
 
+def short_duration(duration: timedelta) -> str:
+    """Return a duration as people write it, for example `1h30m` or `-1d2.5s`."""
+    if duration < timedelta(0):
+        return f"-{short_duration(-duration)}"
+    minutes, seconds = divmod(duration.seconds, 60)
+    fraction = f".{duration.microseconds:06d}".rstrip("0") if duration.microseconds else ""
+    parts = ((duration.days, "d"), (minutes // 60, "h"), (minutes % 60, "m"))
+    whole = "".join(f"{amount}{letter}" for amount, letter in parts if amount)
+    return f"{whole}{seconds}{fraction}s" if seconds or fraction or not whole else whole
+
+
 def iso_duration(duration: timedelta) -> str:
     """Return a duration as ISO 8601 writes it, for example `-P1DT2.5S`."""
     if duration < timedelta(0):

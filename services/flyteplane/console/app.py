@@ -30,7 +30,11 @@ if TYPE_CHECKING:
     from flyteplane.console.pages import PageRoute
     from flyteplane.console.security import App
 
+#: Nothing that the platform names is longer; it would not fit into what a refusal of the platform may carry either.
+_LONGEST_NAME: Final = 1024
 _FOREVER: Final = "public, max-age=31536000, immutable"
+#: A launch form has a few for each row of a list.
+_MOST_FIELDS: Final = 5000
 #: Bytes of a form's plain fields; files are spooled to disk and have the limits of the platform.
 _MOST_FIELD_BYTES: Final = 16 * 1024 * 1024
 
@@ -69,7 +73,7 @@ def _changing(entry: Entry, declared: PageRoute) -> Any:
         visit = _visit(entry, request)
         if visit is None:
             return login.to_login(request)
-        async with request.form(max_part_size=_MOST_FIELD_BYTES) as form:
+        async with request.form(max_fields=_MOST_FIELDS, max_part_size=_MOST_FIELD_BYTES) as form:
             if not _has_token(request, form, visit.session.form_token):
                 refusal = PermissionDenied("this form is too old", mend="Load the page again.")
                 return failed(visit, failure_of(refusal, changing=True))
@@ -94,6 +98,8 @@ def _visit(entry: Entry, request: Request, *, form: Any = None) -> Visit | None:
 
 async def _answer(visit: Visit, declared: PageRoute) -> Response:
     """The page, or the failure of a call that it made."""
+    if any(len(name) > _LONGEST_NAME for name in visit.named.values()):
+        return failed(visit, NOT_FOUND)
     try:
         return await declared.handler(visit)
     except (PlatformError, grpc.aio.AioRpcError) as error:

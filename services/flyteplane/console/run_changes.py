@@ -65,8 +65,9 @@ class RunWatch:
                 flood = self._resync or self._events > _FLOOD
                 if flood and not self._ended:
                     await self._skip()
-                yield self._take(many=flood)
-                if self._ended:
+                taken = self._take(many=flood)
+                yield taken
+                if taken.ended:
                     return
         finally:
             await self._stop()
@@ -81,8 +82,6 @@ class RunWatch:
         self._names.clear()
         self._events = 0
         self._changed.clear()
-        if self._ended:
-            self._changed.set()
         return changes
 
     async def _skip(self) -> None:

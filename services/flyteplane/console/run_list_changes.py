@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from flyteapi.admin.v1.run_service_pb2 import ListRunsRequest, Run, WatchRunsRequest
+from flyteplane.console.pacing import pause_after
 from flyteplane.console.views.phases import phase_view
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from flyteapi.scheduler.v1.scheduler_service_pb2 import WatchRunPhasesResponse
     from flyteplane.console.calls import Platform
 
-_SOONEST_S: Final = 0.5
-_SHARE: Final = 50
 _MOST_REMEMBERED: Final = 1000
 
 
@@ -46,7 +45,7 @@ class RunListWatch:
                 self._changed.clear()
                 begun = time.monotonic()
                 yield await self._page()
-                await asyncio.sleep(max(_SOONEST_S, (time.monotonic() - begun) * _SHARE))
+                await asyncio.sleep(pause_after(time.monotonic() - begun))
         finally:
             reading.cancel()
             await asyncio.wait([reading])

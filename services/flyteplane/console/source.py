@@ -46,20 +46,22 @@ async def read_source(platform: Platform, entrypoint: Entrypoint, *, project: st
         packed += piece.data
         if len(packed) > _MOST_PACKED_BYTES:
             raise _too_large()
-    text = await asyncio.to_thread(_module_of, bytes(packed), entrypoint.module.replace(".", "/"))
+    text = await asyncio.to_thread(module_in, bytes(packed), entrypoint.module)
     if text is None:
         raise _missing(entrypoint)
     return text
 
 
-def _module_of(packed: bytes, path: str) -> str | None:
+def module_in(packed: bytes, module: str, *, most_unpacked_bytes: int = _MOST_UNPACKED_BYTES) -> str | None:
+    """The text of a module in a bundle; None if there is none, or no bundle. Raises ResourceExhausted."""
+    path = module.replace(".", "/")
     wanted = (f"{path}.py", f"{path}/__init__.py")
     unpacked = 0
     try:
         with tarfile.open(fileobj=io.BytesIO(packed), mode="r|gz") as archive:
             for count, member in enumerate(archive):
                 unpacked += member.size
-                if count > _MOST_ENTRIES or unpacked > _MOST_UNPACKED_BYTES:
+                if count > _MOST_ENTRIES or unpacked > most_unpacked_bytes:
                     raise _too_large()
                 file = archive.extractfile(member) if member.name in wanted and member.isfile() else None
                 if file is not None:

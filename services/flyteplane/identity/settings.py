@@ -16,6 +16,7 @@ ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES25
 #: Which of them are believed unless the file says otherwise.
 DEFAULT_ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
 _LONGEST_LEEWAY_S: Final = 300.0
+_PREFIXES_OF_THE_PLATFORM: Final = ("key:", "local:", "trigger:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +56,10 @@ class OidcSettings:
             raise InvalidArgument(
                 f"{self.leeway_s:g} s of leeway", field="leeway_s", limit=f"0 to {_LONGEST_LEEWAY_S:g} s"
             )
-        if not self.subject_prefix or not self.group_prefix or self.subject_prefix == self.group_prefix:
+        prefixes = (self.subject_prefix, self.group_prefix)
+        if len({"", *prefixes, *_PREFIXES_OF_THE_PLATFORM}) != len(prefixes) + 1 + len(_PREFIXES_OF_THE_PLATFORM):
             raise InvalidArgument(
-                "subjects and groups must be told apart by their prefixes",
+                "subjects, groups, keys and local users must be told apart by their prefixes",
                 field="subject_prefix",
                 mend="Give subject_prefix and group_prefix different words, such as 'oidc:' and 'group:'.",
             )

@@ -75,6 +75,13 @@ def test_a_worker_is_told_where_to_report_and_who_it_is() -> None:
     }
 
 
+def test_a_worker_is_told_by_whom_its_listener_is_vouched_for() -> None:
+    given = surroundings(worker_authorities="-----BEGIN CERTIFICATE-----\n")
+    for spec in (worker(), worker(replica=True)):
+        told = environment(primary(build_pod(spec, surroundings=given)))
+        assert told["FLYTE_WORKER_CA"] == "-----BEGIN CERTIFICATE-----\n"
+
+
 def test_a_replica_is_told_where_its_pool_is_as_well() -> None:
     """Its pool gives it attempts, and the schedulers have the data of these."""
     given = surroundings(replica_endpoints=("pool-0:9444", "pool-1:9444"))

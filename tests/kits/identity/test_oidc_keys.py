@@ -135,6 +135,9 @@ def test_shared_secrets_and_other_peoples_addresses_cannot_be_configured() -> No
         {"jwks_url": "ftp://issuer.example.org"},
         {"audience": ""},
         {"leeway_s": 3600.0},
+        {"subject_prefix": "key:"},
+        {"subject_prefix": "group:"},
+        {"group_prefix": ""},
     ):
         with pytest.raises(InvalidArgument):
             OidcSettings(**{"issuer": "https://issuer.example.org", "audience": "a", **settings})  # type: ignore[arg-type]

@@ -23,6 +23,7 @@ from flyteplane.scheduler.domain.failures import worker_failure
 ENV = {
     "FLYTE_WORKER_ENDPOINTS": "a:1, b:2,",
     "FLYTE_WORKER_TOKEN": "secret",
+    "FLYTE_WORKER_CA": "PEM",
     "FLYTE_WORKER_NAME": "w",
     "FLYTE_WORKER_CONTACT_S": "15",
 }
@@ -140,6 +141,7 @@ def test_settings_are_read_and_kept_from_the_task() -> None:
     assert "secret" not in repr(settings)
     assert environment_of_task({**ENV, "HOME": "/root", "FLYTE_REPLICA_ENDPOINTS": "c:3"}) == {"HOME": "/root"}
     assert not settings.replica
+    assert settings.authorities == "PEM"
 
 
 def test_a_replica_speaks_to_the_pool_at_its_own_endpoints_or_where_the_scheduler_is() -> None:

@@ -17,7 +17,7 @@ from tests.sdk.types.sample_types import Colour, Inner, Level, Opaque, Outer, Pa
 
 from flyte.authoring.interface import NO_DEFAULT, NativeInterface
 from flyte.io import DataFrame, Dir, File
-from flyte.spec.durations import iso_duration, parse_duration
+from flyte.spec.durations import iso_duration, parse_duration, short_duration
 from flyte.types import guess_interface, literal_string_repr
 from flyte.types.codecs import codec_for
 from flyte.types.guess import guess_annotation
@@ -104,6 +104,7 @@ def test_a_text_stays_a_text_where_one_is_expected() -> None:
 @given(st.timedeltas())
 def test_durations_are_read_as_they_are_written(duration: timedelta) -> None:
     assert parse_duration(iso_duration(duration)) == duration
+    assert parse_duration(short_duration(duration)) == duration
 
 
 def test_literals_are_shown_by_name() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from flyte.spec.durations import iso_duration
+from flyte.spec.durations import short_duration
 from flyteapi.task.v1.value_pb2 import Value
 
 Tree = Any
@@ -106,7 +106,7 @@ def _scalar(message: Value, kind: str) -> Tree:
         case "datetime":
             return message.datetime.iso
         case "duration_us":
-            return iso_duration(timedelta(microseconds=message.duration_us))
+            return short_duration(timedelta(microseconds=message.duration_us))
         case "reference":
             return Stored(message.reference.uri)
         case _:

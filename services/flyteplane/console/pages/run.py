@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flyteapi.admin.v1.run_service_pb2 import AbortRunRequest, CountActionsRequest, GetRunRequest, RerunRunRequest
 from flyteapi.common.v1.identity_pb2 import RunId
 from flyteplane.console.live import Message, last_seen, stream
+from flyteplane.console.pacing import pause_after
 from flyteplane.console.pages.routes import change, page
 from flyteplane.console.run_changes import Changes, RunWatch
 from flyteplane.console.tree import Tree
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
 _ROOT: Final = "a0"
 _MOST_REASON: Final = 1024
-#: A page is brought up to date no more often than this, and takes no more than a fiftieth of a core for it.
-_SOONEST_S: Final = 0.25
-_SHARE: Final = 50
 
 
 def run_of(visit: Visit) -> RunId:
@@ -84,7 +82,7 @@ async def _updates(visit: Visit, named: RunId, *, from_sequence: int) -> AsyncGe
         if changes.ended:
             yield Message(kind="ended")
             return
-        await asyncio.sleep(max(_SOONEST_S, (time.monotonic() - begun) * _SHARE))
+        await asyncio.sleep(pause_after(time.monotonic() - begun))
 
 
 async def _update(visit: Visit, named: RunId, changes: Changes) -> dict[str, Any]:

@@ -39,6 +39,9 @@ VIOLATIONS = (
     ("flyteplane.scheduler.application._planted", "kubernetes", "Only the cluster kit"),
     ("flyteplane.secrets.application._planted", "sqlalchemy", "stores speak SQL"),
     ("flyteplane.observe._planted", "cloudpickle", "never unpickles"),
+    ("flyteplane.reuse_pool.application._planted", "opentelemetry", "OpenTelemetry is loaded"),
+    ("flyteplane.console._planted", "flyteplane.records", "The console reaches the platform by rpc alone"),
+    ("flyteplane.cluster._planted", "starlette", "Only the console serves pages"),
 )
 
 
@@ -58,6 +61,8 @@ def verdict_on_violations(repository: Path, tmp_path_factory: pytest.TempPathFac
     """Returns what import-linter, with our contracts, says of a small project that breaks each of them."""
     root = tmp_path_factory.mktemp("planted")
     shutil.copy(repository / "pyproject.toml", root)
+    for package in (repository / "services" / "flyteplane").glob("*/__init__.py"):
+        write_module(root, f"flyteplane.{package.parent.name}.empty", text="")
     for module, imported, _ in VIOLATIONS:
         if imported.startswith("flyte"):
             write_module(root, f"{imported}.victim", text="")

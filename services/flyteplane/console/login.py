@@ -67,8 +67,9 @@ def _show(entry: Entry) -> Any:
 def _bring_key(entry: Entry) -> Any:
     async def endpoint(request: Request) -> Response:
         async with request.form() as form:
-            key, following = form.get("key"), _local(str(form.get("next") or ""))
-        if not isinstance(key, str) or not key.isascii() or not 0 < len(key := key.strip()) <= _LONGEST_KEY:
+            given, following = form.get("key"), _local(str(form.get("next") or ""))
+        key = given.strip() if isinstance(given, str) else ""
+        if not (key.isascii() and key.isprintable() and 0 < len(key) <= _LONGEST_KEY):
             return _page(entry, following=following, problem="This is no API key.", status=401)
         return await _come_in(entry, key, following=following)
 

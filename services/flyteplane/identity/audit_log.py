@@ -65,27 +65,37 @@ class AuditLog:
     async def flush(self) -> bool:
         """Write down what waits; whether it is written. What could not be written goes on waiting."""
         self._some.clear()
-        records = [*self._waiting, *self._counted()]
-        self._waiting, self._of_strangers, self._lost = [], Counter(), 0
-        while records:
-            try:
+        records, self._waiting = self._waiting, []
+        strangers, self._of_strangers = self._of_strangers, Counter()
+        lost, self._lost = self._lost, 0
+        counted = self._counted(strangers, lost)
+        try:
+            while records:
                 await self._write(records[:_MOST_AT_ONCE])
-            except PlatformError as error:
-                _log.warning("the audit log could not be written: %s", error.public_text)
-                self._waiting[:0] = records
-                self._some.set()
-                return False
-            del records[:_MOST_AT_ONCE]
-        return True
+                del records[:_MOST_AT_ONCE]
+            if counted:
+                await self._write(counted)
+            counted = []
+        except PlatformError as error:
+            _log.warning("the audit log could not be written: %s", error.public_text)
+        finally:
+            # Also when it is cancelled: what is not known to be written is written by the last flush, twice at worst.
+            self._waiting[:0] = records
+            if counted:
+                self._of_strangers.update(strangers)
+                self._lost += lost
+        if records or counted:
+            self._some.set()
+        return not records and not counted
 
-    def _counted(self) -> Sequence[AuditRecord]:
+    def _counted(self, strangers: Counter[tuple[str, str]], lost: int) -> list[AuditRecord]:
         one = AuditRecord(
             at_us=int(self._clock.now() * 1e6), subject=NOBODY, method="", target="", status="", scope=EVERYWHERE
         )
         counted = [
             replace(one, method=method, status=status, target=f"{times} times" if times > 1 else "")
-            for (method, status), times in self._of_strangers.items()
+            for (method, status), times in strangers.items()
         ]
-        if self._lost:
-            counted.append(replace(one, method=_LOST, status="DATA_LOSS", target=f"{self._lost} records"))
+        if lost:
+            counted.append(replace(one, method=_LOST, status="DATA_LOSS", target=f"{lost} records"))
         return counted

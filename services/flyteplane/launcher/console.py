@@ -21,6 +21,7 @@ from flyteplane.foundation.errors import InvalidArgument
 from flyteplane.launcher.exposure import is_reachable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AsyncExitStack
     from pathlib import Path
 
@@ -81,7 +82,7 @@ class ConsolePlan:
         stack.push_async_callback(console.close)
         return console
 
-    def settings(self) -> ConsoleSettings:
+    def settings(self, *, owner_credential: Callable[[], str]) -> ConsoleSettings:
         """What the console is told."""
         usual = self.listen == USUAL
         host, _, port = ("127.0.0.1", "", str(DEFAULT_PORT)) if usual else self.listen.rpartition(":")
@@ -91,7 +92,7 @@ class ConsolePlan:
             any_port_if_taken=usual,
             session_key=hmac.digest(self.token_key, b"flyteplane console sessions", hashlib.sha256),
             link_file=self.folder / LINK_FILE if self.by_link else None,
-            owner_credential=lambda: self.owner_key,
+            owner_credential=owner_credential,
             public_url=self.operator.console_url,
             tls=self._tls(),
         )
@@ -110,9 +111,12 @@ class OpenConsole:
     """A console that has its address. Made by `ConsolePlan.open`."""
 
     def __init__(self, plan: ConsolePlan) -> None:
-        self._folder = plan.folder
+        self._plan = plan
         self._address = ""
-        self._console: Console = bind_console(plan.settings(), open_channel=self._channel, clock=SystemClock())
+        self._owner_key = plan.owner_key
+        self._console: Console = bind_console(
+            plan.settings(owner_credential=lambda: self._owner_key), open_channel=self._channel, clock=SystemClock()
+        )
 
     @property
     def url(self) -> str:
@@ -121,11 +125,17 @@ class OpenConsole:
 
     def reach(self, public: RpcServer, address: str, *, tls: bool) -> None:
         """Be told of the listener for clients, before that starts."""
+        from flyteplane.launcher.edge import is_private_socket
+
+        if is_private_socket(address):
+            # The listener takes whoever connects there for the owner, under the name that the command line has too.
+            self._owner_key = ""
         if tls and not address.startswith(_UNIX):
             from flyteplane.launcher.endpoint import own_socket
 
-            (self._folder / "console").mkdir(mode=0o700, exist_ok=True)
-            address = f"{_UNIX}{own_socket(self._folder / 'console')}"
+            folder = self._plan.folder / "console"
+            folder.mkdir(mode=0o700, exist_ok=True)
+            address = f"{_UNIX}{own_socket(folder)}"
             public.grpc_server.add_insecure_port(address)
         self._address = address
 

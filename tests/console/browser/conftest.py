@@ -13,9 +13,11 @@ import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from tests.support.cable import Cable
 from tests.support.platform import PlatformUnderTest
 
 PROGRAM: Final = Path(__file__).parent / "programs" / "sweeping.py"
@@ -54,17 +56,29 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
+def _console(platform: PlatformUnderTest) -> dict[str, str]:
+    said: dict[str, str] = json.loads((platform.data / "console.json").read_text())
+    return said
+
+
 @pytest.fixture(scope="package")
-def signed_in(platform: PlatformUnderTest, browser: Browser) -> Iterator[tuple[BrowserContext, str]]:
+def cable(platform: PlatformUnderTest) -> Iterator[Cable]:
+    """What connects the browser with the console."""
+    with Cable(to=("127.0.0.1", urlsplit(_console(platform)["url"]).port or 0)) as cable:
+        yield cable
+
+
+@pytest.fixture(scope="package")
+def signed_in(platform: PlatformUnderTest, browser: Browser, cable: Cable) -> Iterator[tuple[BrowserContext, str]]:
     """A session of the owner of the platform, and the address of the console."""
-    said = json.loads((platform.data / "console.json").read_text())
-    context = browser.new_context(base_url=said["url"], viewport={"width": 1280, "height": 900})
+    url, link = f"http://127.0.0.1:{cable.port}", urlsplit(_console(platform)["link"])
+    context = browser.new_context(base_url=url, viewport={"width": 1280, "height": 900})
     context.set_default_timeout(TIMEOUT_MS)
     page = context.new_page()
-    page.goto(said["link"])
+    page.goto(f"{link.path}?{link.query}")
     page.wait_for_url("**/runs*")
     page.close()
-    yield context, said["url"]
+    yield context, url
     context.close()
 
 

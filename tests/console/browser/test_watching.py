@@ -8,6 +8,7 @@ from pathlib import Path
 from playwright.sync_api import BrowserContext, Page, expect
 from tests.console.browser.conftest import Judge
 from tests.console.browser.test_launching import FORM, SCOPE, inputs, outcome
+from tests.support.cable import Cable
 from tests.support.platform import PlatformUnderTest
 
 
@@ -38,7 +39,9 @@ def trained(folder: Path) -> list[str]:
     return (folder / "trained").read_text().split()
 
 
-def test_the_tree_fills_by_itself_and_a_lost_connection_resumes(page: Page, tmp_path: Path, judge: Judge) -> None:
+def test_the_tree_fills_by_itself_and_a_lost_connection_resumes(
+    page: Page, cable: Cable, tmp_path: Path, judge: Judge
+) -> None:
     close_gates(tmp_path, 1, 2, 3, 4)
     launch(page, "watched", tmp_path)
     page.evaluate("window.untouched = true")
@@ -49,14 +52,15 @@ def test_the_tree_fills_by_itself_and_a_lost_connection_resumes(page: Page, tmp_
     assert judge(page) == []
     open_gates(tmp_path, 1, 2)
     expect(counts).to_contain_text("Succeeded 2")
-    page.context.set_offline(True)
+    cable.pull()
     try:
         open_gates(tmp_path, 3, 4)
         expect(page.locator("#connection")).to_contain_text("Reconnecting")
     finally:
-        page.context.set_offline(False)
+        cable.plug()
     expect(page.locator("#head")).to_contain_text("Succeeded")
     expect(counts).to_contain_text("Succeeded 5")
+    expect(page.locator("#connection")).to_contain_text("Nothing was missed")
     assert page.evaluate("window.untouched")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from flyteplane.foundation.clock import ManualClock
@@ -40,6 +41,25 @@ async def test_what_cannot_be_written_is_written_later_and_in_order() -> None:
     assert [entry.at_us for page in book.pages for entry in page] == [1, 2]
 
 
+async def test_a_write_that_is_cut_off_loses_nothing() -> None:
+    started, written = asyncio.Event(), list[AuditRecord]()
+
+    async def write(records: Sequence[AuditRecord]) -> None:
+        if not started.is_set():
+            started.set()
+            await asyncio.Event().wait()
+        written.extend(records)
+
+    log = AuditLog(write, clock=ManualClock())
+    log.record(record(1))
+    flushing = asyncio.ensure_future(log.flush())
+    await started.wait()
+    flushing.cancel()
+    await asyncio.wait([flushing])
+    assert await log.flush()
+    assert [entry.at_us for entry in written] == [1]
+
+
 async def test_more_than_there_is_room_for_is_counted() -> None:
     book = Book()
     log = AuditLog(book.write, clock=ManualClock())
@@ -57,8 +77,12 @@ async def test_strangers_cannot_fill_the_log() -> None:
     log = AuditLog(book.write, clock=ManualClock())
     for number in range(5000):
         log.record(record(number, subject=NOBODY))
-    await log.flush()
-    assert [(entry.method, entry.target) for page in book.pages for entry in page] == [("s/M", "5000 times")]
+    book.away = True
+    assert not await log.flush()
+    log.record(record(0, subject=NOBODY))
+    book.away = False
+    assert await log.flush()
+    assert [(entry.method, entry.target) for page in book.pages for entry in page] == [("s/M", "5001 times")]
 
 
 def test_a_text_of_a_caller_cannot_forge_a_line() -> None:

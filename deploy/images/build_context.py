@@ -45,7 +45,7 @@ SERVICES_ONLY: Final = frozenset(
             "jinja2",
             "kubernetes",
         ),
-        *("prometheus-client", "pydantic", "pydantic-core", "pyjwt", "python-multipart", "sqlalchemy", "sse-starlette"),
+        *("prometheus-client", "pydantic", "pydantic-core", "pyjwt", "python-multipart", "sqlalchemy"),
         *("starlette", "structlog", "uvicorn", "uvloop"),
     }
 )

@@ -33,7 +33,11 @@ def test_a_module_or_a_package_is_found() -> None:
     assert module_in(bundle, "a") is None
 
 
-@pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"no tar"), packed(("a.py", b"x" * 9000))[:60]])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no gzip", gzip.compress(b"no tar"), packed(("a.py", b"x" * 9000))[:60]],
+    ids=["nothing", "no gzip", "no tar", "cut off"],
+)
 def test_what_is_no_bundle_has_no_source(content: bytes) -> None:
     assert module_in(content, "a") is None
 

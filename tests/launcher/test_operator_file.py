@@ -566,3 +566,19 @@ def test_a_wrong_section_of_identity_is_told(write: Write, text: str, words: lis
     message = refusal(write(f"queues: []\nidentity: {text}\n")).message
     for word in ["line 2", *words]:
         assert word in message
+
+
+def test_the_public_address_of_the_console_is_read(write: Write) -> None:
+    assert OperatorFile.read(write("queues: []")).console_url == ""
+    file = OperatorFile.read(write("console: {public_url: 'https://flyte.example.org:8443/'}"))
+    assert file.console_url == "https://flyte.example.org:8443"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["flyte.example.org", "ftp://x", "https://", "https://x/path", "https://u:p@x", "https://x?q=1", "javascript:x"],
+)
+def test_a_public_address_that_is_none_is_told(write: Write, url: str) -> None:
+    message = refusal(write(f"console: {{public_url: '{url}'}}")).message
+    assert "console.public_url" in message
+    assert "https://HOST" in message

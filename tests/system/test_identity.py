@@ -10,7 +10,11 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from click.testing import CliRunner
 from tests.support.platform import PlatformUnderTest
+
+from flyte.cli.main import cli
+from flyte.client.init import set_settings
 
 PROGRAM = """
 import flyte
@@ -113,6 +117,24 @@ def test_others_must_and_get_what_their_keys_allow(platform: PlatformUnderTest, 
 def audit(platform: PlatformUnderTest) -> list[dict[str, str]]:
     entries: list[dict[str, str]] = json.loads(said(platform.flyte("get", "audit", "--json")))
     return entries
+
+
+def test_people_of_the_provider_are_given_roles(platform: PlatformUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLYTE_PLATFORM_DATA", str(platform.data))
+
+    def flyte(*arguments: str) -> str:
+        done = CliRunner().invoke(cli, ["--endpoint", platform.endpoint, *arguments])
+        assert done.exit_code == 0, done.output
+        return done.stdout.strip()
+
+    try:
+        role = ("oidc:bob@example.org", "--role", "runner", "-p", "flytesnacks")
+        assert flyte("create", "role-grant", *role) == "oidc:bob@example.org is now runner in flytesnacks/*."
+        assert flyte("get", "role-grant") == "oidc:bob@example.org\trunner in flytesnacks/*"
+        flyte("delete", "role-grant", *role)
+        assert json.loads(flyte("get", "role-grant", "--json")) == []
+    finally:
+        set_settings(None)
 
 
 def test_a_command_may_give_the_credential(viewer: Person, folder: Path) -> None:

@@ -127,7 +127,7 @@ class OpenConsole:
         """Be told of the listener for clients, before that starts."""
         from flyteplane.launcher.edge import is_private_socket
 
-        if is_private_socket(address):
+        if is_private_socket(address) and not self._plan.operator.identity.configured:
             # The listener takes whoever connects there for the owner, under the name that the command line has too.
             self._owner_key = ""
         if tls and not address.startswith(_UNIX):

@@ -71,7 +71,7 @@ class _Logs:
     def notify(self, run: RunKey, action: str) -> None:
         """See the port."""
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """See the port."""
 
 
@@ -173,7 +173,8 @@ class Service:
             ),
             background=self.scheduler.background,
         )
-        self.sessions = kit.sessions(self.fresh, verifier=tokens, leads=term.leads if kit.minds_its_lease else _always)
+        leads = term.leads if kit.minds_its_lease else _always
+        self.sessions = kit.sessions(self.fresh, verifier=tokens, leads=leads, clock=process.clock)
 
     async def start(self, *, clusters: Iterable[Any], sweep: Callable[..., Any], clock: LifeClock) -> None:
         """Takes the shard over."""

@@ -13,6 +13,7 @@ from tests.state.fleet.lines import StoreLine
 from tests.state.pools.lines import ClusterLine, RegisterLine, Switch
 
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import DeclarePool
+from flyteapi.scheduler.v1.worker_service_pb2 import Assign
 from flyteplane.foundation.errors import PlatformError
 from flyteplane.foundation.ids import SeededIds
 from flyteplane.observe import Metrics
@@ -42,12 +43,18 @@ class _Logs:
     def notify(self, run: RunKey, action: str) -> None:
         """See the port."""
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """See the port."""
 
 
 class Tokens:
     """Tokens that say whose they are."""
+
+    ttl_s = 60.0
+
+    def attempt_token(self, assign: Assign, *, lease: int) -> str:
+        """See the port."""
+        return f"{assign.run}/{assign.action}/{assign.attempt}/{lease}"
 
     def hello_token(self, declaration: DeclarePool, *, replica: str) -> str:
         """See the port."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from flyte.runner.pod.endpoints import Endpoints
@@ -27,6 +28,14 @@ _STORING_S: Final = 900.0
 T = TypeVar("T")
 
 
+@dataclass(slots=True)
+class _Line:
+    """A channel and how many calls are on it."""
+
+    channel: grpc.aio.Channel
+    calls: int = 0
+
+
 class DataClient:
     """Reads and writes as the attempt. All methods raise grpc.aio.AioRpcError, and TimeoutError if nothing is heard;
     the next endpoint is tried next then.
@@ -38,7 +47,7 @@ class DataClient:
     def __init__(self, endpoints: Endpoints, *, token: str) -> None:
         self._endpoints = endpoints
         self.renew(token)
-        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._lines: dict[str, _Line] = {}
 
     def renew(self, token: str) -> None:
         """Calls that begin from now on use another token of the same attempt."""
@@ -47,7 +56,7 @@ class DataClient:
     def of_attempt(self, token: str) -> DataClient:
         """The same for another attempt, over the same connections."""
         client = DataClient(self._endpoints, token=token)
-        client._channels = self._channels
+        client._lines = self._lines
         return client
 
     async def bundle(self, digest: str) -> AsyncIterator[bytes]:
@@ -92,24 +101,35 @@ class DataClient:
 
     async def close(self) -> None:
         """Closes the channels."""
-        for channel in self._channels.values():
-            await channel.close()
+        for line in self._lines.values():
+            await line.channel.close()
 
     @asynccontextmanager
     async def _stub(self) -> AsyncIterator[Any]:
         address = self._endpoints.current
-        channel = self._channels.get(address)
-        if channel is None:
-            channel = self._channels[address] = self._endpoints.open_channel(address)
+        line = self._lines.get(address)
+        if line is None:
+            line = self._lines[address] = _Line(self._endpoints.open_channel(address))
+        line.calls += 1
         try:
-            yield _stub_on(channel)
+            yield _stub_on(line.channel)
         except TimeoutError:
-            self._endpoints.failed(address)
+            self._give_up(address, line)
             raise
         except grpc.aio.AioRpcError as error:
             if error.code().name in _TRY_ELSEWHERE:
-                self._endpoints.failed(address)
+                self._give_up(address, line)
             raise
+        finally:
+            line.calls -= 1
+            if not line.calls and self._lines.get(address) is not line:
+                await line.channel.close()
+
+    def _give_up(self, address: str, line: _Line) -> None:
+        """Behind one address there may be several schedulers: the next call connects anew, to another perhaps."""
+        self._endpoints.failed(address)
+        if self._lines.get(address) is line:
+            del self._lines[address]
 
 
 def _stub_on(channel: grpc.aio.Channel) -> Any:

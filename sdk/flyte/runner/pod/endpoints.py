@@ -24,6 +24,8 @@ _OPTIONS: Final = (
     ("grpc.enable_http_proxy", 0),
     # Trying again is done here, with another scheduler.
     ("grpc.enable_retries", 0),
+    # And by a connection of its own: behind one address there may be several, of which only one is of use.
+    ("grpc.use_local_subchannel_pool", 1),
 )
 
 

@@ -110,6 +110,7 @@ def _query(where: RunFilter) -> str:
             sorted(where.phases),
             where.created_by,
             where.queue,
+            str(where.source or ""),
             sorted(where.labels.items()),
             where.created_after_us,
             where.created_before_us,

@@ -176,6 +176,8 @@ class RunFilter:
     phases: frozenset[RunPhase] = frozenset()
     created_by: str = ""
     queue: str = ""
+    source: RunKey | None = None
+    """The run that they repeat or recover."""
     labels: Mapping[str, str] = field(default_factory=dict)
     created_after_us: int | None = None
     """Exclusive."""

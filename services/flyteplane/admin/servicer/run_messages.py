@@ -71,6 +71,7 @@ def run_filter(request: ListRunsRequest) -> RunFilter:
         phases=frozenset(RunPhase.of(phase) for phase in request.phases),
         created_by=request.created_by,
         queue=request.queue,
+        source=run_key(request.source) if request.HasField("source") else None,
         labels=dict(request.labels),
         created_after_us=microseconds(request.created_after) if request.HasField("created_after") else None,
         created_before_us=microseconds(request.created_before) if request.HasField("created_before") else None,

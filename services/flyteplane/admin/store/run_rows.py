@@ -115,6 +115,10 @@ def _conditions(where: RunFilter) -> list[ColumnElement[bool]]:
         (runs.c.queue, where.queue),
     )
     conditions: list[ColumnElement[bool]] = [column == wanted for column, wanted in columns if wanted]
+    if where.source is not None:
+        source = where.source
+        conditions.append(runs.c.source_name == source.name)
+        conditions += [runs.c.source_project == source.project, runs.c.source_domain == source.domain]
     if where.phases:
         conditions.append(runs.c.phase.in_(sorted(int(phase) for phase in where.phases)))
     if where.created_after_us is not None:

@@ -90,6 +90,7 @@ runs: Final = Table(
     Index("runs_place", "project", "domain", "sequence"),
     Index("runs_phase", "phase", "sequence"),
     Index("runs_queue", "queue", "sequence"),
+    Index("runs_source", "source_name", "sequence"),
     Index("runs_created_by", "created_by", "sequence"),
     Index("runs_created_at", "created_at_us", "sequence"),
     sqlite_autoincrement=True,

@@ -7,7 +7,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from flyteapi.admin.v1.run_service_pb2 import AbortRunRequest, CountActionsRequest, GetRunRequest, RerunRunRequest
+from flyteapi.admin.v1.run_service_pb2 import AbortRunRequest, CountActionsRequest, GetRunRequest, ListRunsRequest, RerunRunRequest
 from flyteapi.common.v1.identity_pb2 import RunId
 from flyteplane.console.live import Message, last_seen, stream
 from flyteplane.console.pacing import pause_after
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _ROOT: Final = "a0"
 _MOST_REASON: Final = 1024
+_MOST_REPEATED: Final = 20
 
 
 def run_of(visit: Visit) -> RunId:
@@ -42,11 +43,12 @@ async def run(visit: Visit) -> Response:
     # Counted before anything is listed: events from that sequence on are all that the page can have missed.
     counted = await visit.platform.runs.CountActions(CountActionsRequest(run=named))
     tree = Tree(visit.platform, named)
-    roots, window = await asyncio.gather(tree.named([_ROOT]), tree.window(_ROOT))
+    again = visit.platform.runs.ListRuns(ListRunsRequest(source=named, page_size=_MOST_REPEATED))
+    roots, window, repeated = await asyncio.gather(tree.named([_ROOT]), tree.window(_ROOT), again)
     return visit.render(
         "run.html",
         run=run_view(found.run),
-        details=run_details(found, request_id=secrets.token_hex(16)),
+        details=run_details(found, repeated_by=repeated.runs, request_id=secrets.token_hex(16)),
         counts=_whole(counted.counts),
         following=counted.next_sequence,
         root=roots[0] if roots else None,

@@ -68,20 +68,23 @@ class RunDetails:
     """Page of the run that it repeats; empty if it repeats none."""
     source_text: str
     source_name: str
+    repeated_by: Sequence[tuple[str, str, PhaseView]]
+    """Runs that repeat or recover this one, the newest first: name, page and phase."""
     settings: Sequence[tuple[str, str]]
     description: str
     request_id: str
     """Of a rerun from this page: one click or two, it is one run."""
 
 
-def run_details(found: GetRunResponse, *, request_id: str) -> RunDetails:
-    """Details of a message."""
+def run_details(found: GetRunResponse, *, repeated_by: Sequence[Run], request_id: str) -> RunDetails:
+    """Details of a message, and of the runs that have this one as their source."""
     run = found.run
     recovers = run.settings.HasField("recover_from")
     return RunDetails(
         source=run_path(run.source) if run.HasField("source") else "",
         source_text="Recovers" if recovers else "Repeats",
         source_name=run.source.name,
+        repeated_by=[(again.id.name, run_path(again.id), phase_view(again.phase)) for again in repeated_by],
         settings=_settings(run),
         description=found.task.long_description or found.task.short_description,
         request_id=request_id,

@@ -1,4 +1,4 @@
-"""Lists of runs by queue, and quick ones by phase, submitter and time."""
+"""Lists of runs by queue, and quick ones by phase, source, submitter and time."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +12,7 @@ _INDEXES = {
     "runs_place": ["project", "domain", "sequence"],
     "runs_phase": ["phase", "sequence"],
     "runs_queue": ["queue", "sequence"],
+    "runs_source": ["source_name", "sequence"],
     "runs_created_by": ["created_by", "sequence"],
     "runs_created_at": ["created_at_us", "sequence"],
 }

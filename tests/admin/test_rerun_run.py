@@ -27,6 +27,18 @@ async def test_a_run_is_repeated_with_its_task_inputs_and_settings(admin: Admin)
     assert read.run.source == run_id("source")
 
 
+async def test_runs_of_a_source_are_found_by_it(admin: Admin) -> None:
+    for name in ("source", "other"):
+        await admin.runs.CreateRun(create_request(name))
+    for source, name in (("source", "first"), ("other", "second"), ("source", "third"), ("first", "fourth")):
+        await admin.runs.RerunRun(pb.RerunRunRequest(source=run_id(source), name=name))
+    page = await admin.runs.ListRuns(pb.ListRunsRequest(source=run_id("source"), page_size=1))
+    rest = await admin.runs.ListRuns(
+        pb.ListRunsRequest(source=run_id("source"), page_size=1, page_token=page.next_page_token)
+    )
+    assert [run.id.name for run in (*page.runs, *rest.runs)] == ["third", "first"]
+
+
 async def test_changed_inputs_are_checked_and_used(admin: Admin) -> None:
     await admin.runs.CreateRun(create_request("source"))
     await admin.runs.RerunRun(pb.RerunRunRequest(source=run_id("source"), name="changed", inputs=inputs(x=9)))

@@ -62,6 +62,11 @@ class LogSettings:
         return {name: str(value) for name, value in values if value is not None}
 
 
+def given_format(log_format: str) -> str | None:
+    """Return the format that a call asks for: its default says nothing, so that an earlier call's choice stays."""
+    return None if log_format == "console" else log_format
+
+
 def apply_variables(variables: Mapping[str, str]) -> None:
     """Set the loggers up as an attempt's variables say, and as they are by default where these say nothing.
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flyte.authoring.logs import LogSettings
+from flyte.authoring.logs import LogSettings, given_format
 from flyte.client.settings import ClientSettings, settings_from_config
 from flyte.config import Config, PlatformConfig, auto
 from flyte.syncify import syncify
@@ -172,7 +172,7 @@ async def init_from_config(
     path_or_config: str | Path | Config | None = None,
     root_dir: str | Path | None = None,
     log_level: int | None = None,
-    log_format: str | None = None,
+    log_format: str = "console",
     user_log_level: int | None = None,
     org: str | None = None,
     project: str | None = None,
@@ -188,7 +188,7 @@ async def init_from_config(
     `images` are texts such as "name=uri". Raises ValueError for a file that is named but missing, or that cannot be
     read, and for an image without a name.
     """
-    LogSettings(level=log_level, user_level=user_log_level, format=log_format).apply()
+    LogSettings(level=log_level, user_level=user_log_level, format=given_format(log_format)).apply()
     _configure_storage(storage)
     config = path_or_config if isinstance(path_or_config, Config) else auto(path_or_config)
     settings = settings_from_config(config, project=project, domain=domain)

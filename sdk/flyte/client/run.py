@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flyte.authoring.logs import LogSettings
+from flyte.authoring.logs import LogSettings, given_format
 from flyte.client.bundle import CopyStyle
 from flyte.client.init import is_control_plane_available, require_settings
 from flyte.client.run_settings import CacheLookupScope, Mode, RunContext
@@ -163,7 +163,7 @@ def with_runcontext(
     annotations: dict[str, str] | None = None,
     interruptible: bool | None = None,
     log_level: int | None = None,
-    log_format: str | None = None,
+    log_format: str = "console",
     user_log_level: int | None = None,
     reset_root_logger: bool = False,
     disable_run_cache: bool = False,
@@ -205,7 +205,7 @@ def with_runcontext(
     logs = LogSettings(
         level=given.pop("log_level"),
         user_level=given.pop("user_log_level"),
-        format=given.pop("log_format"),
+        format=given_format(given.pop("log_format")),
         reset_root_logger=given.pop("reset_root_logger"),
     )
     logs.apply()

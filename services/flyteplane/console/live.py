@@ -12,7 +12,10 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import grpc
 from starlette.responses import StreamingResponse
+
+from flyteplane.foundation.errors import PlatformError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -82,5 +85,8 @@ async def _close(messages: AsyncGenerator[Message, None], following: asyncio.Tas
 
 
 async def _next(messages: AsyncGenerator[Message, None]) -> Message | None:
-    """The next message; None after the last."""
-    return await anext(messages, None)
+    """The next message; None after the last, and where the platform went away: the browser then asks again."""
+    try:
+        return await anext(messages, None)
+    except (PlatformError, grpc.aio.AioRpcError):
+        return None

@@ -105,6 +105,7 @@ def test_two_clicks_on_rerun_are_one_run(served: Served) -> None:
     again = served.owner.get(first.headers["location"]).text
     assert "Repeats" in again
     assert f'href="{served.failed}"' in again
+    assert f'href="{first.headers["location"]}"' in served.owner.get(served.failed).text
 
 
 def test_a_page_weighs_little(served: Served) -> None:

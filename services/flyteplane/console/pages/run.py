@@ -7,22 +7,29 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from flyteapi.admin.v1.run_service_pb2 import AbortRunRequest, CountActionsRequest, GetRunRequest, ListRunsRequest, RerunRunRequest
+from flyteapi.admin.v1.run_service_pb2 import (
+    AbortRunRequest,
+    CountActionsRequest,
+    GetRunRequest,
+    ListRunsRequest,
+    RerunRunRequest,
+)
 from flyteapi.common.v1.identity_pb2 import RunId
 from flyteplane.console.live import Message, last_seen, stream
 from flyteplane.console.pacing import pause_after
 from flyteplane.console.pages.routes import change, page
 from flyteplane.console.run_changes import Changes, RunWatch
 from flyteplane.console.tree import Tree
-from flyteplane.console.views.actions import families, group_key, in_order
+from flyteplane.console.views.actions import families, group_key
 from flyteplane.console.views.paths import action_path, rerun_path, run_path
 from flyteplane.console.views.runs import run_details, run_view
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterable, Sequence
 
     from starlette.responses import Response
 
+    from flyteapi.scheduler.v1.scheduler_service_pb2 import CountActionsResponse
     from flyteplane.console.views.actions import ActionView, PhaseCount
     from flyteplane.console.visit import Visit
 
@@ -43,8 +50,12 @@ async def run(visit: Visit) -> Response:
     # Counted before anything is listed: events from that sequence on are all that the page can have missed.
     counted = await visit.platform.runs.CountActions(CountActionsRequest(run=named))
     tree = Tree(visit.platform, named)
-    again = visit.platform.runs.ListRuns(ListRunsRequest(source=named, page_size=_MOST_REPEATED))
-    roots, window, repeated = await asyncio.gather(tree.named([_ROOT]), tree.window(_ROOT), again)
+    with_this_source = ListRunsRequest(
+        project=named.project, domain=named.domain, source=named, page_size=_MOST_REPEATED
+    )
+    roots, window, repeated = await asyncio.gather(
+        tree.named([_ROOT]), tree.window(_ROOT), visit.platform.runs.ListRuns(with_this_source)
+    )
     return visit.render(
         "run.html",
         run=run_view(found.run),
@@ -105,7 +116,7 @@ async def _update(visit: Visit, named: RunId, changes: Changes) -> dict[str, Any
     return update
 
 
-async def _rows(visit: Visit, tree: Tree, actions: list[ActionView] | Any) -> list[dict[str, str]]:
+async def _rows(visit: Visit, tree: Tree, actions: Sequence[ActionView]) -> list[dict[str, str]]:
     rows = [
         {
             "key": action.key,
@@ -129,8 +140,8 @@ async def _rows(visit: Visit, tree: Tree, actions: list[ActionView] | Any) -> li
     return rows
 
 
-def _whole(counts: Any) -> list[PhaseCount]:
-    return list(families(counts).children("")) if counts else list(in_order({}))
+def _whole(counts: Iterable[CountActionsResponse.Count]) -> Sequence[PhaseCount]:
+    return families(counts).children("")
 
 
 async def abort(visit: Visit) -> Response:

@@ -12,9 +12,9 @@ _INDEXES = {
     "runs_place": ["project", "domain", "sequence"],
     "runs_phase": ["phase", "sequence"],
     "runs_queue": ["queue", "sequence"],
-    "runs_source": ["source_name", "sequence"],
     "runs_created_by": ["created_by", "sequence"],
     "runs_created_at": ["created_at_us", "sequence"],
+    "runs_source": ["source_name", "sequence"],
 }
 
 

@@ -100,6 +100,10 @@ class FakeScheduler(SchedulerServiceServicer):
         state = pb.ActionState(id=ActionId(run=request.run, name="a0"), phase=held.phase)
         return pb.ListActionsResponse(actions=[state], next_page_token=f"after-{request.page_size}-{request.parent}")
 
+    async def CountActions(self, request: pb.CountActionsRequest, context: Any) -> pb.CountActionsResponse:
+        self._held(ActionId(run=request.run))
+        return pb.CountActionsResponse(next_sequence=1)
+
     async def GetActionData(self, request: pb.GetActionDataRequest, context: Any) -> pb.GetActionDataResponse:
         return pb.GetActionDataResponse(inputs=self._held(request.action).request.inputs)
 

@@ -57,12 +57,17 @@ def test_a_trigger_that_rests_has_no_next_time() -> None:
         catch_up=CATCH_UP_SKIP,
     )
     view = trigger_view(resting)
-    assert (view.next_at, view.schedule, view.zone, view.missed) == (None, "0 2 * * *", "UTC", "skipped")
+    assert (view.next_at, view.schedule, view.zone, view.missed) == (
+        None,
+        "0 2 * * *",
+        "UTC",
+        "missed times are skipped",
+    )
     assert view.path == "/triggers/p/d/a%2Fb.c/ni%20ght"
     every = Trigger(
         fixed_rate=FixedRate(interval=Duration(seconds=3600)), active=True, next_fire_at=Timestamp(seconds=5)
     )
-    assert (trigger_view(every).schedule, trigger_view(every).next_at) == ("every 1 h 0 min", 5.0)
+    assert (trigger_view(every).schedule, trigger_view(every).next_at) == ("every 1 h", 5.0)
     assert trigger_view(Trigger()).schedule == "by hand only"
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from benchmarks import pools, programs
 from benchmarks.admission import admission
+from benchmarks.console import console
 from benchmarks.conversion import conversion
 from benchmarks.live_actions import live_actions
 from benchmarks.local_mode import local_mode
@@ -167,6 +168,7 @@ ALONE: dict[str, Callable[[], Figures]] = {
     "admission": admission,
     "live-actions": live_actions,
     "cold-start": cold_start,
+    "console": console,
     "pods": pods_first_line,
     "pod-rate": pods_rate,
 }

@@ -180,6 +180,9 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 def _load_modules() -> type[Serving]:
+    """Everything that a first answer needs; the loop of the platform is not to wait for it."""
+    from flyteplane.console.pages import families
     from flyteplane.console.serving import Serving
 
+    families()
     return Serving

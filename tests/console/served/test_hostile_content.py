@@ -45,7 +45,9 @@ def pages(served: Served) -> list[str]:
         f"{served.failed}/actions/a0",
         f"{served.done}/actions/%3Cscript%3E",
         "/tasks",
-        "/queues",
+        *("/queues", "/triggers", "/pools", "/secrets", "/clusters"),
+        *(f"/launch?rerun={run.removeprefix('/runs/')}&recover=1" for run in (served.done, served.failed)),
+        "/launch?task=%3Cscript%3E/a/b",
     ]
 
 

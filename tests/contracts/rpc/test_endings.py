@@ -304,9 +304,9 @@ class Refusing(grpc.aio.ServerInterceptor):
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         metadata = dict(handler_call_details.invocation_metadata)
-        if "authorization" not in metadata:
+        if "ticket" not in metadata:
             raise Unauthenticated("no credentials were given", reason="NO_CREDENTIALS")
-        if metadata["authorization"] != "Bearer good":
+        if metadata["ticket"] != "good":
             raise PermissionDenied(f"{handler_call_details.method} is not allowed", reason="DENIED")
         return await continuation(handler_call_details)
 
@@ -325,9 +325,9 @@ async def test_interceptors_guard_every_form_of_call(open_echo: OpenEcho) -> Non
     assert (await error_of(echo.stub.Once(echo.note()))).reason == "NO_CREDENTIALS"
     assert (await error_of(echo.stub.Converse().read())).reason == "NO_CREDENTIALS"
     assert (await error_of(echo.stub.Collect([]))).reason == "NO_CREDENTIALS"
-    bad = (("authorization", "Bearer bad"),)
+    bad = (("ticket", "bad"),)
     assert type(await error_of(echo.stub.Once(echo.note(), metadata=bad))) is PermissionDenied
-    good = (("authorization", "Bearer good"),)
+    good = (("ticket", "good"),)
     assert (await echo.stub.Once(echo.note("in"), metadata=good)).text == "in"
     call = echo.stub.Converse(metadata=good)
     await call.write(echo.note("stream"))

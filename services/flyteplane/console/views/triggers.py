@@ -13,7 +13,7 @@ from flyteplane.console.views.times import duration_text, seconds_of
 if TYPE_CHECKING:
     from flyteapi.admin.v1.trigger_service_pb2 import Trigger, TriggerId
 
-_CATCH_UPS: Final = {CATCH_UP_SKIP: "skipped", CATCH_UP_ALL: "all made up for"}
+_CATCH_UPS: Final = {CATCH_UP_SKIP: "missed times are skipped", CATCH_UP_ALL: "missed times are made up for"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ def trigger_view(trigger: Trigger) -> TriggerView:
         next_at=seconds_of(trigger, "next_fire_at") if trigger.active else None,
         last_at=seconds_of(trigger, "last_fired_at"),
         last_error=trigger.last_error,
-        missed=_CATCH_UPS.get(trigger.catch_up, "the last one made up for"),
+        missed=_CATCH_UPS.get(trigger.catch_up, "of missed times the last is made up for"),
         description=trigger.description,
     )
 
@@ -62,6 +62,7 @@ def _schedule(trigger: Trigger) -> str:
         case "cron":
             return trigger.cron.expression
         case "fixed_rate":
-            return f"every {duration_text(trigger.fixed_rate.interval.ToTimedelta().total_seconds())}"
+            interval = duration_text(trigger.fixed_rate.interval.ToTimedelta().total_seconds())
+            return f"every {interval.removesuffix(' 0 s').removesuffix(' 0 min').removesuffix(' 0 h')}"
         case _:
             return "by hand only"

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
@@ -58,9 +59,11 @@ class CuttableNetwork:
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = writer.get_extra_info("peername")[0]
         inner_reader, inner_writer = await asyncio.open_connection(*self._to)
-        await asyncio.gather(
-            self._pass_on(reader, inner_writer, peer=peer), self._pass_on(inner_reader, writer, peer=peer)
-        )
+        # Cancelled at the end of all; what asyncio's server does with such a task is to complain.
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(
+                self._pass_on(reader, inner_writer, peer=peer), self._pass_on(inner_reader, writer, peer=peer)
+            )
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, peer: str) -> None:
         try:

@@ -187,13 +187,13 @@ class Installation:
 
     def leader(self, service: str = "scheduler") -> str:
         """The pod that leads a service; waits for one."""
-        return asyncio.run(self._await_leader(service, other_than=""))
+        return asyncio.run(self._await_leader(service))[0]
 
     def kill_leader(self, service: str = "scheduler") -> float:
-        """Kills the process that leads, without a word to it; the seconds until another one serves."""
-        leader = self.leader(service)
+        """Kills the process that leads, without a word to it; the seconds until the next term of leading has begun."""
+        leader, epoch = asyncio.run(self._await_leader(service))
         began = self._kill(leader)
-        asyncio.run(self._await_leader(service, other_than=leader))
+        asyncio.run(self._await_leader(service, after=epoch))
         return time.monotonic() - began
 
     def _kill(self, name: str) -> float:
@@ -219,7 +219,8 @@ class Installation:
                 return time.monotonic()
         raise AssertionError(f"{name} was not killed: {self.described()}")
 
-    async def _await_leader(self, service: str, *, other_than: str, within_s: float = 60.0) -> str:
+    async def _await_leader(self, service: str, *, after: int = 0, within_s: float = 60.0) -> tuple[str, int]:
+        """The pod that serves as the leader of a service in a term after this one, and its epoch."""
         etcd = self.kubectl("get", "service", "etcd", f"--namespace={NAMESPACE}", "--output=jsonpath={.spec.clusterIP}")
         coordination = EtcdCoordination(EtcdSettings(endpoints=(f"http://{etcd}:2379",)), clock=SystemClock())
         key = leader_key(f"{service.replace('-', '_')}/0")
@@ -229,8 +230,8 @@ class Installation:
                 while True:
                     held = mirror.snapshot.get(key)
                     name = self._at(service, held.value.decode()) if held is not None else ""
-                    if name and name != other_than:
-                        return name
+                    if held is not None and name and held.create_revision > after:
+                        return name, held.create_revision
                     await anext(changes)
         finally:
             await coordination.close()

@@ -84,7 +84,7 @@ def test_clients_come_from_anywhere_and_nobody_else_does(production: Manifests) 
         if not rule.get("from")
         for port in rule["ports"]
     }
-    assert open_to_all == {("clients", 7000), ("clients", 7780)}
+    assert open_to_all == {("clients", 7000)}
     closed = [rule for policy in production.of("NetworkPolicy") for rule in policy["spec"].get("egress", ())]
     assert all(rule.get("to") for rule in closed)
 

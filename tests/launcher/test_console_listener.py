@@ -38,7 +38,8 @@ def test_this_machine_may_always_look(tmp_path: Path, listen: str) -> None:
         (replace(PEOPLE, console_url="http://flyte.example.org"), False),
         (replace(PEOPLE, console_url="https://flyte.example.org"), True),
         (replace(PEOPLE, tls=TLS), True),
-        (replace(PEOPLE, tls=TlsSettings(edge_terminated=True)), True),
+        (replace(PEOPLE, tls=TlsSettings(edge_terminated=True)), False),
+        (replace(PEOPLE, tls=TlsSettings(edge_terminated=True), console_url="https://flyte.example.org"), True),
     ],
 )
 def test_other_machines_may_look_only_where_people_have_keys_and_nobody_listens(

@@ -53,11 +53,15 @@ class OwnNames:
 
     public_host: str = ""
     """`host` or `host:port` of the public address; empty for none."""
+    any_host: bool = False
+    """Browsers come by TLS and compare the name with the certificate themselves: a stranger's name leads nowhere."""
 
     def knows(self, host: str) -> bool:
         """Whether a Host header names us: this machine by itself, on whatever port, or the public address."""
         if not host:
             return False
+        if self.any_host:
+            return True
         if self.public_host and host.lower() == self.public_host.lower():
             return True
         try:

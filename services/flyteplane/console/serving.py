@@ -51,7 +51,7 @@ class Serving:
             channel=channel,
             sessions=Sessions(settings.session_key, clock=clock),
             rendering=Rendering(),
-            names=OwnNames(public_host=public.netloc),
+            names=OwnNames(public_host=public.netloc, any_host=settings.tls is not None and not public.netloc),
             link=link,
             owner_credential=settings.owner_credential,
             cookie=f"flyte_console_{port}",

@@ -36,6 +36,7 @@ NONE: Final = "none"
 USUAL: Final = "usual"
 LINK_FILE: Final = "console.json"
 _UNIX: Final = "unix:"
+_EVERY_ADDRESS: Final = frozenset({"0.0.0.0", "[::]", "::"})
 
 
 def check_console(listen: str, operator: OperatorFile) -> None:
@@ -49,7 +50,7 @@ def check_console(listen: str, operator: OperatorFile) -> None:
             field="console_listen",
             mend="Use 127.0.0.1:PORT, or give the operator's file `identity`.",
         )
-    if not operator.tls.protects_edge and not operator.console_url.startswith("https://"):
+    if operator.tls.edge is None and not operator.console_url.startswith("https://"):
         raise InvalidArgument(
             f"other machines could reach the console at {listen!r}, and keys that they send would not be encrypted",
             reason="CONSOLE",
@@ -98,9 +99,9 @@ class ConsolePlan:
         )
 
     def _tls(self) -> ssl.SSLContext | None:
-        """A console with a public address is reached through a proxy that has certificates of its own."""
+        """That of the listener for clients. Without one there is loopback, or a proxy that ends TLS."""
         edge = self.operator.tls.edge
-        if edge is None or self.operator.console_url:
+        if edge is None:
             return None
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(edge.cert_file, edge.key_file)
@@ -120,8 +121,9 @@ class OpenConsole:
 
     @property
     def url(self) -> str:
-        """Where people reach it."""
-        return self._console.url
+        """Where people reach it; empty if that depends on who asks: it listens on every address and has no name."""
+        listens_everywhere = self._plan.listen.rpartition(":")[0] in _EVERY_ADDRESS
+        return "" if listens_everywhere and not self._plan.operator.console_url else self._console.url
 
     def reach(self, public: RpcServer, address: str, *, tls: bool) -> None:
         """Be told of the listener for clients, before that starts."""

@@ -16,12 +16,14 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 from tests.support.cable import Cable
 from tests.support.platform import PlatformUnderTest
 
 PROGRAM: Final = Path(__file__).parent / "programs" / "sweeping.py"
-TIMEOUT_MS: Final = 10_000
+#: Of everything that a page is expected to come to; a busy machine takes its time.
+TIMEOUT_MS: Final = 20_000
+expect.set_options(timeout=TIMEOUT_MS)
 #: The browser says this of each answer that is no 2xx, also of those that a test asks for.
 _EXPECTED: Final = "Failed to load resource: the server responded with a status of"
 

@@ -81,7 +81,7 @@ def test_the_main_pages_are_light_and_quick_and_show_no_serious_barrier(page: Pa
     for path in MAIN_PAGES:
         page.goto(path)
         first_content_ms, weight_bytes = page.evaluate(MEASURE)
-        assert first_content_ms < 2000, path  # about 100 on a machine that does nothing else
+        assert first_content_ms < 3000, path  # about 100 on a machine that does nothing else
         assert weight_bytes < 150_000, path
         assert judge(page) == [], path
 

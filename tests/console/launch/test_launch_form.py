@@ -179,12 +179,12 @@ def test_a_value_that_is_shown_is_read_as_the_same_value(annotation: Any, value:
     assert [control.kind for control in rerun.draw(rerun.first, {})] != ["kept"]
 
 
-@pytest.mark.parametrize(("annotation", "value"), VALUES, ids=IDS)
+#: But for what a picker lacks (microseconds) and for records inside of themselves, whose JSON names no classes.
+EXACT = [(one, value) for one, value in VALUES if one is not Node and not getattr(value, "microsecond", 0)]
+
+
+@pytest.mark.parametrize(("annotation", "value"), EXACT, ids=lambda part: f"{part!r:.40}")
 def test_a_run_from_the_form_finds_what_a_run_from_python_has_cached(annotation: Any, value: Any) -> None:
-    if isinstance(value, datetime) and value.microsecond:
-        pytest.skip("a picker has milliseconds")
-    if annotation is Node:
-        pytest.skip("a record inside of itself is given as JSON, which names no classes")
     written, made = NamedValues(), NamedValues()
     written.values.add(name="x").value.CopyFrom(codec_for(annotation).encode(value, name="x"))
     made.values.add(name="x").value.CopyFrom(rewritten(annotation, value))

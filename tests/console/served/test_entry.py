@@ -31,6 +31,12 @@ def test_a_link_lets_in_once_and_only_its_owner_can_read_it(served: Served) -> N
     assert link_of(served.platform) != link
 
 
+def test_the_owner_is_told_the_link_at_any_time(served: Served) -> None:
+    told = served.platform.flyte("console")
+    assert told.stdout.strip() == link_of(served.platform)
+    assert ConsoleClient.signed_in(told.stdout.strip()).get("/runs").status == 200
+
+
 def test_a_made_up_or_changed_cookie_is_nobody(served: Served) -> None:
     name, _, value = served.owner.cookie.partition("=")
     for forged in ("", "x", value[:-4] + "AAAA", value[: len(value) // 2]):

@@ -2,7 +2,7 @@
 import { drawBars, measure } from "./bars.js";
 import { count, follow, localise } from "./console.js";
 
-const MOST_LINES = 20000;
+const MOST_LINES = 10000;
 
 function logs(section) {
   const list = section.querySelector("[data-lines]");

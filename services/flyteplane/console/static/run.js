@@ -138,7 +138,9 @@ if (tree) {
     measure(tree);
   }
 
-  tree.querySelector("button.fold")?.setAttribute("aria-expanded", "true");
+  for (const list of tree.querySelectorAll("li > ul[data-loaded]")) {
+    list.parentElement.querySelector(":scope > .node button.fold")?.setAttribute("aria-expanded", "true");
+  }
   measure(tree);
   draw();
   if (tree.dataset.following !== "0") {

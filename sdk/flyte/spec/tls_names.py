@@ -1,4 +1,4 @@
-"""Names that certificates bear for what their holder is, wherever it runs: addresses in a cluster change all the time."""
+"""Names that certificates bear for what their holder is, wherever it runs: addresses in a cluster change often."""
 
 from __future__ import annotations
 

@@ -183,7 +183,7 @@ def test_a_value_that_is_shown_is_read_as_the_same_value(annotation: Any, value:
 EXACT = [(one, value) for one, value in VALUES if one is not Node and not getattr(value, "microsecond", 0)]
 
 
-@pytest.mark.parametrize(("annotation", "value"), EXACT, ids=lambda part: f"{part!r:.40}")
+@pytest.mark.parametrize(("annotation", "value"), EXACT, ids=[f"{number}" for number in range(len(EXACT))])
 def test_a_run_from_the_form_finds_what_a_run_from_python_has_cached(annotation: Any, value: Any) -> None:
     written, made = NamedValues(), NamedValues()
     written.values.add(name="x").value.CopyFrom(codec_for(annotation).encode(value, name="x"))

@@ -123,6 +123,9 @@ class Installation:
             server = urlsplit(self._core.api_client.configuration.host)
             assert server.hostname is not None
             return CuttableNetwork(to=(server.hostname, server.port or 443), at=advertised)
+        except OSError:
+            # What this machine cannot reach, pods may.
+            return None
         return None
 
     # --- what is done to it -------------------------------------------------------------------------------------------

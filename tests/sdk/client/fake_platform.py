@@ -121,6 +121,8 @@ class Data(data_service_pb2_grpc.DataServiceServicer):
         path = self._script.store / f"{request.sha256.hex()}.tar.gz"
         exists = path.exists() or request.sha256 in self._script.objects
         url = path.as_uri() if self._script.gives_urls else ""
+        # As the platform does: a client takes a folder that is there for one that it shares.
+        path.parent.mkdir(parents=True, exist_ok=True)
         return data_service_pb2.CreateUploadUrlResponse(exists=exists, upload_url=url, uri=path.as_uri())
 
     async def UploadObject(self, request_iterator: Any, context: Any) -> Any:

@@ -84,7 +84,7 @@ async def _serve(
     if failure is None:
         return 0
     text = failure.public_text if isinstance(failure, PlatformError) else f"{type(failure).__name__}: {failure}"
-    _say(f"a service failed, so the platform stopped: {text} (see platform.log in {settings.data})")
+    _say(f"a service failed, so the platform stopped: {text}; its log says more")
     return 1
 
 

@@ -59,7 +59,7 @@ class TraceCall:
     """The qualified name of the function, with its module."""
     inputs: Mapping[str, Any]
     """The arguments by parameter name."""
-    began_ns: int = field(default=0, compare=False)
+    began_ns: int = field(default=0, compare=False, repr=False)
     """Nanoseconds since the epoch; 0 if that is not known."""
 
 

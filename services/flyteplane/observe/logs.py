@@ -132,6 +132,9 @@ class _FromStandardLibrary(logging.Handler):
             if record.exc_info:
                 facts["exc_info"] = record.exc_info
             _settings.write(_level_name(record.levelno), record.name, record.getMessage(), facts)
+        except OSError:
+            # The log itself cannot be written, such as on a full disk: there is no place left to say so.
+            return
         except Exception:
             self.handleError(record)
 

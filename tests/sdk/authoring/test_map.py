@@ -22,6 +22,13 @@ async def slow_double(x: int) -> int:
 
 
 @env.task
+async def never_but_first(x: int) -> int:
+    if x == 0:
+        await asyncio.Event().wait()
+    return x
+
+
+@env.task
 async def picky(x: int) -> int:
     if x == 1:
         raise ValueError("one")
@@ -66,8 +73,8 @@ async def test_failures_are_results_unless_they_are_to_be_raised() -> None:
 async def test_a_consumer_that_leaves_cancels_the_rest() -> None:
     controller = RecordingController()
     with inside_a_task(controller):
-        results = flyte.map.aio(slow_double, [100, 0, 0, 0])
-        assert await anext(results) == 200
+        results = flyte.map.aio(never_but_first, [1, 0, 0, 0])
+        assert await anext(results) == 1
         await results.aclose()
     assert (controller.running, controller.cancelled) == (0, 3)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -140,7 +141,8 @@ def test_a_second_platform_on_the_folder_is_refused(command: Command) -> None:
 
 def test_a_run_prints_its_outputs(command: Command) -> None:
     finished = command("run", "shop.py", "main", "--n", "6")
-    assert (finished.code, finished.out, finished.err) == (0, "o0 = 55\n", "")
+    assert (finished.code, finished.out) == (0, "o0 = 55\n")
+    assert re.fullmatch(r"Look at http://127\.0\.0\.1:\d+/runs/flytesnacks/development/\w+\n", finished.err)
 
 
 def test_a_script_runs_on_the_platform_of_this_machine(folder: Path, environment: dict[str, str]) -> None:

@@ -55,7 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if (options.objects_access_key_file is None) != (options.objects_secret_key_file is None):
         parser.error("--objects-access-key-file and --objects-secret-key-file go together")
-    os.umask(0o077)
+    before = os.umask(0o077)
+    try:
+        _make_secrets(options)
+    finally:
+        os.umask(before)
+    return 0
+
+
+def _make_secrets(options: argparse.Namespace) -> None:
     folder: Path = options.folder
     folder.mkdir(parents=True, exist_ok=True)
     contents = {
@@ -74,7 +82,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         files = sorted(path for path in options.stores_tls.iterdir() if path.is_file())
         contents["flyteplane-stores-tls"] = [_copied(path, folder / "stores-tls" / path.name) for path in files]
     _write_kustomization(folder, contents)
-    return 0
 
 
 def _write_kustomization(folder: Path, contents: dict[str, list[Path]]) -> None:

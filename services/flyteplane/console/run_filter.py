@@ -63,7 +63,7 @@ class RunFilter:
         for code in self.phases:
             if (phase := phase_of_code(code)) is None:
                 raise InvalidArgument(f"there is no phase {code!r}", field="phase")
-            request.phases.append(phase.number)  # type: ignore[arg-type]
+            request.phases.append(phase.number)  # type: ignore[arg-type]  # a view keeps it as a plain number
         if self.since:
             request.created_after.FromDatetime(_moment(self.since, now=now, field="since"))
         if self.until:

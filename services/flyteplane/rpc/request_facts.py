@@ -17,9 +17,9 @@ def facts_of(method: str, request: Any, trace: TraceContext | None) -> dict[str,
     if trace is not None:
         facts["trace"] = trace.trace_id
     action = getattr(request, "action", None)
-    run = getattr(action, "run", None) or getattr(request, "run", None)
+    run: Any = getattr(action, "run", None) or getattr(request, "run", None)
     if getattr(run, "name", ""):
-        facts["run"] = f"{run.project}/{run.domain}/{run.name}"  # type: ignore[union-attr]
+        facts["run"] = f"{run.project}/{run.domain}/{run.name}"
     name = action if isinstance(action, str) else getattr(action, "name", "")
     if name:
         facts["action"] = name

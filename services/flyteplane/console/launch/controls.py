@@ -166,7 +166,8 @@ class Drawing:
 
     def _new_row(self, shape: Shape, name: str, depth: int) -> Row:
         placeholder = f"__NEW{depth}__"
-        inner = shape.value if isinstance(shape, shapes.Entries) else shape.item  # type: ignore[union-attr]
+        assert isinstance(shape, shapes.Entries | shapes.Sequence)
+        inner = shape.value if isinstance(shape, shapes.Entries) else shape.item
         place = f"{name}.{placeholder}.value" if isinstance(shape, shapes.Entries) else f"{name}.{placeholder}"
         fresh = Drawing(blank(inner, name=place))
         return Row(placeholder, fresh._row(shape, f"{name}.{placeholder}", depth))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
@@ -54,9 +55,8 @@ def control_of(field: str) -> str:
     return next((name for name in FIELDS if field == name or field.startswith((f"{name}.", f"{name}["))), "")
 
 
-def _lines(pairs: object) -> str:
-    items: list[tuple[str, str]] = sorted(pairs.items())  # type: ignore[attr-defined]
-    return "\n".join(f"{key}={value}" for key, value in items)
+def _lines(pairs: Mapping[str, str]) -> str:
+    return "\n".join(f"{key}={value}" for key, value in sorted(pairs.items()))
 
 
 def _pairs(state: FormState, name: str, problems: dict[str, str]) -> dict[str, str]:

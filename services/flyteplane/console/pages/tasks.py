@@ -16,6 +16,7 @@ from flyteplane.console.views.tasks import facts, parameters, task_row
 if TYPE_CHECKING:
     from starlette.responses import Response
 
+    from flyteapi.admin.v1.task_service_pb2 import DeployedTask
     from flyteplane.console.visit import Visit
 
 _PAGE: Final = 100
@@ -76,8 +77,8 @@ async def source(visit: Visit) -> Response:
     )
 
 
-def _has_source(found: object) -> bool:
-    entrypoint = found.spec.entrypoint  # type: ignore[attr-defined]
+def _has_source(found: DeployedTask) -> bool:
+    entrypoint = found.spec.entrypoint
     return bool(entrypoint.bundle_digest and entrypoint.module)
 
 

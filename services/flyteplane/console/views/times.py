@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 _MINUTE_S: Final = 60
@@ -12,9 +13,9 @@ _HOUR_S: Final = 3600
 _DAY_S: Final = 86400
 
 
-def seconds_of(message: object, field: str) -> float | None:
+def seconds_of(message: Message, field: str) -> float | None:
     """A time field of a message; None if it is unset."""
-    if not message.HasField(field):  # type: ignore[attr-defined]
+    if not message.HasField(field):
         return None
     time: Timestamp = getattr(message, field)
     return time.seconds + time.nanos / 1e9

@@ -24,6 +24,7 @@ from flyteplane.admin.application.setting_rules import (
 )
 from flyteplane.admin.domain.run import RunDraft, RunKey, TaskChoice
 from flyteplane.admin.domain.task_version import DeployedTask
+from flyteplane.foundation.absent import absent_task
 from flyteplane.foundation.errors import InvalidArgument, NotFound
 
 #: Of actions that nothing else names a queue for.
@@ -135,13 +136,7 @@ def _inputs_digest(inputs: Payload, spec: TaskSpec) -> bytes:
 
 def unknown_task(task: TaskVersionName) -> NotFound:
     """The refusal of a version that nobody deployed."""
-    what = f"{task.project}/{task.domain}/{task.name}" + (f" version {task.version!r}" if task.version else "")
-    return NotFound(
-        f"no task {what} is deployed",
-        reason="TASK_NOT_FOUND",
-        field="deployed",
-        mend="Deploy it with `flyte deploy`; `flyte get task` lists what is there.",
-    )
+    return absent_task(f"{task.project}/{task.domain}/{task.name}", version=task.version)
 
 
 def _deployed_choice(task: DeployedTask, *, newest: bool) -> TaskChoice:

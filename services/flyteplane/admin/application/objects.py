@@ -17,7 +17,8 @@ from typing import IO, Final, Protocol
 from flyteplane.admin.application.ports import ProjectStore
 from flyteplane.admin.application.setting_rules import check_place
 from flyteplane.admin.domain.object_name import Upload
-from flyteplane.admin.domain.project import refuse_closed, unknown_project
+from flyteplane.admin.domain.project import refuse_closed
+from flyteplane.foundation.absent import absent_object, absent_project
 from flyteplane.foundation.errors import DataLoss, InvalidArgument, NotFound
 from flyteplane.foundation.ids import IdSource
 from flyteplane.objects import ObjectStore
@@ -143,7 +144,7 @@ class Objects:
         """From where to get an object; empty if it has to come through admin. Raises NotFound."""
         key = self._addresses.key_of(uri)
         if await self._store.head(key) is None:
-            raise _missing(uri)
+            raise absent_object(uri)
         return await self._addresses.download_url(key, expires_in_s=URL_EXPIRES_IN_S)
 
     async def download(self, uri: str) -> AsyncIterator[bytes]:
@@ -151,7 +152,7 @@ class Objects:
         key = self._addresses.key_of(uri)
         found = await self._store.head(key)
         if found is None:
-            raise _missing(uri)
+            raise absent_object(uri)
         for offset in range(0, found.size_bytes, CHUNK_BYTES):
             yield await self._store.get_range(key, offset=offset, length=CHUNK_BYTES)
 
@@ -182,7 +183,7 @@ class Objects:
         check_place(upload.project, domain=upload.domain)
         project = await self._projects.get(upload.project)
         if project is None:
-            raise unknown_project(upload.project, field="project")
+            raise absent_project(upload.project, field="project")
         refuse_closed(project, domain=upload.domain, field="")
 
     async def _receive(self, upload: Upload, pieces: AsyncIterator[bytes], file: IO[bytes]) -> None:
@@ -221,7 +222,3 @@ def _wrong_size(size_bytes: int, upload: Upload) -> InvalidArgument:
 
 def _wrong_digest() -> DataLoss:
     return DataLoss("the content has another digest than was announced", reason="OBJECT_DIGEST")
-
-
-def _missing(uri: str) -> NotFound:
-    return NotFound(f"there is no object {uri!r}", reason="OBJECT_NOT_FOUND", field="uri")

@@ -13,8 +13,8 @@ from flyteplane.admin.domain.project import (
     MOST_LABELS,
     Project,
     ProjectChange,
-    unknown_project,
 )
+from flyteplane.foundation.absent import absent_project
 from flyteplane.foundation.clock import Clock
 from flyteplane.foundation.errors import InvalidArgument
 
@@ -52,14 +52,14 @@ class Projects:
         _check_texts(change.name or "", change.description or "", change.labels or {}, field="")
         found = await self._store.update(project_id, change)
         if found is None:
-            raise unknown_project(project_id, field="id")
+            raise absent_project(project_id, field="id")
         return found
 
     async def get(self, project_id: str) -> Project:
         """A project. Raises NotFound."""
         found = await self._store.get(project_id)
         if found is None:
-            raise unknown_project(project_id, field="id")
+            raise absent_project(project_id, field="id")
         return found
 
     async def list(self, *, include_archived: bool) -> Sequence[Project]:

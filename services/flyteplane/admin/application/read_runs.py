@@ -14,6 +14,7 @@ from flyteplane.admin.application.ports import RunStore, Scheduler, TaskStore
 from flyteplane.admin.domain.page_token import PageTokens
 from flyteplane.admin.domain.paging import page_size
 from flyteplane.admin.domain.run import RunFilter, RunKey, RunRecord
+from flyteplane.foundation.absent import absent_run
 from flyteplane.foundation.errors import DataLoss, DeadlineExceeded, NotFound, Unavailable
 from flyteplane.rpc.message_size import fitting
 
@@ -91,12 +92,7 @@ def _size(record: RunRecord) -> int:
 
 def unknown_run(run: RunKey) -> NotFound:
     """The refusal of a run that nobody submitted."""
-    return NotFound(
-        f"there is no run {run}",
-        reason="RUN_NOT_FOUND",
-        field="run",
-        mend="`flyte get run` lists the runs that are there.",
-    )
+    return absent_run(str(run))
 
 
 def _query(where: RunFilter) -> str:

@@ -21,6 +21,7 @@ from flyteplane.admin.application.trigger_rules import (
     schedule_of,
 )
 from flyteplane.admin.domain.trigger import StoredTrigger, TriggerKey, TriggerState
+from flyteplane.foundation.absent import absent_trigger
 from flyteplane.foundation.clock import Clock
 from flyteplane.foundation.errors import Aborted, NotFound
 from flyteplane.foundation.ids import IdSource
@@ -180,9 +181,4 @@ def _same_schedule(one: Trigger, other: Trigger) -> bool:
 
 
 def _unknown(key: TriggerKey) -> NotFound:
-    return NotFound(
-        f"the task {key.task_name} has no trigger {key.name!r}",
-        reason="TRIGGER_NOT_FOUND",
-        field="id",
-        mend="`flyte get trigger` lists what there is.",
-    )
+    return absent_trigger(key.name, task=key.task_name)

@@ -48,16 +48,6 @@ class ProjectChange:
         )
 
 
-def unknown_project(project: str, *, field: str) -> NotFound:
-    """The refusal of a project that nobody created."""
-    return NotFound(
-        f"there is no project {project!r}",
-        reason="PROJECT_NOT_FOUND",
-        field=field,
-        mend=f"Create it with `flyte create project {project}`, or name another one.",
-    )
-
-
 def refuse_closed(project: Project, *, domain: str, field: str) -> None:
     """Let pass a project that accepts new things in a domain.
 

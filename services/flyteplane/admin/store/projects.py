@@ -11,9 +11,9 @@ from flyteplane.admin.domain.project import (
     Project,
     ProjectChange,
     refuse_closed,
-    unknown_project,
 )
 from flyteplane.admin.store.tables import projects
+from flyteplane.foundation.absent import absent_project
 from flyteplane.foundation.errors import AlreadyExists, PlatformError
 from flyteplane.records import Database
 
@@ -67,7 +67,7 @@ def refusal_of_place(connection: Connection, project_id: str, *, domain: str, fi
     """
     project = find_project(connection, project_id)
     if project is None:
-        return unknown_project(project_id, field=f"{field}.project" if field else "project")
+        return absent_project(project_id, field=f"{field}.project" if field else "project")
     try:
         refuse_closed(project, domain=domain, field=field)
     except PlatformError as refusal:

@@ -1,17 +1,14 @@
 """The memory of the service: pools, sessions and leases, shared by the two sides of the relay."""
 
 from collections import Counter
-from typing import Final
 
-from flyteplane.foundation.errors import NotFound
+from flyteplane.foundation.absent import SHORTEST_POOL_PREFIX, absent_pool
 from flyteplane.reuse_pool.application.catalogue import Catalogue
 from flyteplane.reuse_pool.application.outbox import Outbox
 from flyteplane.reuse_pool.application.sessions import Held, OpenPool, Session
 from flyteplane.reuse_pool.domain.blame import BlameLedger
 from flyteplane.reuse_pool.domain.call_graph import CallGraph
 from flyteplane.reuse_pool.domain.policy import PoolSettings
-
-_SHORTEST_PREFIX: Final = 8
 
 
 class Registry:
@@ -57,12 +54,6 @@ class Registry:
         if found is not None:
             return found
         matching = [pool for key, pool in self.pools.items() if key.startswith(name)]
-        if len(name) < _SHORTEST_PREFIX or len(matching) != 1:
-            known = "several pools match it" if len(matching) > 1 else "no living pool is called so"
-            raise NotFound(
-                f"there is no pool {name!r}: {known}",
-                reason="POOL_NOT_FOUND",
-                field="pool",
-                mend=f"Give the full name or a unique prefix of at least {_SHORTEST_PREFIX} characters.",
-            )
+        if len(name) < SHORTEST_POOL_PREFIX or len(matching) != 1:
+            raise absent_pool(name, several=len(matching) > 1)
         return matching[0]

@@ -20,6 +20,7 @@ from flyteapi.scheduler.v1.scheduler_service_pb2 import (
     ListActionsResponse,
     RunSettings,
 )
+from flyteplane.foundation.absent import absent_living_run
 from flyteplane.foundation.errors import InvalidArgument, NotFound
 from flyteplane.rpc.message_size import fitting
 from flyteplane.scheduler.application import wire
@@ -129,7 +130,7 @@ class Queries:
         run = self._engine.runs.get(key)
         row = run.row if run is not None else await self._records.run(key)
         if row is None:
-            raise NotFound(f"run {key} does not exist", field="run")
+            raise absent_living_run(str(key))
         return row
 
     def _settings(self, run: RunRow) -> RunSettings:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from flyteapi.scheduler.v1.event_pb2 import EventBatch
 from flyteapi.scheduler.v1.scheduler_service_pb2 import WatchRunResponse
-from flyteplane.foundation.errors import NotFound
+from flyteplane.foundation.absent import absent_living_run
 from flyteplane.rpc.message_size import pieces
 from flyteplane.scheduler.domain.phases import ROOT
 
@@ -172,7 +172,7 @@ class Watching:
     async def _stored(self, key: RunKey, following: int) -> AsyncIterator[WatchRunResponse]:
         row = await self._records.run(key)
         if row is None:
-            raise NotFound(f"run {key} does not exist", field="run")
+            raise absent_living_run(str(key))
         async for message in self._from_store(row.id, following, until=1 << 62):
             following = message.next_sequence
             yield message

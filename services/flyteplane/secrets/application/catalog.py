@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from flyteplane.foundation.absent import absent_secret
 from flyteplane.foundation.clock import Clock
-from flyteplane.foundation.errors import Aborted, AlreadyExists, InvalidArgument, NotFound
+from flyteplane.foundation.errors import Aborted, AlreadyExists, InvalidArgument
 from flyteplane.secrets.application.envelope import Envelope
 from flyteplane.secrets.application.ports import SecretRecords
 from flyteplane.secrets.domain.names import SecretName, SecretScope
@@ -62,12 +63,7 @@ class Catalog:
         """What is known of a secret. Raises NotFound."""
         known = await self._records.find(name)
         if known is None or known.deleted:
-            raise NotFound(
-                f"there is no secret {name.words}",
-                reason="SECRET_NOT_FOUND",
-                field="key",
-                mend=f"Create it with `flyte create secret {name.key}`, or name the scope that it is in.",
-            )
+            raise absent_secret(name.key, group=name.group, project=name.project, domain=name.domain)
         return known
 
     async def delete(self, name: SecretName, *, request: str = "") -> None:

@@ -63,7 +63,6 @@ from flyteplane.foundation.ids import IdSource, SystemIds
 from flyteplane.foundation.tasks import BackgroundTasks, OnFailure
 from flyteplane.identity.callers import current_caller
 from flyteplane.objects import FolderObjectStore, ObjectStore
-from flyteplane.objects.s3 import S3ObjectStore
 from flyteplane.observe import Metrics
 from flyteplane.records import Database, open_migrated
 
@@ -329,4 +328,6 @@ def _identity(given: _Given, core: _Core) -> IdentityServicers:
 def _addresses(objects: ObjectStore) -> ObjectAddresses:
     if isinstance(objects, FolderObjectStore):
         return FolderAddresses(objects)
+    from flyteplane.objects.s3 import S3ObjectStore
+
     return SignedAddresses(objects, root=objects.root) if isinstance(objects, S3ObjectStore) else PlatformAddresses()

@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from flyteplane.launcher.local_data import serve_objects
-
 if TYPE_CHECKING:
     from flyteplane.cluster.kubernetes.settings import KubernetesSettings
     from flyteplane.cluster.ports import Cluster
@@ -63,13 +61,19 @@ async def open_clusters(
             # Each has a folder of its own, because it ends whatever an earlier life of it left there.
             first = not any(cluster.kind == "process" for cluster in clusters)
             own = folder if first else folder / "clusters" / settings.name
-            data_socket = "" if objects.shared_by_folder else str(await serve_objects(objects, own, stack=stack))
+            data_socket = "" if objects.shared_by_folder else await _data_socket(objects, own, stack)
             clusters.append(await _open_processes(settings, own, stack, platform=folder, data_socket=data_socket))
         else:
             clusters.append(
                 await _open_kubernetes(replace(settings, worker_authorities=worker_authorities), clock, stack)
             )
     return clusters
+
+
+async def _data_socket(objects: OpenObjects, folder: Path, stack: AsyncExitStack) -> str:
+    from flyteplane.launcher.local_data import serve_objects
+
+    return str(await serve_objects(objects, folder, stack=stack))
 
 
 async def _open_processes(

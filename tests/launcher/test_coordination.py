@@ -21,7 +21,7 @@ async def test_a_store_that_is_away_at_the_start_is_waited_for_and_named(
     server = EtcdServer(tmp_path)
     async with AsyncExitStack() as stack:
         opening = asyncio.create_task(open_etcd(server.settings(), clock=SystemClock(), stack=stack))
-        while server.endpoint.removeprefix("http://") not in caplog.text:  # noqa: ASYNC110
+        while server.endpoint.removeprefix("http://") not in caplog.text:  # noqa: ASYNC110  # a log tells nobody that it has grown
             await asyncio.sleep(0.01)
         assert not opening.done()
         await asyncio.to_thread(server.start)

@@ -105,7 +105,7 @@ class Edged:
 
 @pytest.fixture
 async def edged(tmp_path: Path) -> AsyncIterator[Edged]:
-    known, served = Known(), Served()  # type: ignore[abstract]
+    known, served = Known(), Served()  # type: ignore[abstract]  # only what is called is there
     inside = internal_server(f"unix:{tmp_path}/inside", callers=(PassedCallers(),))
     add_RunServiceServicer_to_server(served, inside.grpc_server)
     add_DataServiceServicer_to_server(served, inside.grpc_server)

@@ -140,7 +140,7 @@ def test_shared_secrets_and_other_peoples_addresses_cannot_be_configured() -> No
         {"group_prefix": ""},
     ):
         with pytest.raises(InvalidArgument):
-            OidcSettings(**{"issuer": "https://issuer.example.org", "audience": "a", **settings})  # type: ignore[arg-type]
+            OidcSettings(**{"issuer": "https://issuer.example.org", "audience": "a", **settings})  # type: ignore[arg-type]  # wrong on purpose
     twice = [OidcSettings(issuer=f"https://{name}.example.org", audience="a") for name in "ab"]
     with pytest.raises(InvalidArgument, match="subject_prefix"):
         IdentitySettings(oidc=tuple(twice))

@@ -32,7 +32,7 @@ class Asked(IdentityServiceServicer):
 
 async def test_the_edge_says_who_calls_and_whatever_clients_claim_is_dropped(tmp_path: Path) -> None:
     inside = internal_server(f"unix:{tmp_path}/in", callers=(PassedCallers(),))
-    add_IdentityServiceServicer_to_server(Asked(), inside.grpc_server)  # type: ignore[abstract]
+    add_IdentityServiceServicer_to_server(Asked(), inside.grpc_server)  # type: ignore[abstract]  # only what is called is there
     await inside.start()
     edge = RpcServer(f"unix:{tmp_path}/edge", reflection=False)
     (service,) = DESCRIPTOR.services_by_name.values()

@@ -124,5 +124,5 @@ async def test_keys_are_read_from_their_files_again(tmp_path: Path) -> None:
 def test_what_cannot_be_meant_is_refused(changes: dict[str, object], field: str) -> None:
     given: dict[str, object] = {"url": "s3://bucket/prefix", **changes}
     with pytest.raises(InvalidArgument) as raised:
-        S3Settings(**given)  # type: ignore[arg-type]
+        S3Settings(**given)  # type: ignore[arg-type]  # wrong on purpose
     assert raised.value.field == field

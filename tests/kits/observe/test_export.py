@@ -54,7 +54,7 @@ def test_what_waits_for_a_slow_collector_is_bounded_and_what_has_no_room_is_coun
     assert at_work.wait(10)
     began = time.perf_counter()
     for number in range(10_000):
-        exporter.offer(lambda number=number: [span(str(number))])  # type: ignore[misc]
+        exporter.offer(lambda number=number: [span(str(number))])  # type: ignore[misc]  # the default's type is not inferred
     assert time.perf_counter() - began < 0.5
     assert figures(exporter)["spans_waiting"] == 3
     assert figures(exporter)["spans_dropped/queue_full"] == 9_997
@@ -79,7 +79,7 @@ def test_a_span_that_cannot_be_made_takes_no_other_with_it() -> None:
         return True
 
     exporter = ExportedSpans(send)
-    exporter.offer(lambda: [1 / 0])  # type: ignore[list-item]
+    exporter.offer(lambda: [1 / 0])  # type: ignore[list-item]  # it never gives one
     exporter.offer(lambda: [span("sound")])
     exporter.close()
     assert [one.name for one in sent] == ["sound"]
@@ -104,5 +104,5 @@ def test_without_a_collector_there_is_no_exporter() -> None:
 )
 def test_settings_that_cannot_be_meant_are_refused(wrong: dict[str, object], field: str) -> None:
     with pytest.raises(InvalidArgument) as refused:
-        TelemetrySettings(**wrong)  # type: ignore[arg-type]
+        TelemetrySettings(**wrong)  # type: ignore[arg-type]  # wrong on purpose
     assert refused.value.field == field

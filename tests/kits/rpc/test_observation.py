@@ -57,7 +57,7 @@ class World:
         self.server = RpcServer("127.0.0.1:0")
         self.server.observed_by(self.observation)
         # What it does not have answers UNIMPLEMENTED, as generated code does.
-        servicer = Runs()  # type: ignore[abstract]
+        servicer = Runs()  # type: ignore[abstract]  # only what is called is there
         add_RunServiceServicer_to_server(servicer, self.server.grpc_server)
 
     def counts(self) -> dict[tuple[str, str], float]:

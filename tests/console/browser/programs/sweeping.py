@@ -41,7 +41,7 @@ def train(candidate: Candidate, folder: str) -> float:
 
 
 @env.task(report=True)
-async def sweep(candidates: int = 4, rates: list[float] = [0.5], title: str = "digits", folder: str = "") -> str:  # noqa: B006
+async def sweep(candidates: int = 4, rates: list[float] = [0.5], title: str = "digits", folder: str = "") -> str:  # noqa: B006  # as users write it
     """Trains candidates and compares them.
 
     Args:

@@ -98,6 +98,12 @@ def test_the_job_checks_migrates_and_says_what_it_did(tmp_path: Path, capsys: py
     assert main(["migrate", "--data", str(tmp_path), "--check"]) == 0
 
 
+def test_a_folder_that_is_not_there_is_not_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["migrate", "--data", str(tmp_path / "nowhere")]) == 2
+    assert f"there is no folder {tmp_path}/nowhere" in capsys.readouterr().err
+    assert not (tmp_path / "nowhere").exists()
+
+
 def test_a_database_that_stays_away_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "flyteplane.yaml"
     file.write_text(f"services: {{database: 'postgresql://flyte:hidden@/flyte?host={tmp_path}'}}\n")

@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from flyteplane.foundation.errors import FailedPrecondition, PlatformError, Unavailable
+from flyteplane.foundation.errors import FailedPrecondition, InvalidArgument, PlatformError, Unavailable
 from flyteplane.launcher.folder import PlatformFolder
 from flyteplane.launcher.service_addresses import FIXED_SERVICES
 
@@ -40,9 +40,19 @@ _CONNECT_S: Final = 5.0
 
 
 def database_urls(operator: OperatorFile, *, folder: Path) -> Mapping[str, str]:
-    """The database of every service: of the operator, or a file in a platform's folder."""
+    """The database of every service: of the operator, or a file in a platform's folder.
+
+    Raises InvalidArgument for files in a folder that is not there, which waiting would not bring.
+    """
     own = PlatformFolder(folder.expanduser().absolute(), lock=-1)
-    return {name: operator.services.database_url(name) or own.database_url(name) for name in FIXED_SERVICES}
+    elsewhere = {name: operator.services.database_url(name) for name in FIXED_SERVICES}
+    if not all(elsewhere.values()) and not own.path.is_dir():
+        raise InvalidArgument(
+            f"there is no folder {own.path}, where the databases would be",
+            field="data",
+            mend="Name the platform's folder with --data, or the database in the operator's file.",
+        )
+    return {name: url or own.database_url(name) for name, url in elsewhere.items()}
 
 
 def package_of(service: str) -> str:

@@ -30,9 +30,9 @@ class Catalog:
         """Stores a new secret; a request that was answered before is answered alike. Raises AlreadyExists; Aborted if
         others keep changing it."""
         for _ in range(_ROUNDS):
+            known = await self._records.find(name)
             if (answered := await self._answered(request, name)) is not None:
                 return answered
-            known = await self._records.find(name)
             if known is not None and not known.deleted:
                 raise AlreadyExists(
                     f"secret {name.words} exists already",
@@ -51,9 +51,10 @@ class Catalog:
         """Stores a new version; who was given the old one keeps it. A request that was answered before is answered
         alike, whatever was stored since. Raises NotFound; Aborted if others keep changing it."""
         for _ in range(_ROUNDS):
+            found = await self._records.find(name)
             if (answered := await self._answered(request, name)) is not None:
                 return answered
-            known = await self.get(name)
+            known = _present(found, name)
             info = replace(known, version=known.version + 1, updated_at=self._clock.now())
             if await self._store(info, value, request):
                 return info
@@ -61,18 +62,16 @@ class Catalog:
 
     async def get(self, name: SecretName) -> SecretInfo:
         """What is known of a secret. Raises NotFound."""
-        known = await self._records.find(name)
-        if known is None or known.deleted:
-            raise absent_secret(name.key, group=name.group, project=name.project, domain=name.domain)
-        return known
+        return _present(await self._records.find(name), name)
 
     async def delete(self, name: SecretName, *, request: str = "") -> None:
         """Deletes all values; a request that was answered before deletes nothing more. Raises NotFound; Aborted if
         others keep changing it."""
         for _ in range(_ROUNDS):
+            found = await self._records.find(name)
             if await self._answered(request, name) is not None:
                 return
-            known = await self.get(name)
+            known = _present(found, name)
             gone = replace(known, version=known.version + 1, updated_at=self._clock.now(), deleted=True)
             if await self._records.put(gone, None, expecting=known.version, request=request):
                 return
@@ -87,6 +86,8 @@ class Catalog:
         return await self._records.page(scope=scope, after=after, limit=limit)
 
     async def _answered(self, request: str, name: SecretName) -> SecretInfo | None:
+        # Asked after the secret was read, never before: a repetition at the same time may commit between the two
+        # reads, and what it stored must be taken for an answer and not for somebody else's secret.
         answered = await self._records.answered(request) if request else None
         if answered is not None and answered.name != name:
             raise InvalidArgument(
@@ -99,6 +100,12 @@ class Catalog:
     async def _store(self, info: SecretInfo, value: SecretValue, request: str) -> bool:
         sealed = await self._envelope.seal(value, name=info.name, version=info.version)
         return await self._records.put(info, sealed, expecting=info.version - 1, request=request)
+
+
+def _present(found: SecretInfo | None, name: SecretName) -> SecretInfo:
+    if found is None or found.deleted:
+        raise absent_secret(name.key, group=name.group, project=name.project, domain=name.domain)
+    return found
 
 
 def _contended(name: SecretName) -> Aborted:

@@ -5,7 +5,9 @@ import asyncio
 import pytest
 from tests.scheduler.harness import Bench, settle, task
 
+from flyteapi.common.v1.error_pb2 import ErrorKind, TaskError
 from flyteapi.scheduler.v1.scheduler_service_pb2 import WatchRunResponse
+from flyteapi.task.v1.value_pb2 import Payload
 from flyteplane.foundation.errors import NotFound
 from flyteplane.scheduler.application import watch
 from flyteplane.scheduler.application.ports import RunKey
@@ -32,6 +34,20 @@ async def test_a_live_watch_gives_every_event_once_and_ends_with_the_run(bench: 
     ]
     assert events[-1].outputs.inline == b"v"
     assert messages[-1].ended
+
+
+async def test_an_end_that_says_that_the_attempt_began_tells_of_both(bench: Bench) -> None:
+    key = await bench.submit(task(retries=1))
+    watching = asyncio.ensure_future(_all(bench, key))
+    error = TaskError(kind=ErrorKind.ERROR_KIND_USER, code="ValueError", recoverable=True)
+    await bench.say(bench.workers.lease_of("a0"), ended={"error": error, "began": True})
+    await bench.advance(60.0)
+    await bench.say(bench.workers.lease_of("a0"), ended={"outputs": Payload(inline=b"v"), "began": True})
+    phases = [Phase(event.phase) for message in await watching for event in message.events]
+    attempt = [Phase.QUEUED, Phase.INITIALIZING, Phase.RUNNING]
+    assert phases == [*attempt, *attempt, Phase.SUCCEEDED]
+    action = await bench.scheduler.queries.get(key, "a0")
+    assert [bool(tried.started_at.seconds) for tried in action.attempts] == [True, True]
 
 
 async def test_a_watch_resumes_from_any_sequence(bench: Bench) -> None:

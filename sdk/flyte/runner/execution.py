@@ -22,7 +22,7 @@ from flyte.runner.output_capture import AttemptOutput, current_output
 from flyte.runner.stream import WorkerStream
 from flyte.runner.surroundings import Surroundings
 from flyte.runner.tasks import DeclaredTasks, LoadedTask
-from flyteapi.scheduler.v1.worker_service_pb2 import ActionResult, Assign, AttemptEnded, DeclareRun, WorkerReport
+from flyteapi.scheduler.v1.worker_service_pb2 import ActionResult, Assign, AttemptEnded, DeclareRun
 
 EXIT_OF_DEFECT: Final = 70
 _MOST_RUNS_OF_TASKS: Final = 1000
@@ -58,6 +58,8 @@ class Execution:
         self._at_rest = at_rest
         self._over = over
         self._attempts: dict[int, Attempt] = {}
+        self._under_way = 0
+        """Those of them that are not over: they share the process."""
         self._common: dict[tuple[str, bytes], RunOfTask] = {}
         self._secrets = KnownSecrets()
         self._synchronous: Attempt | None = None
@@ -108,6 +110,7 @@ class Execution:
         if lease in self._attempts:
             return True
         attempt = self._attempts[lease] = self._make(lease, assign, run)
+        self._under_way += 1
         loaded = self._tasks.loaded(assign.task_digest)
         if loaded is not None and loaded.is_async:
             self._start_coroutine(attempt, loaded)
@@ -271,13 +274,14 @@ class Execution:
             # User code has forked, and let the child come back from the task as well.
             os._exit(0)
         attempt.over = True
+        self._under_way -= 1
         attempt.controller.calls.cancel_all()
-        self._surroundings.leave(attempt)
+        self._surroundings.leave(attempt, last=self._under_way == 0)
         attempt.output.close()
         if attempt.revoked:
             self.forget(attempt.lease)
         else:
-            self._stream.send(WorkerReport(lease=attempt.lease, ended=outcome))
+            self._stream.end(attempt.lease, outcome)
 
 
 def _crash_on_error(task: asyncio.Task[None]) -> None:

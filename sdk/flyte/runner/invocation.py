@@ -21,7 +21,7 @@ from flyte.runner.payloads import (
 )
 from flyte.runner.stream import WorkerStream
 from flyte.runner.tasks import LoadedTask
-from flyteapi.scheduler.v1.worker_service_pb2 import AttemptEnded, WorkerReport
+from flyteapi.scheduler.v1.worker_service_pb2 import AttemptEnded
 from flyteapi.task.v1.value_pb2 import Payload
 
 
@@ -69,10 +69,7 @@ class Invocation:
             return AttemptEnded(error=describe_failure(error, self._attempt))
 
     def _say_started(self) -> None:
-        report = WorkerReport(lease=self._attempt.lease)
-        report.started.time.seconds, report.started.time.nanos = divmod(time.time_ns(), 1_000_000_000)
-        # A short task ends before this is written, and then both go out together.
-        self._stream.send(report, soon=False)
+        self._stream.begin(self._attempt.lease, time_ns=time.time_ns())
 
     def _encode(self, result: Any) -> bytes:
         encoded = self._loaded.codec.encode_outputs(result)

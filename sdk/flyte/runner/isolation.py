@@ -2,7 +2,8 @@
 
 Module globals stay as they are, and so does what modules set while they are imported: they are what a warm replica is
 for. The state of a process is one for all attempts that share it, so it is put back when the last of several has
-ended. This is done for every attempt on a replica, so it looks before it does anything, and its looks are cheap.
+ended; what they leave in folders goes whenever none of them is at work. This is done for every attempt on a replica, so
+it looks before it does anything, and its looks are cheap.
 """
 
 from __future__ import annotations
@@ -38,13 +39,17 @@ class ProcessIsolation:
 
     def put_back(self) -> None:
         """Undoes what attempts have done to the process."""
-        if _current_folder() != self._cwd:
-            os.makedirs(self._cwd, exist_ok=True)
-            os.chdir(self._cwd)
+        self.clear_folders()
         os.umask(self._umask)
         for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
             signal.setitimer(timer, 0)
         self._state.put_back()
+
+    def clear_folders(self) -> None:
+        """Removes what attempts have left in their folders, and goes back to the working folder."""
+        if _current_folder() != self._cwd:
+            os.makedirs(self._cwd, exist_ok=True)
+            os.chdir(self._cwd)
         tempfile.tempdir = None
         for folder in self._folders:
             if folder.was_touched:

@@ -19,7 +19,13 @@ from typing import Final
 
 from flyte.spec.limits import INLINE_ON_STREAM_BYTES
 from flyte.wire.frames import FrameDecoder, encode_frame
-from flyteapi.scheduler.v1.worker_service_pb2 import SessionRequest, SessionResponse, WorkerOrder, WorkerReport
+from flyteapi.scheduler.v1.worker_service_pb2 import (
+    AttemptEnded,
+    SessionRequest,
+    SessionResponse,
+    WorkerOrder,
+    WorkerReport,
+)
 
 _READ_BYTES: Final = 1 << 18
 _SEND_BUFFER_BYTES: Final = 1 << 20
@@ -67,6 +73,8 @@ class WorkerStream:
         self._write_lock = threading.Lock()
         self._pending: list[WorkerReport] = []
         self._pending_output_bytes = 0
+        self._begun: dict[int, int] = {}
+        """When attempts began of which nothing has been said yet, in nanoseconds, by lease."""
         self._unsent = bytearray()
         self._scheduled = False
         self._scheduled_soon = False
@@ -101,9 +109,27 @@ class WorkerStream:
         self._connection.close()
         os.close(self._wake_descriptor)
 
+    def begin(self, lease: int, *, time_ns: int) -> None:
+        """An attempt begins. A short one ends before this is written; then its end says so too, and the report is
+        saved: it would be as much work as the end itself, for everyone who hands it on.
+        """
+        self._begun[lease] = time_ns
+        self._schedule(soon=False)
+
+    def end(self, lease: int, outcome: AttemptEnded) -> None:
+        """An attempt has ended."""
+        if self._begun.pop(lease, None) is not None:
+            outcome.began = True
+        self.send(WorkerReport(lease=lease, ended=outcome))
+
     def send(self, report: WorkerReport, *, soon: bool = True) -> None:
         """Queues a report; from any thread. Without `soon` it waits one more turn of the loop for others to join it."""
+        if report.lease in self._begun:
+            self._say_begun(report.lease)
         self._pending.append(report)
+        self._schedule(soon=soon)
+
+    def _schedule(self, *, soon: bool) -> None:
         if threading.get_ident() != self._main_thread:
             self.flush()
         elif self.resting:
@@ -116,6 +142,13 @@ class WorkerStream:
         elif not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._turn_passed)
+
+    def _say_begun(self, lease: int) -> None:
+        """Queues that an attempt has begun, unless another thread has just done it."""
+        if (time_ns := self._begun.pop(lease, None)) is not None:
+            report = WorkerReport(lease=lease)
+            report.started.time.seconds, report.started.time.nanos = divmod(time_ns, 1_000_000_000)
+            self._pending.append(report)
 
     def call_at_end_of_turn(self, work: Callable[[], None]) -> None:
         """Runs `work` before the reports of this turn of the loop go out. From any thread; at once if it is not the
@@ -154,6 +187,8 @@ class WorkerStream:
     def flush(self) -> None:
         """Writes what is queued, as far as the socket takes it; the pulse thread writes the rest."""
         with self._write_lock:
+            for lease in tuple(self._begun):
+                self._say_begun(lease)
             if self._pending:
                 # Other threads append meanwhile, so the list stays the same one.
                 reports = self._pending[:]
@@ -228,7 +263,7 @@ class WorkerStream:
         """The main thread is back on the loop: from now on it reads and writes."""
         with self._read_lock:
             self.resting = False
-        if self._pending and not self._scheduled_soon:
+        if (self._pending or self._begun) and not self._scheduled_soon:
             self._scheduled = self._scheduled_soon = True
             self._loop.call_soon(self._turn_ended)
 

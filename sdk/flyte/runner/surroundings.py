@@ -72,8 +72,12 @@ class Surroundings:
             yield
         self._environment.keep()
 
-    def leave(self, attempt: Attempt) -> None:
-        """Takes them away; what differs from one attempt to the next anyway goes when the next one comes."""
+    def leave(self, attempt: Attempt, *, last: bool) -> None:
+        """Takes them away; what differs from one attempt to the next anyway goes when the next one comes.
+
+        Args:
+            last: none of the attempts is left that share the process.
+        """
         if not attempt.entered:
             return
         self._running -= 1
@@ -82,11 +86,15 @@ class Surroundings:
         assign = attempt.assign
         if assign.secret_files:
             self._secret_files.remove(assign.secret_files)
-        if self._running == 0 and self._isolation is not None:
+        if self._running or self._isolation is None:
+            return
+        if last:
             if self._secrets_in_place or self._environment.was_changed:
                 self._environment.put_in_place({})
                 self._secrets_in_place = False
             self._isolation.put_back()
+        else:
+            self._isolation.clear_folders()
 
     def close(self) -> None:
         """Removes what lies outside of the worker's own folder."""

@@ -91,7 +91,7 @@ async def test_a_pool_that_comes_back_is_told_what_runs_and_hears_each_end_until
     assert list(pool.hellos[-1].running) == [2, 3]
     # The first was accepted and is forgotten; the second is said again, and nothing of it but what may be lost.
     assert not pool.kinds(1)
-    assert pool.kinds(2) == ["started", "ended"]
+    assert pool.kinds(2) in (["ended"], ["started", "ended"])
     assert pool.kinds(3)[0] == "started"
     assert pool.kinds(3)[-1] == "ended"
     pool.accept(2)

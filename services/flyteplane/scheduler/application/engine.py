@@ -400,8 +400,7 @@ class Engine:
             elif kind == "ended":
                 self._ended(attempt, report)
             elif kind == "started":
-                if self.apply(attempt.action, Started(at=self.clock.now(), lease=report.lease)):
-                    self.figures.started(attempt.action)
+                self._started(attempt)
                 self._arm_runtime(attempt)
             elif kind == "log":
                 action = attempt.action
@@ -410,6 +409,10 @@ class Engine:
                 self._trace(attempt.action, report.trace.SerializeToString())
             elif kind == "cancel_call":
                 self._cancel_call(attempt, report.cancel_call.call)
+
+    def _started(self, attempt: Attempt) -> None:
+        if self.apply(attempt.action, Started(at=self.clock.now(), lease=attempt.lease)):
+            self.figures.started(attempt.action)
 
     def _trace(self, action: Action, record: bytes) -> None:
         """A call was recorded. A worker that came back on a new stream says again what it does not know to be heard."""
@@ -447,6 +450,8 @@ class Engine:
 
     def _ended(self, attempt: Attempt, report: WorkerReport) -> None:
         now, lease, ended = self.clock.now(), report.lease, report.ended
+        if ended.began:
+            self._started(attempt)
         change: Change
         # Whatever the outcome, this worker has ended by itself: there is nothing to stop.
         self.attempts.pop(lease, None)

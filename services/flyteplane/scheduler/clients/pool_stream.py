@@ -30,10 +30,10 @@ from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import (
 )
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2_grpc import ReusePoolServiceStub
 from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder, WorkerReport
-from flyteplane.foundation.batcher import Batcher
 from flyteplane.foundation.errors import PlatformError
 from flyteplane.rpc.client import translated_errors
 from flyteplane.scheduler.application import orders
+from flyteplane.scheduler.clients.pool_orders import PoolOrders
 from flyteplane.scheduler.clients.start_failure import start_failure
 from flyteplane.scheduler.domain.failures import Failure, FailureKind, code_of
 
@@ -57,8 +57,6 @@ STOP_GRACE_S: Final = 5
 _TOO_MUCH: Final = ("OUT_OF_MEMORY", "OUT_OF_DISK")
 #: Runs that are remembered as declared; declaring one again does no harm.
 MOST_DECLARED: Final = 10_000
-#: Orders of one message: with the largest inputs in each it is half of what processes of a platform send each other.
-MOST_ORDERS: Final = 500
 _NOT_HELD: Final = Failure(
     kind=FailureKind.SYSTEM,
     code="PLATFORM_RESTARTED",
@@ -93,7 +91,7 @@ class PoolStream:
         """Set while the pool listens and has said what it holds."""
         self._away: Timer | None = None
         """Runs while the pool is away."""
-        self._outbox: Batcher[PoolOrder] = Batcher("orders to the reuse pool", most=MOST_ORDERS)
+        self._outbox = PoolOrders()
         self._leases: set[int] = set()
         """Given to the pool, on this stream or before it."""
         self._streams = 0
@@ -140,7 +138,8 @@ class PoolStream:
         for order in orders:
             if order.HasField("end_accepted") or order.HasField("lease_revoked"):
                 self._leases.discard(lease)
-            self._put(PoolOrder(forward=order))
+            if (following := self._next_order()) is not None:
+                following.forward.CopyFrom(order)
 
     def stop(self, lease: int, reason: str) -> None:
         """See the port."""
@@ -164,10 +163,13 @@ class PoolStream:
         if self._away is not None:
             self._away.cancel()
 
+    def _next_order(self) -> PoolOrder | None:
+        """The next order on the stream, to be filled in; None while the pool is away: then it is dropped."""
+        return self._outbox.add() if self._open.is_set() and not self._outbox.closed else None
+
     def _put(self, order: PoolOrder) -> None:
-        """Sends an order; dropped while the pool is away."""
-        if self._open.is_set() and not self._outbox.closed:
-            self._outbox.put_nowait(order)
+        if (following := self._next_order()) is not None:
+            following.CopyFrom(order)
 
     # --- pools ------------------------------------------------------------------------------------------------------
 
@@ -203,15 +205,15 @@ class PoolStream:
             declare = orders.declare_run(run, data_prefix=self._data_prefix)
             self._put(PoolOrder(declare_run=declare))
         self._leases.add(attempt.lease)
-        order = PoolOrder()
-        place = order.place
-        place.pool, place.lease = pool, attempt.lease
-        place.is_async, place.resumed = action.task.spec.is_async, resumed
         # What a worker on this machine reads itself, one in a pod asks for, with a token that names its attempt.
         on_pods = self._declarations.on_pods(action)
         token = self._mint_token(run.key, action.name, action.state.attempt, attempt.lease, ()) if on_pods else ""
+        if (order := self._next_order()) is None:
+            return
+        place = order.place
+        place.pool, place.lease = pool, attempt.lease
+        place.is_async, place.resumed = action.task.spec.is_async, resumed
         orders.fill_assign(place.assign, action, token=token)
-        self._put(order)
 
     # --- the stream -------------------------------------------------------------------------------------------------
 
@@ -241,8 +243,8 @@ class PoolStream:
         await call.write(AssignRequest(epoch=self._engine.epoch))
         # Nothing else is said before the pool has said what it holds.
         await self._open.wait()
-        while batch := await self._outbox.take():
-            await call.write(AssignRequest(orders=batch))
+        while (request := await self._outbox.take()) is not None:
+            await call.write(request)
         await call.done_writing()
 
     def _received(self, response: AssignResponse) -> None:
@@ -346,8 +348,7 @@ class PoolStream:
         if self._outbox.closed:
             return
         self._open.clear()
-        while self._outbox.take_nowait():
-            pass
+        self._outbox.clear()
         self._declared_runs.clear()
         self._pools.clear()
         self._troubles.clear()

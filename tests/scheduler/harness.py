@@ -21,7 +21,7 @@ from flyteapi.cache.v1.cache_service_pb2 import (
 )
 from flyteapi.common.v1.error_pb2 import TaskError
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
-from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder, WorkerReport
+from flyteapi.scheduler.v1.worker_service_pb2 import EndAccepted, WorkerOrder, WorkerReport
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteapi.task.v1.value_pb2 import Payload
 from flyteplane.cluster.memory import MemoryCluster
@@ -110,6 +110,7 @@ class ScriptedWorkers:
 
     def finished(self, lease: int) -> None:
         """See the port."""
+        self.send(lease, [WorkerOrder(lease=lease, end_accepted=EndAccepted())])
         self.ended.append(lease)
 
     async def close(self) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flyte.spec.digests import task_digest
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
-from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder, WorkerReport
+from flyteapi.scheduler.v1.worker_service_pb2 import EndAccepted, WorkerOrder, WorkerReport
 
 if TYPE_CHECKING:
     from tests.state.held_records import HeldRecords
@@ -161,6 +161,7 @@ class Incarnation:
 
     def finished(self, lease: int) -> None:
         """See the port."""
+        self.send(lease, [WorkerOrder(lease=lease, end_accepted=EndAccepted())])
 
     async def close(self) -> None:
         """See the port."""

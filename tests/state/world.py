@@ -323,7 +323,7 @@ class World:
         checker.expect(counted == running, f"{counted} are counted as running, {running} are")
         used = engine.admission.cluster_figures("local").used_cpu_millis
         checker.expect(used == used_cpu, f"room for {used} is used, not {used_cpu}")
-        if not self.now.records.waiting and not engine.turn.holding:
+        if engine.turn.idle:
             self._waiting_agrees()
         if not self.jumped:
             self._no_time_has_passed_unnoticed()

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from flyteapi.scheduler.v1.worker_service_pb2 import (
     ActionResult,
-    EndAccepted,
     LeaseRevoked,
     WorkerOrder,
     WorkerReport,
@@ -461,8 +460,7 @@ class Engine:
         else:
             change = Succeeded(at=now, lease=lease, outputs=ended.outputs.SerializeToString())
         self.apply(attempt.action, change)
-        self.turn.answer(attempt, WorkerOrder(lease=lease, end_accepted=EndAccepted()))
-        self.turn.after_commit(lambda: attempt.placement.finished(lease))
+        self.turn.accept_end(attempt)
 
     def _cancel_call(self, attempt: Attempt, call: int) -> None:
         child = attempt.calls.get(call)

@@ -256,7 +256,7 @@ class Placement(Protocol):
         """Ends the attempt, by force if asking does not help. Idempotent."""
 
     def finished(self, lease: int) -> None:
-        """The attempt's end is durable: the worker may go."""
+        """The attempt's end is durable: its worker is told so, and may forget it and go."""
 
     def whereabouts(self, lease: int) -> tuple[str, str]:
         """Node of the lease's worker, and what its cluster said last of it; empty where nothing is known."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from flyteapi.scheduler.v1.event_pb2 import EventBatch
 from flyteplane.observe import Distribution
@@ -27,6 +27,16 @@ if TYPE_CHECKING:
 
 AfterCommit = Callable[[], None]
 Answer: TypeAlias = "tuple[Attempt, WorkerOrder, int]"
+
+
+class Following(NamedTuple):
+    """What is told to others once a turn is durable."""
+
+    published: list[tuple[Run, list[Event]]]
+    answers: list[Answer]
+    ended: list[Attempt]
+    after: list[AfterCommit]
+
 
 #: New actions that are held at most, so that no write holds the loop up for long.
 MOST_HELD: Final = 256
@@ -72,13 +82,14 @@ class Turn:
         self._traces: list[TraceRow] = []
         self._runs: dict[Run, None] = {}
         self._answers: list[Answer] = []
+        self._ended: list[Attempt] = []
         self._after: list[AfterCommit] = []
         self._awaited = self._hold_s <= 0.0
 
     @property
-    def holding(self) -> bool:
-        """Whether something is held that will be written in a moment."""
-        return self._held is not None
+    def idle(self) -> bool:
+        """Whether everything that happened is durable, and everybody who waited for that has been told."""
+        return self._held is None and self._last_save is None and not self._scheduled
 
     def before_flush(self, callback: Callable[[], None]) -> None:
         """Registers something that is done once in every turn, just before its flush."""
@@ -134,6 +145,12 @@ class Turn:
             call: the one that it answers; 0 for none.
         """
         self._answers.append((attempt, order, call))
+        self._awaited = True
+        self.schedule()
+
+    def accept_end(self, attempt: Attempt) -> None:
+        """Tells the attempt's worker that its end is durable once it is."""
+        self._ended.append(attempt)
         self._awaited = True
         self.schedule()
 
@@ -196,17 +213,17 @@ class Turn:
             traces=self._traces,
         )
         published = [self._segment(run, changes) for run in self._runs]
-        answers, after = self._answers, self._after
+        following = Following(published, self._answers, self._ended, self._after)
         self._reset()
         if changes:
             self._last_save = asyncio.ensure_future(self._records.save(changes))
             began = self._clock.monotonic()
             self._last_save.add_done_callback(lambda _: self._commits.observe(self._clock.monotonic() - began))
         elif self._last_save is None:
-            self._deliver(published, answers, after)
+            self._deliver(following)
             return
         # Even a turn that changes nothing may tell of what a turn before it changed, which is still on its way.
-        self._last_save.add_done_callback(lambda done: self._saved(done, published, answers, after))
+        self._last_save.add_done_callback(lambda done: self._saved(done, following))
 
     def _segment(self, run: Run, changes: Changes) -> tuple[Run, list[Event]]:
         batch, run.pending = run.pending, EventBatch()
@@ -215,13 +232,7 @@ class Turn:
         changes.segments.append(SegmentRow(run.row.id, first, last, batch.SerializeToString()))
         return run, events
 
-    def _saved(
-        self,
-        done: asyncio.Future[None],
-        published: list[tuple[Run, list[Event]]],
-        answers: list[Answer],
-        after: list[AfterCommit],
-    ) -> None:
+    def _saved(self, done: asyncio.Future[None], following: Following) -> None:
         error = asyncio.CancelledError() if done.cancelled() else done.exception()
         if done is self._last_save:
             self._last_save = None
@@ -230,27 +241,24 @@ class Turn:
         if self._failed:
             return
         try:
-            self._deliver(published, answers, after)
+            self._deliver(following)
         except Exception as failure:
             self._fail(failure)
 
-    def _deliver(
-        self,
-        published: list[tuple[Run, list[Event]]],
-        answers: list[Answer],
-        after: list[AfterCommit],
-    ) -> None:
+    def _deliver(self, following: Following) -> None:
         orders: dict[Attempt, list[WorkerOrder]] = {}
-        for attempt, order, call in answers:
+        for attempt, order, call in following.answers:
             if call:
                 attempt.calls.pop(call, None)
             orders.setdefault(attempt, []).append(order)
         for attempt, batch in orders.items():
             attempt.placement.send(attempt.lease, batch)
-        for run, events in published:
+        for attempt in following.ended:
+            attempt.placement.finished(attempt.lease)
+        for run, events in following.published:
             run.recent.extend(events)
             run.published = events[-1].sequence
             for watcher in tuple(run.watchers):
                 watcher.publish(events)
-        for callback in after:
+        for callback in following.after:
             callback()

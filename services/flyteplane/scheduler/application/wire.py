@@ -108,13 +108,18 @@ def policy_of(spec: TaskSpec) -> ActionPolicy:
 def add_event(events: EventBatch, action: Action, *, sequence: int, at: float, first: bool) -> None:
     """Adds the event of the action's present state. It is made where it stays: an action has four of them."""
     state = action.state
-    event = events.events.add(action=action.name, attempt=state.attempt, phase=phase_of(state.phase), sequence=sequence)
+    # Field by field: keywords take twice the time.
+    event = events.events.add()
+    event.action = action.name
+    event.attempt = state.attempt
+    event.phase = phase_of(state.phase)
+    event.sequence = sequence
     seconds, micros = divmod(round(at * 1_000_000), 1_000_000)
     time = event.time
     time.seconds = seconds
     time.nanos = micros * 1000
     if first:
-        event.header.CopyFrom(header_of(action))
+        fill_header(event.header, action)
     if state.failure is not None and (state.phase.terminal or state.phase is Phase.QUEUED):
         event.error.CopyFrom(failure_to(state.failure))
     if state.cache_status:
@@ -127,18 +132,17 @@ def add_event(events: EventBatch, action: Action, *, sequence: int, at: float, f
         event.outputs.ParseFromString(state.outputs)
 
 
-def header_of(action: Action) -> ActionHeader:
-    """What does not change about an action."""
+def fill_header(header: ActionHeader, action: Action) -> None:
+    """Writes what does not change about an action."""
     spec = action.task.spec
-    return ActionHeader(
-        parent=action.parent.name if action.parent else "",
-        task_name=spec.name,
-        short_name=spec.short_name,
-        task_digest=action.task.digest,
-        group=action.group,
-        queue=action.queue,
-        is_condition=action.task.asks,
-    )
+    if action.parent is not None:
+        header.parent = action.parent.name
+    header.task_name = spec.name
+    header.short_name = spec.short_name
+    header.task_digest = action.task.digest
+    header.group = action.group
+    header.queue = action.queue
+    header.is_condition = action.task.asks
 
 
 def row_of(action: Action) -> ActionRow:

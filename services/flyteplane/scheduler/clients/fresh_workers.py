@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from flyte.spec.masking import Mask
-from flyteapi.scheduler.v1.worker_service_pb2 import Cancel, WorkerOrder, WorkerReport
+from flyteapi.scheduler.v1.worker_service_pb2 import Cancel, EndAccepted, WorkerOrder, WorkerReport
 from flyteplane.cluster.agent_exits import reason_of_exit
 from flyteplane.cluster.patience import patiently
 from flyteplane.cluster.ports import (
@@ -124,12 +124,17 @@ class FreshWorkers:
         if worker is not None and worker.channel is not None and worker.cluster.outlives_owner:
             # A pod that has ended by itself is gone with its deletion. One that is deleted while it runs stays until
             # its node has cleaned up behind it, half a minute where many end together.
-            self.finished(lease)
+            self._help_later(lease)
         else:
             self._stop_later(lease, grace_s=GRACE_S)
 
     def finished(self, lease: int) -> None:
-        """See the port. A worker that does not go by itself is helped."""
+        """See the port."""
+        self.send(lease, (WorkerOrder(lease=lease, end_accepted=EndAccepted()),))
+        self._help_later(lease)
+
+    def _help_later(self, lease: int) -> None:
+        """A worker that does not go by itself is helped."""
         worker = self._workers.get(lease)
         if worker is not None:
             worker.stop_timers()

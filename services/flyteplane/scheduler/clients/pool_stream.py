@@ -136,7 +136,7 @@ class PoolStream:
     def send(self, lease: int, orders: Sequence[WorkerOrder]) -> None:
         """See the port."""
         for order in orders:
-            if order.HasField("end_accepted") or order.HasField("lease_revoked"):
+            if order.HasField("lease_revoked"):
                 self._leases.discard(lease)
             if (following := self._next_order()) is not None:
                 following.forward.CopyFrom(order)
@@ -150,6 +150,11 @@ class PoolStream:
 
     def finished(self, lease: int) -> None:
         """See the port. The replica stays warm."""
+        self._leases.discard(lease)
+        if (order := self._next_order()) is not None:
+            forward = order.forward
+            forward.lease = lease
+            forward.end_accepted.SetInParent()
 
     def whereabouts(self, lease: int) -> tuple[str, str]:
         """See the port. Where replicas are is known to the reuse pool, which says why they do not come."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import rich_click as click
 
+from flyte.cli.groups import CommandGroup
 from flyte.cli.options import root_options, scope_options
 
 reason_option = click.option(
@@ -11,7 +12,7 @@ reason_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def abort() -> None:
     """Abort a run, or one action with everything below it.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from flyte.cli.groups import CommandGroup
 from flyte.cli.options import json_option, root_options, scope_options
 from flyte.cli.output import print_json, print_table
 
@@ -41,7 +42,7 @@ def get_condition(
         print_table(("CONDITION", "ACTION", "TYPE", "PROMPT"), cells, empty=f"Run {run_name} waits for no answer.")
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def signal() -> None:
     """Answer what a task asks."""
 

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import rich_click as click
 
 from flyte.cli.class_commands import create_resource_class
+from flyte.cli.create_config import create_config
+from flyte.cli.groups import CommandGroup
 from flyte.cli.key_commands import create_api_key
-from flyte.cli.options import assignments, local_option, root_options, scope_options, secret_options
+from flyte.cli.options import assignments, local_option, root_options, secret_options
+from flyte.cli.peer_options import cluster_pool_option
+from flyte.cli.pull_secrets import pull_secret_options, refuse_pull_secret
 from flyte.cli.queue_commands import create_queue
 from flyte.cli.role_commands import create_role_grant
 from flyte.cli.trigger_commands import create_trigger
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def create() -> None:
     """Create a secret, project, queue, resource class, API key, role or configuration file."""
 
 
 create.add_command(create_api_key)
+create.add_command(create_config)
 create.add_command(create_queue)
 create.add_command(create_resource_class)
 create.add_command(create_role_grant)
@@ -28,10 +34,13 @@ create.add_command(create_trigger)
 
 @create.command("secret")
 @secret_options
+@pull_secret_options
+@cluster_pool_option
 @local_option("Keep it in a file of yours (mode 0600), for runs without a platform.")
 @click.pass_context
 def create_secret(
     ctx: click.Context,
+    /,
     *,
     name: str,
     value: str | None,
@@ -40,6 +49,7 @@ def create_secret(
     project: str | None,
     domain: str | None,
     local: bool,
+    **of_pull_secrets: Any,
 ) -> None:
     """Create the secret NAME; asks for its value, which nobody can read back.
 
@@ -48,6 +58,7 @@ def create_secret(
     from flyte.cli.secret_values import read_secret
     from flyte.remote import Secret
 
+    refuse_pull_secret(name, of_pull_secrets)
     if local:
         from flyte.cli.local_secrets import store
 
@@ -76,37 +87,3 @@ def create_project(
         project_id, name or project_id, description=description, labels=assignments(label, option="--label")
     )
     click.echo(f"Created project {project.id} with domains {', '.join(project.domains)}.")
-
-
-@create.command("config")
-@click.option("--endpoint", required=True, help="Platform to speak to: unix:PATH or HOST:PORT.")
-@click.option("--insecure", is_flag=True, help="Speak without TLS.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path(".flyte/config.yaml"),
-    show_default=True,
-    help="File to write.",
-)
-@click.option("--force", is_flag=True, help="Replace the file if it is there.")
-@scope_options
-def create_config(
-    *, endpoint: str, insecure: bool, output: Path, force: bool, project: str | None, domain: str | None
-) -> None:
-    """Write a configuration file, which `flyte` finds in this folder or below a git repository's root."""
-    import yaml
-
-    from flyte.client.endpoints import parse_endpoint
-
-    try:
-        parse_endpoint(endpoint)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
-    if output.exists() and not force:
-        raise click.ClickException(f"{output} is there already. Replace it with --force.")
-    admin: dict[str, object] = {"endpoint": endpoint, **({"insecure": True} if insecure else {})}
-    task = {name: value for name, value in (("project", project), ("domain", domain)) if value}
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(yaml.safe_dump({"admin": admin, **({"task": task} if task else {})}, sort_keys=False))
-    click.echo(f"Wrote {output}.")

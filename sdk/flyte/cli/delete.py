@@ -6,14 +6,16 @@ import rich_click as click
 
 from flyte.cli.class_commands import delete_resource_class
 from flyte.cli.delete_cache import delete_cache, delete_local_cache
+from flyte.cli.groups import CommandGroup
 from flyte.cli.key_commands import delete_api_key
 from flyte.cli.options import local_option, root_options, scope_options
+from flyte.cli.peer_options import cluster_pool_option
 from flyte.cli.queue_commands import delete_queue
 from flyte.cli.role_commands import delete_role_grant
 from flyte.cli.trigger_commands import delete_trigger
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def delete() -> None:
     """Delete a secret, queue, resource class, API key, role or cached results."""
 
@@ -31,6 +33,7 @@ delete.add_command(delete_trigger)
 @click.argument("name")
 @click.option("--group", default="", help="Group of the secret.")
 @scope_options
+@cluster_pool_option
 @local_option("Delete a secret of runs without a platform.")
 @click.pass_context
 def delete_secret(

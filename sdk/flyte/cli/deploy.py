@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from flyte.cli.options import code_options, image_option, json_option, root_options, scope_options
+from flyte.cli.options import NO_SYNC_HELP, code_options, image_option, json_option, root_options, scope_options
 from flyte.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @code_options("Deploy")
 @click.option("--version", help="Version. Default: a digest of code and configuration.")
 @click.option("--dry-run", "--dryrun", is_flag=True, help="Prepare and check everything, send nothing.")
+@click.option("--no-sync-local-sys-paths", is_flag=True, help=NO_SYNC_HELP)
 @image_option
 @scope_options
 @json_option
@@ -31,6 +32,7 @@ def deploy(
     environment: str | None,
     version: str | None,
     dry_run: bool,
+    no_sync_local_sys_paths: bool,
     copy_style: str,
     root_dir: Path | None,
     all_files: bool,
@@ -50,7 +52,13 @@ def deploy(
     from flyte.client.deploy import deploy as deploy_environments
 
     root = root_options(ctx)
-    root.choose_platform(project=project, domain=domain, root_dir=root_dir, images=image)
+    root.choose_platform(
+        project=project,
+        domain=domain,
+        root_dir=root_dir,
+        images=image,
+        sync_local_sys_paths=not no_sync_local_sys_paths,
+    )
     loaded = load_user_files(
         Path(file),
         root_dir=root_dir,

@@ -206,6 +206,7 @@ def _say_waiting(shown: dict[str, Any]) -> None:
 @click.argument("action_name", metavar="[ACTION]", default="a0")
 @click.option("-i", "--inputs-only", is_flag=True, help="Only the inputs.")
 @click.option("-o", "--outputs-only", is_flag=True, help="Only the outputs.")
+@click.option("--json", is_flag=True, expose_value=False, help="It is JSON in any case.")
 @scope_options
 @click.pass_context
 def get_io(

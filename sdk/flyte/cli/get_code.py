@@ -6,7 +6,8 @@ from pathlib import Path
 
 import rich_click as click
 
-from flyte.cli.options import root_options, scope_options
+from flyte.cli.options import json_option, root_options, scope_options
+from flyte.cli.output import print_json
 
 
 @click.command("code")
@@ -16,6 +17,7 @@ from flyte.cli.options import root_options, scope_options
 @click.option("--no-extract", is_flag=True, help="Write the archive instead of what is in it. Needs --dest.")
 @click.option("-a", "--attempt", type=click.IntRange(1), help="Attempt; all have the same code.")
 @scope_options
+@json_option
 @click.pass_context
 def get_code(
     ctx: click.Context,
@@ -27,6 +29,7 @@ def get_code(
     attempt: int | None,
     project: str | None,
     domain: str | None,
+    as_json: bool,
 ) -> None:
     """List the files of the code that RUN, or its action ACTION, was carried out with, or write them to a folder."""
     from tempfile import TemporaryDirectory
@@ -35,7 +38,8 @@ def get_code(
 
     if no_extract and dest is None:
         raise click.UsageError("--no-extract keeps the archive: say where, with --dest FOLDER.")
-    root_options(ctx).choose_platform(project=project, domain=domain)
+    root = root_options(ctx)
+    root.choose_platform(project=project, domain=domain)
     action = Action.get(run_name=run_name, name=action_name)
     if dest is not None:
         try:
@@ -46,5 +50,8 @@ def get_code(
         return
     with TemporaryDirectory(prefix="flyte-code-") as scratch:
         folder = action.download_code(scratch, attempt=attempt)
-        for path in sorted(found for found in folder.rglob("*") if found.is_file()):
-            click.echo(path.relative_to(folder).as_posix())
+        files = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
+    if as_json or root.json:
+        print_json(files)
+    else:
+        click.echo("\n".join(files))

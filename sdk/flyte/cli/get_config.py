@@ -30,10 +30,12 @@ def get_config(ctx: click.Context, *, as_json: bool) -> None:
         "file": str(source) if source is not None else "none",
         "endpoint": settings.endpoint or "none: runs are local",
         "insecure": settings.insecure,
+        "ca_cert": settings.ca_cert_file_path,
         "project": settings.project,
         "domain": settings.domain,
         "org": settings.org,
         "api_key": _where_from(settings),
+        "image_builder": settings.image_builder,
         "images": dict(settings.images),
     }
     if as_json or root.json:

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import TYPE_CHECKING, Final
 
 import rich_click as click
 
 from flyte.cli.options import root_options, scope_options
+from flyte.cli.output import console, is_terminal
 from flyte.syncify import syncify
 
 if TYPE_CHECKING:
     from flyteapi.common.v1.identity_pb2 import ActionId
+
+
+_BOX_LINES: Final = 30
+
+
+def _refuse_times(ctx: click.Context, parameter: click.Parameter, given: bool) -> bool:
+    if given:
+        raise click.UsageError(
+            "A log is kept as its task writes it, without the times of lines. Write with flyte.logger, whose lines "
+            "begin with their time; `flyte get action RUN ACTION` shows the times of attempts."
+        )
+    return given
 
 
 @click.command("logs")
@@ -19,6 +33,10 @@ if TYPE_CHECKING:
 @click.option("-f", "--follow", is_flag=True, help="Stay until the action has ended.")
 @click.option("-a", "--attempt", type=click.IntRange(1), help="Attempt. Default: the latest.")
 @click.option("--all", "everything", is_flag=True, help="Every action of the run, each line with its action in front.")
+@click.option("-l", "--lines", type=click.IntRange(1), help="Only the last lines; with --pretty the height of the box.")
+@click.option("--pretty", is_flag=True, help="Show the last lines in a box, 30 unless --lines says otherwise.")
+@click.option("--show-ts", is_flag=True, callback=_refuse_times, help="Refused: lines are kept without their times.")
+@click.option("--filter-system", is_flag=True, help="Changes nothing: a log holds what its task writes, and no more.")
 @scope_options
 @click.pass_context
 def get_logs(
@@ -29,20 +47,43 @@ def get_logs(
     follow: bool,
     attempt: int | None,
     everything: bool,
+    lines: int | None,
+    pretty: bool,
+    show_ts: bool,
+    filter_system: bool,
     project: str | None,
     domain: str | None,
 ) -> None:
     """Print what the root action of RUN wrote, or its action ACTION."""
     from flyte.remote.action import action_id
 
-    if everything and (follow or attempt or action_name != "a0"):
-        raise click.UsageError("--all prints what is there of every action: leave ACTION, --follow and --attempt out.")
+    if everything and (follow or attempt or lines or pretty or action_name != "a0"):
+        raise click.UsageError(
+            "--all prints what is there of every action: leave ACTION, --follow, --attempt, --lines and --pretty out."
+        )
+    if lines and follow and not pretty:
+        raise click.UsageError("--follow prints every line that comes: leave --lines out, or add --pretty.")
     root_options(ctx).choose_platform(project=project, domain=domain)
     action = action_id(run_name, action_name)
+    if attempt is not None and not follow:
+        _check_attempt(run_name, action_name, attempt)
     if everything:
         print_every_action(action)
+    elif pretty and is_terminal():
+        draw_action(action, attempt=attempt, follow=follow, lines=lines or _BOX_LINES)
+    elif lines:
+        print_last_lines(action, attempt=attempt, lines=lines)
     else:
         print_action(action, attempt=attempt, follow=follow)
+
+
+def _check_attempt(run_name: str, action_name: str, attempt: int) -> None:
+    from flyte.remote import ActionDetails
+
+    begun = ActionDetails.get(run_name=run_name, name=action_name).attempts
+    if attempt > begun:
+        were = "there was one" if begun == 1 else f"there were {begun}"
+        raise click.ClickException(f"Action {action_name} of run {run_name} has had no attempt {attempt}: {were}.")
 
 
 @syncify
@@ -52,6 +93,37 @@ async def print_action(action: ActionId, *, attempt: int | None, follow: bool) -
     from flyte.remote.logs import print_lines
 
     await print_lines(connection(), action, attempt=attempt, follow=follow)
+
+
+@syncify
+async def print_last_lines(action: ActionId, *, attempt: int | None, lines: int) -> None:
+    """Print the last lines of what is there of one action."""
+    from flyte.client.channel import connection
+    from flyte.remote.logs import stream_lines
+
+    last = deque([line async for line in stream_lines(connection(), action, attempt=attempt)], maxlen=lines)
+    for line in last:
+        click.echo(line)
+
+
+@syncify
+async def draw_action(action: ActionId, *, attempt: int | None, follow: bool, lines: int) -> None:
+    """Draw a box on the terminal in which the lines of one action scroll."""
+    from rich.live import Live
+    from rich.panel import Panel
+    from rich.text import Text
+
+    from flyte.client.channel import connection
+    from flyte.remote.logs import stream_lines
+
+    last: deque[Text] = deque(maxlen=lines)
+
+    def box() -> Panel:
+        return Panel(Text("\n").join(last), title=f"{action.run.name} {action.name}", title_align="left")
+
+    with Live(get_renderable=box, console=console()):
+        async for line in stream_lines(connection(), action, attempt=attempt, follow=follow):
+            last.append(Text.from_ansi(line, no_wrap=True, overflow="ellipsis"))
 
 
 @syncify

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from flyte.cli.options import assignments, json_option, local_option, root_options, scope_options
+from flyte.cli.options import json_option, local_option, root_options, scope_options
 from flyte.cli.output import age, duration, is_terminal, print_details, print_json, print_table
+from flyte.cli.run_conditions import RunConditions, run_condition_options
 
 if TYPE_CHECKING:
     from flyte.remote.run import Run
@@ -19,51 +20,42 @@ if TYPE_CHECKING:
 @click.command("run")
 @click.argument("name", required=False)
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="Most runs to list.")
-@click.option("--in-phase", multiple=True, help="Only runs in this phase, for example failed. Repeatable.")
-@click.option("--only-mine", is_flag=True, help="Only runs that you created.")
-@click.option("--task-name", help="Only runs of this task (environment.function).")
-@click.option("--created-after", type=click.DateTime(), help="Only runs created after this time, in UTC.")
-@click.option("--created-before", type=click.DateTime(), help="Only runs created before this time, in UTC.")
-@click.option("--with-label", multiple=True, metavar="KEY=VALUE", help="Only runs with this label. Repeatable.")
-@click.option("-w", "--watch", is_flag=True, help="Follow the run NAME until it has ended.")
+@run_condition_options
+@click.option("-w", "--watch", is_flag=True, help="Follow NAME until it has ended, or else the list.")
 @scope_options
 @local_option("List runs that were carried out on this machine without a platform.")
 @json_option
 @click.pass_context
 def get_run(
     ctx: click.Context,
+    /,
     *,
     name: str | None,
     limit: int,
-    in_phase: tuple[str, ...],
-    only_mine: bool,
-    task_name: str | None,
-    created_after: datetime | None,
-    created_before: datetime | None,
-    with_label: tuple[str, ...],
     watch: bool,
     project: str | None,
     domain: str | None,
     local: bool,
     as_json: bool,
+    **conditions: Any,
 ) -> None:
     """List runs, the newest first, or show the run NAME.
 
     With --watch its tree is drawn while it runs; where no terminal is there to draw on, each change is a line, with
-    --json a line of JSON. What `get run NAME` shows comes at the end.
+    --json a line of JSON. What `get run NAME` shows comes at the end. Without NAME the list is kept up to date.
     """
-    from flyte.remote import Run, TimeFilter
+    from flyte.remote import Run
 
+    wanted = RunConditions(**conditions)
     root = root_options(ctx)
     as_json = as_json or root.json
-    if watch and (local or name is None):
-        raise click.UsageError("--watch follows one run of the platform: give its NAME, and no --local.")
+    if watch and local:
+        raise click.UsageError("--watch follows what runs on the platform: local runs end before they are listed.")
+    if name is not None and (given := wanted.given()):
+        spelled = " and ".join(f"--{one.replace('_', '-')}" for one in sorted(given))
+        raise click.UsageError(f"One run is shown whatever it is like: leave {spelled} out, or NAME.")
     if local:
-        from flyte.cli.local_runs import Choice, show_runs
-
-        if created_after or created_before or with_label or only_mine:
-            raise click.UsageError("--local takes NAME, --limit, --in-phase, --task-name, --project and --domain only.")
-        show_runs(name, Choice(in_phase, task_name, project, domain), limit=limit, as_json=as_json)
+        _show_local(name, wanted, project=project, domain=domain, limit=limit, as_json=as_json)
         return
     root.choose_platform(project=project, domain=domain)
     if name is not None:
@@ -72,19 +64,12 @@ def get_run(
             watch_until_end(run, as_json=as_json)
         _show(run, as_json=as_json)
         return
-    try:
-        runs = list(
-            Run.listall(
-                in_phase=in_phase,
-                task_name=task_name,
-                created_by_subject=_me() if only_mine else None,
-                limit=limit,
-                created_at=TimeFilter(created_after, created_before),
-                with_labels=assignments(with_label, option="--with-label"),
-            )
-        )
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
+    if watch:
+        from flyte.cli.watch_runs import watch_runs
+
+        watch_runs(wanted, limit=limit, as_json=as_json)
+        return
+    runs = list(Run.listall(limit=limit, **wanted.for_listall()))
     if as_json:
         print_json([facts(run) for run in runs])
         return
@@ -95,10 +80,15 @@ def get_run(
     )
 
 
-def _me() -> str:
-    from flyte.remote import User
+def _show_local(
+    name: str | None, wanted: RunConditions, *, project: str | None, domain: str | None, limit: int, as_json: bool
+) -> None:
+    from flyte.cli.local_runs import Choice, show_runs
 
-    return User.get().subject()
+    if wanted.given() - {"in_phase", "task_name"}:
+        raise click.UsageError("--local takes NAME, --limit, --in-phase, --task-name, --project and --domain only.")
+    choice = Choice(wanted.in_phase, wanted.task_name, project, domain)
+    show_runs(name, choice, limit=limit, as_json=as_json)
 
 
 def watch_until_end(run: Run, *, as_json: bool) -> None:
@@ -164,6 +154,7 @@ def facts(run: Run) -> dict[str, Any]:
         "project": run.project,
         "domain": run.domain,
         "task": run.task_name,
+        "version": message.task_version,
         "phase": run.phase.name,
         "created": run.start_time,
         "started": run.started_at,

@@ -9,6 +9,7 @@ import rich_click as click
 
 from flyte.cli.options import json_option, local_option, root_options, scope_options
 from flyte.cli.output import age, print_details, print_json, print_table
+from flyte.cli.peer_options import cluster_pool_option
 
 if TYPE_CHECKING:
     from flyte.remote import Secret
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 @scope_options
 @click.option("--audit", is_flag=True, help="Show who was given it, and who was refused; without NAME for all secrets.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Most entries of --audit.")
+@cluster_pool_option
 @local_option("List the secrets of runs without a platform.")
 @json_option
 @click.pass_context

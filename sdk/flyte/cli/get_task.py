@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 @click.argument("name", required=False)
 @click.argument("version", required=False)
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="Most tasks to list.")
+@click.option("--entrypoint", is_flag=True, help="Only tasks that are made with `entrypoint=True`.")
 @click.option("--versions", is_flag=True, help="List all versions of NAME.")
 @click.option("--explain", is_flag=True, help="Show each resolved setting of NAME and the level that set it.")
 @scope_options
@@ -29,6 +30,7 @@ def get_task(
     name: str | None,
     version: str | None,
     limit: int,
+    entrypoint: bool,
     versions: bool,
     explain: bool,
     project: str | None,
@@ -40,6 +42,8 @@ def get_task(
 
     if explain and (name is None or versions):
         raise click.UsageError("--explain is about one task: give its NAME, and no --versions.")
+    if entrypoint and name is not None:
+        raise click.UsageError("--entrypoint is about the list of tasks: leave NAME out.")
     root = root_options(ctx)
     root.choose_platform(project=project, domain=domain)
     as_json = as_json or root.json
@@ -54,7 +58,7 @@ def get_task(
             shown["settings"] = settings_lines(shown["settings"])
         print_details(shown)
         return
-    tasks = list(Task.listall(by_task_name=name, limit=limit))
+    tasks = list(Task.listall(by_task_name=name, limit=limit, entrypoint=entrypoint or None))
     if as_json:
         print_json([{"task": task.name, "version": task.version, "deployed": task.deployed_at} for task in tasks])
         return

@@ -13,6 +13,8 @@ from typing import Any
 
 import rich_click as click
 
+from flyte.cli.groups import CommandGroup
+
 
 @dataclass(frozen=True, slots=True)
 class LazyCommand:
@@ -31,7 +33,7 @@ class LazyCommand:
         return command
 
 
-class LazyGroup(click.RichGroup):
+class LazyGroup(CommandGroup):
     """A group over a table of lazy commands."""
 
     def __init__(self, *args: Any, commands_table: Mapping[str, LazyCommand], **kwargs: Any) -> None:

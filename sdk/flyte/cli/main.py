@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
+from typing import Any, Final
 
 import rich_click as click
 from click.exceptions import Exit
 
 from flyte.cli.lazy import LazyCommand, LazyGroup
 from flyte.cli.options import RootOptions, log_options
+from flyte.cli.peer_options import auth_type_option
 from flyte.spec.version import __version__
 
 COMMANDS = {
@@ -38,13 +41,54 @@ COMMANDS = {
     "activate": LazyCommand("flyte.cli.activate:activate", "Let a drained queue accept again."),
     "signal": LazyCommand("flyte.cli.conditions:signal", "Answer what a task asks."),
     "doctor": LazyCommand("flyte.cli.doctor:doctor", "Check that everything works, and say the mend of what does not."),
+    "gen": LazyCommand("flyte.cli.gen:gen", "Write documentation of this command line."),
     "whoami": LazyCommand("flyte.cli.whoami:whoami", "Show who the platform takes you for."),
 }
+
+_COMMAND_MISSING: Final = 2
 
 click.rich_click.SHOW_ARGUMENTS = True
 
 
-@click.group(cls=LazyGroup, commands_table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+class Root(LazyGroup):
+    """The `flyte` command itself: the one place that shows errors."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command line and exit: 0 for success, 1 for a failure, 130 if it was interrupted."""
+        if not standalone_mode:
+            return super().main(args, "flyte", complete_var, standalone_mode=False, **extra)
+        arguments = sys.argv[1:] if args is None else list(args)
+        if "GRPC_VERBOSITY" not in os.environ:
+            # A connection that fails is told in our words, and not by gRPC's log as well. Not for a task's own gRPC.
+            os.putenv("GRPC_VERBOSITY", "ERROR")
+        try:
+            code = super().main(arguments, "flyte", complete_var, standalone_mode=False, **extra)
+            sys.stdout.flush()
+        except Exit as stop:
+            code = stop.exit_code
+        except click.Abort:
+            click.echo("Interrupted.", err=True)
+            code = 130
+        except BaseException as error:
+            from flyte.cli.errors import report
+
+            if "_FLYTE_COMPLETE" in os.environ:
+                # Somebody is still typing: what is wrong so far is no news.
+                sys.exit(1)
+            code = report(error, verbose=any(argument in ("-v", "-vv", "--verbose") for argument in arguments))
+        # Click ends with 2 after help that it prints because a command is missing.
+        code = 1 if code == _COMMAND_MISSING else code
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+@click.group(cls=Root, commands_table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="flyte")
 @click.option("-c", "--config", type=click.Path(dir_okay=False), help="Configuration file to use.")
 @click.option(
@@ -59,7 +103,7 @@ click.rich_click.SHOW_ARGUMENTS = True
     "--output-format",
     type=click.Choice(["table", "json", "table-simple", "json-raw"]),
     default="table",
-    help="How lists and details are printed.",
+    help="How lists and details are printed: json-raw on one line, table-simple without colours and lines.",
 )
 @click.option("--org", help="Organisation that runs belong to.")
 @click.option(
@@ -71,7 +115,13 @@ click.rich_click.SHOW_ARGUMENTS = True
     "--log-format", type=click.Choice(["console", "json"]), help="How log lines are written, here and in tasks."
 )
 @click.option("--reset-root-logger", is_flag=True, help="Let all loggers of this process write in that format.")
-@click.option("--image-builder", "--builder", help="What builds images: local (docker or buildah), docker or buildah.")
+@click.option(
+    "--image-builder",
+    "--builder",
+    type=click.Choice(["local", "docker", "buildah"]),
+    help="What builds images; local: docker or buildah.",
+)
+@auth_type_option
 @click.option("--no-progress", is_flag=True, help="Draw nothing that moves.")
 @click.option("-v", "--verbose", count=True, help="Show the SDK's own frames of errors; twice: its log as well.")
 @click.pass_context
@@ -92,7 +142,10 @@ def cli(
     no_progress: bool,
     verbose: int,
 ) -> None:
-    """Runs plain Python tasks in containers or on warm replicas, and loses none of them."""
+    """Runs plain Python tasks in containers or on warm replicas, and loses none of them.
+
+    Completion in bash: eval "$(_FLYTE_COMPLETE=bash_source flyte)"; zsh and fish likewise.
+    """
     ctx.obj = RootOptions(
         config=config,
         endpoint=endpoint,
@@ -100,7 +153,7 @@ def cli(
         project=project,
         domain=domain,
         org=org,
-        json=output_format.startswith("json"),
+        output_format=output_format,
         progress=not no_progress,
         verbose=verbose,
         image_builder=image_builder,
@@ -116,25 +169,8 @@ def cli(
         logging.basicConfig(level=logging.DEBUG)
 
 
-def main(args: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 for success, 1 for a failure, 2 for a command that was not understood."""
-    arguments = sys.argv[1:] if args is None else args
-    if "GRPC_VERBOSITY" not in os.environ:
-        # A connection that fails is told in our words, and not by gRPC's log as well. Not for a task's own gRPC.
-        os.putenv("GRPC_VERBOSITY", "ERROR")
-    try:
-        code = cli.main(args=arguments, prog_name="flyte", standalone_mode=False)
-        sys.stdout.flush()
-    except Exit as stop:
-        code = stop.exit_code
-    except click.Abort:
-        click.echo("Aborted.", err=True)
-        code = 130
-    except BaseException as error:
-        from flyte.cli.errors import report
-
-        code = report(error, verbose=any(argument in ("-v", "-vv", "--verbose") for argument in arguments))
-    sys.exit(code if isinstance(code, int) else 0)
+main = cli
+"""What the installed command runs. It is a group of click, so that `click.testing` can invoke it as well."""
 
 
 if __name__ == "__main__":

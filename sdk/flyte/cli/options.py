@@ -22,10 +22,15 @@ class RootOptions:
     project: str | None = None
     domain: str | None = None
     org: str | None = None
-    json: bool = False
+    output_format: str = "table"
     progress: bool = True
     verbose: int = 0
     image_builder: str | None = None
+
+    @property
+    def json(self) -> bool:
+        """Whether JSON is wanted of every command."""
+        return self.output_format.startswith("json")
 
     def choose_platform(
         self,
@@ -34,13 +39,15 @@ class RootOptions:
         domain: str | None = None,
         root_dir: Path | None = None,
         images: Iterable[str] = (),
+        sync_local_sys_paths: bool = True,
     ) -> None:
         """Settle endpoint, project and domain for the SDK, and the names of images; connects to nothing yet.
 
-        Raises ClickException for a configuration that cannot be read.
+        Raises ClickException for a configuration that cannot be read, and an endpoint that is none.
         """
         from dataclasses import replace
 
+        from flyte.client.endpoints import parse_endpoint
         from flyte.client.init import named_image, set_settings
         from flyte.client.settings import settings_from_config
         from flyte.config import auto
@@ -53,6 +60,11 @@ class RootOptions:
         settings = settings_from_config(
             config, endpoint=self.endpoint, project=project or self.project, domain=domain or self.domain
         )
+        if settings.endpoint is not None:
+            try:
+                parse_endpoint(settings.endpoint)
+            except ValueError as error:
+                raise click.ClickException(str(error)) from None
         insecure = self.insecure if self.insecure is not None else settings.insecure
         set_settings(
             replace(
@@ -60,6 +72,7 @@ class RootOptions:
                 insecure=insecure,
                 org=self.org or settings.org,
                 root_dir=root_dir,
+                sync_local_sys_paths=sync_local_sys_paths,
                 images={**settings.images, **named},
                 image_builder=self.image_builder or settings.image_builder,
             )
@@ -95,6 +108,8 @@ def secret_options(command: Command) -> Command:
     return click.argument("name")(click.option("--value", help=warning)(command))
 
 
+NO_SYNC_HELP: Final = "Let workers import from the root folder only, not from others below it that this process uses."
+
 #: Which code is bundled.
 COPY_STYLES: Final = ("loaded_modules", "all", "none")
 
@@ -113,7 +128,7 @@ def code_options(verb: str) -> Callable[[Command], Command]:
         command = click.option("--root-dir", type=root, help="Folder that modules are named from.")(command)
         styles, help = click.Choice(COPY_STYLES), "Which code is bundled."
         command = click.option("--copy-style", type=styles, default=COPY_STYLES[0], help=help)(command)
-        return click.argument("file")(click.argument("environment", required=False)(command))
+        return click.argument("file", type=click.Path())(click.argument("environment", required=False)(command))
 
     return add
 

@@ -16,6 +16,7 @@ import rich_click as click
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 
 @functools.cache
@@ -32,8 +33,17 @@ def is_terminal() -> bool:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON."""
-    click.echo(json.dumps(jsonable(value), indent=2 if is_terminal() else None, ensure_ascii=False))
+    """Print a value as JSON: for people on a terminal on several lines."""
+    indent = 2 if is_terminal() and _format() != "json-raw" else None
+    click.echo(json.dumps(jsonable(value), indent=indent, ensure_ascii=False))
+
+
+def _format() -> str:
+    """Return the --output-format of the command that runs."""
+    from flyte.cli.options import root_options
+
+    context = click.get_current_context(silent=True)
+    return "table" if context is None else root_options(context).output_format
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> None:
@@ -46,14 +56,22 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, empty
     if not texts:
         click.echo(empty)
         return
+    console().print(table(headings, texts))
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+    """Return a table for a terminal."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*headings, box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for row in texts:
-        table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
-    console().print(table)
+    simple = _format() == "table-simple"
+    edges, header = (None, "") if simple else (box.SIMPLE_HEAD, "bold")
+    drawn = Table(*headings, box=edges, header_style=header, pad_edge=False)
+    for row in rows:
+        texts = map(_cell, row)
+        drawn.add_row(*(Text(text, style="" if simple else _STYLES.get(text, "")) for text in texts))
+    return drawn
 
 
 def print_details(rows: Mapping[str, Any]) -> None:

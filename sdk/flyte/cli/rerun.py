@@ -65,6 +65,7 @@ def rerun(
 
     root = root_options(ctx)
     root.choose_platform(project=project, domain=domain)
+    _check_actions(run_name, force_rerun_action if recover else ())
     try:
         runner = with_runcontext(
             name=name,
@@ -84,6 +85,14 @@ def rerun(
         raise click.UsageError(str(error)) from None
     options = RunOptions(follow=follow, no_wait=no_wait, as_json=as_json or root.json)
     ctx.exit(show_run(run, options))
+
+
+def _check_actions(run_name: str, names: Sequence[str]) -> None:
+    """Raise RuntimeUserError for an action that the run has not had: it would be forced in vain."""
+    from flyte.remote import Action
+
+    for name in names:
+        Action.get(run_name=run_name, name=name)
 
 
 def _changed(run_name: str, action_name: str, words: Sequence[str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
+from click.shell_completion import CompletionItem
 
 from flyte.cli.options import root_options
 from flyte.cli.run_options import RunOptions, run_options
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from flyte.cli.user_file import UserFile
 
 DEPLOYED = "deployed-task"
+SCRIPT = "python-script"
+_MOST_COMPLETED = 200
 
 
 class TaskCommand(click.RichCommand):
@@ -73,7 +76,11 @@ class FileGroup(click.RichGroup):
         options = RunOptions.collect(ctx)
         root = root_options(ctx)
         root.choose_platform(
-            project=options.project, domain=options.domain, root_dir=options.root_dir, images=options.image
+            project=options.project,
+            domain=options.domain,
+            root_dir=options.root_dir,
+            images=options.image,
+            sync_local_sys_paths=not options.no_sync_local_sys_paths,
         )
         self._file = load_user_file(self._path, root_dir=options.root_dir)
         return self._file
@@ -93,17 +100,32 @@ class DeployedGroup(click.RichGroup):
         """Return nothing: `flyte get task` lists them."""
         return []
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the names of deployed tasks."""
+        from flyte.remote.task import Task
+
+        options = RunOptions.collect(ctx)
+        root_options(ctx).choose_platform(project=options.project, domain=options.domain)
+        names = [task.name for task in Task.listall(limit=_MOST_COMPLETED)]
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         """Return the command of a deployed task."""
         from flyte.cli.inputs import options_of_schema
         from flyte.cli.running import run_task
+        from flyte.errors import RuntimeUserError
         from flyte.remote.task import Task
 
         options = RunOptions.collect(ctx)
         root = root_options(ctx)
         root.choose_platform(project=options.project, domain=options.domain)
         name, _, version = cmd_name.partition("@")
-        details = Task.get(name, version=version or None, auto_version=None if version else "latest").fetch()
+        try:
+            details = Task.get(name, version=version or None, auto_version=None if version else "latest").fetch()
+        except RuntimeUserError as error:
+            if near := [] if version else _deployed_like(name):
+                error.add_note(f"Did you mean {' or '.join(near)}?")
+            raise
         return TaskCommand(
             name=cmd_name,
             help=details.spec.long_description or details.spec.short_description or f"Run {details.name}.",
@@ -112,16 +134,37 @@ class DeployedGroup(click.RichGroup):
         )
 
 
+def _deployed_like(name: str) -> list[str]:
+    """Return the deployed tasks that may be meant: those whose function is called so, else names that are near."""
+    import difflib
+
+    from flyte.remote.task import Task
+
+    names = [task.name for task in Task.listall(limit=_MOST_COMPLETED)]
+    same = [other for other in names if other.rpartition(".")[2] == name.rpartition(".")[2]]
+    return same[:3] or difflib.get_close_matches(name, names, n=3)
+
+
 class RunGroup(click.RichGroup):
-    """The first argument is a file, or "deployed-task"."""
+    """The first argument is a file, "deployed-task" or "python-script"."""
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return these words, and leave files to the shell."""
+        return [*super().shell_complete(ctx, incomplete), CompletionItem(incomplete, type="file")]
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return what is not a file."""
-        return [DEPLOYED]
+        return [DEPLOYED, SCRIPT]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
-        """Return the group of a file, or of the deployed tasks."""
-        return DeployedGroup() if cmd_name == DEPLOYED and not Path(cmd_name).exists() else FileGroup(cmd_name)
+        """Return the group of a file or of the deployed tasks, or the command for scripts."""
+        if cmd_name not in (DEPLOYED, SCRIPT) or Path(cmd_name).exists():
+            return FileGroup(cmd_name)
+        if cmd_name == DEPLOYED:
+            return DeployedGroup()
+        from flyte.cli.python_script import ScriptCommand
+
+        return ScriptCommand()
 
 
 run = RunGroup(
@@ -136,6 +179,6 @@ run = RunGroup(
     of a file, `flyte run hello.py main --help` the inputs of a task. Lists, dicts and records are given as JSON, files
     by their path. Options of the run may stand before FILE or after the task.
 
-    Exit codes: 0 the run succeeded, 1 it did not or could not be started, 2 the command was not understood.
+    Exit codes: 0 the run succeeded, 1 it did not or could not be started.
     """,
 )

@@ -10,7 +10,8 @@ from typing import Any
 import rich_click as click
 from click.core import ParameterSource
 
-from flyte.cli.options import COPY_STYLES, assignments
+from flyte.cli.options import COPY_STYLES, NO_SYNC_HELP, assignments, root_options
+from flyte.cli.peer_options import refused_option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class RunOptions:
     raw_data_path: str | None = None
     service_account: str | None = None
     max_action_concurrency: int | None = None
+    no_sync_local_sys_paths: bool = False
     as_json: bool = False
     user_log_level: str | None = None
     """Stands before the command, like `log_format`."""
@@ -56,6 +58,7 @@ class RunOptions:
                 if one.get_parameter_source(name) is ParameterSource.COMMANDLINE:
                     value = one.params.get(name)
                     found[name] = (*found.get(name, ()), *value) if isinstance(value, tuple) else value
+        found["as_json"] = found.get("as_json", False) or root_options(ctx).json
         return cls(**found)
 
     def env_vars(self) -> dict[str, str]:
@@ -122,5 +125,12 @@ _MAKERS: tuple[Callable[[], click.Option], ...] = (
     _text("--raw-data-path", help="Prefix for the data of the run."),
     _text("--service-account", help="Kubernetes service account for tasks that name none."),
     _text("--max-action-concurrency", type=int, help="Most actions of the run that run at once, at least 2."),
+    _flag("--no-sync-local-sys-paths", help=NO_SYNC_HELP),
+    lambda: refused_option("--tui", instead="The tree of a run is drawn on a terminal as it is, see --follow."),
+    lambda: refused_option("--tracked", instead="Leave --local out: runs of the platform are in the console."),
+    lambda: refused_option("--tracked-strict", instead="Leave --local out: runs of the platform are in the console."),
+    lambda: refused_option(
+        "--debug", instead="Run with --local under a debugger: python -m pdb -m flyte.cli.main run --local FILE TASK."
+    ),
     lambda: click.RichOption(["--json", "as_json"], is_flag=True, default=False, help="Print JSON, for programs."),
 )

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from flyte.cli.errors import user_traceback
+from flyte.cli.errors import has_user_frames, user_traceback
 from flyte.cli.options import RootOptions, log_options, root_options
 from flyte.cli.output import is_terminal, print_json
+from flyte.cli.panel import print_panel
 from flyte.cli.run_options import RunOptions
 from flyte.spec.phases import ActionPhase
 
@@ -72,10 +73,17 @@ def _run_here(runner: Runner, task: Any, inputs: Mapping[str, Any], options: Run
     try:
         run = runner.run(task, **inputs)
     except Exception as error:
-        _print_failure("The local run", type(error).__name__, error, user_traceback(error), options)
+        shown = user_traceback(error) if has_user_frames(error) else ""
+        _print_failure("The local run", _code_of(error), error, shown, options)
         return 1
     _print_outputs(run.name, ActionPhase.SUCCEEDED, run.outputs(), options)
     return 0
+
+
+def _code_of(error: Exception) -> str:
+    from flyte.errors import BaseRuntimeError
+
+    return error.code if isinstance(error, BaseRuntimeError) else type(error).__name__
 
 
 def show_run(run: Run, options: RunOptions) -> int:
@@ -195,4 +203,4 @@ def _print_failure(
     verb = {ActionPhase.ABORTED: "was aborted", ActionPhase.TIMED_OUT: "timed out"}.get(phase, "failed")
     if traceback:
         click.echo(_BUNDLE_FOLDER.sub('File "', traceback).rstrip(), err=True)
-    click.echo(f"{subject} {verb}: {code}: {error}", err=True)
+    print_panel(f"{subject} {verb}: {code}: {error}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import rich_click as click
 
 from flyte.cli.class_commands import update_resource_class
+from flyte.cli.groups import CommandGroup
 from flyte.cli.options import assignments, local_option, root_options, secret_options
 from flyte.cli.pool_commands import update_pool
 from flyte.cli.queue_commands import update_queue
@@ -14,7 +15,7 @@ from flyte.cli.secret_keys import update_secret_keys
 from flyte.cli.trigger_commands import update_trigger
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def update() -> None:
     """Update a secret, the keys of secrets, a project, queue, pool or resource class."""
 

@@ -26,6 +26,12 @@ class Finished:
     err: str
 
 
+def within(panel: str) -> str:
+    """What stands in the one panel of an error, on one line."""
+    assert panel.count("─ Error ─") == 1, panel
+    return " ".join(word for word in panel.partition("─ Error ─")[2].split() if word.strip("│─╭╮╰╯"))
+
+
 Flyte = Callable[..., Finished]
 Command = Callable[..., Finished]
 

@@ -14,7 +14,7 @@ import grpc
 import pytest
 from tests.admin.fake_scheduler import FakeScheduler
 
-from flyteapi.admin.v1 import run_service_pb2
+from flyteapi.admin.v1 import project_service_pb2, run_service_pb2
 from flyteapi.admin.v1.data_service_pb2_grpc import DataServiceStub
 from flyteapi.admin.v1.identity_service_pb2_grpc import IdentityServiceStub
 from flyteapi.admin.v1.project_service_pb2_grpc import ProjectServiceStub
@@ -114,8 +114,8 @@ class Admin:
         return TriggerServiceStub(self._channel)
 
     async def settle(self) -> None:
-        """Let the removal of outbox entries fall due."""
-        await asyncio.sleep(0)
+        """Let the removal of outbox entries fall due, as soon as a run was taken."""
+        await self.until(lambda: (self.clock.next_timer_at() or 1e9) <= self.clock.monotonic() + COLLECT_S)
         self.clock.advance(COLLECT_S)
         await asyncio.sleep(0)
 
@@ -129,12 +129,28 @@ class Admin:
         with closing(sqlite3.connect(self.folder / "admin.db")) as connection, connection:
             connection.execute(statement, values)
 
-    async def until(self, condition: Callable[[], bool], *, within_s: float = 5.0) -> None:
-        """Let the loop turn until something that the service does in the background has happened."""
-        deadline = time.monotonic() + within_s
+    async def until(self, condition: Callable[[], bool], *, passing_s: float = 0.0) -> None:
+        """Let the loop turn until something that the service does in the background has happened.
+
+        Meanwhile `passing_s` pass again and again by the service's clock: nobody knows when it sets its next timer.
+        """
+        deadline = time.monotonic() + 30.0
         while not condition():
             assert time.monotonic() < deadline, "it did not happen"
+            self.clock.advance(passing_s)
             await asyncio.sleep(0.001)
+
+    async def quiet(self) -> None:
+        """Let the service do what is due. It has no more to do once many writes beside its own find nothing new."""
+        nothing = project_service_pb2.UpdateProjectRequest(id="flytesnacks")
+        seen, times = self._done(), 0
+        while times < 10:
+            await self.projects.UpdateProject(nothing)
+            now = self._done()
+            seen, times = now, times + 1 if now == seen else 0
+
+    def _done(self) -> object:
+        return self.scheduler.accept_calls, self.rows("select name from runs"), self.rows("select * from triggers")
 
 
 @pytest.fixture

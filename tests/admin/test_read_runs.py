@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tests.admin.conftest import Admin, create_request, run_id, task_spec
 from tests.admin.refusals import refused
 
-from flyteapi.admin.v1 import project_service_pb2
+from flyteapi.admin.v1 import project_service_pb2, task_service_pb2
 from flyteapi.admin.v1 import run_service_pb2 as pb
 from flyteapi.common.v1 import phase_pb2
 from flyteapi.common.v1.error_pb2 import TaskError
@@ -66,6 +66,47 @@ async def test_filters_hold_together(admin: Admin) -> None:
     moment = Timestamp(seconds=int(admin.clock.now()) - 5)
     assert await names(admin, created_before=moment) == ["red-1"]
     assert await names(admin, created_after=moment) == ["blue-1", "red-2"]
+
+
+async def test_labels_can_be_asked_for_whatever_their_value(admin: Admin) -> None:
+    for name, labels in {"r1": {"team": "red"}, "r2": {"team": "blue", "size": "s"}, "r3": {"size": "s"}}.items():
+        await admin.runs.CreateRun(create_request(name, settings=RunSettings(labels=labels)))
+    assert await names(admin, label_keys=["team"]) == ["r2", "r1"]
+    assert await names(admin, label_keys=["team", "size"]) == ["r2"]
+    assert await names(admin, labels={"size": "s"}, label_keys=["team", "size"]) == ["r2"]
+    assert await names(admin, label_keys=["tea"]) == []
+
+
+async def test_a_run_is_found_by_the_version_of_its_task(admin: Admin) -> None:
+    place = {"project": "flytesnacks", "domain": "development"}
+    await admin.tasks.DeployTasks(
+        task_service_pb2.DeployTasksRequest(**place, version="v1", tasks=[task_spec("env.cube")])
+    )
+    deployed = create_request("deployed")
+    deployed.deployed.CopyFrom(pb.TaskVersionId(**place, name="env.cube"))
+    created = await admin.runs.CreateRun(deployed)
+    assert created.run.task_version == "v1"
+    said = RunSettings(annotations={"flyte.org/version": "v1"})
+    await admin.runs.CreateRun(create_request("said", settings=said))
+    await admin.runs.CreateRun(create_request("unsaid"))
+    await admin.runs.RerunRun(pb.RerunRunRequest(source=run_id("deployed"), name="again"))
+    assert await names(admin, task_version="v1") == ["again", "said", "deployed"]
+    assert await names(admin, task_version="v1", task_name="env.cube") == ["again", "deployed"]
+    assert await names(admin, task_version="v2") == []
+
+
+async def test_runs_are_listed_by_their_last_change(admin: Admin) -> None:
+    start = int(admin.clock.now())
+    for name in ("ended", "waits"):
+        await admin.runs.CreateRun(create_request(name))
+    admin.scheduler.say(run_id("ended"), phase_pb2.PHASE_SUCCEEDED, at_s=start + 100)
+    await admin.until(lambda: phase_of(admin, "ended") == phase_pb2.PHASE_SUCCEEDED)
+    admin.clock.advance(200)
+    await admin.runs.CreateRun(create_request("late"))
+    moment = Timestamp(seconds=start + 50)
+    assert await names(admin, updated_after=moment) == ["late", "ended"]
+    assert await names(admin, updated_before=moment) == ["waits"]
+    assert await names(admin, updated_after=moment, updated_before=Timestamp(seconds=start + 150)) == ["ended"]
 
 
 async def test_phases_of_the_mirror_filter_lists(admin: Admin) -> None:
@@ -140,11 +181,10 @@ async def test_the_mirror_goes_on_behind_its_cursor_after_a_restart(admin: Admin
 async def test_the_mirror_comes_back_after_a_broken_stream(admin: Admin) -> None:
     await admin.runs.CreateRun(create_request("r1"))
     admin.scheduler.drop_watchers(Unavailable("away"))
-    await asyncio.sleep(0.01)
+    await admin.until(lambda: len(admin.scheduler.cursors_seen) == 2, passing_s=1.0)
     admin.scheduler.away = None
     admin.scheduler.say(run_id("r1"), phase_pb2.PHASE_SUCCEEDED)
-    admin.clock.advance(20)
-    await admin.until(lambda: phase_of(admin, "r1") == phase_pb2.PHASE_SUCCEEDED)
+    await admin.until(lambda: phase_of(admin, "r1") == phase_pb2.PHASE_SUCCEEDED, passing_s=1.0)
 
 
 async def test_a_run_that_has_ended_keeps_its_phase(admin: Admin) -> None:
@@ -174,8 +214,8 @@ async def test_a_watch_of_a_run_in_the_outbox_waits_until_the_scheduler_has_it(a
     await asyncio.sleep(0.01)
     assert not first.done()
     admin.scheduler.away = None
-    admin.clock.advance(30)
-    part = await asyncio.wait_for(first, 5)
+    await admin.until(first.done, passing_s=1.0)
+    part = first.result()
     assert isinstance(part, pb.WatchRunResponse)
     assert part.ended
 

@@ -151,25 +151,25 @@ def state(wake_at_us: int | None = None) -> TriggerState:
 
 async def test_a_trigger_is_changed_only_by_whoever_has_seen_it_last(database: Database) -> None:
     triggers, key = SqlTriggerStore(database), TriggerKey("p", "d", "e.f", "t")
-    first = await triggers.put(key, content=b"one", state=state(), revision=None)
+    first = await triggers.put(key, content=b"one", state=state(), known=None)
     assert first is not None
-    assert await triggers.put(key, content=b"two", state=state(), revision=None) is None
-    second = await triggers.put(key, content=b"two", state=state(7), revision=first.revision)
+    assert await triggers.put(key, content=b"two", state=state(), known=None) is None
+    second = await triggers.put(key, content=b"two", state=state(7), known=first)
     assert second is not None
-    assert await triggers.put(key, content=b"three", state=state(), revision=first.revision) is None
+    assert await triggers.put(key, content=b"three", state=state(), known=first) is None
     assert await triggers.get(key) == second
     assert await triggers.delete(key)
     assert not await triggers.delete(key)
-    assert await triggers.put(key, content=b"three", state=state(), revision=second.revision) is None
+    assert await triggers.put(key, content=b"three", state=state(), known=second) is None
     with pytest.raises(NotFound):
-        await triggers.put(TriggerKey("nobody", "d", "e.f", "t"), content=b"", state=state(), revision=None)
+        await triggers.put(TriggerKey("nobody", "d", "e.f", "t"), content=b"", state=state(), known=None)
 
 
 async def test_triggers_that_are_due_come_in_the_order_of_their_time(database: Database) -> None:
     triggers = SqlTriggerStore(database)
     assert await triggers.next_wake() is None
     for name, wake_at_us in (("late", 9), ("soon", 3), ("sooner", 2), ("never", None)):
-        await triggers.put(TriggerKey("p", "d", "e.f", name), content=b"", state=state(wake_at_us), revision=None)
+        await triggers.put(TriggerKey("p", "d", "e.f", name), content=b"", state=state(wake_at_us), known=None)
     assert [due.key.name for due in await triggers.due(now_us=3, limit=9)] == ["sooner", "soon"]
     assert [due.key.name for due in await triggers.due(now_us=99, limit=1)] == ["sooner"]
     assert await triggers.next_wake() == 2

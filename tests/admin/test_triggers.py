@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import grpc
 import pytest
 from tests.admin.conftest import Admin, inputs, task_spec
@@ -60,15 +58,9 @@ async def put(admin: Admin, wanted: Trigger) -> Trigger:
     return (await admin.triggers.PutTrigger(PutTriggerRequest(trigger=wanted))).trigger
 
 
-async def get(admin: Admin) -> Trigger:
-    """The trigger as it is now."""
-    return (await admin.triggers.GetTrigger(GetTriggerRequest(id=IDENTITY))).trigger
-
-
-async def settle() -> None:
-    """Lets the firing do what is due."""
-    for _ in range(25):
-        await asyncio.sleep(0.001)
+async def get(admin: Admin, identity: TriggerId = IDENTITY) -> Trigger:
+    """A trigger as it is now."""
+    return (await admin.triggers.GetTrigger(GetTriggerRequest(id=identity))).trigger
 
 
 async def advance(admin: Admin, seconds: float) -> None:
@@ -76,7 +68,7 @@ async def advance(admin: Admin, seconds: float) -> None:
     while seconds > 0:
         admin.clock.advance(min(seconds, 1800.0))
         seconds -= 1800.0
-        await settle()
+        await admin.quiet()
 
 
 def minutes(moment_s: float) -> float:
@@ -116,7 +108,7 @@ async def test_a_fired_time_is_not_fired_again_after_a_crash_before_it_was_noted
     # A newer version of the task makes no difference to what was fired already.
     await deployed.open()
     await deploy(deployed, "2", described="newer")
-    await settle()
+    await deployed.quiet()
     assert len(deployed.scheduler.runs) == 1
     assert (await get(deployed)).last_error == ""
 
@@ -129,7 +121,7 @@ async def test_times_that_passed_while_the_platform_was_down_are_caught_up(
     await deployed.close()
     deployed.clock.advance(10 * 3600)
     await deployed.open()
-    await settle()
+    await deployed.quiet()
     assert len(deployed.scheduler.runs) == runs
 
 
@@ -174,7 +166,7 @@ async def test_an_inactive_trigger_does_not_fire_and_an_activated_one_catches_no
     assert not (await get(deployed)).HasField("next_fire_at")
     await advance(deployed, 2 * 3600)
     await deployed.triggers.SetTriggerActive(SetTriggerActiveRequest(id=IDENTITY, active=True))
-    await settle()
+    await deployed.quiet()
     assert not deployed.scheduler.runs
     await advance(deployed, 3600)
     assert len(deployed.scheduler.runs) == 1

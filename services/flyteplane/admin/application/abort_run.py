@@ -48,4 +48,10 @@ class AbortRun:
             # Another admin process may hold it in its outbox.
             if await self._runs.ask_abort(run, reason=reason):
                 return RunPhase.ABORTED
-            raise
+            record = await self._runs.get(run)
+            if record is None:
+                raise
+            if record.progress.phase.is_terminal:
+                return record.progress.phase
+            # Neither in the outbox nor over: it was taken since the scheduler was asked.
+            return await self._scheduler.abort(run, action=ROOT_ACTION, reason=reason)

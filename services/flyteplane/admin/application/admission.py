@@ -6,10 +6,11 @@ configuration and the inputs. Each refusal names the field, the limit and the me
 
 import hashlib
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, TypeAlias
 
 from flyte.spec.digests import inputs_digest
+from flyte.spec.lazy_dataclass import dataclass
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteapi.task.v1.value_pb2 import NamedValues, Payload
@@ -29,6 +30,8 @@ from flyteplane.foundation.errors import InvalidArgument, NotFound
 
 #: Of actions that nothing else names a queue for.
 DEFAULT_QUEUE: Final = "default"
+#: What submitters of a task in full call its version.
+VERSION_ANNOTATION: Final = "flyte.org/version"
 _TASKS_REMEMBERED: Final = 1024
 
 
@@ -59,6 +62,8 @@ class AskedRun:
     inputs_digest: bytes = b""
     settings: RunSettings = field(default_factory=RunSettings)
     source: RunKey | None = None
+    task_version: str = ""
+    """Of a task in full that was deployed once; empty for others."""
     trigger: str = ""
     trace_parent: str = ""
     """That of the call by which it was asked for; empty for none. The settings' own is preferred."""
@@ -94,6 +99,7 @@ class Admission:
             settings=settings.SerializeToString(deterministic=True),
             labels=dict(asked.settings.labels),
             queue=spec.queue or asked.settings.queue or DEFAULT_QUEUE,
+            task_version=choice.version or asked.task_version or asked.settings.annotations.get(VERSION_ANNOTATION, ""),
             created_by=asked.created_by,
             source=asked.source,
             trigger=asked.trigger,
@@ -140,4 +146,4 @@ def unknown_task(task: TaskVersionName) -> NotFound:
 
 
 def _deployed_choice(task: DeployedTask, *, newest: bool) -> TaskChoice:
-    return TaskChoice(name=task.name, digest=task.digest, spec=task.spec, newest=newest)
+    return TaskChoice(name=task.name, digest=task.digest, spec=task.spec, newest=newest, version=task.version)

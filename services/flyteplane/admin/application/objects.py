@@ -107,7 +107,12 @@ class Objects:
         await self._refuse_place(upload)
         unchecked = upload.unchecked_key(upload_id)
         if await self._store.head(upload.key) is None:
-            await self._take_over(upload, unchecked)
+            try:
+                await self._take_over(upload, unchecked)
+            except NotFound:
+                # The same request, sent again, may have been quicker and has removed what was put.
+                if await self._store.head(upload.key) is None:
+                    raise
         await self._store.delete(unchecked)
         return self._addresses.uri_of(upload.key)
 

@@ -95,6 +95,7 @@ class Outbox:
         self._ids = ids
         self._encode_refusal = encode_refusal
         self._deliveries: dict[RunKey, Delivery] = {}
+        self._closed = False
         self._turns = asyncio.Semaphore(MOST_AT_ONCE)
         self._tasks = BackgroundTasks("admin.outbox", on_failure=on_failure)
         self._settlement = Settlement(runs=runs, scheduler=scheduler, clock=clock, on_failure=on_failure)
@@ -106,6 +107,7 @@ class Outbox:
 
     async def close(self) -> None:
         """Stop delivering; what was not taken stays in the store for the next start."""
+        self._closed = True
         await self._tasks.stop()
         for delivery in list(self._deliveries.values()):
             # A delivery that was stopped before its first step could not say so itself.
@@ -126,6 +128,11 @@ class Outbox:
         if existing is not None:
             return existing
         return self._begin(Delivery(submission.run, submission, acknowledged=False))
+
+    def take_up(self, run: RunKey) -> None:
+        """Deliver a run of which nobody knows whether it is stored: if it is, it would else wait for the next start."""
+        if run not in self._deliveries and not self._closed:
+            self._begin(Delivery(run, None, acknowledged=True))
 
     async def answer(self, delivery: Delivery) -> None:
         """Wait until a caller may be told that the run is accepted.
@@ -191,8 +198,9 @@ class Outbox:
         try:
             await self._runs.take_back(delivery.run)
         except PlatformError as store_failure:
-            # The run is still there, so it goes on as one that was acknowledged. The caller is told to ask again.
-            delivery.acknowledged = True
+            # Most likely the run is still there, so it goes on as one that was acknowledged; the store is asked. The
+            # caller is told to ask again.
+            delivery.acknowledged, delivery.submission = True, None
             delivery.conclude(store_failure)
             await delivery.pause(_STORE_RETRY_S, clock=self._clock)
             return False

@@ -5,9 +5,9 @@ store, or the scheduler, cannot be reached; further errors are named where they 
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from flyte.spec.lazy_dataclass import dataclass
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteapi.task.v1.value_pb2 import Payload
 from flyteplane.admin.domain.project import Project, ProjectChange
@@ -52,6 +52,7 @@ class RunStore(Protocol):
         """Store a run and its outbox entry in one transaction, or find the same run.
 
         Raises:
+            Unavailable: also with the reason OUTCOME_UNKNOWN; it may be stored then.
             AlreadyExists: the name or the request id belongs to another run, which is left as it is.
             NotFound, FailedPrecondition: the project or domain does not exist or is archived.
         """
@@ -66,7 +67,10 @@ class RunStore(Protocol):
         """Runs in the outbox, oldest first."""
 
     async def submission(self, key: RunKey) -> Submission | None:
-        """The outbox entry of a run; None if the run is not in the outbox."""
+        """The outbox entry of a run; None if the run is not in the outbox.
+
+        It knows the outcome of every change that was begun before, also of those whose answer was lost.
+        """
 
     async def settle(self, keys: Sequence[RunKey]) -> Mapping[RunKey, str]:
         """The scheduler has these runs: remove their outbox entries in one transaction.
@@ -128,10 +132,10 @@ class TriggerStore(Protocol):
     """Triggers, each with what is noted of its firing."""
 
     async def put(
-        self, key: TriggerKey, *, content: bytes, state: TriggerState, revision: int | None
+        self, key: TriggerKey, *, content: bytes, state: TriggerState, known: StoredTrigger | None
     ) -> StoredTrigger | None:
-        """Store a trigger if it still has this revision; None: if there is none. Returns None, and changes nothing, if
-        somebody was faster.
+        """Store a trigger if it is still what the caller knows; None: if there is none. Returns None, and changes
+        nothing, if somebody was faster: another trigger of the name, made since, is not the one that was known.
 
         Raises NotFound, FailedPrecondition: the project or domain does not exist or is archived.
         """

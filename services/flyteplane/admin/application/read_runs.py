@@ -110,5 +110,9 @@ def _query(where: RunFilter) -> str:
             sorted(where.labels.items()),
             where.created_after_us,
             where.created_before_us,
+            where.updated_after_us,
+            where.updated_before_us,
+            where.task_version,
+            sorted(where.label_keys),
         )
     )

@@ -73,7 +73,11 @@ class TriggerFiring:
             return LONGEST_SLEEP_S
         return min(LONGEST_SLEEP_S, max(0.0, (next_us - self._now_us()) / 1e6))
 
-    async def _fire(self, stored: StoredTrigger) -> None:
+    async def _fire(self, found: StoredTrigger) -> None:
+        # Others were fired since it was found due, which may have taken long: who has stopped or changed it is heeded.
+        stored = await self._store.get(found.key)
+        if stored is None or stored.state.wake_at_us != found.state.wake_at_us:
+            return
         trigger = Trigger.FromString(stored.content)
         try:
             schedule = schedule_of(trigger, anchor_us=stored.state.anchor_us)
@@ -122,7 +126,7 @@ class TriggerFiring:
 
     async def _note(self, stored: StoredTrigger, state: TriggerState) -> None:
         # Refused if somebody has changed the trigger: what they wrote counts, and is looked at next.
-        await self._store.put(stored.key, content=stored.content, state=state, revision=stored.revision)
+        await self._store.put(stored.key, content=stored.content, state=state, known=stored)
 
     def _now_us(self) -> int:
         return int(self._clock.now() * 1e6)

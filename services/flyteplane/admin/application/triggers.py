@@ -154,9 +154,7 @@ class Triggers:
                 return known
             if state is not None:
                 wanted = content if content is not None else known.content if known is not None else b""
-                stored = await self._store.put(
-                    key, content=wanted, state=state, revision=known.revision if known is not None else None
-                )
+                stored = await self._store.put(key, content=wanted, state=state, known=known)
                 if stored is not None:
                     self._changed()
                     return stored

@@ -1,7 +1,6 @@
 """Which entries of the audit log somebody wants to see."""
 
-from dataclasses import dataclass
-
+from flyte.spec.lazy_dataclass import dataclass
 from flyteplane.identity.callers import EVERYWHERE, Scope
 
 

@@ -6,9 +6,11 @@ decisions depends on what is in them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 from typing import Final
+
+from flyte.spec.lazy_dataclass import dataclass
 
 
 class RunPhase(IntEnum):
@@ -90,6 +92,8 @@ class TaskChoice:
     """Deterministically serialised `TaskSpec`."""
     newest: bool = False
     """The caller asked for the newest version, whichever that is: a repeated request may meet a newer one."""
+    version: str = ""
+    """Of the deployed version; empty for a task that was given in full."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +113,8 @@ class RunDraft:
     """The labels among the settings, for filters."""
     queue: str = ""
     """Where its root action waits, for filters."""
+    task_version: str = ""
+    """That was deployed, or what the submitter calls it, for filters."""
     created_by: str
     source: RunKey | None = None
     """The run that this one repeats or recovers."""
@@ -163,6 +169,7 @@ class RunRecord:
     created_at_us: int
     source: RunKey | None
     trigger: str
+    task_version: str
     progress: RunProgress
 
 
@@ -178,8 +185,13 @@ class RunFilter:
     queue: str = ""
     source: RunKey | None = None
     """The run that they repeat or recover."""
+    task_version: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    label_keys: frozenset[str] = frozenset()
+    """Labels that they have, whatever the value."""
     created_after_us: int | None = None
-    """Exclusive."""
+    """Exclusive, as are all bounds."""
     created_before_us: int | None = None
-    """Exclusive."""
+    updated_after_us: int | None = None
+    """When the phase changed last."""
+    updated_before_us: int | None = None

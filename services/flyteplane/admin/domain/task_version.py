@@ -1,7 +1,6 @@
 """Deployed task versions: a name and a version that mean the same code and configuration for ever."""
 
-from dataclasses import dataclass
-
+from flyte.spec.lazy_dataclass import dataclass
 from flyteplane.foundation.errors import AlreadyExists
 
 

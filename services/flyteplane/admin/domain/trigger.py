@@ -1,11 +1,11 @@
 """Triggers as they are stored, and which of their planned times are to be fired now."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from itertools import islice, takewhile
 from typing import Final
 
+from flyte.spec.lazy_dataclass import dataclass
 from flyteplane.admin.domain.schedule import Schedule
 
 #: A planned time that is older has passed, and is a matter of catching up.
@@ -60,7 +60,7 @@ class StoredTrigger:
     """Serialised `Trigger` without what is output only."""
     state: TriggerState
     revision: int
-    """Grows with every change: a change of what was read before is refused."""
+    """Grows with every change of this trigger; one that is made anew under its name begins at 1 again."""
 
 
 def times_to_fire(

@@ -1,6 +1,6 @@
 """Runs as messages."""
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -13,6 +13,8 @@ from flyteplane.admin.domain.run import RunFilter, RunKey, RunPhase, RunRecord
 
 if TYPE_CHECKING:
     from flyteapi.common.v1.phase_pb2 import Phase
+
+_Bound: TypeAlias = Literal["created_after", "created_before", "updated_after", "updated_before"]
 
 
 def run_key(run: RunId) -> RunKey:
@@ -59,6 +61,7 @@ def run_message(record: RunRecord) -> Run:
         settings=RunSettings.FromString(record.settings),
         source=run_id(record.source) if record.source else None,
         trigger=record.trigger,
+        task_version=record.task_version,
     )
 
 
@@ -73,9 +76,17 @@ def run_filter(request: ListRunsRequest) -> RunFilter:
         queue=request.queue,
         source=run_key(request.source) if request.HasField("source") else None,
         labels=dict(request.labels),
-        created_after_us=microseconds(request.created_after) if request.HasField("created_after") else None,
-        created_before_us=microseconds(request.created_before) if request.HasField("created_before") else None,
+        task_version=request.task_version,
+        label_keys=frozenset(request.label_keys),
+        created_after_us=_bound(request, "created_after"),
+        created_before_us=_bound(request, "created_before"),
+        updated_after_us=_bound(request, "updated_after"),
+        updated_before_us=_bound(request, "updated_before"),
     )
+
+
+def _bound(request: ListRunsRequest, field: _Bound) -> int | None:
+    return microseconds(getattr(request, field)) if request.HasField(field) else None
 
 
 def is_in_place(run: RunId, watched: WatchRunsRequest) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Row, Select, exists, func, select
+from sqlalchemy import FromClause, Row, Select, exists, func, select
 from sqlalchemy.sql import ColumnElement
 
 from flyteplane.admin.domain.run import NewRun, RunFilter, RunKey, RunPhase, RunProgress, RunRecord
@@ -30,6 +30,7 @@ def row_of(run: NewRun) -> dict[str, Any]:
         "source_name": source.name if source else None,
         "trigger": draft.trigger,
         "queue": draft.queue,
+        "task_version": draft.task_version,
         "phase": int(RunPhase.QUEUED),
         "started_at_us": None,
         "ended_at_us": None,
@@ -63,6 +64,7 @@ def record_of(row: Row[Any]) -> RunRecord:
         created_at_us=row.created_at_us,
         source=source,
         trigger=row.trigger,
+        task_version=row.task_version,
         progress=RunProgress(
             phase=RunPhase(row.phase),
             started_at_us=row.started_at_us,
@@ -88,18 +90,19 @@ def record_of_new(run: NewRun, *, sequence: int) -> RunRecord:
         created_at_us=run.created_at_us,
         source=draft.source,
         trigger=draft.trigger,
+        task_version=draft.task_version,
         progress=RunProgress(phase=RunPhase.QUEUED),
     )
 
 
 def page_query(where: RunFilter, *, before: int | None, limit: int) -> Select[Any]:
     """The newest runs that fit, with a sequence below `before`."""
-    labels = sorted(where.labels.items())
+    labels = [*sorted(where.labels.items()), *((key, None) for key in sorted(where.label_keys - where.labels.keys()))]
     query, sequence = select(runs), runs.c.sequence
     if labels:
         # Through the index of the first label, which has them in the order of the list.
         query, sequence = query.join(run_labels, run_labels.c.sequence == runs.c.sequence), run_labels.c.sequence
-        query = query.where(run_labels.c.key == labels[0][0], run_labels.c.value == labels[0][1])
+        query = query.where(*_is_label(run_labels, *labels[0]))
     query = query.where(*_conditions(where), *(_has_label(key, value) for key, value in labels[1:]))
     if before is not None:
         query = query.where(sequence < before)
@@ -113,6 +116,7 @@ def _conditions(where: RunFilter) -> list[ColumnElement[bool]]:
         (runs.c.task_name, where.task_name),
         (runs.c.created_by, where.created_by),
         (runs.c.queue, where.queue),
+        (runs.c.task_version, where.task_version),
     )
     conditions: list[ColumnElement[bool]] = [column == wanted for column, wanted in columns if wanted]
     if where.source is not None:
@@ -125,6 +129,13 @@ def _conditions(where: RunFilter) -> list[ColumnElement[bool]]:
         conditions += _submitted(runs.c.created_at_us > where.created_after_us, first=True)
     if where.created_before_us is not None:
         conditions += _submitted(runs.c.created_at_us < where.created_before_us, first=False)
+    updated_at_us = func.coalesce(runs.c.ended_at_us, runs.c.started_at_us, runs.c.created_at_us)
+    if where.updated_after_us is not None:
+        conditions.append(updated_at_us > where.updated_after_us)
+    if where.updated_before_us is not None:
+        conditions.append(updated_at_us < where.updated_before_us)
+        # Nothing changes before it is there: the newer runs need not be looked at.
+        conditions += _submitted(runs.c.created_at_us < where.updated_before_us, first=False)
     return conditions
 
 
@@ -135,6 +146,11 @@ def _submitted(when: ColumnElement[bool], *, first: bool) -> list[ColumnElement[
     return [when, runs.c.sequence >= found if first else runs.c.sequence <= found]
 
 
-def _has_label(key: str, value: str) -> ColumnElement[bool]:
+def _has_label(key: str, value: str | None) -> ColumnElement[bool]:
     other = run_labels.alias()
-    return exists().where(other.c.sequence == runs.c.sequence, other.c.key == key, other.c.value == value)
+    return exists().where(other.c.sequence == runs.c.sequence, *_is_label(other, key, value))
+
+
+def _is_label(labels: FromClause, key: str, value: str | None) -> list[ColumnElement[bool]]:
+    """That a row is a label with this key, and with this value unless that is None."""
+    return [labels.c.key == key, *([] if value is None else [labels.c.value == value])]

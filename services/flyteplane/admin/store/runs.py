@@ -53,7 +53,8 @@ class SqlRunStore:
         )
 
     async def submission(self, key: RunKey) -> Submission | None:
-        return await self._database.read(lambda connection: _submission(connection, key))
+        # In the turn of a writer: a commit that is still under way for all we know is over by then.
+        return await self._database.write(lambda connection: _submission(connection, key))
 
     async def settle(self, keys: Sequence[RunKey]) -> Mapping[RunKey, str]:
         return await self._database.write(lambda connection: _settle(connection, keys))

@@ -83,6 +83,8 @@ runs: Final = Table(
     Column("error", LargeBinary, nullable=False),
     # Of the root action. Empty: the run is older than the column.
     Column("queue", Text, nullable=False, server_default=""),
+    # Empty: nobody gave one, or the run is older than the column.
+    Column("task_version", Text, nullable=False, server_default=""),
     UniqueConstraint("project", "domain", "name", name="runs_name"),
     UniqueConstraint("request_id", "project", "domain", "created_by", name="runs_request"),
     Index("runs_task", "project", "domain", "task_name", "sequence"),
@@ -90,6 +92,7 @@ runs: Final = Table(
     Index("runs_place", "project", "domain", "sequence"),
     Index("runs_phase", "phase", "sequence"),
     Index("runs_queue", "queue", "sequence"),
+    Index("runs_task_version", "task_version", "sequence"),
     Index("runs_source", "source_name", "sequence"),
     Index("runs_created_by", "created_by", "sequence"),
     Index("runs_created_at", "created_at_us", "sequence"),
@@ -103,6 +106,7 @@ run_labels: Final = Table(
     Column("key", Text, primary_key=True),
     Column("value", Text, nullable=False),
     Index("run_labels_value", "key", "value", "sequence"),
+    Index("run_labels_key", "key", "sequence"),
 )
 
 #: Runs that the scheduler has not taken yet, with what only it needs to know of them.

@@ -20,10 +20,10 @@ class SqlTriggerStore:
         self._database = database
 
     async def put(
-        self, key: TriggerKey, *, content: bytes, state: TriggerState, revision: int | None
+        self, key: TriggerKey, *, content: bytes, state: TriggerState, known: StoredTrigger | None
     ) -> StoredTrigger | None:
         def work(connection: Connection) -> StoredTrigger | PlatformError | None:
-            return _put(connection, key, content=content, state=state, revision=revision)
+            return _put(connection, key, content=content, state=state, known=known)
 
         outcome = await self._database.write(work)
         if isinstance(outcome, PlatformError):
@@ -56,12 +56,13 @@ class SqlTriggerStore:
 
 
 def _put(
-    connection: Connection, key: TriggerKey, *, content: bytes, state: TriggerState, revision: int | None
+    connection: Connection, key: TriggerKey, *, content: bytes, state: TriggerState, known: StoredTrigger | None
 ) -> StoredTrigger | PlatformError | None:
-    known = connection.execute(select(triggers.c.revision).where(_is(key))).scalar()
-    if known != revision:
+    row = connection.execute(select(triggers).where(_is(key))).first()
+    # The whole is compared: a trigger that was deleted and made anew counts its revisions from the start.
+    if (_stored(row) if row is not None else None) != known:
         return None
-    values = {"content": content, "revision": (known or 0) + 1, **asdict(state)}
+    values = {"content": content, "revision": (known.revision if known is not None else 0) + 1, **asdict(state)}
     if known is not None:
         connection.execute(update(triggers).where(_is(key)).values(**values))
     else:

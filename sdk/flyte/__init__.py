@@ -15,10 +15,13 @@ Names are loaded when they are first used: `import flyte` itself loads nothing b
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any, Final
+import sys
 
+# Nor does it load `typing`: the agent of a pod can then find that module, too, in a quicker way.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Final
+
     from flyte import config as config
     from flyte import durable as durable
     from flyte import errors as errors
@@ -239,7 +242,25 @@ __all__ = [
 ]
 
 
+class _AbsentModules:
+    """Says of `import flyte.app` what `flyte.app` says: asked by Python for modules that nothing else has found."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        parent, _, child = name.rpartition(".")
+        if parent.partition(".")[0] != __name__:
+            return
+        reason = getattr(sys.modules.get(parent), "_ABSENT", {}).get(child)
+        if reason is not None:
+            raise ImportError(f"{name} is not part of this SDK. {reason}", name=name)
+
+
+sys.meta_path.append(_AbsentModules)
+
+
 def __getattr__(name: str) -> Any:
+    import importlib
+
     if name in _SUBMODULES:
         return importlib.import_module(f"flyte.{name}")
     if name in _ABSENT:

@@ -17,14 +17,23 @@ a parent catches `flyte.errors.OOMError` although the child died in another cont
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
 
 from flyte.spec.failures import BaseRuntimeError, ErrorKind, ImageBuildError, RuntimeUserError
 
 __all__ = [
+    "APPLE_SILICON_ERRORS_BY_CODE",
     "GPU_FAULT_CODES",
     "ActionAbortedError",
     "ActionNotFoundError",
+    "AppleSiliconBridgeUnreachableError",
+    "AppleSiliconDaemonOOMError",
+    "AppleSiliconDaemonStartFailedError",
+    "AppleSiliconError",
+    "AppleSiliconHostExecFailedError",
+    "AppleSiliconModelNotFoundError",
+    "AppleSiliconNotAvailableError",
     "BaseRuntimeError",
     "CodeBundleError",
     "ConditionAlreadyExistsError",
@@ -343,7 +352,65 @@ class GPUFaultSystemError(GPUFaultError, RuntimeSystemError):
         GPUFaultError.__init__(self, code, "system", message, worker, **fault)
 
 
-_BY_CODE: Final[dict[str, type[BaseRuntimeError]]] = {
+class AppleSiliconError(RuntimeUserError):
+    """A workload for the GPU of a Mac failed. This platform has no such class of devices and never raises it.
+
+    The classes are here so that programs with `except flyte.errors.AppleSilicon...` run.
+    """
+
+    _CODE: ClassVar = "APPLE_SILICON_ERROR"
+
+    def __init__(self, message: str, worker: str | None = None) -> None:
+        super().__init__(self._CODE, message, worker)
+
+
+class AppleSiliconNotAvailableError(AppleSiliconError):
+    """The machine has no such GPU."""
+
+    _CODE = "APPLE_SILICON_NOT_AVAILABLE"
+
+
+class AppleSiliconHostExecFailedError(AppleSiliconError):
+    """The workload could not run on the Mac."""
+
+    _CODE = "APPLE_SILICON_HOST_EXEC_FAILED"
+
+
+class AppleSiliconBridgeUnreachableError(AppleSiliconError):
+    """A container could not reach the Mac that it runs on."""
+
+    _CODE = "APPLE_SILICON_BRIDGE_UNREACHABLE"
+
+
+class AppleSiliconDaemonOOMError(AppleSiliconError):
+    """The process on the Mac used more memory than there is."""
+
+    _CODE = "APPLE_SILICON_DAEMON_OOM"
+
+
+class AppleSiliconDaemonStartFailedError(AppleSiliconError):
+    """The process that serves models on the Mac did not start."""
+
+    _CODE = "APPLE_SILICON_DAEMON_START_FAILED"
+
+
+class AppleSiliconModelNotFoundError(AppleSiliconError):
+    """The model to serve was not found."""
+
+    _CODE = "APPLE_SILICON_MODEL_NOT_FOUND"
+
+
+APPLE_SILICON_ERRORS_BY_CODE: Final[dict[str, type[AppleSiliconError]]] = {
+    error._CODE: error
+    for error in (
+        *(AppleSiliconNotAvailableError, AppleSiliconHostExecFailedError, AppleSiliconBridgeUnreachableError),
+        *(AppleSiliconDaemonOOMError, AppleSiliconDaemonStartFailedError, AppleSiliconModelNotFoundError),
+    )
+}
+"""The classes by the code of their failures."""
+
+
+_BY_CODE: Final[Mapping[str, type[BaseRuntimeError]]] = {
     cls.__name__: cls
     for cls in (
         *(ActionAbortedError, CodeBundleError, DeadlineExceededError, ImageBuildError, ImagePullBackOffError),
@@ -352,6 +419,15 @@ _BY_CODE: Final[dict[str, type[BaseRuntimeError]]] = {
         *(RestrictedTypeError, RetriesExhaustedError, SlowDownError, SyncTaskCallInAsyncContextError),
         *(TaskInterruptedError, TaskTimeoutError, TraceDoesNotAllowNestedTasksError),
     )
+} | {
+    # Codes that users give to errors of these classes when they raise them.
+    "ImagePullBackOff": ImagePullBackOffError,
+    "Interrupted": TaskInterruptedError,
+    "InvalidImageName": InvalidImageNameError,
+    "OOM": OOMError,
+    "OOMKilled": OOMError,
+    "PrimaryContainerNotFound": PrimaryContainerNotFoundError,
+    "RetriesExhausted": RetriesExhaustedError,
 }
 
 _MESSAGE_ONLY: Final = (_NamedUserError, ImageBuildError, NonRecoverableError, TaskTimeoutError)

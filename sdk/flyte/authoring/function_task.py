@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from flyte.authoring.interface import NativeInterface, refuse_variable_parameters
 from flyte.authoring.task import TaskTemplate
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
+
+_COROUTINE: Final = 0x80
+"""`inspect.CO_COROUTINE`. In a pod `inspect` itself is loaded when something of it is used."""
 
 
 class _LazyInterface:
@@ -41,7 +44,7 @@ class AsyncFunctionTaskTemplate(TaskTemplate[P, R, F]):
         refuse_variable_parameters(func)
         self.func = func
         self._lazy_interface = _LazyInterface(func)
-        self._call_as_async = inspect.iscoroutinefunction(func)
+        self._call_as_async = _is_coroutine_function(func)
         super().__init__(name=name, **given)
         self._check_settings(self._settings)
         self.__name__ = getattr(func, "__name__", name)
@@ -99,3 +102,8 @@ class AsyncFunctionTaskTemplate(TaskTemplate[P, R, F]):
                 "Please use an async function or set concurrency to 1.",
                 field="reusable.concurrency",
             )
+
+
+def _is_coroutine_function(func: Callable[..., Any]) -> bool:
+    code = getattr(func, "__code__", None)
+    return bool(code is not None and code.co_flags & _COROUTINE) or inspect.iscoroutinefunction(func)

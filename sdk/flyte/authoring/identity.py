@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import string
 from dataclasses import dataclass, replace
 from typing import Final
@@ -57,6 +58,17 @@ class ActionID:
         """Return the whole identity as one text."""
         parts = (self.org, self.project, self.domain, self.run_name, self.name, salt)
         return "-".join(part for part in parts if part)
+
+
+class CallCounter:
+    """Counts equal calls, so that each has a number of its own. Threads may share one."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, itertools.count[int]] = {}
+
+    def next(self, call_key: str) -> int:
+        """Return how often `next` was called with this key, this time included."""
+        return next(self._made.setdefault(call_key, itertools.count(1)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,20 @@ class ImageBuildEngine:
     async def build(
         cls, image: Image, builder: str | None = None, dry_run: bool = False, force: bool = False, wait: bool = True
     ) -> ImageBuild:
-        """Build an image, see `flyte.build`. Raises ImageBuildError for one that this SDK cannot build."""
-        from flyte.images.build import build
+        """Build an image, see `flyte.build`; `builder` takes the place of the one that `flyte.init` names.
 
-        return await build.aio(image, dry_run=dry_run, force=force, wait=wait)
+        Raises ImageBuildError for one that this SDK cannot build.
+        """
+        from flyte.images.build import build_with
+
+        return await build_with(builder, image, dry_run=dry_run, force=force)
+
+    @staticmethod
+    async def image_exists(image: Image) -> str | None:
+        """Return the reference of an image that needs no build, or was built with the tool of this machine; or None.
+
+        Raises ImageBuildError where there is no tool.
+        """
+        from flyte.images.build import find_built
+
+        return await find_built(image)

@@ -11,17 +11,33 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from flyte.authoring.docstring import Docstring
 
-NO_DEFAULT: Final = inspect.Parameter.empty
-"""In the place of a default: the input is required."""
+if TYPE_CHECKING:
+    NO_DEFAULT: Final = inspect.Parameter.empty
+    """In the place of a default: the input is required."""
+
+_VARIABLE_PARAMETERS: Final = 0x04 | 0x08
+"""`inspect.CO_VARARGS` and `inspect.CO_VARKEYWORDS`. In a pod `inspect` is loaded when something of it is used."""
+
+
+def __getattr__(name: str) -> Any:
+    if name == "NO_DEFAULT":
+        return inspect.Parameter.empty
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+class HasDefault:
+    """In the place of a default that `NativeInterface.from_types` is given apart from the types."""
 
 
 @dataclass(frozen=True)
 class NativeInterface:
     """Inputs as name -> (type, default), outputs as name -> type, both in their order."""
+
+    has_default: ClassVar[type[HasDefault]]
 
     inputs: Mapping[str, tuple[Any, Any]]
     outputs: Mapping[str, Any]
@@ -41,10 +57,22 @@ class NativeInterface:
 
     @classmethod
     def from_types(
-        cls, inputs: Mapping[str, tuple[Any, Any]], outputs: Mapping[str, Any], default_inputs: Any = None
+        cls,
+        inputs: Mapping[str, tuple[Any, Any]],
+        outputs: Mapping[str, Any],
+        default_inputs: Mapping[str, Any] | None = None,
     ) -> NativeInterface:
-        """Make an interface of types, for tasks that have no function."""
-        return cls(dict(inputs), dict(outputs))
+        """Make an interface of types, for tasks that have no function.
+
+        An input is a type and its default, or `NativeInterface.has_default` in the place of a default that is in
+        `default_inputs`, as a value or as the message of one. Raises ValueError where the two do not fit together.
+        """
+        defaults = default_inputs or {}
+        promised = {name for name, (_, default) in inputs.items() if default is cls.has_default}
+        if wrong := sorted(promised.symmetric_difference(defaults)):
+            raise ValueError(f"Inputs marked has_default and default_inputs differ in: {', '.join(wrong)}")
+        known = {name: (inputs[name][0], _as_value(inputs[name][0], default)) for name, default in defaults.items()}
+        return cls({**inputs, **known}, dict(outputs))
 
     @property
     def json_schema(self) -> dict[str, Any]:
@@ -59,7 +87,7 @@ class NativeInterface:
 
     def required_inputs(self) -> list[str]:
         """Return the names of inputs without a default."""
-        return [name for name, (_, default) in self.inputs.items() if default is NO_DEFAULT]
+        return [name for name, (_, default) in self.inputs.items() if default is inspect.Parameter.empty]
 
     def num_required_inputs(self) -> int:
         """Return how many inputs have no default."""
@@ -97,10 +125,26 @@ class NativeInterface:
         return {name: given.get(name, default) for name, (_, default) in self.inputs.items()}
 
 
+NativeInterface.has_default = HasDefault
+
+
+def _as_value(annotation: Any, default: Any) -> Any:
+    """The value of a default; one that is stored as a message is decoded."""
+    if not hasattr(default, "SerializeToString"):
+        return default
+    from flyte.types.codecs import codec_for
+
+    return codec_for(annotation).decode(default)
+
+
 def refuse_variable_parameters(func: Callable[..., Any]) -> None:
-    """Raise ValueError for a function with `*args` or `**kwargs`: an interface has a fixed number of inputs."""
-    code = getattr(func, "__code__", None)
-    if code is not None and code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS):
+    """Raise ValueError for a function with `*args` or `**kwargs`: an interface has a fixed number of inputs.
+
+    A decorator's wrapper takes what the function takes that it wraps, if `functools.wraps` says which.
+    """
+    wrapped = inspect.unwrap(func) if hasattr(func, "__wrapped__") else func
+    code = getattr(wrapped, "__code__", None)
+    if code is not None and code.co_flags & _VARIABLE_PARAMETERS:
         raise ValueError(f"Function {func.__name__} cannot have variable positional or keyword arguments.")
 
 

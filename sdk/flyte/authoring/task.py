@@ -7,10 +7,12 @@ function. A task is never changed: `override` returns a copy.
 from __future__ import annotations
 
 import copy
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, cast
 
 from flyte.authoring import calls
+from flyte.authoring.backend_hooks import BackendHooks
 from flyte.authoring.settings_view import SettingsView
 from flyte.spec.not_given import NOT_GIVEN, NotGiven
 from flyte.spec.problems import InvalidSetting
@@ -33,7 +35,12 @@ R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class TaskTemplate(SettingsView, Generic[P, R, F]):
+def _environment_of(parent_env: Environment | Callable[[], Environment | None] | None) -> Environment | None:
+    """The environment, or that of a weak reference to one, as the peer SDK has it."""
+    return parent_env() if callable(parent_env) else parent_env
+
+
+class TaskTemplate(SettingsView, BackendHooks, Generic[P, R, F]):
     """Something that can run as an action.
 
     Subclasses implement `execute`. Settings are given under the names of the `@env.task` parameters.
@@ -49,13 +56,14 @@ class TaskTemplate(SettingsView, Generic[P, R, F]):
         interface: NativeInterface | None = None,
         task_type: str = "python",
         environment: Environment | None = None,
+        parent_env: Environment | Callable[[], Environment | None] | None = None,
         settings: TaskSettings | None = None,
         **given: Any,
     ) -> None:
         self.name = name
         self.task_type = task_type
         self._interface = interface
-        self._environment = environment
+        self._environment = environment or _environment_of(parent_env)
         base = settings or TaskSettings()
         for parameter in given:
             if parameter not in BY_NAME and not any(parameter in known.spellings for known in BY_NAME.values()):
@@ -121,9 +129,9 @@ class TaskTemplate(SettingsView, Generic[P, R, F]):
         return self._environment.name if self._environment else None
 
     @property
-    def parent_env(self) -> Environment | None:
-        """The environment that the task was made in, as the peer SDK calls it."""
-        return self._environment
+    def parent_env(self) -> weakref.ReferenceType[Environment] | None:
+        """A weak reference to the environment that the task was made in: `task.parent_env()` is the environment."""
+        return weakref.ref(self._environment) if self._environment is not None else None
 
     @property
     def json_schema(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Outside of a task there is a null context: it is falsy, and asking it anything r
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
@@ -32,6 +33,7 @@ class TaskContext:
     checkpoint: Any = None
     """Where to keep what the next attempt should go on from, a `flyte.Checkpoint`."""
     code_bundle: CodeBundle | None = None
+    compiled_image_cache: Any = None
     data: dict[str, Any] = field(default_factory=dict)
     """Free for task plugins: what `TaskTemplate.pre` returned."""
     mode: ExecutionMode = "remote"
@@ -43,16 +45,67 @@ class TaskContext:
     attempt_number: int = 0
     """How many attempts there were before this one."""
 
-    def replace(self, **changes: Any) -> TaskContext:
+    def replace(self, **kwargs: Any) -> TaskContext:
         """Return a copy that differs in what is given."""
-        return replace(self, **changes)
+        return replace(self, **kwargs)
 
     def is_in_cluster(self) -> bool:
         """Tell whether the platform runs this task, in contrast to a local run."""
         return self.mode == "remote"
 
+    @property
+    def rank(self) -> int:
+        """The number of this process in its group (`RANK`): 0 unless the task started such a group itself."""
+        return _number("RANK", 0)
+
+    @property
+    def world_size(self) -> int:
+        """How many processes the group has (`WORLD_SIZE`): 1 without a group."""
+        return _number("WORLD_SIZE", 1)
+
+    @property
+    def local_rank(self) -> int:
+        """The number of this process among those of the group in this container (`LOCAL_RANK`)."""
+        return _number("LOCAL_RANK", 0)
+
+    @property
+    def local_world_size(self) -> int:
+        """How many processes of the group are in this container (`LOCAL_WORLD_SIZE`)."""
+        return _number("LOCAL_WORLD_SIZE", 1)
+
+    @property
+    def node_rank(self) -> int:
+        """The number of this container in the group (`GROUP_RANK`)."""
+        return _number("GROUP_RANK", 0)
+
+    @property
+    def nnodes(self) -> int:
+        """How many containers the group has: 1, a task has one container."""
+        return self.world_size // self.local_world_size or 1
+
+    @property
+    def master_addr(self) -> str | None:
+        """Where the processes of the group meet (`MASTER_ADDR`); None without a group."""
+        return os.environ.get("MASTER_ADDR")
+
+    @property
+    def master_port(self) -> int | None:
+        """The port where the processes of the group meet (`MASTER_PORT`); None without a group."""
+        return _number("MASTER_PORT", 0) or None
+
+    @property
+    def restart_attempt(self) -> int:
+        """How often the group was started again (`TORCHELASTIC_RESTART_COUNT`)."""
+        return _number("TORCHELASTIC_RESTART_COUNT", 0)
+
     def __bool__(self) -> bool:
         return True
+
+
+def _number(variable: str, default: int) -> int:
+    """The number in a variable that launchers such as torchrun set in the processes that they start."""
+    text = os.environ.get(variable, "")
+    return int(text) if text.isdigit() else default
 
 
 class _NullTaskContext:
@@ -84,6 +137,8 @@ def _outside_of_a_task(name: str) -> Exception:
     return NoTaskContext(message=f"flyte.ctx().{name} was read outside of a task. Test `if flyte.ctx():` before.")
 
 
-_PUBLIC_NAMES: Final = frozenset({spec.name for spec in fields(TaskContext)} | {"replace", "is_in_cluster"})
+_PUBLIC_NAMES: Final = frozenset(
+    {spec.name for spec in fields(TaskContext)} | {name for name in vars(TaskContext) if not name.startswith("_")}
+)
 
 NULL_TASK_CONTEXT: Final = _NullTaskContext()

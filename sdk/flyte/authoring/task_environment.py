@@ -93,6 +93,14 @@ class TaskEnvironment(Environment):
         """The tasks of the environment by full name."""
         return self._tasks
 
+    @property
+    def sandbox(self) -> Any:
+        """Refused: code that is not trusted belongs into a task of its own."""
+        raise AttributeError(
+            "TaskEnvironment.sandbox is not part of this SDK. Run untrusted code in a task with an image, a service "
+            "account and a network policy of its own."
+        )
+
     @overload
     def task(self, _func: Callable[P, R], /) -> AsyncFunctionTaskTemplate[P, R, Callable[P, R]]: ...
 
@@ -267,8 +275,4 @@ def _default_of(name: str) -> object:
 
 
 def _docs_of(func: Callable[..., Any]) -> Documentation | None:
-    if not func.__doc__:
-        return None
-    import inspect
-
-    return Documentation(inspect.cleandoc(func.__doc__))
+    return Documentation.of_docstring(func.__doc__) if func.__doc__ else None

@@ -50,7 +50,6 @@ _NOT_REPEATABLE = (
     ("flyteapi.scheduler.v1.ResourceClassService", "PutResourceClass"),
 )
 _RETRIES = {
-    "maxAttempts": 4,
     "initialBackoff": "0.05s",
     "maxBackoff": "0.5s",
     "backoffMultiplier": 2,
@@ -68,6 +67,10 @@ class Connection:
         self.endpoint = settings.endpoint
         self.channel = _open_channel(settings)
         self._credentials = Credentials(settings)
+
+    def page_size(self, limit: int) -> int:
+        """Return how many entries to ask for at once, of at most `limit` that are wanted."""
+        return min(max(limit, 1), self.settings.batch_size)
 
     async def call(
         self, method: UnaryUnaryMultiCallable[Request, Answer], request: Request, *, timeout_s: float | None = None
@@ -249,7 +252,9 @@ def _open_channel(settings: ClientSettings) -> grpc.aio.Channel:
     import grpc
 
     assert settings.endpoint is not None
-    options = _channel_options()
+    options = _channel_options(settings.rpc_retries)
+    if settings.http_proxy_url:
+        options.append(("grpc.http_proxy", settings.http_proxy_url))
     if settings.endpoint.strip().startswith("unix:"):
         # The platform of this machine: nothing about TLS is loaded.
         return grpc.aio.insecure_channel(settings.endpoint.strip(), options=options)
@@ -264,8 +269,10 @@ def _open_channel(settings: ClientSettings) -> grpc.aio.Channel:
     return grpc.aio.secure_channel(target.address, credentials, options=options)
 
 
-def _channel_options() -> list[tuple[str, Any]]:
-    repeatable = {"name": [{}], "retryPolicy": _RETRIES}
+def _channel_options(retries: int) -> list[tuple[str, Any]]:
+    # A policy of one attempt is refused by gRPC: it is left out.
+    policy = {"retryPolicy": {"maxAttempts": retries + 1, **_RETRIES}} if retries else {}
+    repeatable = {"name": [{}], **policy}
     not_repeatable = {"name": [{"service": service, "method": method} for service, method in _NOT_REPEATABLE]}
     return [
         ("grpc.service_config", json.dumps({"methodConfig": [not_repeatable, repeatable]})),

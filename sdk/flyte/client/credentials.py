@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from flyte.client.call_metadata import call_metadata
 from flyte.client.platform_folder import platform_folder, read_platform
 
 if TYPE_CHECKING:
@@ -43,11 +44,14 @@ class Credentials:
 
     async def metadata(self) -> tuple[tuple[str, str], ...]:
         """What goes with a call; nothing without a credential. Raises InitializationError if it cannot be had."""
+        of_call = call_metadata()
+        if self._settings.passthrough or any(name == "authorization" for name, _ in of_call):
+            return of_call
         if time.time() >= self._until:
             async with self._asking:
                 if time.time() >= self._until:
                     self._credential, self._until = await self._get()
-        return (("authorization", f"Bearer {self._credential}"),) if self._credential else ()
+        return (*of_call, ("authorization", f"Bearer {self._credential}")) if self._credential else of_call
 
     def renew(self) -> bool:
         """The platform refused the credential: forget it. Returns whether there may be another."""

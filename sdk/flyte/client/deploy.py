@@ -58,6 +58,8 @@ async def deploy(
     check_copy_style(copy_style)
     if copy_style == "none" and not version:
         raise InvalidSetting("Version must be set when copy_style is none", field="version")
+    for environment in envs:
+        _require_environment(environment)
     only_prepare = dry_run or bool(dryrun)
     settings = require_settings("Configuration") if not only_prepare else None
     return [
@@ -67,26 +69,37 @@ async def deploy(
             copy_style=copy_style,
             dry_run=only_prepare,
             root_dir=settings.root_dir if settings is not None else None,
+            interactive=bool(interactive_mode),
         )
         for environment in envs
     ]
 
 
-async def _deploy_one(
-    environment: Environment, *, version: str | None, copy_style: CopyStyle, dry_run: bool, root_dir: Any
-) -> Deployment:
+def _require_environment(environment: object) -> None:
     from flyte.authoring.environment import Environment
-    from flyte.client.packaging import package
 
     if not isinstance(environment, Environment):
         raise InvalidSettingType(f"Expected TaskEnvironment, got {type(environment)}", field="envs")
+
+
+async def _deploy_one(
+    environment: Environment,
+    *,
+    version: str | None,
+    copy_style: CopyStyle,
+    dry_run: bool,
+    root_dir: Any,
+    interactive: bool,
+) -> Deployment:
+    from flyte.client.packaging import package
+
     environments = with_dependencies([environment])
     tasks = [task for one in environments for task in _tasks(one)]
     if not tasks:
         raise DeploymentError(f"Environment {environment.name!r} has no tasks to deploy")
     for task in tasks:
         task.checked()
-    packaged = package(tasks, copy_style=copy_style, root_dir=root_dir)
+    packaged = package(tasks, copy_style=copy_style, root_dir=root_dir, interactive=interactive)
     chosen = version or _version(packaged)
     for task in tasks:
         for trigger in task.triggers:

@@ -31,7 +31,7 @@ def parse_endpoint(endpoint: str, *, insecure: bool | None = None, trusts: bool 
     TLS is used unless `insecure` says no, the URL is plain http, or the endpoint is a socket or a loopback address.
     With a https URL, or if the client names whom it trusts, loopback addresses are no exception.
 
-    Raises ValueError for an endpoint that names no host.
+    Raises ValueError for an endpoint that names no host, or a port that is none.
     """
     text = endpoint.strip()
     if text.startswith("unix:"):
@@ -39,9 +39,13 @@ def parse_endpoint(endpoint: str, *, insecure: bool | None = None, trusts: bool 
     url = urlsplit(text if "://" in text else f"//{text}")
     authority = url.netloc or url.path.lstrip("/")
     host = urlsplit(f"//{authority}").hostname
-    if not host:
+    if not host or any(character.isspace() for character in host):
         raise ValueError(f"Endpoint {endpoint!r} names no host. Use unix:PATH or HOST:PORT.")
-    if url.scheme in ("http", "https") and urlsplit(f"//{authority}").port is None:
+    try:
+        port = urlsplit(f"//{authority}").port
+    except ValueError:
+        raise ValueError(f"Endpoint {endpoint!r} has a port that is no number from 0 to 65535.") from None
+    if url.scheme in ("http", "https") and port is None:
         authority = f"{authority}:{443 if url.scheme == 'https' else 80}"
     asked = url.scheme == "https" or trusts or not _is_loopback(host)
     secure = not insecure if insecure is not None else url.scheme != "http" and asked

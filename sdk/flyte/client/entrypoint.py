@@ -1,12 +1,16 @@
 """Where the code of a task is: the file, the root of its bundle, and the name that a worker can import it under.
 
 For a script that runs as `__main__` that is the name of its file. Code that lies in no file (typed into an interpreter
-or a notebook) has no place, and the task travels as a pickle.
+or a notebook) has no place, and the task travels as a pickle. So does what a script makes only when it is run, below
+`if __name__ == "__main__":`, because importing the script would not make it.
 """
 
 from __future__ import annotations
 
+import ast
+import functools
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -41,6 +45,66 @@ def place_of(task: TaskTemplate[Any, Any, Any], *, root_dir: Path | None) -> Tas
         return TaskPlace(module=module.__name__, file=file, root=None)
     root = choose_root(file, given=root_dir)
     return TaskPlace(module=_importable_name(module, file, root), file=file, root=root)
+
+
+def know_script_as(place: TaskPlace) -> None:
+    """Note the name under which workers import the script that runs here: their pickles name its classes so."""
+    from flyte.types.pickles import find_in_script
+
+    main = sys.modules.get("__main__")
+    if _source_file(main) == place.file:
+        find_in_script(place.module)
+
+
+def needs_pickle(task: TaskTemplate[Any, Any, Any], *, interactive: bool) -> bool:
+    """Tell whether importing the script that a task is defined in would not make the task.
+
+    `interactive`: whether the code that lies in the script is to be sent as it is in this process, whatever it is.
+    """
+    from flyte.wire.entrypoints import locate
+
+    if getattr(task, "__module__", "") != "__main__":
+        return False
+    found = locate(task, module="main")
+    file = _source_file(sys.modules.get("__main__"))
+    if interactive or found is None or file is None:
+        return True
+    return found[1].partition(".")[0] in _made_when_run(file, file.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=8)
+def _made_when_run(script: Path, _changed_ns: int) -> frozenset[str]:
+    """Return the names that only the main guards of a script bind."""
+    try:
+        body = ast.parse(script.read_bytes()).body
+    except (OSError, SyntaxError, ValueError):
+        return frozenset()
+    guards = [statement for statement in body if isinstance(statement, ast.If) and _is_main_guard(statement.test)]
+    always = [statement for statement in body if statement not in guards]
+    made = {name for guard in guards for statement in guard.body for name in _bound_in(statement)}
+    kept = {
+        name
+        for statement in [*always, *(other for guard in guards for other in guard.orelse)]
+        for name in _bound_in(statement)
+    }
+    return frozenset(made - kept)
+
+
+def _is_main_guard(test: ast.expr) -> bool:
+    return ast.unparse(test) in ("__name__ == '__main__'", "'__main__' == __name__")
+
+
+def _bound_in(node: ast.AST) -> Iterator[str]:
+    """The names that a statement binds in the module, and not in functions or classes of it."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield node.name
+        return
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        yield node.id
+    elif isinstance(node, ast.alias):
+        yield (node.asname or node.name).partition(".")[0]
+    for inner in ast.iter_child_nodes(node):
+        yield from _bound_in(inner)
 
 
 def _source_file(module: ModuleType | None) -> Path | None:

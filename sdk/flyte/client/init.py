@@ -10,15 +10,19 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flyte.authoring.logs import LogSettings, given_format
-from flyte.client.settings import ClientSettings, settings_from_config
+from flyte.client.settings import BATCH_SIZE, ClientSettings, settings_from_config
 from flyte.config import Config, PlatformConfig, auto
 from flyte.syncify import syncify
+from flyte.types.plugins import decline_type_plugins
 
 if TYPE_CHECKING:
     from flyte.storage import Storage
+
+_MOST_RETRIES: Final = 4
+"""gRPC makes no more than five attempts."""
 
 _settings: ClientSettings | None = None
 
@@ -137,13 +141,21 @@ async def init(
     - `image_builder`: what `flyte.build` builds with: "local" (docker or buildah, whichever works), or one of these.
     - `storage`: how the object store is reached from here.
     - `log_level` is that of the SDK, `user_log_level` that of `flyte.logger`; `log_format` is "console" or "json".
-    - The rest belongs to the peer SDK. What changes nothing here is accepted; what would be ignored although it asks
-      for something (interactive logins, proxies, tracked local runs) is refused.
+    - `http_proxy_url`: "http://HOST:PORT" of a proxy that connections to the platform go through.
+    - `rpc_retries`: how often a call is tried again while the platform is unavailable, at most 4 times.
+    - `batch_size`: most entries in one answer of a listing; more are asked for in further calls.
+    - `sync_local_sys_paths`: workers import from the folders of the code bundle that this process imports from too.
+    - `load_plugin_type_transformers=False`: use no types that installed plugins bring.
+    - `auth_type`: "Pkce" (the peer SDK's default) says nothing here: credentials are `api_key`, `command` (with it also
+      "ExternalCommand") or those of this machine's platform. `headless` and `disable_keyring` always hold: no browser
+      is opened and no keyring used. `local_persistence` always holds as well: `flyte get run --local` lists local runs.
+    - The rest belongs to the peer SDK and is refused: other logins, tracked local runs.
 
-    Raises TypeError for an option that is not supported on this platform.
+    Raises TypeError for an option that is not supported on this platform, ValueError for a number out of its range.
     """
     given = dict(locals())
     _refuse_unsupported({name: given[name] for name in _NOT_SUPPORTED})
+    _refuse_login(auth_type, command)
     LogSettings(
         level=log_level, user_level=user_log_level, format=log_format, reset_root_logger=reset_root_logger
     ).apply()
@@ -151,19 +163,30 @@ async def init(
     file = auto(source_config_path) if source_config_path is not None else Config()
     config = file.with_params(platform=_platform_of_environment()) if file.source is None else file
     settings = settings_from_config(config, endpoint=endpoint, project=project, domain=domain)
-    set_settings(
-        replace(
-            settings,
-            insecure=insecure if insecure is not None else settings.insecure,
-            ca_cert_file_path=ca_cert_file_path or settings.ca_cert_file_path,
-            insecure_skip_verify=insecure_skip_verify or settings.insecure_skip_verify,
-            api_key=api_key or (None if command else settings.api_key),
-            command=() if api_key else tuple(command or settings.command),
-            org=org or settings.org,
-            root_dir=_folder(root_dir),
-            images={**settings.images, **(images or {})},
-            image_builder=settings.image_builder if image_builder == "local" else image_builder,
-        )
+    set_settings(_with_options(settings, given))
+    if not load_plugin_type_transformers:
+        decline_type_plugins()
+
+
+def _with_options(settings: ClientSettings, given: Mapping[str, Any]) -> ClientSettings:
+    """The settings with what `init` was given in the place of what they were read from."""
+    api_key, command, insecure = given["api_key"], given["command"], given["insecure"]
+    builder = given["image_builder"]
+    return replace(
+        settings,
+        insecure=insecure if insecure is not None else settings.insecure,
+        ca_cert_file_path=given["ca_cert_file_path"] or settings.ca_cert_file_path,
+        insecure_skip_verify=given["insecure_skip_verify"] or settings.insecure_skip_verify,
+        api_key=api_key or (None if command else settings.api_key),
+        command=() if api_key else tuple(command or settings.command),
+        http_proxy_url=given["http_proxy_url"] or settings.http_proxy_url,
+        org=given["org"] or settings.org,
+        root_dir=_folder(given["root_dir"]),
+        images={**settings.images, **(given["images"] or {})},
+        image_builder=settings.image_builder if builder == "local" else builder,
+        rpc_retries=_within("rpc_retries", given["rpc_retries"], least=0, most=_MOST_RETRIES),
+        batch_size=_within("batch_size", given["batch_size"], least=1, most=BATCH_SIZE),
+        sync_local_sys_paths=given["sync_local_sys_paths"],
     )
 
 
@@ -185,12 +208,13 @@ async def init_from_config(
 ) -> None:
     """Read a configuration (see `flyte.config`) and choose what it says.
 
-    `images` are texts such as "name=uri". Raises ValueError for a file that is named but missing, or that cannot be
-    read, and for an image without a name.
+    A relative path is looked for below `root_dir`, if that is given, and then in the working folder. `images` are texts
+    such as "name=uri". Raises InitializationError, here also a ValueError, for a file that is named but missing, and
+    ValueError for one that cannot be read and for an image without a name.
     """
     LogSettings(level=log_level, user_level=user_log_level, format=given_format(log_format)).apply()
     _configure_storage(storage)
-    config = path_or_config if isinstance(path_or_config, Config) else auto(path_or_config)
+    config = _config_of(path_or_config, root_dir)
     settings = settings_from_config(config, project=project, domain=domain)
     set_settings(
         replace(
@@ -199,6 +223,8 @@ async def init_from_config(
             root_dir=_folder(root_dir),
             images={**settings.images, **dict(map(named_image, images or ()))},
             image_builder=image_builder or settings.image_builder,
+            batch_size=_within("batch_size", batch_size, least=1, most=BATCH_SIZE),
+            sync_local_sys_paths=sync_local_sys_paths,
         )
     )
 
@@ -241,8 +267,10 @@ async def init_from_api_key(
         log_level=log_level,
         log_format=log_format,
         storage=storage,
+        batch_size=batch_size,
         images=images,
         image_builder=image_builder,
+        sync_local_sys_paths=sync_local_sys_paths,
     )
 
 
@@ -276,7 +304,10 @@ async def init_passthrough(
     domain: str | None = None,
     insecure: bool | None = None,
 ) -> dict[str, Any]:
-    """Initialise for calls whose credentials come with each call, and return what was found."""
+    """Initialise for calls whose credentials come with each call, and return what was found.
+
+    Give them with `flyte.remote.auth_metadata`. Nothing else is sent: not the key of this machine's platform either.
+    """
     found: dict[str, Any] = {
         "org": org,
         "project": project,
@@ -285,6 +316,8 @@ async def init_passthrough(
         "insecure": insecure,
     }
     await init.aio(**found)
+    if _settings is not None:
+        set_settings(replace(_settings, passthrough=True))
     return {key: value for key, value in found.items() if value is not None}
 
 
@@ -347,7 +380,7 @@ def _platform_of_environment() -> PlatformConfig:
 
 _NOT_SUPPORTED = (
     *("proxy_command", "client_id", "client_credentials_secret", "scopes"),
-    *("auth_client_config", "http_proxy_url", "image_registry", "local_tracked", "local_tracked_strict"),
+    *("auth_client_config", "image_registry", "local_tracked", "local_tracked_strict"),
 )
 """Options of `init` that would be ignored although they ask for something."""
 
@@ -356,6 +389,40 @@ def _refuse_unsupported(options: Mapping[str, Any]) -> None:
     refused = sorted(name for name, value in options.items() if value)
     if refused:
         raise TypeError(f"flyte.init does not support {', '.join(refused)} on this platform")
+
+
+def _config_of(named: str | Path | Config | None, root_dir: str | Path | None) -> Config:
+    if named is None or isinstance(named, Config):
+        return named or auto()
+    path = Path(named).expanduser()
+    places = (*([Path(root_dir).expanduser() / path] if root_dir is not None else []), path)
+    found = next((place for place in places if place.is_file()), None)
+    if found is not None:
+        return auto(found)
+    from flyte.errors import InitializationError
+
+    class ConfigFileNotFoundError(InitializationError, ValueError):
+        """Also a ValueError, as what is wrong with the content of a file is."""
+
+    raise ConfigFileNotFoundError(
+        "ConfigFileNotFoundError", "user", f"Configuration file {places[0]} does not exist, seen from {Path.cwd()}."
+    )
+
+
+def _refuse_login(auth_type: str, command: Sequence[str] | None) -> None:
+    kind = auth_type.lower().replace("_", "").replace("-", "")
+    if kind == "pkce" or (kind == "externalcommand" and command):
+        return
+    raise TypeError(
+        f"flyte.init does not support auth_type={auth_type!r} on this platform. Give api_key=..., or "
+        "command=[...], a program that prints a token."
+    )
+
+
+def _within(name: str, value: int, *, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value:
+        raise ValueError(f"{name} must be an int of at least {least}, got {value!r}")
+    return min(value, most)
 
 
 def _configure_storage(storage: Storage | None) -> None:

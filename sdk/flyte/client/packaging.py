@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flyte.authoring.registry import with_dependencies
 from flyte.client.bundle import Bundle, CopyStyle, collect_files, make_bundle
-from flyte.client.entrypoint import TaskPlace, place_of
+from flyte.client.entrypoint import TaskPlace, know_script_as, needs_pickle, place_of
 from flyte.errors import CodeBundleError
 
 if TYPE_CHECKING:
@@ -27,9 +27,15 @@ class PackagedTasks:
 
 
 def package(
-    tasks: Iterable[TaskTemplate[Any, Any, Any]], *, copy_style: CopyStyle, root_dir: Path | None
+    tasks: Iterable[TaskTemplate[Any, Any, Any]],
+    *,
+    copy_style: CopyStyle,
+    root_dir: Path | None,
+    interactive: bool = False,
 ) -> PackagedTasks:
     """Return specifications of tasks, and the bundle that they refer to.
+
+    `interactive`: tasks of the script that runs travel as pickles, as they are in this process.
 
     Raises InvalidSetting for two environments of one name or a setting that cannot be kept, and CodeBundleError for
     code that cannot be bundled.
@@ -39,7 +45,8 @@ def package(
     places = [place_of(task, root_dir=root_dir) for task in chosen]
     bundle = None if copy_style == "none" else _bundle(places, environments, copy_style=copy_style)
     digest = bundle.digest if bundle is not None else ""
-    return PackagedTasks(bundle, tuple(_spec(task, place, digest) for task, place in zip(chosen, places, strict=True)))
+    specs = (_spec(task, place, digest, interactive) for task, place in zip(chosen, places, strict=True))
+    return PackagedTasks(bundle, tuple(specs))
 
 
 def _bundle(
@@ -71,10 +78,14 @@ def _folder_of(environment: Environment) -> Path | None:
     return None
 
 
-def _spec(task: TaskTemplate[Any, Any, Any], place: TaskPlace | None, digest: str) -> TaskSpec:
+def _spec(task: TaskTemplate[Any, Any, Any], place: TaskPlace | None, digest: str, interactive: bool) -> TaskSpec:
     from flyte.wire.entrypoints import pickle_task
     from flyte.wire.task_spec import task_to_proto
 
     if place is None:
         return task_to_proto(task, pickled=pickle_task(task))
-    return task_to_proto(task, module=place.module, bundle_digest=digest if place.root is not None else "")
+    digest = digest if place.root is not None else ""
+    know_script_as(place)
+    if needs_pickle(task, interactive=interactive):
+        return task_to_proto(task, pickled=pickle_task(task), bundle_digest=digest)
+    return task_to_proto(task, module=place.module, bundle_digest=digest)

@@ -29,6 +29,8 @@ class RunningPlatform:
     """URI of its object store; empty: the folder `objects/` of its own."""
     console: str = ""
     """Where people look at it in a browser; empty: nowhere."""
+    certificate: str = ""
+    """File of the certificate of its endpoint; empty: it speaks no TLS."""
 
 
 def platform_folder(given: str | Path | None = None) -> Path:
@@ -48,6 +50,7 @@ def read_platform(folder: Path) -> RunningPlatform | None:
             folder=folder,
             objects=str(state.get("objects", "")),
             console=str(state.get("console", "")),
+            certificate=str(state.get("certificate", "")),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -19,7 +19,7 @@ from flyte.spec.problems import InvalidSetting, InvalidSettingType
 from flyte.syncify import syncify
 
 if TYPE_CHECKING:
-    from flyte.local.run import LocalRun
+    from flyte.local.result import LocalRun
     from flyte.notify import NamedRule, Notification
     from flyte.remote.run import Run
 
@@ -73,6 +73,12 @@ async def start(
     # Every setting is read strictly before anything is sent or run.
     task.checked()
     if mode == "local":
+        if context.dry_run:
+            raise InvalidSetting(
+                "dry_run prepares what would be sent to a platform; a local run would carry it out. Leave it out, or "
+                "name a platform with flyte.init(endpoint=...).",
+                field="dry_run",
+            )
         from flyte.local.run import run_locally
 
         return await run_locally(task, args, kwargs, context=context)
@@ -190,7 +196,7 @@ def with_runcontext(
     - `log_level` (of the SDK), `user_log_level` (of `flyte.logger`) and `log_format` ("console" or "json") hold here
       and in the tasks, which see them as LOG_LEVEL, USER_LOG_LEVEL and LOG_FORMAT; `reset_root_logger` holds here.
     - `raw_data_path`: prefix for the data of the run. `copy_bundle_to`: folder for a copy of the code bundle.
-    - `dry_run`: prepare everything, submit nothing, and return what would have been submitted.
+    - `dry_run`: prepare everything, submit nothing, and return what would have been submitted; refused in local mode.
     - `run_base_dir`, `run_start_time`: local mode only.
     - `preserve_original_types`: accepted; values always come back as the types that they were.
     - `notifications`, `debug`, `tracked`, `tracked_strict`: refused while they ask for something, since this platform

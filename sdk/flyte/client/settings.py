@@ -5,6 +5,7 @@ The settings are a value; changing one makes a new value. Nothing here connects.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ from flyte.config import Config
 DEFAULT_PROJECT = "flytesnacks"
 DEFAULT_DOMAIN = "development"
 RPC_TIMEOUT_S = 30.0
+RPC_RETRIES = 3
+BATCH_SIZE = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,12 @@ class ClientSettings:
     command: tuple[str, ...] = ()
     """Program and arguments that print a token of an identity provider."""
 
+    http_proxy_url: str | None = None
+    """`http://HOST:PORT` of a proxy that connections to the platform go through; None: what the environment says."""
+
+    passthrough: bool = False
+    """Calls carry the credentials of `flyte.remote.auth_metadata` and no others."""
+
     project: str = DEFAULT_PROJECT
     domain: str = DEFAULT_DOMAIN
     org: str | None = None
@@ -56,19 +65,33 @@ class ClientSettings:
 
     rpc_timeout_s: float = RPC_TIMEOUT_S
 
+    rpc_retries: int = RPC_RETRIES
+    """How often a call that may be repeated is tried again while the platform is unavailable; gRPC does at most 4."""
+
+    batch_size: int = BATCH_SIZE
+    """The most entries that are asked for at once where the platform lists something."""
+
+    sync_local_sys_paths: bool = True
+    """Whether workers import from the same folders of the code bundle as this process does, or from its root only."""
+
 
 def settings_from_config(
     config: Config, *, endpoint: str | None = None, project: str | None = None, domain: str | None = None
 ) -> ClientSettings:
-    """Return settings: what is given, else what the configuration says, else the platform of this machine."""
+    """Return settings: what is given, else what the configuration says, else the platform of this machine.
+
+    The certificate of the platform of this machine is believed without being named.
+    """
+    chosen = endpoint or config.platform.endpoint or discover_endpoint()
     return ClientSettings(
-        endpoint=endpoint or config.platform.endpoint or discover_endpoint(),
+        endpoint=chosen,
         insecure=config.platform.insecure,
-        ca_cert_file_path=config.platform.ca_cert_file_path,
+        ca_cert_file_path=config.platform.ca_cert_file_path or _certificate_of_this_machine(chosen),
         insecure_skip_verify=config.platform.insecure_skip_verify,
         api_key=config.platform.api_key,
         api_key_file=config.platform.api_key_file,
         command=config.platform.command,
+        http_proxy_url=config.platform.http_proxy_url,
         project=project or config.task.project or DEFAULT_PROJECT,
         domain=domain or config.task.domain or DEFAULT_DOMAIN,
         org=config.task.org,
@@ -81,3 +104,13 @@ def discover_endpoint() -> str | None:
     """Return the endpoint of the platform of this machine; None if none was started, or it was stopped."""
     running = read_platform(platform_folder())
     return None if running is None else running.endpoint
+
+
+def _certificate_of_this_machine(endpoint: str | None) -> str | None:
+    """Return the file of the certificate of an endpoint; None if it is not that of this machine's platform."""
+    if endpoint is None or not endpoint.startswith("https://"):
+        return None
+    running = read_platform(platform_folder())
+    if running is None or running.endpoint != endpoint or not os.access(running.certificate, os.R_OK):
+        return None
+    return running.certificate

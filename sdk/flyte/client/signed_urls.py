@@ -7,7 +7,6 @@ host is not tried again in this process. What was got is checked by whoever know
 from __future__ import annotations
 
 import asyncio
-import http.client
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -70,12 +69,14 @@ async def get_file_at(url: str, path: Path) -> bool:
 
 
 async def _attempt(url: str, call: Callable[[], T]) -> tuple[T] | None:
+    # Only a platform with such a store needs an HTTP client, which is a twentieth of what a command loads.
+    from http.client import HTTPException
     from urllib.error import HTTPError
 
     try:
         return (await asyncio.to_thread(call),)
     except HTTPError:
         return None
-    except (OSError, http.client.HTTPException):
+    except (OSError, HTTPException):
         _out_of_reach.add(urlsplit(url).netloc)
         return None

@@ -1,8 +1,8 @@
 """Which folder a code bundle is taken from, and what a file is called inside it.
 
 A worker puts the bundle's root on its module path, so the name of a module is the dotted path of its file below the
-root. The root is the one that was given; else the working folder if the file lies below it and can be imported from
-there; else the folder that holds the file's outermost package.
+root. The root is the one that was given; else the working folder if the file lies below it and all folders between
+them have names of packages; else the folder that holds the file's outermost package.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import keyword
 import sys
 from pathlib import Path
 
+from flyte.client.init import current_settings
 from flyte.errors import CodeBundleError
 
 
@@ -29,7 +30,7 @@ def choose_root(file: Path, *, given: Path | None, cwd: Path | None = None) -> P
             )
         return root
     here = (cwd or Path.cwd()).resolve()
-    if file.is_relative_to(here) and _is_importable(file.relative_to(here)):
+    if file.is_relative_to(here) and all(map(_is_package_name, file.relative_to(here).parent.parts)):
         return here
     return package_parent(file)
 
@@ -37,12 +38,12 @@ def choose_root(file: Path, *, given: Path | None, cwd: Path | None = None) -> P
 def module_name(file: Path, *, root: Path) -> str:
     """Return the dotted name of a file below a root.
 
-    Raises CodeBundleError if a folder or the file has a name that Python cannot import.
+    Raises CodeBundleError if a folder or the file has a dot in its name, which Python takes for the end of a package.
     """
     relative = file.resolve().relative_to(root.resolve())
     if not _is_importable(relative):
         raise CodeBundleError(
-            f"{relative} cannot be imported: every folder and file name has to be a Python name. Rename it, "
+            f"{relative} cannot be imported: a folder or file has a dot in its name. Rename it, "
             f"or give a root_dir (--root-dir) nearer to the file."
         )
     parts = list(relative.with_suffix("").parts)
@@ -60,7 +61,13 @@ def package_parent(file: Path) -> Path:
 
 
 def import_folders(root: Path) -> list[str]:
-    """Return the folders strictly below a root that modules are imported from here, relative to it."""
+    """Return the folders strictly below a root that modules are imported from here, relative to it.
+
+    There are none for a process that declined with `flyte.init(sync_local_sys_paths=False)`.
+    """
+    settings = current_settings()
+    if settings is not None and not settings.sync_local_sys_paths:
+        return []
     return list(_import_folders(root.resolve(), tuple(sys.path)))
 
 
@@ -80,5 +87,9 @@ def _is_installed(folder: Path) -> bool:
 
 
 def _is_importable(relative: Path) -> bool:
-    parts = relative.with_suffix("").parts
-    return all(part.isidentifier() and not keyword.iskeyword(part) for part in parts)
+    # Names that no import statement could say, `01_hello` or `my-agents`, are imported by their text all the same.
+    return not any("." in part for part in relative.with_suffix("").parts)
+
+
+def _is_package_name(folder: str) -> bool:
+    return folder.isidentifier() and not keyword.iskeyword(folder)

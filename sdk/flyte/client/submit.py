@@ -64,7 +64,12 @@ async def submit(
     # In a thread: a local file among the inputs is uploaded while it is encoded, which blocks.
     inputs = await asyncio.to_thread(codec.encode_inputs, args, kwargs)
     check_inline_size(inputs, task.max_inline_io_bytes, "inputs")
-    packaged = package([task], copy_style=context.copy_style, root_dir=platform.settings.root_dir)
+    packaged = package(
+        [task],
+        copy_style=context.copy_style,
+        root_dir=platform.settings.root_dir,
+        interactive=bool(context.interactive_mode),
+    )
     _write_copy(packaged, context)
     request = api.CreateRunRequest(
         request_id=new_request_id(),

@@ -36,6 +36,7 @@ def read(file: ConfigFile | None, *, environment: Mapping[str, str]) -> Config:
             api_key=environment.get("FLYTE_API_KEY") or source.text("admin", "apiKey"),
             api_key_file=source.path("admin", "apiKeyFile"),
             command=source.words("admin", "command"),
+            http_proxy_url=source.text("admin", "httpProxyURL"),
         ),
         task=TaskConfig(
             org=source.text("task", "org"),

@@ -25,6 +25,9 @@ class PlatformConfig:
     command: tuple[str, ...] = ()
     """Program and arguments that print a token of an identity provider."""
 
+    http_proxy_url: str | None = None
+    """`http://HOST:PORT` of a proxy that connections to the platform go through."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskConfig:

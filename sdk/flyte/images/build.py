@@ -15,6 +15,7 @@ from flyte.syncify import syncify
 
 if TYPE_CHECKING:
     from flyte.authoring.environment import Environment
+    from flyte.client.settings import ClientSettings
     from flyte.images.recipe import CodeFiles
     from flyte.spec.image import Image
     from flyte.spec.image_layers import CopyStyle
@@ -29,9 +30,7 @@ async def build(image: Image, dry_run: bool = False, force: bool = False, wait: 
 
     Raises ImageBuildError, with the end of what the tool said, and FileNotFoundError for a file that a step names.
     """
-    if not dry_run:
-        await _build([image], force=force)
-    return ImageBuild(uri=image.uri)
+    return await build_with(None, image, dry_run=dry_run, force=force)
 
 
 @syncify
@@ -64,14 +63,34 @@ async def build_images(
     return references | {name: _reference_of(image) for name, image in images.items()}
 
 
-async def _build(images: Sequence[Image], *, force: bool) -> None:
-    from flyte.client.init import current_settings
-    from flyte.client.settings import ClientSettings
+async def build_with(builder: str | None, image: Image, *, dry_run: bool, force: bool) -> ImageBuild:
+    """Build an image with a tool by name, None for the one that `flyte.init` names; see `build`."""
+    if not dry_run:
+        await _build([image], force=force, builder=builder)
+    return ImageBuild(uri=image.uri)
+
+
+async def find_built(image: Image) -> str | None:
+    """Return the reference of an image that is there already, as far as the tool of this machine knows."""
+    from flyte.images.engine import is_built_here
+
+    found = not image.needs_build or await is_built_here(image, tool=_settings().image_builder)
+    return image.uri if found else None
+
+
+async def _build(images: Sequence[Image], *, force: bool, builder: str | None = None) -> None:
     from flyte.images.engine import build_here
 
-    settings = current_settings() or ClientSettings()
+    settings = _settings()
     files = _code_files(settings.root_dir or Path.cwd())
-    await build_here(images, tool=settings.image_builder, force=force, code_files=files)
+    await build_here(images, tool=builder or settings.image_builder, force=force, code_files=files)
+
+
+def _settings() -> ClientSettings:
+    from flyte.client.init import current_settings
+    from flyte.client.settings import ClientSettings
+
+    return current_settings() or ClientSettings()
 
 
 def _reference_of(image: Image) -> str:

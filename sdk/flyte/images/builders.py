@@ -90,21 +90,25 @@ class DockerBuildx:
 
 _TOOLS: Final[tuple[BuildTool, ...]] = (DockerBuildx(), Buildah())
 
+#: What the peer SDK calls a builder without a daemon; podman builds with buildah.
+_ALIASES: Final = {"local-podman": "buildah"}
+
 
 def choose_tool(wanted: str = "local") -> BuildTool:
     """The tool of this name, or for "local" the first that works here: docker with its daemon, then buildah.
 
     Raises ImageBuildError if there is none.
     """
+    wanted = _ALIASES.get(wanted, wanted)
     names = [tool.name for tool in _TOOLS]
     if wanted not in ("local", *names):
         raise ImageBuildError(f"There is no image builder {wanted!r}. Choose one of local, {', '.join(names)}.")
     for tool in _TOOLS:
         if wanted in ("local", tool.name) and _works(tool):
             return tool
-    missing = "neither docker with its daemon nor buildah" if wanted == "local" else f"{wanted} not"
+    missing = "neither docker with its daemon nor buildah works" if wanted == "local" else f"{wanted} does not work"
     raise ImageBuildError(
-        f"To build an image, docker or buildah is needed; {missing} works here. Install one (on Debian: apt install "
+        f"To build an image, docker or buildah is needed; {missing} here. Install one (on Debian: apt install "
         "buildah), or build the image elsewhere and name it with Image.from_base(uri)."
     )
 

@@ -52,6 +52,11 @@ async def build_here(
         await asyncio.gather(*builds, return_exceptions=True)
 
 
+async def is_built_here(image: Image, *, tool: str = "local") -> bool:
+    """Tell whether a tool of this machine has built an image. Raises ImageBuildError if there is no such tool."""
+    return await _is_there(choose_tool(tool), image.uri)
+
+
 class _Engine:
     def __init__(self, tool: BuildTool, *, force: bool, code_files: CodeFiles) -> None:
         self._tool = tool
@@ -67,7 +72,7 @@ class _Engine:
                 f"in: {self._tool.name} login {image.registry or ''}".rstrip()
             )
         async with self._room:
-            if not (self._force or _may_have_changed(image) or image.registry) and await self._is_there(uri):
+            if not (self._force or _may_have_changed(image) or image.registry) and await _is_there(self._tool, uri):
                 return
             _say(f"building {uri} with {self._tool.name}")
             with tempfile.TemporaryDirectory(prefix="flyte-image-") as folder:
@@ -93,11 +98,12 @@ class _Engine:
             push=image.registry is not None,
         )
 
-    async def _is_there(self, uri: str) -> bool:
-        process = await asyncio.create_subprocess_exec(
-            *self._tool.is_there(uri), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-        )
-        return await process.wait() == 0
+
+async def _is_there(tool: BuildTool, uri: str) -> bool:
+    process = await asyncio.create_subprocess_exec(
+        *tool.is_there(uri), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+    )
+    return await process.wait() == 0
 
 
 def _may_have_changed(image: Image) -> bool:

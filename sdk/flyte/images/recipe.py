@@ -18,7 +18,7 @@ from flyte.images.recipe_python import pip_command, project_steps
 from flyte.spec import image_layers as layers
 from flyte.spec.image import DEFAULT_REPOSITORY, Image
 from flyte.spec.secrets import Secret
-from flyte.wire.images import script_dependencies
+from flyte.wire.images import is_sdk, script_dependencies, without_sdk
 
 #: Gives the files of the deployment's code, each with its path below the root of the code.
 CodeFiles = Callable[[layers.CopyStyle], Sequence[tuple[Path, str]]]
@@ -26,6 +26,8 @@ CodeFiles = Callable[[layers.CopyStyle], Sequence[tuple[Path, str]]]
 #: As whom the default image runs; steps are carried out as root.
 _DEFAULT_USER: Final = "10001:10001"
 _SECRETS: Final = "/run/secrets"
+_DROP_SDK: Final = "sed -i -E '/^[[:space:]]*flyte[[:space:]]*($|[][<>=!~;@(,])/Id' {target} && "
+"""The image has the SDK of its platform, and a package index has another one under this name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +88,14 @@ class _Writer:
     def _step(self, layer: layers.Layer) -> Iterator[str]:
         match layer:
             case layers.PipPackages():
-                yield self._run(pip_command(layer, *layer.packages), layer)
+                yield self._run(pip_command(layer, *without_sdk(layer.packages)), layer)
             case layers.Requirements():
                 target = f"/tmp/flyte-requirements/{layer.file.name}"
                 yield self._copy(layer.file, target)
-                yield self._run(pip_command(layer, "--requirement", target), layer)
+                drop = _DROP_SDK.format(target=shlex.quote(target)) if _names_sdk(layer.file) else ""
+                yield self._run(drop + pip_command(layer, "--requirement", target), layer)
             case layers.UvScript():
-                yield self._run(pip_command(layer, *script_dependencies(layer.script)), layer)
+                yield self._run(pip_command(layer, *without_sdk(script_dependencies(layer.script))), layer)
             case layers.UvProject() | layers.PoetryProject():
                 yield from self._project(layer)
             case layers.AptPackages():
@@ -171,6 +174,10 @@ class _Writer:
 
         yield self._copy(local_sdk_source(), "/tmp/flyte-sdk/")
         yield self._run("python -m pip install --no-cache-dir --root-user-action=ignore /tmp/flyte-sdk", layer)
+
+
+def _names_sdk(requirements: Path) -> bool:
+    return any(map(is_sdk, requirements.read_text().splitlines()))
 
 
 def _apt_command(packages: Sequence[str]) -> str:

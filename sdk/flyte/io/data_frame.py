@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Generator, Iterator
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 from flyte.io.frame_formats import PARQUET, read_batches, read_frame, reads_open_files, write_frame
 from flyte.io.hashing import HashMethod, as_hash_method, content_hash
+from flyte.io.model_methods import ModelMethods
 from flyte.io.placement import StoredData, new_location, reachable, upload
 from flyte.storage import objects
 from flyte.storage.locations import is_remote, local_path
 
 
-class DataFrame:
+class DataFrame(ModelMethods):
     """A table in the object store, or one of this process that will be stored when it is passed on.
 
     `DataFrame.from_local(frame)` stores a frame of pandas, pyarrow or polars; `open(pandas.DataFrame).all()` reads it.
@@ -48,6 +49,11 @@ class DataFrame:
     def val(self) -> Any:
         """The frame that this was made of in this process; None if it was not."""
         return self._value
+
+    @property
+    def lazy_uploader(self) -> None:
+        """Nothing: a frame of this process is stored when it is passed on."""
+        return None
 
     @property
     def metadata(self) -> None:
@@ -129,8 +135,14 @@ class DataFrame:
         """Do the same as `all_sync`, without blocking the event loop."""
         return await asyncio.to_thread(self.all_sync)
 
-    async def iter(self) -> AsyncIterator[Any]:
-        """Yield the table in parts; of a remote parquet file only what the next part needs is fetched."""
+    def iter(self) -> Parts:
+        """Give the table in parts: `async for part in frame.iter()`, or in `await frame.iter()`.
+
+        Of a remote parquet file only what the next part needs is fetched. Raises ValueError before `open` said as what.
+        """
+        return Parts(self._parts())
+
+    async def _parts(self) -> AsyncGenerator[Any]:
         owner, frame_format = self._reader(), self.format or PARQUET
         with await asyncio.to_thread(self._open_source, owner, frame_format) as source:
             batches: Iterator[Any] = read_batches(owner, source, frame_format)
@@ -206,6 +218,27 @@ class DataFrame:
         from flyte.io.pydantic_support import json_schema_for
 
         return json_schema_for(cls, "uri")
+
+
+class Parts:
+    """The parts of a table, to be iterated once with `async for`; awaiting it gives itself."""
+
+    def __init__(self, parts: AsyncGenerator[Any]) -> None:
+        self._parts = parts
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self._parts
+
+    def __await__(self) -> Generator[Any, None, Parts]:
+        yield from ()
+        return self
+
+    def __anext__(self) -> Awaitable[Any]:
+        return self._parts.__anext__()
+
+    async def aclose(self) -> None:
+        """Read no further."""
+        await self._parts.aclose()
 
 
 class _LocalCopy:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from flyte.io.model_methods import ModelMethods
 from flyte.io.placement import StoredData, reachable
 from flyte.storage.locations import name_of
 
 
-class PathReference:
+class PathReference(ModelMethods):
     """Data at a path or URI."""
 
     __flyte_reference__: ClassVar[str]

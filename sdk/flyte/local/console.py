@@ -87,7 +87,7 @@ def _line(*, given_up: int) -> str:
     try:
         descriptor = sys.stdin.fileno()
     except (OSError, ValueError, AttributeError):
-        raise ConditionFailedError("There is no standard input that an answer could come from.") from None
+        return _line_of_stand_in()
     content = bytearray()
     while True:
         ready, _, _ = select.select([descriptor, given_up], [], [])
@@ -100,6 +100,17 @@ def _line(*, given_up: int) -> str:
         if byte in (b"\n", b""):
             return content.decode(errors="replace").removesuffix("\r")
         content += byte
+
+
+def _line_of_stand_in() -> str:
+    """Return a line of what stands in for standard input: text in memory, or a notebook's own kind of file."""
+    try:
+        line = sys.stdin.readline()
+    except (OSError, ValueError, AttributeError):
+        raise ConditionFailedError("There is no standard input that an answer could come from.") from None
+    if not line:
+        raise ConditionFailedError("Standard input has ended: nobody can answer.")
+    return line.rstrip("\r\n")
 
 
 def _print(text: str) -> None:

@@ -239,7 +239,7 @@ def _context(call: LocalCall, attempt: int, *, run: LocalRunSettings) -> TaskCon
         raw_data_path=RawDataPath(path=run.raw_data_path or f"{folder}/data"),
         output_path=folder,
         run_base_dir=run.folder,
-        report=Report(f"{folder}/report.html", name=call.task.name) if call.task.report else None,
+        report=Report(call.task.name, path=f"{folder}/report.html") if call.task.report else None,
         group_data=None if call.group is None else GroupData(call.group),
         checkpoint_paths=CheckpointPaths(attempts[1] if attempt else None, attempts[0]),
         checkpoint=Checkpoint(attempts[0], sources=attempts[1:]),

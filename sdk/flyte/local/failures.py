@@ -1,8 +1,11 @@
-"""What a parent sees of a child's failure: the same as on a platform, where the child died in another process."""
+"""What others see of a failure: the same as on a platform, where the task died in another process."""
 
 from __future__ import annotations
 
-from flyte.errors import BaseRuntimeError
+import functools
+from typing import Any
+
+from flyte.errors import BaseRuntimeError, RuntimeUserError
 
 
 def as_seen_by_parent(error: Exception) -> BaseRuntimeError:
@@ -14,3 +17,45 @@ def as_seen_by_parent(error: Exception) -> BaseRuntimeError:
     if isinstance(error, BaseRuntimeError) and error.kind != "user":
         seen.kind = error.kind
     return seen
+
+
+def as_raised_by_run(error: Exception) -> Exception:
+    """Return what `flyte.run` raises when the root task has raised something.
+
+    It is a RuntimeUserError with the code that a platform gives, and of the class that the task raised as well, which
+    is known here. Where no class can be both, as with slots, what the task raised is its cause.
+    """
+    if isinstance(error, BaseRuntimeError):
+        return error
+    kind: Any = type(error)
+    told = RuntimeUserError(kind.__name__, str(error))
+    try:
+        raised = _without_constructors(_both(kind), error.args)
+    except TypeError:
+        told.__cause__ = error
+        return told.with_traceback(error.__traceback__)
+    raised.args = error.args
+    raised.__dict__ |= {**vars(error), **vars(told)}
+    raised.__cause__, raised.__context__ = error.__cause__, error.__context__
+    raised.__suppress_context__ = error.__suppress_context__
+    return raised.with_traceback(error.__traceback__)
+
+
+def _without_constructors(kind: type[Exception], args: tuple[Any, ...]) -> Exception:
+    """An exception of a class of users', whose own constructors may take anything."""
+    builtin: Any = next(base for base in kind.__mro__[2:] if base.__module__ == "builtins" and base is not RuntimeError)
+    made: Exception = builtin.__new__(kind, *args)
+    builtin.__init__(made, *args)
+    return made
+
+
+@functools.cache
+def _both(kind: Any) -> Any:
+    """A class that is a RuntimeUserError and this one, under this one's name. Raises TypeError if there can be none."""
+    body = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__reduce__": _without_the_class}
+    return type(kind.__name__, (RuntimeUserError, kind), body)
+
+
+def _without_the_class(error: RuntimeUserError) -> tuple[Any, ...]:
+    # No other process could import it.
+    return RuntimeUserError(error.code, error.message, error.worker).__reduce__()

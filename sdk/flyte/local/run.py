@@ -6,7 +6,6 @@ import asyncio
 import functools
 import os
 import tempfile
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,13 +15,14 @@ from flyte.authoring.identity import generate_random_name
 from flyte.client.init import domain_or_default, project_or_default
 from flyte.local.cache import FileCache, default_cache_path
 from flyte.local.controller import ROOT, LocalRunning
+from flyte.local.failures import as_raised_by_run
 from flyte.local.records import RecordedRun, RunRecords, default_records_path, this_process
+from flyte.local.result import LocalResult, LocalRun
 from flyte.local.secrets import LocalSecrets, default_secrets_path
 from flyte.local.settings import LocalRunSettings
 from flyte.local.variables import process_variables
 from flyte.remote.values import ActionInputs, ActionOutputs
 from flyte.spec.phases import ActionPhase
-from flyte.syncify import syncify
 from flyte.types.interface import interface_codec
 
 if TYPE_CHECKING:
@@ -30,68 +30,14 @@ if TYPE_CHECKING:
     from flyte.client.run_settings import RunContext
 
 
-class LocalRun:
-    """A run that has ended in this process. It has the surface of `flyte.remote.Run`."""
-
-    def __init__(self, *, name: str, folder: Path, inputs: ActionInputs, outputs: ActionOutputs) -> None:
-        self.name = name
-        self._folder = folder
-        self._inputs = inputs
-        self._outputs = outputs
-
-    def __repr__(self) -> str:
-        return f"LocalRun(name={self.name!r}, phase={self.phase.name})"
-
-    @property
-    def url(self) -> str:
-        """The folder with the run's data."""
-        return str(self._folder)
-
-    @property
-    def phase(self) -> ActionPhase:
-        """SUCCEEDED: a local run that fails raises its error from `flyte.run`."""
-        return ActionPhase.SUCCEEDED
-
-    def done(self) -> bool:
-        """Tell whether the run has ended: always."""
-        return True
-
-    @syncify.method
-    async def wait(self, quiet: bool = False, wait_for: str = "terminal") -> None:
-        """Return at once: the run has ended."""
-
-    @syncify.method
-    async def sync(self) -> LocalRun:
-        """Return the run."""
-        return self
-
-    @syncify.method
-    async def raise_for_status(self) -> None:
-        """Return: the run has succeeded."""
-
-    @syncify.method
-    async def inputs(self) -> ActionInputs:
-        """Return the inputs of the root action."""
-        return self._inputs
-
-    @syncify.method
-    async def outputs(self) -> ActionOutputs:
-        """Return the outputs of the root action."""
-        return self._outputs
-
-    def get_report_path(self) -> Path:
-        """Return where the report of the root action is, if its task writes one."""
-        return self._folder / ROOT / "report.html"
-
-
 async def run_locally(
     task: TaskTemplate[Any, Any, Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], *, context: RunContext
 ) -> LocalRun:
-    """Run a task in this process and return when it has ended. Raises what the task raised."""
+    """Run a task in this process and return when it has ended. Raises its failure, see `as_raised_by_run`."""
     codec = interface_codec(task.interface)
     inputs = codec.encode_inputs(args, kwargs)
     shown = ActionInputs(codec.decode_inputs(inputs))
-    run = _settings(context)
+    run, began = _settings(context), datetime.now(UTC)
     records = _process_records(default_records_path())
     record = records.begin(
         RecordedRun(
@@ -101,21 +47,39 @@ async def run_locally(
             domain=run.domain,
             folder=run.folder,
             process=this_process(),
-            started_at=time.time(),
+            started_at=began.timestamp(),
             inputs=repr(dict(shown)),
         )
     )
     try:
-        values = codec.decode_named_outputs(await _carry_out(task, inputs, run, context))
+        results = await _carry_out(task, inputs, run, context)
+        values = codec.decode_named_outputs(results)
     except asyncio.CancelledError:
         records.end(record, phase=ActionPhase.ABORTED, code="ABORTED", message="The run was interrupted.")
         raise
     except Exception as error:
         records.end(record, phase=_phase_of(error), code=_code_of(error), message=str(error))
-        raise
-    outputs = ActionOutputs(values.values(), values.keys())
+        raised = as_raised_by_run(error)
+        if raised is error:
+            raise
+        raise raised from raised.__cause__
     records.end(record, phase=ActionPhase.SUCCEEDED, outputs=repr(values))
-    return LocalRun(name=run.name, folder=Path(run.folder), inputs=shown, outputs=outputs)
+    return LocalRun(
+        LocalResult(
+            name=run.name,
+            task_name=task.name,
+            project=run.project,
+            domain=run.domain,
+            folder=Path(run.folder),
+            report=Path(run.folder, ROOT, "report.html"),
+            started_at=began,
+            ended_at=datetime.now(UTC),
+            inputs=shown,
+            outputs=ActionOutputs(values.values(), values.keys()),
+            sent_inputs=inputs,
+            sent_outputs=results,
+        )
+    )
 
 
 async def _carry_out(

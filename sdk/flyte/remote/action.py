@@ -196,10 +196,10 @@ class Action(ActionView):
     async def get_logs(
         self, attempt: int | None = None, filter_system: bool = False, show_ts: bool = False
     ) -> AsyncIterator[str]:
-        """Yield what the action wrote, line by line, until it has ended."""
-        from flyte.remote.logs import stream_lines
+        """Yield what the action wrote, line by line, until it has ended; the platform itself writes no lines to it."""
+        from flyte.remote.shown_logs import lines_of
 
-        async for line in stream_lines(connection(), self._state.id, attempt=attempt, follow=True, must_answer=False):
+        async for line in lines_of(self._state.id, attempt=attempt, show_ts=show_ts):
             yield line
 
     @syncify.method
@@ -211,10 +211,13 @@ class Action(ActionView):
         raw: bool = False,
         filter_system: bool = False,
     ) -> None:
-        """Print what the action writes until it has ended."""
-        from flyte.remote.logs import print_lines
+        """Print what the action writes until it has ended; in a terminal the last `max_lines` in a box, unless `raw`.
 
-        await print_lines(connection(), self._state.id, attempt=attempt, must_answer=False)
+        The platform itself writes no lines to it that `filter_system` would leave out.
+        """
+        from flyte.remote.shown_logs import show_logs_of
+
+        await show_logs_of(self._state.id, attempt=attempt, max_lines=max_lines, show_ts=show_ts, raw=raw)
 
 
 class ActionDetails(ActionView):

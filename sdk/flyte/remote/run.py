@@ -14,8 +14,8 @@ from flyte.client.known_console import known_console
 from flyte.errors import BaseRuntimeError
 from flyte.remote.action import ROOT, Action, ActionDetails, optional_moment
 from flyte.remote.failures import error_from_proto
-from flyte.remote.filters import SortBy, check_order, refuse_filters
-from flyte.remote.listing import TimeFilter, list_runs
+from flyte.remote.filters import SortBy, check_order
+from flyte.remote.listing import TimeFilter, list_paused_runs, list_runs
 from flyte.remote.message_view import MessageView
 from flyte.remote.payloads import fetch_payload
 from flyte.remote.phases import is_terminal, phase_from_proto
@@ -147,12 +147,11 @@ class Run(MessageView):
     ) -> AsyncIterator[Run]:
         """Yield runs, the newest first, at most `limit`. Conditions hold together.
 
-        Raises ValueError for an order or a condition that this platform does not keep.
+        `updated_at` is when a run changed its phase last; `paused_actions_only` leaves runs that wait for an answer.
+        Raises ValueError for an order that this platform does not keep.
         """
         check_order(sort_by, keeps=("created_at", "desc"), of="Run.listall")
-        refused = {"task_version": task_version, "updated_at": updated_at, "paused_actions_only": paused_actions_only}
-        refuse_filters({**refused, "with_label_keys": with_label_keys}, of="Run.listall")
-        messages = list_runs(
+        messages = (list_paused_runs if paused_actions_only else list_runs)(
             connection(),
             limit=limit,
             project=project or current_project(),
@@ -161,7 +160,10 @@ class Run(MessageView):
             task_name=task_name or "",
             created_by=created_by_subject or "",
             created_at=created_at,
+            updated_at=updated_at,
             labels=with_labels,
+            label_keys=with_label_keys or (),
+            task_version=task_version or "",
         )
         async for message in messages:
             yield cls(message)
@@ -363,10 +365,10 @@ class Run(MessageView):
     async def get_logs(
         self, attempt: int | None = None, filter_system: bool = False, show_ts: bool = False
     ) -> AsyncIterator[str]:
-        """Yield what the root action wrote, line by line, until it has ended."""
-        from flyte.remote.logs import stream_lines
+        """Yield what the root action wrote, line by line, until it has ended; see `Action.get_logs`."""
+        from flyte.remote.shown_logs import lines_of
 
-        async for line in stream_lines(connection(), self._root_id(), attempt=attempt, follow=True, must_answer=False):
+        async for line in lines_of(self._root_id(), attempt=attempt, show_ts=show_ts):
             yield line
 
     @syncify.method
@@ -378,10 +380,10 @@ class Run(MessageView):
         raw: bool = False,
         filter_system: bool = False,
     ) -> None:
-        """Print what the root action writes until it has ended."""
-        from flyte.remote.logs import print_lines
+        """Print what the root action writes until it has ended; see `Action.show_logs`."""
+        from flyte.remote.shown_logs import show_logs_of
 
-        await print_lines(connection(), self._root_id(), attempt=attempt, must_answer=False)
+        await show_logs_of(self._root_id(), attempt=attempt, max_lines=max_lines, show_ts=show_ts, raw=raw)
 
 
 @dataclass(frozen=True, slots=True)

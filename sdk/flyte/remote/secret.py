@@ -131,8 +131,8 @@ class Secret(MessageView):
         """Yield secrets: of all scopes, or of the one that is given; at most `limit`."""
         _refuse_pool(cluster_pool)
         scope = None if project is None and domain is None else Scope(project=project or "", domain=domain or "")
-        request = api.ListSecretsRequest(scope=scope, page_size=min(max(limit, 1), 1000))
         platform, left = connection(), limit
+        request = api.ListSecretsRequest(scope=scope, page_size=platform.page_size(limit))
         while left > 0:
             page = await platform.call(platform.secrets.ListSecrets, request)
             for message in page.secrets[:left]:
@@ -172,7 +172,7 @@ class Secret(MessageView):
             key=name,
             group=group,
             scope=Scope(project=project, domain=domain),
-            page_size=min(max(limit, 1), 1000),
+            page_size=platform.page_size(limit),
         )
         while left > 0:
             page = await platform.call(platform.secrets.ListAccesses, request)

@@ -12,7 +12,7 @@ from flyte.client.init import current_domain, current_project
 from flyte.errors import RemoteTaskNotFoundError, RuntimeUserError
 from flyte.remote.action import moment
 from flyte.remote.calling import on_a_loop, refuse_outside_of_platform
-from flyte.remote.filters import SortBy, check_order, refuse_filters
+from flyte.remote.filters import SortBy, check_order
 from flyte.remote.message_view import MessageView
 from flyte.syncify import syncify
 from flyteapi.admin.v1 import task_service_pb2 as api
@@ -173,21 +173,23 @@ class Task(_TaskVersion):
     ) -> AsyncIterator[Task]:
         """Yield the newest version of each task, or all versions of one, at most `limit`.
 
-        Raises ValueError for an order or a condition that this platform does not keep.
+        `entrypoint` leaves those that are, or are not, meant to be started by people.
+        Raises ValueError for an order that this platform does not keep.
         """
         check_order(sort_by, keeps=("created_at", "desc"), of="Task.listall")
-        refuse_filters({"entrypoint": entrypoint}, of="Task.listall")
+        platform, left = connection(), limit
         request = api.ListTasksRequest(
             project=project or current_project(),
             domain=domain or current_domain(),
             name=by_task_name or "",
-            page_size=min(max(limit, 1), 1000),
+            page_size=platform.page_size(limit),
         )
-        platform, left = connection(), limit
         while left > 0:
             page = await platform.call(platform.tasks.ListTasks, request)
             for message in page.tasks:
-                if left > 0 and (by_task_env is None or message.spec.environment == by_task_env):
+                spec = message.spec
+                is_wanted = by_task_env in (None, spec.environment) and entrypoint in (None, spec.is_entrypoint)
+                if left > 0 and is_wanted:
                     left -= 1
                     yield cls(message)
             if not page.next_page_token:
@@ -233,6 +235,11 @@ class TaskDetails(_TaskVersion):
     async def aio(self, *args: Any, **kwargs: Any) -> Any:
         """Do the same without blocking the event loop."""
         return await refuse_outside_of_platform(self.name).submit(self.callee, args, kwargs)
+
+    @property
+    def task_type(self) -> str:
+        """The kind of task: every task of this platform is Python code that a worker runs."""
+        return "python"
 
     def override(self, **settings: Any) -> TaskDetails:
         """Return the task with other settings for calls and runs; the deployed version stays as it is.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,23 @@ from flyteapi.admin.v1 import trigger_service_pb2 as api
 
 if TYPE_CHECKING:
     from flyte.spec.triggers import Trigger as TriggerSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerMetadata:
+    """What a trigger was made with: for people, and the version that it starts (empty: the newest)."""
+
+    description: str
+    task_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerStatus:
+    """Firings of a trigger: the last and the next one in UTC, and why the last one started no run (empty: it did)."""
+
+    triggered_at: datetime | None
+    next_fire_at: datetime | None
+    last_error: str
 
 
 class TriggerDetails(MessageView):
@@ -59,6 +77,18 @@ class TriggerDetails(MessageView):
         """When it fires; None for a trigger that is only fired by hand."""
         chosen = self.message.WhichOneof("schedule")
         return None if chosen is None else getattr(self.message, chosen)
+
+    @property
+    def metadata(self) -> TriggerMetadata:
+        """What it was made with beside its schedule."""
+        return TriggerMetadata(description=self.message.description, task_version=self.message.task_version)
+
+    @property
+    def status(self) -> TriggerStatus:
+        """When it fired and will fire."""
+        return TriggerStatus(
+            triggered_at=self.last_fired_at, next_fire_at=self.next_fire_at, last_error=self.message.last_error
+        )
 
     @property
     def next_fire_at(self) -> datetime | None:

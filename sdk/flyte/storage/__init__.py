@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         put,
         put_stream,
     )
+    from flyte.storage.filesystems import get_configured_fsspec_kwargs, get_underlying_filesystem
     from flyte.storage.locations import is_remote, join
     from flyte.storage.objects import get_bytes, get_file, list_objects, put_bytes, put_file
     from flyte.storage.options import ABFS, GCS, S3, Storage, configure
@@ -34,10 +35,12 @@ _PLACES = {
     "exists_sync": "asynchronous",
     "get": "asynchronous",
     "get_bytes": "objects",
+    "get_configured_fsspec_kwargs": "filesystems",
     "get_file": "objects",
     "get_random_local_directory": "asynchronous",
     "get_random_local_path": "asynchronous",
     "get_stream": "asynchronous",
+    "get_underlying_filesystem": "filesystems",
     "is_remote": "locations",
     "join": "locations",
     "list_objects": "objects",
@@ -58,10 +61,12 @@ __all__ = [
     "exists_sync",
     "get",
     "get_bytes",
+    "get_configured_fsspec_kwargs",
     "get_file",
     "get_random_local_directory",
     "get_random_local_path",
     "get_stream",
+    "get_underlying_filesystem",
     "is_remote",
     "join",
     "list_objects",
@@ -73,15 +78,7 @@ __all__ = [
 ]
 
 
-_ABSENT = {
-    "get_configured_fsspec_kwargs": "Stores are reached without fsspec: give flyte.init(storage=...) what they need.",
-    "get_underlying_filesystem": "Stores are reached without fsspec: use flyte.storage.open, get, put and exists.",
-}
-
-
 def __getattr__(name: str) -> Any:
-    if name in _ABSENT:
-        raise ImportError(f"flyte.storage.{name} is not part of this SDK. {_ABSENT[name]}")
     if name not in _PLACES:
         raise AttributeError(f"module 'flyte.storage' has no attribute {name!r}")
     from importlib import import_module

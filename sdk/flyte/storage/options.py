@@ -10,14 +10,19 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal
 
-S = TypeVar("S", bound="Storage")
+_FIRST_PAUSE: Final = timedelta(milliseconds=100)
+_LONGEST_RETRYING: Final = timedelta(minutes=3)
 
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """What all kinds of stores share."""
+    """What all kinds of stores share.
+
+    - `retries`: how often a request that failed is tried again, with pauses that grow to `backoff`.
+    - `enable_debug`, `attach_execution_metadata`: for the peer SDK; objects are kept as they are here.
+    """
 
     retries: int = 3
     backoff: timedelta = timedelta(seconds=5)
@@ -31,11 +36,26 @@ class Storage:
 
     def client_options(self) -> dict[str, Any]:
         """Return the options of the store's client, for those stores that this kind is about."""
+        return self._own_options() | self._retry_options()
+
+    def _own_options(self) -> dict[str, Any]:
         return {}
+
+    def _retry_options(self) -> dict[str, Any]:
+        # What nobody has changed is left to the client: it tries longer than the peer SDK does.
+        if (self.retries, self.backoff) == (Storage().retries, Storage().backoff):
+            return {}
+        backoff = {"init_backoff": min(_FIRST_PAUSE, self.backoff), "max_backoff": self.backoff, "base": 2}
+        return {"retry_config": {"max_retries": self.retries, "backoff": backoff, "retry_timeout": _LONGEST_RETRYING}}
 
     def schemes(self) -> frozenset[str]:
         """Return the URI schemes that this kind is about."""
         return frozenset()
+
+    def get_fsspec_kwargs(self, anonymous: bool = False, **kwargs: Any) -> dict[str, Any]:
+        """Return the options for a file system of `obstore.fsspec`; `kwargs` come on top."""
+        options = self.client_options()
+        return (unsigned(options) if anonymous else options) | kwargs
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +80,12 @@ class S3(Storage):
             addressing_style=read("FLYTE_AWS_S3_ADDRESSING_STYLE"),
         )
 
-    def client_options(self) -> dict[str, Any]:
-        """Return the options of the store's client."""
+    @classmethod
+    def for_sandbox(cls) -> S3:
+        """Reach the store of the peer SDK's sandbox on this machine: MinIO with its well-known credentials."""
+        return cls(endpoint="http://localhost:4566", access_key_id="minio", secret_access_key="miniostorage")
+
+    def _own_options(self) -> dict[str, Any]:
         options: dict[str, Any] = {
             "endpoint": self.endpoint,
             "access_key_id": self.access_key_id,
@@ -110,8 +134,7 @@ class ABFS(Storage):
             client_secret=read("AZURE_CLIENT_SECRET"),
         )
 
-    def client_options(self) -> dict[str, Any]:
-        """Return the options of the store's client."""
+    def _own_options(self) -> dict[str, Any]:
         names = ("account_name", "account_key", "tenant_id", "client_id", "client_secret")
         return _given({name: getattr(self, name) for name in names})
 
@@ -120,6 +143,9 @@ class ABFS(Storage):
         return frozenset({"abfs", "abfss", "az", "azure", "adl"})
 
 
+_CREDENTIALS: Final = frozenset(
+    {"access_key_id", "secret_access_key", "account_key", "tenant_id", "client_id", "client_secret"}
+)
 _AUTOMATIC: Final = (S3.auto, GCS, ABFS.auto)
 _configured: list[Storage] = []
 
@@ -142,6 +168,11 @@ def options_for(scheme: str) -> Mapping[str, Any]:
         if scheme in found.schemes():
             return found.client_options()
     return {}
+
+
+def unsigned(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a client that shows no credentials."""
+    return {name: value for name, value in options.items() if name not in _CREDENTIALS} | {"skip_signature": True}
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def _writer(annotation: Any, owner: type) -> Write:
 
 
 def _raw_writer(annotation: Any, owner: type) -> Write:
-    hash_method = next((extra for extra in metadata(annotation) if hasattr(extra, "update")), None)
+    hash_method = next((extra for extra in metadata(annotation) if _is_hash_method(extra)), None)
 
     def write(message: Value, value: Any) -> None:
         from flyte.io import DataFrame
@@ -88,6 +88,11 @@ def _raw_writer(annotation: Any, owner: type) -> Write:
             raise wrong_type(annotation, value)
 
     return write
+
+
+def _is_hash_method(extra: Any) -> bool:
+    # Columns are given as a dict, which can be updated as well.
+    return hasattr(extra, "update") and hasattr(extra, "result")
 
 
 def _write_frame(message: Value, value: Any, hash_method: Any) -> None:

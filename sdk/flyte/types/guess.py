@@ -7,6 +7,7 @@ classes of the program that declared them.
 from __future__ import annotations
 
 import json
+import typing
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -105,7 +106,8 @@ class _Guess:
         if "prefixItems" in schema:
             return tuple.__class_getitem__(tuple(self.of(item) for item in schema["prefixItems"]))
         item = self.of(schema.get("items", {}))
-        return set[item] if schema.get("uniqueItems") else list[item]  # type: ignore[valid-type]
+        # typing's own forms, and not the classes with brackets, which are not equal to them.
+        return set[item] if schema.get("uniqueItems") else typing.List[item]  # type: ignore[valid-type]  # noqa: UP006
 
     def _key(self, schema: Mapping[str, Any]) -> Any:
         names = schema.get("propertyNames")
@@ -121,7 +123,7 @@ class _Guess:
             return getattr(io, reference)
         if "properties" not in schema:
             key, value = self._key(schema), self.of(schema.get("additionalProperties", {}))
-            return dict if key is str and value is Any else dict[key, value]  # type: ignore[valid-type]
+            return dict if key is str and value is Any else typing.Dict[key, value]  # type: ignore[valid-type]  # noqa: UP006
         required = schema.get("required", ())
         fields: dict[str, Any] = {
             name: Required[self.of(part)] if name in required else NotRequired[self.of(part)]

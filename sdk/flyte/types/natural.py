@@ -20,6 +20,7 @@ from flyte.types.pickles import read_pickle, warn_of_pickle, write_pickle
 from flyte.types.references import read_reference, write_reference
 from flyte.types.scalars import SCALARS
 from flyte.types.sequences import pack_homogeneous, read_items
+from flyte.types.stored_record import StoredRecord
 
 
 def build_natural(annotation: Any, of: Callable[[Any], Codec]) -> Codec:
@@ -104,7 +105,7 @@ def _read_dict(message: Value) -> dict[Any, Any]:
 
 
 def _read_struct(message: Value) -> dict[str, Any]:
-    return {part.name: read_natural(part.value) for part in message.struct.fields}
+    return StoredRecord((part.name, read_natural(part.value)) for part in message.struct.fields)
 
 
 def _read_reference(message: Value) -> Any:
@@ -115,6 +116,7 @@ _WRITERS: Final[dict[type, Write]] = {
     **{kind: codec.write for kind, codec in SCALARS.items()},
     list: counted(_write_list, LIST_LEVELS),
     dict: counted(_write_dict, DICT_LEVELS),
+    StoredRecord: counted(_write_dict, DICT_LEVELS),
 }
 
 _READERS: Final[dict[str, Callable[[Value], Any]]] = {

@@ -1,16 +1,21 @@
 """Values of no portable type, as cloudpickle bytes.
 
-Only workers and the SDK open a pickle; services carry it as the bytes that it is.
+Only workers and the SDK open a pickle; services carry it as the bytes that it is. A script that submits a run is
+`__main__` here and a module of its file's name there: what a worker pickled finds its classes in the script that
+runs, which is not carried out a second time, and may lie where this process could not import it from.
 """
 
 from __future__ import annotations
 
+import io
+import pickle
 from typing import Any, Final
 
 from flyte.types.codec import Read, Value, unexpected_kind, unwrapped
 from flyte.types.mismatch import TypeTransformerFailedError
 
 _warned: Final[set[type]] = set()
+_names_of_script: Final[set[str]] = set()
 
 
 def warn_of_pickle(owner: type) -> None:
@@ -56,12 +61,30 @@ def write_pickle(message: Value, value: Any) -> None:
     message.pickle.type_name = f"{type(value).__module__}.{type(value).__qualname__}"
 
 
+def find_in_script(module: str) -> None:
+    """Have pickles find in `__main__` what they name as part of this module from now on."""
+    _names_of_script.add(module)
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module_name: str, global_name: str, /) -> Any:
+        if module_name in _names_of_script:
+            try:
+                return super().find_class("__main__", global_name)
+            except AttributeError:
+                pass  # made in the worker only
+        return super().find_class(module_name, global_name)
+
+
+def open_pickle(data: bytes) -> Any:
+    """Return the object of a pickle. Raises whatever opening it raises."""
+    return _Unpickler(io.BytesIO(data)).load() if _names_of_script else pickle.loads(data)
+
+
 def read_pickle(message: Value) -> Any:
     """Return the object of a message of kind `pickle`."""
-    import cloudpickle
-
     try:
-        return cloudpickle.loads(message.pickle.data)
+        return open_pickle(message.pickle.data)
     except Exception as error:
         raise TypeTransformerFailedError(
             f"The pickle of a {message.pickle.type_name} cannot be opened here: {type(error).__name__}: {error}"

@@ -13,6 +13,12 @@ GROUP: Final = "flyte.plugins.types"
 _loaded = False
 
 
+def decline_type_plugins() -> None:
+    """Load no plugins in this process from now on."""
+    global _loaded
+    _loaded = True
+
+
 def load_type_plugins() -> None:
     """Load the plugins, once in a process. One that fails is reported and left out."""
     global _loaded

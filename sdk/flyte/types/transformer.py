@@ -93,6 +93,15 @@ class TypeTransformer(ABC, Generic[T]):
     async def to_python_value(self, lv: Any, expected_python_type: type[T]) -> T | None:
         """Return the value of a message that `to_literal` made."""
 
+    def from_binary_idl(self, binary_idl_object: Any, expected_python_type: type[T]) -> T | None:
+        """Return the value of bytes in the peer SDK's msgpack form. This platform writes none: override to read some.
+
+        Raises TypeTransformerFailedError unless overridden.
+        """
+        raise TypeTransformerFailedError(
+            f"The transformer {self.name} reads no msgpack: values are messages here, which to_python_value reads"
+        )
+
     def guess_python_type(self, literal_type: Any) -> type[T]:
         """Return the class for a type that is known by its description only. Raises ValueError unless overridden."""
         raise ValueError(f"The transformer {self.name} does not guess types")

@@ -71,10 +71,10 @@ def original_exception(error: BaseException) -> BaseException | None:
     pickled = getattr(error, "pickled_exception", b"")
     if not pickled:
         return None
-    import cloudpickle
+    from flyte.types.pickles import open_pickle
 
     try:
-        original = cloudpickle.loads(pickled)
+        original = open_pickle(pickled)
     except Exception:
         return None
     return original if isinstance(original, BaseException) else None

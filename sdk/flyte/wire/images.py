@@ -6,14 +6,17 @@ image stands for instead; it refuses what it cannot give.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from flyte.authoring.image_names import DEFAULT_NAME, uri_of
 from flyte.spec import image_layers as layers
 from flyte.spec.image import Image
 from flyteapi.task.v1 import task_spec_pb2
+
+_SDK: Final = re.compile(r"\s*flyte\s*(\Z|[\[<>=!~;@(,])", re.IGNORECASE)
 
 
 def image_to_proto(image: str | Image | None) -> task_spec_pb2.ImageSpec:
@@ -28,12 +31,25 @@ def image_to_proto(image: str | Image | None) -> task_spec_pb2.ImageSpec:
     named = uri_of(image.ref_name) if image.ref_name is not None else None
     message = task_spec_pb2.ImageSpec(uri=named or image.uri)
     for layer in image.layers:
-        message.python_packages.extend(_python_packages(layer))
+        message.python_packages.extend(without_sdk(_python_packages(layer)))
         if isinstance(layer, layers.AptPackages):
             message.system_packages.extend(layer.packages)
         elif isinstance(layer, layers.EnvVars):
             message.env.update(dict(layer.env_vars))
     return message
+
+
+def without_sdk(requirements: Iterable[str]) -> list[str]:
+    """Return the requirements but for the SDK itself, which every worker has in the version of its platform.
+
+    The name belongs to the peer SDK on package indexes: installed beside this one, it would be imported in its place.
+    """
+    return [requirement for requirement in requirements if not is_sdk(requirement)]
+
+
+def is_sdk(requirement: str) -> bool:
+    """Tell whether a requirement asks for the distribution that is called as this SDK is imported."""
+    return _SDK.match(requirement) is not None
 
 
 def _python_packages(layer: layers.Layer) -> Iterator[str]:

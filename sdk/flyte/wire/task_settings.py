@@ -59,6 +59,17 @@ def resources_to_proto(resources: Resources | None) -> task_spec_pb2.ResourceReq
     return message
 
 
+def get_proto_resources(resources: Resources | None) -> task_spec_pb2.ResourceRequest | None:
+    """Return the resources of a container as this platform's message; None for None."""
+    return None if resources is None else resources_to_proto(resources)
+
+
+def get_proto_extended_resources(resources: Resources | None) -> task_spec_pb2.Accelerator | None:
+    """Return the accelerator that resources ask for as this platform's message; None if they ask for none."""
+    message = resources_to_proto(resources)
+    return message.accelerator if message.HasField("accelerator") else None
+
+
 def secrets_to_proto(secrets: Iterable[Secret]) -> list[task_spec_pb2.SecretRequest]:
     """Return the secrets; one that is wanted as a variable and as a file is asked for twice."""
     messages = []

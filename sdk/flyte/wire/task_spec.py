@@ -8,6 +8,7 @@ from __future__ import annotations
 import weakref
 from typing import Any, Final
 
+from flyte.authoring.backend_hooks import refuse_what_would_be_ignored
 from flyte.authoring.condition import ConditionTask
 from flyte.authoring.task import TaskTemplate
 from flyte.spec.cache import VersionParameters
@@ -62,6 +63,22 @@ def digest_of(spec: task_spec_pb2.TaskSpec) -> bytes:
     return task_digest(spec)
 
 
+def full_name(task: TaskTemplate[Any, Any, Any]) -> tuple[str, str]:
+    """Return the environment of a task, and the name that the platform knows the task by, which begins with it.
+
+    A task that was made without an environment has a name of one word; InvalidSetting if it has none still.
+    """
+    environment = task.parent_env_name or task.name.rpartition(".")[0]
+    if not environment:
+        raise InvalidSetting(
+            f"Task {task.name!r} is not attached to an environment. Make one of it with "
+            f"flyte.TaskEnvironment.from_task('my_env', task).",
+            field="environment",
+        )
+    inside = task.name.startswith(f"{environment}.")
+    return environment, task.name if inside else f"{environment}.{task.name}"
+
+
 def _make_any(task: TaskTemplate[Any, Any, Any], key: _Found) -> task_spec_pb2.TaskSpec:
     if isinstance(task, ConditionTask):
         return condition_to_proto(task)
@@ -75,11 +92,13 @@ def _make(
     attribute: str | None,
     pickled: bytes | None,
 ) -> task_spec_pb2.TaskSpec:
+    refuse_what_would_be_ignored(task)
     checked = task.checked()
     entrypoint = _entrypoint(task, bundle_digest, module, attribute, pickled)
+    environment, name = full_name(task)
     spec = task_spec_pb2.TaskSpec(
-        name=task.name,
-        environment=task.parent_env_name or task.name.rpartition(".")[0],
+        name=name,
+        environment=environment,
         short_name=task.short_name or task.name.rpartition(".")[2],
         interface=interface_codec(task.interface).to_proto(),
         entrypoint=entrypoint,
@@ -98,6 +117,7 @@ def _make(
         is_async=task.is_async,
         plugin_config=task_settings.plugin_config_to_json(task.plugin_config),
         links=task_settings.links_to_proto(task.links),
+        is_entrypoint=task.entrypoint,
     )
     _add_optional(spec, task, checked)
     return spec

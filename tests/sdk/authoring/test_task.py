@@ -30,6 +30,7 @@ def task_of(*, decorator: Any = None, func: Any = work, **environment: Any) -> A
 def test_a_plain_task_has_the_defaults_of_the_specification() -> None:
     task = task_of()
     assert (task.name, task.short_name, task.parent_env_name) == ("env.work", "work", "env")
+    assert task.parent_env() is task.environment
     assert (task.retries.count, task.timeout, task.cache.behavior) == (0, 0, "disable")
     assert (task.report, task.interruptible, task.queue, task.reusable) == (False, False, None, None)
     assert task.max_inline_io_bytes == MAX_INLINE_IO_BYTES == 100 * 1024 * 1024

@@ -152,10 +152,11 @@ def test_a_file_outside_a_given_root_is_refused(tmp_path: Path) -> None:
         choose_root(tmp_path / "a.py", given=tmp_path / "sub")
 
 
-def test_a_name_that_python_cannot_import_is_refused(tmp_path: Path) -> None:
-    write(tmp_path, **{"my-task_dot_py": ""})
-    with pytest.raises(CodeBundleError, match=r"my-task\.py cannot be imported"):
-        module_name(tmp_path / "my-task.py", root=tmp_path)
+def test_any_name_of_a_file_is_taken_that_python_can_import(tmp_path: Path) -> None:
+    assert choose_root(tmp_path / "src" / "01-task.py", given=None, cwd=tmp_path) == tmp_path
+    assert module_name(tmp_path / "src" / "01-task.py", root=tmp_path) == "src.01-task"
+    with pytest.raises(CodeBundleError, match=r"my\.task\.py cannot be imported"):
+        module_name(tmp_path / "my.task.py", root=tmp_path)
 
 
 TASK = """

@@ -6,6 +6,7 @@ import json
 import stat
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from flyte.client.settings import ClientSettings, settings_from_config
 from flyte.config.files import ConfigFile
 from flyte.config.reading import read
 from flyte.errors import InitializationError
+from flyte.remote import auth_metadata
+from flyte.syncify import syncify
 
 ENDPOINT = "127.0.0.1:7000"
 
@@ -115,5 +118,34 @@ def test_what_is_given_in_the_program_wins() -> None:
         settings = current_settings()
         assert settings is not None
         assert (settings.api_key, settings.command) == ("k", ())
+    finally:
+        set_settings(None)
+
+
+async def test_calls_made_in_somebodys_name_carry_that_persons_credential(at_home: Path) -> None:
+    settings = ClientSettings(endpoint=ENDPOINT, api_key="mine")
+    mine, passed_on = Credentials(settings), Credentials(replace(settings, passthrough=True))
+    assert await passed_on.metadata() == (), "its own key is nobody else's"
+    with auth_metadata(("Authorization", "Bearer yours")):
+        assert await mine.metadata() == await passed_on.metadata() == (("authorization", "Bearer yours"),)
+        with auth_metadata(("x-tenant", "t")):
+            assert await mine.metadata() == (("x-tenant", "t"), ("authorization", "Bearer mine"))
+            assert await passed_on.metadata() == (("x-tenant", "t"),)
+    assert await mine.metadata() == (("authorization", "Bearer mine"),)
+    with pytest.raises(ValueError, match="at least one pair"), auth_metadata():
+        pass
+    with pytest.raises(TypeError, match="pairs of texts"), auth_metadata("Bearer x"):  # type: ignore[arg-type]
+        pass
+
+
+def test_a_service_that_passes_credentials_on_has_none_of_its_own(at_home: Path) -> None:
+    try:
+        assert flyte.init_passthrough(endpoint=ENDPOINT, project="p") == {"endpoint": ENDPOINT, "project": "p"}
+        settings = current_settings()
+        assert settings is not None
+        assert settings.passthrough
+        with auth_metadata(("authorization", "Bearer yours")):
+            sent = syncify(Credentials(settings).metadata)()
+        assert sent == (("authorization", "Bearer yours"),), "the background loop sees the caller's"
     finally:
         set_settings(None)

@@ -327,6 +327,25 @@ def test_logs_are_lines_whatever_the_pieces(platform: FakePlatform, user_module:
     platform.script.logs = [b"one\ntw", b"o\nth", "ré".encode()[:2], "ré".encode()[2:], b"e"]
     run = flyte.run(user_module("shop", PROGRAM).price, x=7)
     assert list(run.get_logs()) == ["one", "two", "thrée"]
+    with pytest.warns(UserWarning, match="without the time of each line"):
+        assert list(run.get_logs(show_ts=True)) == ["one", "two", "thrée"]
+
+
+def test_a_terminal_shows_the_last_lines_in_a_box_and_a_pipe_gets_all(
+    platform: FakePlatform, user_module: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    platform.script.logs = [b"one\ntwo\nthree\n"]
+    run = flyte.run(user_module("shop", PROGRAM).price, x=7)
+    run.show_logs(max_lines=2)
+    assert capsys.readouterr().out == "one\ntwo\nthree\n"
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    run.show_logs(max_lines=2)
+    last_box = capsys.readouterr().out.rpartition("╭")[2]
+    assert [word for word in ("one", "two", "three") if word in last_box] == ["two", "three"]
+    run.show_logs(max_lines=2, raw=True)
+    assert capsys.readouterr().out == "one\ntwo\nthree\n"
+    with pytest.raises(ValueError, match="max_lines"):
+        run.show_logs(max_lines=0)
 
 
 def test_actions_are_found_by_name(platform: FakePlatform) -> None:

@@ -98,9 +98,7 @@ def test_what_the_platform_said_is_plain_data_too(platform: FakePlatform, user_m
     "ask",
     [
         lambda: Run.listall(sort_by=("name", "asc")),
-        lambda: Run.listall(task_version="v"),
         lambda: Action.listall("r", sort_by=("name", "asc")),
-        lambda: Task.listall(entrypoint=True),
         lambda: Project.listall(filters="x"),
         lambda: Secret.listall(cluster_pool="p"),
     ],

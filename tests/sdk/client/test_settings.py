@@ -42,6 +42,12 @@ def test_an_endpoint_without_a_host_is_refused(endpoint: str) -> None:
         parse_endpoint(endpoint)
 
 
+@pytest.mark.parametrize("endpoint", ["localhost:http", "https://host:99999"])
+def test_a_port_is_a_number(endpoint: str) -> None:
+    with pytest.raises(ValueError, match="no number from 0 to 65535"):
+        parse_endpoint(endpoint)
+
+
 @pytest.fixture
 def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a platform that runs on this machine."""

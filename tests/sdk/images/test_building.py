@@ -78,6 +78,16 @@ def test_an_image_is_built_once_under_its_digest(book: Path) -> None:
     assert "RUN make" in Path(f"{book}.file").read_text()
 
 
+async def test_an_extension_builds_with_a_tool_by_name_and_asks_what_is_there(book: Path) -> None:
+    engine, wanted = flyte.extend.ImageBuildEngine, image("make")
+    assert await engine.image_exists(wanted) is None
+    assert await engine.image_exists(Image.from_base("python:3.11-slim")) == "python:3.11-slim"
+    assert (await engine.build(wanted, builder="local-podman")).uri == wanted.uri
+    assert await engine.image_exists(wanted) == wanted.uri
+    with pytest.raises(ImageBuildError, match="docker does not work here"):
+        await engine.build(wanted, builder="docker", force=True)
+
+
 def test_an_image_that_is_a_base_needs_no_tool(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert flyte.build(Image.from_base("python:3.11-slim")).uri == "python:3.11-slim"

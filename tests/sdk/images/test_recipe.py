@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from flyte.images.context import write_context
 from flyte.images.recipe import Recipe, recipe_of
 from flyte.spec.image import Image
 from flyte.spec.image_layers import CopyStyle
+from flyte.wire.images import image_to_proto
 
 
 def base() -> Image:
@@ -49,6 +51,23 @@ def test_requirements_are_copied_and_installed(tmp_path: Path) -> None:
     assert copy == 'COPY ["steps/0/requirements.txt", "/tmp/flyte-requirements/requirements.txt"]'
     assert run.endswith("--requirement /tmp/flyte-requirements/requirements.txt")
     assert recipe.files == ((tmp_path / "requirements.txt", "steps/0/requirements.txt"),)
+
+
+def test_the_sdk_is_never_installed_from_an_index(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("flyte>=2\n flyte[tui]\nflyte\nflyteplugins-x\nnumpy\n")
+    (tmp_path / "job.py").write_text("# /// script\n# dependencies = ['Flyte', 'flytekit', 'numpy']\n# ///\n")
+    image = base().with_pip_packages("flyte==2.0", "pandas").with_requirements(tmp_path / "requirements.txt")
+    pip, _copy, requirements = lines(image)
+    assert pip.endswith(" pandas")
+    assert "flyte" not in pip
+    drop = requirements.removeprefix("RUN ").partition(" && ")[0]
+    left = drop.replace("sed -i", "sed").replace("/tmp/flyte-requirements", str(tmp_path))
+    assert (
+        subprocess.run(left, shell=True, capture_output=True, text=True, check=True).stdout == "flyteplugins-x\nnumpy\n"
+    )
+    (script,) = (line for line in lines(flyte.Image.from_uv_script(tmp_path / "job.py", name="job")) if "pip" in line)
+    assert script.endswith(" flytekit numpy")
+    assert list(image_to_proto(image).python_packages) == ["pandas", "flyteplugins-x", "numpy"]
 
 
 def test_debian_packages_commands_variables_and_folder() -> None:

@@ -247,3 +247,18 @@ def test_a_file_that_stays_in_place_is_another_input_once_its_content_changes(tm
         hashes |= {codec_for(File).encode(File(path=str(path)), name="x").reference.hash}
     assert len(hashes) == 2
     assert codec_for(File).encode(File(path=str(tmp_path / "gone")), name="x").reference.hash == ""
+
+
+def test_references_have_the_methods_of_the_models_that_they_are_in_the_peer_sdk(tmp_path: Path) -> None:
+    kinds: tuple[Any, ...] = (File, Dir)
+    for kind in kinds:
+        reference = kind.from_existing_remote(f"s3://bucket/{kind.__name__}")
+        assert kind.model_validate(reference.model_dump()) == reference
+        assert kind.model_validate_json(reference.model_dump_json()) == reference
+        assert reference.model_copy(update={"hash": "h"}).hash == "h"
+        assert "hash" not in reference.model_dump(exclude_none=True)
+        assert list(reference.model_dump(include={"path"})) == ["path"]
+        with pytest.raises(ValueError, match="needs the field 'path'"):
+            kind.model_validate({"name": "x"})
+        with pytest.raises(ValueError, match="Expected a"):
+            kind.model_validate(5)

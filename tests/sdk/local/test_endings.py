@@ -44,11 +44,12 @@ def test_a_task_that_ends_the_program_ends_only_itself(task: Callable[[], None],
     assert flyte.run(fine).outputs()[0] == 1
 
 
-ended = threading.Event()
+begun, ended = threading.Event(), threading.Event()
 
 
 @env.task
 async def endless() -> None:
+    begun.set()
     try:
         await asyncio.Event().wait()
     finally:
@@ -58,20 +59,22 @@ async def endless() -> None:
 @env.task
 async def leaves_a_child_behind() -> int:
     asyncio.get_running_loop().create_task(endless())
-    await asyncio.sleep(0.01)
+    await asyncio.to_thread(begun.wait, 30)
     return 1
 
 
 def test_what_a_task_leaves_running_ends_with_it() -> None:
+    begun.clear()
     ended.clear()
     assert flyte.run(leaves_a_child_behind).outputs()[0] == 1
-    assert ended.wait(5)
+    assert ended.wait(30)
 
 
 async def test_a_run_that_is_cancelled_has_ended_when_its_caller_goes_on() -> None:
+    begun.clear()
     ended.clear()
     run = asyncio.ensure_future(flyte.run.aio(endless))
-    await asyncio.sleep(0.1)
+    assert await asyncio.to_thread(begun.wait, 30)
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
         await run

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pickle
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import flyte
 import flyte.errors
 from flyte.local.controller import MOST_THREADS
+from flyte.local.failures import as_raised_by_run
 
 env = flyte.TaskEnvironment(name="local")
 calls: list[str] = []
@@ -195,6 +199,49 @@ def test_the_deadline_ends_all_attempts() -> None:
     assert len(calls) < 5
 
 
+class Odd(KeyError):
+    def __init__(self, number: int, *, hint: str) -> None:
+        super().__init__(number)
+        self.hint = hint
+
+
+@env.task
+async def is_odd(number: int) -> None:
+    raise Odd(number, hint="take an even one") from ValueError("the reason")
+
+
+def test_a_failed_run_raises_what_a_platform_tells_and_what_the_task_raised() -> None:
+    with pytest.raises(flyte.errors.RuntimeUserError) as caught:
+        flyte.run(is_odd, 7)
+    assert isinstance(caught.value, Odd)
+    error: Any = caught.value
+    assert (error.code, error.kind, str(error), error.hint) == ("Odd", "user", "7", "take an even one")
+    assert repr(error) == "Odd(7)"
+    assert isinstance(error.__cause__, ValueError)
+    assert traceback.extract_tb(error.__traceback__)[-1].name == "is_odd"
+    sent = pickle.loads(pickle.dumps(error))
+    assert (type(sent), sent.code, str(sent)) == (flyte.errors.RuntimeUserError, "Odd", "7")
+
+
+class Slotted(ValueError):
+    __slots__ = ("place",)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(OSError(2, "no file"), UnicodeDecodeError("utf-8", b"x", 0, 1, "bad"), KeyError("k"), Exception()),
+        *(RecursionError("r"), ExceptionGroup("some", [ValueError("one")]), ImportError("i"), Slotted("s")),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_every_kind_of_exception_is_raised_by_a_run_as_what_it_is(error: Exception) -> None:
+    raised: Any = as_raised_by_run(error)
+    assert isinstance(raised, flyte.errors.RuntimeUserError)
+    assert (raised.code, str(raised)) == (type(error).__name__, str(error))
+    assert isinstance(raised, type(error)) or raised.__cause__ is error
+
+
 @env.task(timeout=60)
 async def raises_timeout() -> None:
     raise TimeoutError("my own")
@@ -361,6 +408,39 @@ def test_a_report_is_written_when_the_task_ends(tmp_path: Path) -> None:
     assert "<p>hello</p>" in page
     assert "<p>again</p>" in page
     assert "more &lt;tab&gt;" in page
+    assert run.get_report() == page
+
+
+def test_a_local_run_has_the_surface_of_one_on_a_platform() -> None:
+    run = flyte.run(total, n=2)
+    assert (run.task_name, run.project, run.domain) == ("local.total", "flytesnacks", "development")
+    assert run.start_time <= run.ended_at
+    assert run.typed_inputs({"n": int}) == {"n": 2}
+    assert run.typed_outputs({"o0": int}, {int: str}) == {"o0": "5"}
+    assert run.output_literals()["o0"].int == 5
+    assert (run.first_failure(), run.error(), run.abort("late"), list(run.get_logs())) == (None, None, None, [])
+    with pytest.raises(flyte.errors.RuntimeUserError, match="set report=True"):
+        run.get_report()
+    with pytest.raises(AttributeError, match="A local run has no 'details'"):
+        run.details()
+
+
+def test_a_dry_run_carries_nothing_out() -> None:
+    with pytest.raises(ValueError, match="dry_run prepares what would be sent"):
+        flyte.with_runcontext(mode="local", dry_run=True).run(traced_then_fails)
+    assert calls == []
+
+
+def test_a_report_may_have_a_page_of_its_own(tmp_path: Path) -> None:
+    from flyte.report import Report
+
+    (tmp_path / "page.html").write_text("<h1>$TITLE</h1><ul>$NAV_HTML</ul>$BODY_HTML $5")
+    report = Report("a & b", template_path=tmp_path / "page.html")
+    report.get_tab("x").log("<p>content</p>")
+    page = report.get_final_report()
+    assert page.startswith("<h1>a &amp; b</h1>")
+    assert page.endswith("$5")
+    assert '<section id="s1"><p>content</p></section>' in page
 
 
 def test_reporting_outside_of_a_task_is_no_error() -> None:

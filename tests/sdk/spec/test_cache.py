@@ -1,5 +1,7 @@
 """Cache requests and versions."""
 
+import copy
+import pickle
 from datetime import timedelta
 from typing import Any
 
@@ -87,3 +89,9 @@ def test_max_age_is_read_in_seconds_and_never_negative() -> None:
 def test_a_request_of_another_type_is_refused() -> None:
     with pytest.raises(TypeError, match="Expected cache to be of type str or Cache"):
         normalise_cache(5)
+
+
+def test_a_cache_that_travelled_is_equal_to_the_one_that_was_sent() -> None:
+    cache = Cache("auto", salt="s")
+    assert pickle.loads(pickle.dumps(cache)) == cache == copy.deepcopy(cache)
+    assert cache != Cache("auto", salt="t")

@@ -3,6 +3,7 @@
 import copy
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -128,3 +129,23 @@ def test_a_missing_file_is_found_when_the_uri_is_asked_for() -> None:
     image = Image.from_dockerfile(Path("/nowhere/Dockerfile"), registry="r", name="n")
     with pytest.raises(FileNotFoundError):
         image.validate()
+
+
+def test_the_simplest_images_have_the_names_that_the_peer_sdk_gives_them() -> None:
+    base = Image.from_base("python:3.12").clone(registry="r", name="x", extendable=True)
+    assert base.uri == "r/x:c3c239aff814f68d60bbfbb16fbe672d"
+    assert base.with_pip_packages("numpy").uri == "r/x:f8dcba31d8807f73d13edfe5bf1db95b"
+    apart = [
+        base.with_pip_packages("numpy", "scipy"),
+        base.with_pip_packages("num", "pyscipy"),
+        base.with_pip_packages("numpy").with_pip_packages("scipy"),
+        base.with_pip_packages("numpyscipy"),
+    ]
+    assert len({image.uri for image in apart}) == len(apart)
+
+
+@pytest.mark.parametrize("given", [{}, {"install_flyte": False}, {"flyte_version": "9.9"}])
+def test_a_clone_with_another_python_starts_with_the_base_that_has_it(given: dict[str, Any]) -> None:
+    clone = Image.from_debian_base(python_version=(3, 12), **given).clone(python_version=(3, 11))
+    assert clone == Image.from_debian_base(python_version=(3, 11), **given)
+    assert Image.from_base("mine:1").clone(python_version=(3, 11)).base_image == "mine:1"

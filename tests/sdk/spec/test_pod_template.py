@@ -1,5 +1,6 @@
 """Pod templates, by name and by value, without the Kubernetes client."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -65,3 +66,35 @@ def test_the_grace_period_is_added_to_a_copy() -> None:
     template = PodTemplate({"containers": []})
     assert template.with_termination_grace_period(90).spec_manifest()["terminationGracePeriodSeconds"] == 90
     assert "terminationGracePeriodSeconds" not in template.spec_manifest()
+
+
+def test_a_model_of_the_kubernetes_client_stays_one_when_something_is_added() -> None:
+    client = pytest.importorskip("kubernetes.client")
+    given = client.V1PodSpec(containers=[client.V1Container(name="primary", image="busybox")])
+    spec = PodTemplate(given).with_termination_grace_period(timedelta(minutes=1)).allow_nested_sandboxing().pod_spec
+    assert isinstance(spec, client.V1PodSpec)
+    assert spec.termination_grace_period_seconds == 60
+    assert spec.containers[0].image == "busybox"
+    assert spec.containers[0].security_context.seccomp_profile.type == "Unconfined"
+    assert given.termination_grace_period_seconds is None
+
+
+def test_fuse_asks_for_its_device_and_keeps_what_the_template_says() -> None:
+    template = PodTemplate(
+        {
+            "containers": [
+                {"name": "side"},
+                {"name": "main", "securityContext": {"runAsUser": 5, "capabilities": {"drop": ["ALL"]}}},
+            ]
+        },
+        primary_container_name="main",
+    )
+    manifest = template.allow_fuse().allow_fuse().to_k8s_pod()["spec"]
+    side, main = manifest["containers"]
+    assert side == {"name": "side"}
+    assert main["securityContext"] == {"runAsUser": 5, "capabilities": {"drop": ["ALL"], "add": ["SYS_ADMIN"]}}
+    assert main["volumeMounts"] == [{"name": "fuse-device", "mountPath": "/dev/fuse"}]
+    assert [volume["hostPath"]["path"] for volume in manifest["volumes"]] == ["/dev/fuse"]
+    assert PodTemplate().allow_fuse(privileged=True).spec_manifest() == {
+        "containers": [{"name": "primary", "securityContext": {"privileged": True}}]
+    }

@@ -87,6 +87,9 @@ Image.with_workdir: self, workdir
 ImageBuild: uri, remote_run=, build_run=None
 Link.get_link: self, run_name, project, domain, context, parent_action_name, action_name, pod_name, **kwargs
 PodTemplate: pod_spec=None, primary_container_name='primary', labels=None, annotations=None
+PodTemplate.allow_fuse: self, privileged=False
+PodTemplate.allow_nested_sandboxing: self
+PodTemplate.to_k8s_pod: self
 PodTemplate.from_spec: pod_spec, *, primary_container_name=None, labels=None, annotations=None
 PodTemplate.with_termination_grace_period: self, termination_grace_period
 Resources: cpu=None, memory=None, gpu=None, disk=None, shm=None
@@ -107,6 +110,11 @@ TaskEnvironment.task: self, _func=None, *, short_name=, cache=, retries=, timeou
     interruptible=, max_inline_io_bytes=, queue=, service_account=, triggers=, links=, task_resolver=, entrypoint=,
     produces_artifacts=
 TaskEnvironment.tasks
+TaskTemplate.config: self, sctx
+TaskTemplate.container_args: self, serialize_context
+TaskTemplate.custom_config: self, sctx
+TaskTemplate.data_loading_config: self, sctx
+TaskTemplate.sql: self, sctx
 TaskTemplate.aio: self, *args, **kwargs
 TaskTemplate.execute: self, *args, **kwargs
 TaskTemplate.forward: self, *args, **kwargs
@@ -246,6 +254,10 @@ Run.url
 RunDetails.get: name=None
 Secret.create: name, value, type='regular', cluster_pool=None
 Secret.delete: name, cluster_pool=None
+TaskDetails.task_type
+TriggerDetails.metadata
+TriggerDetails.status
+auth_metadata: *kv
 Secret.get: name, cluster_pool=None
 Secret.listall: limit=10, cluster_pool=None
 SecretTypes
@@ -267,6 +279,7 @@ upload_file: fp, verify=True, fname=None, content_type=None
 upload_file.aio
 """,
     "flyte.report": """
+Report: name=, tabs=None, template_path=None
 Report.get_final_report: self
 Report.get_tab: self, name, create_if_missing=True
 Report.has_content: self
@@ -285,7 +298,10 @@ replace: content, do_flush=False
 replace.aio
 """,
     "flyte.errors": """
+APPLE_SILICON_ERRORS_BY_CODE
 ActionAbortedError: message
+AppleSiliconError: message, worker=None
+AppleSiliconDaemonOOMError: message, worker=None
 ActionNotFoundError
 BaseRuntimeError: code, kind, root_cause_message, worker=None
 CodeBundleError: message
@@ -341,6 +357,9 @@ PRIMARY_CONTAINER_DEFAULT_NAME
 Architecture
 AsyncFunctionTaskTemplate
 ImageBuildEngine.build: image, builder=None, dry_run=False, force=False, wait=True
+ImageBuildEngine.image_exists: image
+get_proto_resources: resources
+get_proto_extended_resources: resources
 ImageBuilder.build_image: self, image, dry_run, wait=True, force=False
 ImageBuilder.get_checkers: self
 ImageChecker.image_exists: repository, tag, arch=('linux/amd64',)
@@ -361,7 +380,11 @@ GCS.auto:
 S3: retries=3, backoff=, enable_debug=False, attach_execution_metadata=True, endpoint=None, access_key_id=None,
     secret_access_key=None, region=None, addressing_style=None
 S3.auto: region=None
+S3.for_sandbox:
 Storage: retries=3, backoff=, enable_debug=False, attach_execution_metadata=True
+Storage.get_fsspec_kwargs: self, anonymous=False, **kwargs
+get_configured_fsspec_kwargs: protocol=None, anonymous=False
+get_underlying_filesystem: protocol=None, anonymous=False, path=None, **kwargs
 exists: path, **kwargs
 exists_sync: path, **kwargs
 get: from_path, to_path=None, recursive=False, **kwargs
@@ -375,9 +398,20 @@ put: from_path, to_path=None, recursive=False, batch_size=None, chunk_size=None,
 put_stream: data_iterable, *, name=None, to_path=None, size_hint=None, chunk_size=None, max_concurrency=None, **kwargs
 """,
     "flyte.types": """
-FlytePickle
-TypeEngine
-TypeTransformer
+FlytePickle.from_pickle: uri
+FlytePickle.python_type:
+FlytePickle.to_pickle: python_val
+TypeEngine.dict_to_literal_map: d, type_hints=None
+TypeEngine.get_available_transformers:
+TypeEngine.get_transformer: python_type
+TypeEngine.guess_python_type: flyte_type
+TypeEngine.register: transformer, additional_types=None
+TypeEngine.register_additional_type: transformer, additional_type, override=False
+TypeEngine.register_restricted_type: name, type
+TypeEngine.to_literal_type: python_type
+TypeEngine.to_python_value: lv, expected_python_type
+TypeTransformer.from_binary_idl: self, binary_idl_object, expected_python_type
+TypeTransformer.to_literal: self, python_val, python_type, expected
 TypeTransformerFailedError
 """,
     "flyte.config": """
@@ -397,7 +431,16 @@ ActionID.create_random:
 ActionID.new_sub_action: self, name=None
 ActionID.new_sub_action_from: self, task_call_seq, task_hash, input_hash, group
 ActionID.unique_id_str: self, salt=None
+ActionPhase.from_protobuf: pb_phase
 ActionPhase.is_terminal
+ActionPhase.to_protobuf_name: self
+ActionPhase.to_protobuf_value: self
+CLUSTERED_WORKER_ENV
+CallCounter:
+CallCounter.next: self, call_key
+is_clustered_worker_env: env
+TaskContext.replace: self, **kwargs
+TaskContext.world_size
 CheckpointPaths: prev_checkpoint_path, checkpoint_path
 CodeBundle: *, computed_version, destination='.', tgz=None, pkl=None, downloaded_path=None, files=None
 CodeBundle.with_downloaded_path: self, path
@@ -481,9 +524,14 @@ AWAITED_TOO = (
 
 ABSENT: dict[str, tuple[str, ...]] = {
     "flyte": ("serve", "AppHandle", "with_servecontext", "OnArtifact", "run_python_script", "APPLE_SILICON", "app"),
-    "flyte.extend": ("RuntimeTaskTemplate", "download_code_bundle", "get_proto_resources"),
+    "flyte.extend": ("RuntimeTaskTemplate", "download_code_bundle"),
     "flyte.extras": ("ContainerTask", "shell", "model_streamer", "webhooks"),
     "flyte.remote": ("App", "Artifact", "Settings"),
-    "flyte.storage": ("get_underlying_filesystem", "get_configured_fsspec_kwargs"),
 }
 """What is left out, and says so."""
+
+ABSENT_MODULES = (
+    *("flyte.ai.agents", "flyte.app", "flyte.app.extras", "flyte.artifacts", "flyte.clustered", "flyte.connectors"),
+    *("flyte.extras.shell", "flyte.prefetch", "flyte.sandbox"),
+)
+"""Modules that are left out, and say so however they are imported."""

@@ -9,6 +9,7 @@ import pytest
 
 import flyte
 from flyte.extend import AsyncFunctionTaskTemplate, TaskPluginRegistry
+from flyte.models import SerializationContext
 from flyte.wire.task_spec import task_to_proto
 
 
@@ -61,3 +62,32 @@ def test_such_tasks_are_overridden_sent_and_kept_in_dictionaries_as_any_other() 
 def test_a_configuration_without_a_plugin_is_refused_where_the_task_is_made() -> None:
     with pytest.raises(ValueError, match="No task plugin found for config type"):
         flyte.TaskEnvironment("other", plugin_config=object()).task(lambda: None)
+
+
+class Query(AsyncFunctionTaskTemplate[Any, Any, Any]):
+    """A kind of task whose statement another system would run."""
+
+    def sql(self, sctx: SerializationContext) -> str | None:
+        return "select 1"
+
+
+def test_what_only_a_plugin_of_a_backend_could_do_runs_locally_and_is_refused_by_a_platform() -> None:
+    async def answer() -> int:
+        return 1
+
+    query = Query(func=answer, name="queries.answer")
+    assert flyte.run(query).outputs() == (1,)
+    assert query.custom_config(SerializationContext(version="v")) == {}
+    with pytest.raises(ValueError, match=r"queries.answer is a Query, whose sql\(\) is meant for a plugin"):
+        task_to_proto(query, module="m", attribute="query")
+
+
+@pytest.mark.parametrize("given", [{"task_resolver": "mine"}, {"produces_artifacts": True}], ids=str)
+def test_a_setting_that_a_platform_would_ignore_is_refused_there(given: dict[str, Any]) -> None:
+    async def answer() -> int:
+        return 1
+
+    task = flyte.TaskEnvironment("ignored").task(**given)(answer)
+    assert flyte.run(task).outputs() == (1,)
+    with pytest.raises(ValueError, match=f"{next(iter(given))} of ignored.answer"):
+        task_to_proto(task, module="m", attribute="answer")

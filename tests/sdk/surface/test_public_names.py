@@ -13,7 +13,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, get_origin
 
 import pytest
-from tests.sdk.surface.public_names import ABSENT, AWAITED_TOO, SURFACE
+from tests.sdk.surface.public_names import ABSENT, ABSENT_MODULES, AWAITED_TOO, SURFACE
 
 import flyte
 
@@ -102,6 +102,14 @@ def test_what_is_left_out_says_so_and_what_to_do_instead(module: str, name: str)
     with pytest.raises(ImportError, match=rf"{module}.{name} is not part of this SDK\. \w+"):
         exec(f"from {module} import {name}")
     assert name not in dir(importlib.import_module(module))
+
+
+@pytest.mark.parametrize("module", ABSENT_MODULES)
+def test_a_module_that_is_left_out_says_so_and_any_other_is_not_found(module: str) -> None:
+    with pytest.raises(ImportError, match=r"flyte\.\w+(\.\w+)? is not part of this SDK\. \w+"):
+        exec(f"from {module} import Anything")
+    with pytest.raises(ModuleNotFoundError, match="No module named"):
+        importlib.import_module(f"{module.partition('.')[0]}.nowhere")
 
 
 def test_the_types_of_requests_are_types() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+# ruff: noqa: UP006, UP035 -- what a guess of a type is made of
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Dict, List, Literal, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -118,7 +119,7 @@ def test_literals_are_shown_by_name() -> None:
     "annotation",
     [
         *(int, float, str, bool, bytes, datetime, date, time, timedelta, Path, Decimal, Any, File, Dir, DataFrame),
-        *(list[int], set[str], dict[str, list[float]], tuple[int, str], int | None, Literal["a", 1]),
+        *(List[int], set[str], Dict[str, List[float]], tuple[int, str], int | None, Literal["a", 1]),
     ],
 )
 def test_an_annotation_is_guessed_from_its_schema(annotation: Any) -> None:
@@ -200,4 +201,4 @@ def test_an_interface_is_guessed_from_what_is_stored_of_it() -> None:
     assert guessed.inputs["x"] == (int, NO_DEFAULT)
     assert guessed.inputs["mode"] == (Literal["a", "b"], "a")
     assert guessed.inputs["when"][1] is None
-    assert guessed.outputs == {"o0": list[str]}
+    assert guessed.outputs == {"o0": List[str]}

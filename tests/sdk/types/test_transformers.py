@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+# ruff: noqa: UP006, UP035 -- what a guess of a type is made of
 import asyncio
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Dict, NamedTuple
 
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
@@ -152,7 +153,7 @@ async def test_the_engine_converts_what_the_sdk_knows_itself() -> None:
     assert (expected.type_name, expected.json_schema["type"]) == ("list[Inner]", "array")
     message = await TypeEngine.to_literal([Inner(1)], list[Inner], expected)
     assert await TypeEngine.to_python_value(message, list[Inner]) == [Inner(1)]
-    assert TypeEngine.guess_python_type(TypeEngine.to_literal_type(dict[str, int])) == dict[str, int]
+    assert TypeEngine.guess_python_type(TypeEngine.to_literal_type(dict[str, int])) == Dict[str, int]
     with pytest.raises(TypeTransformerFailedError, match="cannot be None"):
         await TypeEngine.to_literal(None, int)
     values = await TypeEngine.dict_to_literal_map({"a": 1, "b": [2.0]}, {"b": list[float]})

@@ -6,8 +6,9 @@
 #
 #   tools/_venv.sh python -m flyteplane.launcher --help
 #
-# Packages are installed only when pyproject.toml or the build hook changed, stubs regenerated only when a proto changed. Two
-# tools started at once wait for each other. Nothing is printed unless standard error is a terminal or something failed.
+# Packages are installed only when pyproject.toml or the build hook changed, stubs regenerated only when a proto changed, sources
+# compiled only when they changed. Two tools started at once wait for each other. Nothing is printed unless standard error is a
+# terminal or something failed.
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 VENV="$ROOT/.venv"
@@ -70,6 +71,15 @@ venv_refresh() {
         venv_run "$VENV/bin/python" "$ROOT/tools/gen_protos.py" || return 1
         printf '%s\n' "$stubs" >"$VENV/.generated"
     fi
+    venv_compile
+}
+
+# Keeps the compiled form of the sources, of whatever changed since. An editable install brings none, and where
+# PYTHONDONTWRITEBYTECODE is set, as it is in many containers, no process keeps what it compiled: each platform, worker
+# and command that a test starts would compile all that it loads, which is a third of its time.
+venv_compile() {
+    # What cannot be compiled is told by whoever needs it.
+    "$VENV/bin/python" -m compileall -qq "$ROOT"/{sdk,services,protos/_generated,tools,tests/support} || true
 }
 
 # Makes the environment ready; returns non-zero, with the reason on standard error, if it cannot.

@@ -163,6 +163,13 @@ async def test_a_request_is_remembered_with_what_it_stored(records: SecretRecord
     assert await records.answered("three") is None
 
 
+async def test_a_request_that_stored_one_secret_stores_no_other(records: SecretRecords) -> None:
+    assert await records.put(info(BOTH), sealed(), expecting=0, request="one")
+    assert not await records.put(info(PROJECT), sealed(), expecting=0, request="one")
+    assert await records.find(PROJECT) is None
+    assert await records.answered("one") == info(BOTH)
+
+
 async def test_a_request_is_forgotten_in_time(records: SecretRecords) -> None:
     assert await records.put(info(BOTH), sealed(), expecting=0, request="one")
     later = replace(info(PROJECT), updated_at=info(BOTH).updated_at + KEEP_REQUESTS_S)

@@ -191,7 +191,7 @@ async def test_a_revoked_key_is_refused_at_once_and_its_stream_ends(served: Serv
         async with served.channel(served.owner_key) as owners:
             await IdentityServiceStub(owners).RevokeApiKey(pb.RevokeApiKeyRequest(name="gone"))
         assert await served.refusal(key) == "KEY_REVOKED"
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(30):
             assert await call.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
@@ -305,7 +305,7 @@ async def test_changes_and_refusals_are_in_the_audit_log(served: Served) -> None
     async with served.channel(served.owner_key) as owners:
         identity = IdentityServiceStub(owners)
         entries: list[tuple[str, str, str, str]] = []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while [entry[:2] for entry in entries].count(("key:audited", "AbortRun")) < 2:
                 page = await identity.ListAuditEntries(pb.ListAuditEntriesRequest(page_size=1000))
                 entries = [(one.subject, one.method.split("/")[1], one.target, one.status) for one in page.entries]

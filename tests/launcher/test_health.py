@@ -78,13 +78,20 @@ async def test_a_database_that_stops_is_missed_until_it_is_back(own_server: Post
     server = own_server
     need = DatabaseAnswers(server.url(server.create_database(), schema="admin"))
     try:
-        assert await need.missed() == ""
+        await says(need, "")
         await asyncio.to_thread(server.stop)
-        assert "cannot be reached" in await need.missed()
+        await says(need, "cannot be reached")
         await asyncio.to_thread(server.start)
-        assert await need.missed() == ""
+        await says(need, "")
     finally:
         await need.close()
+
+
+async def says(need: DatabaseAnswers, words: str) -> None:
+    """Ask until it says so, as a probe does: a busy machine may take longer than one question has."""
+    async with asyncio.timeout(60):
+        while not ((missed := await need.missed()) == words or (words and words in missed)):
+            pass
 
 
 async def test_a_coordination_store_that_is_away_is_missed() -> None:

@@ -77,18 +77,32 @@ def one_line(said: str) -> str:
     return lines[0]
 
 
-async def test_it_serves_until_it_is_told_to_stop_and_goes_within_seconds(folder: Path) -> None:
+async def test_it_serves_goes_within_seconds_and_refuses_what_a_newer_build_left(folder: Path) -> None:
     launched = Launched(folder)
     assert json.loads((folder / "platform.json").read_text())["pid"] == launched.process.pid
     assert folder.stat().st_mode & 0o777 == 0o700
     async with open_channel(launched.endpoint) as channel:
         me = await IdentityServiceStub(channel).WhoAmI(WhoAmIRequest())
     assert me.mode == "embedded"
+    launched.process.send_signal(signal.SIGHUP)
+    await_logged(folder, "started without --config")
+    assert await queue_names(launched) == ["default"]
     began = time.monotonic()
     assert launched.end() == (0, "")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     assert not (folder / "platform.json").exists()
     assert not (folder / "platform.sock").exists()
+    refuses_a_database_of_a_newer_build(folder)
+
+
+def refuses_a_database_of_a_newer_build(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "admin.db")) as connection:
+        connection.execute("update admin_version set version_num = '9999'")
+        connection.commit()
+    code, said = Launched(folder).refusal()
+    assert code == 2
+    assert "newer build" in one_line(said)
+    assert "admin.db" in said
 
 
 async def test_a_second_one_says_who_is_there_and_a_killed_one_leaves_no_obstacle(folder: Path) -> None:
@@ -116,17 +130,6 @@ def test_a_folder_that_cannot_be_made_is_refused_in_one_line() -> None:
     code, said = Launched(Path("/proc/flyteplane")).refusal()
     assert code == 2
     assert "/proc/flyteplane" in one_line(said)
-
-
-def test_a_database_of_a_newer_build_is_refused_in_one_line(folder: Path) -> None:
-    assert Launched(folder).end()[0] == 0
-    with closing(sqlite3.connect(folder / "admin.db")) as connection:
-        connection.execute("update admin_version set version_num = '9999'")
-        connection.commit()
-    code, said = Launched(folder).refusal()
-    assert code == 2
-    assert "newer build" in one_line(said)
-    assert "admin.db" in said
 
 
 def test_an_address_that_others_could_reach_is_refused_in_one_line(folder: Path) -> None:
@@ -163,14 +166,6 @@ async def test_sighup_takes_a_new_operator_file_and_a_wrong_one_changes_nothing(
     launched.process.send_signal(signal.SIGHUP)
     await_logged(folder, "queues[0].name: 'THREE'")
     assert await queue_names(launched) == ["default", "two"]
-    assert launched.end() == (0, "")
-
-
-async def test_sighup_without_an_operator_file_only_says_so(folder: Path) -> None:
-    launched = Launched(folder)
-    launched.process.send_signal(signal.SIGHUP)
-    await_logged(folder, "started without --config")
-    assert await queue_names(launched) == ["default"]
     assert launched.end() == (0, "")
 
 

@@ -13,7 +13,11 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from tests.support.certificates import Authority, Identity
 
+from flyte.client.channel import Connection
+from flyte.client.settings import settings_from_config
+from flyte.config import Config
 from flyte.spec.tls_names import WORKERS_NAME
+from flyteapi.admin.v1.identity_service_pb2 import WhoAmIRequest
 from flyteplane.foundation.clock import SystemClock
 from flyteplane.foundation.errors import InvalidArgument
 from flyteplane.launcher import tls_settings
@@ -46,7 +50,9 @@ async def health(address: str, authority: Authority, *, name: str = "") -> int:
         return int((await stub.Check(health_pb2.HealthCheckRequest(), timeout=10)).status)
 
 
-async def test_clients_and_workers_are_listened_to_with_tls(tmp_path: Path, authority: Authority) -> None:
+async def test_clients_and_workers_are_listened_to_with_tls(
+    tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tls = TlsSettings(
         edge=named(authority.issue("edge")),
         workers=named(authority.issue("workers", dns=(WORKERS_NAME,), addresses=()), authority),
@@ -61,6 +67,7 @@ async def test_clients_and_workers_are_listened_to_with_tls(tmp_path: Path, auth
         assert json.loads((data / "platform.json").read_text())["endpoint"] == platform.endpoint
         assert await health(platform.endpoint.removeprefix("https://"), authority) == 1
         assert await health(platform.worker_address, authority, name=WORKERS_NAME) == 1
+        await assert_clients_of_this_machine_need_not_be_told(platform, data, monkeypatch)
         for address in (platform.endpoint.removeprefix("https://"), platform.worker_address):
             async with open_channel(address) as channel:
                 stub: Any = HealthStub(channel)
@@ -69,6 +76,22 @@ async def test_clients_and_workers_are_listened_to_with_tls(tmp_path: Path, auth
                 assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
     finally:
         await platform.close()
+
+
+async def assert_clients_of_this_machine_need_not_be_told(
+    platform: Platform, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLYTE_PLATFORM_DATA", str(data))
+    settings = settings_from_config(Config())
+    assert settings.endpoint == platform.endpoint
+    connection = Connection(settings)
+    try:
+        answer = await connection.call(connection.identity.WhoAmI, WhoAmIRequest(), timeout_s=10)
+    finally:
+        await connection.close()
+    assert answer.subject
+    elsewhere = settings_from_config(Config(), endpoint="https://flyte.example:443")
+    assert elsewhere.ca_cert_file_path is None
 
 
 async def test_a_platform_does_not_start_with_a_certificate_that_nobody_would_take(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from tests.support.command_line import flyte_here
 from tests.support.ledger import Ledger
-from tests.support.platform import FLYTE, PlatformUnderTest
+from tests.support.platform import PlatformUnderTest
 
 import flyte
 from flyte.client.init import set_settings
@@ -33,14 +34,19 @@ class Place:
         outputs = run.outputs()
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
+    def client_environment(self, *, home: Path) -> dict[str, str]:
+        """Return the variables of a program that finds this place by itself."""
+        if self._platform is not None:
+            return {**self._platform.client_environment, "HOME": str(home)}
+        known = {name: value for name, value in os.environ.items() if not name.startswith("FLYTE_")}
+        return {**known, "HOME": str(home), "FLYTE_PLATFORM_DATA": str(home / "none")}
+
     def flyte(self, *words: str, stdin: str = "") -> str:
         """Runs the command line here; returns what it printed."""
         if self._platform is not None:
-            done = self._platform.flyte(*words, stdin=stdin)
+            done = self._platform.ask(*words, stdin=stdin)
         else:
-            done = subprocess.run(
-                [str(FLYTE), *words, "--local"], input=stdin, capture_output=True, text=True, check=False, timeout=60
-            )
+            done = flyte_here(*words, "--local", env={}, stdin=stdin)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -33,11 +33,11 @@ def test_a_checkpoint_may_be_a_folder_or_a_file(place: Place) -> None:
 def test_the_durable_clock_is_read_once_and_a_sleep_is_slept_once(place: Place) -> None:
     found = place.result(memory.keeps_time)
     assert found["same"] is True
-    assert found["slept"] < 0.29
+    assert found["slept"] < 0.99
 
 
 def test_a_blocking_durable_sleep_is_slept_once(place: Place) -> None:
-    assert place.result(memory.sleeps_synchronously) < 0.29
+    assert place.result(memory.sleeps_synchronously) < 0.99
 
 
 def test_a_blocking_sleep_on_a_running_loop_is_refused(place: Place) -> None:

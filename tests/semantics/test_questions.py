@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -57,6 +58,17 @@ def person(tmp_path: Path) -> Callable[..., tuple[str, str]]:
     return run
 
 
+def test_answers_may_come_from_what_stands_in_for_standard_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("much\n7\ny\n"))
+    local = flyte.with_runcontext("local")
+    assert local.run(questions.asks).outputs()[0] == [7, True]
+    with pytest.raises(flyte.errors.ConditionFailedError, match="has ended"):
+        local.run(questions.asks_synchronously)
+
+
 def test_answers_are_read_until_they_fit_and_kept_for_the_next_attempt(
     person: Callable[..., tuple[str, str]],
 ) -> None:
@@ -94,6 +106,10 @@ async def asked(run_name: str, name: str) -> flyte.remote.Condition:
     raise AssertionError(f"the run has ended without asking {name}")
 
 
+def paused_runs() -> list[str]:
+    return [run.name for run in flyte.remote.Run.listall(paused_actions_only=True)]
+
+
 def test_on_a_platform_answers_come_by_signal_and_the_next_attempt_knows_them(platform: PlatformUnderTest) -> None:
     run = flyte.run(questions.asks)
     amount = asked(run.name, "amount")
@@ -106,8 +122,10 @@ def test_on_a_platform_answers_come_by_signal_and_the_next_attempt_knows_them(pl
         amount.signal(13)
     approval = asked(run.name, "approval")
     assert [waiting.name for waiting in flyte.remote.Condition.listall(run.name)] == ["approval"]
-    assert platform.flyte("signal", "condition", run.name, "approval", "yes").returncode == 0
+    assert run.name in paused_runs()
+    assert platform.ask("signal", "condition", run.name, "approval", "yes").returncode == 0
     run.wait()
+    assert run.name not in paused_runs()
     assert run.outputs()[0] == [12, True]
     assert flyte.remote.Condition.get("approval", run_name=run.name).done()  # type: ignore[union-attr]
     assert approval.parent_name == "a0"
@@ -132,7 +150,7 @@ def test_a_question_goes_with_the_run_that_asked(platform: PlatformUnderTest) ->
     run.abort()
     with pytest.raises(flyte.errors.RuntimeUserError, match="has ended before"):
         amount.signal(3)
-    told = platform.flyte("signal", "condition", run.name, "another", "3")
+    told = platform.ask("signal", "condition", run.name, "another", "3")
     assert told.returncode == 1
     assert "has no condition another" in told.stderr
 

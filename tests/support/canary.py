@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import secrets
 import urllib.request
 from collections.abc import Iterable, Iterator
@@ -54,10 +55,18 @@ def sightings(canaries: Iterable[Canary], where: str, content: bytes | str) -> l
 
 
 def files_below(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Every file with its content: databases with their write-ahead logs, objects, logs, sockets' neighbours."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            yield str(path.relative_to(folder)), path.read_bytes()
+    """Every file with its content: databases with their write-ahead logs, objects, logs, sockets' neighbours.
+
+    What goes away meanwhile is passed over, as folders of workers that ended do.
+    """
+    for parent, _, names in os.walk(folder):
+        for path in (Path(parent, name) for name in sorted(names)):
+            try:
+                content = path.read_bytes() if path.is_file() else None
+            except FileNotFoundError:
+                continue
+            if content is not None:
+                yield str(path.relative_to(folder)), content
 
 
 async def postgres_values(url: str) -> list[tuple[str, bytes]]:

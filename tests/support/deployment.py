@@ -205,7 +205,7 @@ class Deployment:
         tls: Authority | None = None,
     ) -> None:
         self.data = data
-        self._etcd = etcd
+        self.etcd = etcd
         if tls is not None:
             config = f"{config}\n{tls_section(tls)}"
             options = [*options, "--listen", "127.0.0.1:0", "--endpoint", "127.0.0.1:0"]
@@ -248,7 +248,7 @@ class Deployment:
         return asyncio.run(self._await_leader(shard, other_than, within_s))
 
     async def _await_leader(self, shard: str, other_than: str, within_s: float) -> tuple[str, int]:
-        coordination = EtcdCoordination(self._etcd.settings(), clock=SystemClock())
+        coordination = EtcdCoordination(self.etcd.settings(), clock=SystemClock())
         key = leader_key(shard)
         try:
             async with asyncio.timeout(within_s), coordination.mirror(key) as mirror:
@@ -275,6 +275,17 @@ class Deployment:
         getattr(self[leader], act)()
         self.await_leader(shard, other_than=leader, within_s=within_s)
         return time.monotonic() - began
+
+    def restore(self) -> None:
+        """Start again what was killed and wake what was frozen; returns when all are ready."""
+        gone = [process for process in self._processes.values() if not process.running]
+        for process in self._processes.values():
+            if process.running:
+                process.thaw()
+            else:
+                process.launch()
+        for process in gone:
+            process.await_ready()
 
     def logs(self) -> str:
         """What all processes have said."""

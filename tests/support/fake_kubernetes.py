@@ -333,7 +333,7 @@ def _field(value: Mapping[str, Any], path: str) -> str:
     return str(value)
 
 
-async def until(condition: Callable[[], Any], *, within_s: float = 5.0) -> None:
+async def until(condition: Callable[[], Any], *, within_s: float = 30.0) -> None:
     """Returns once a condition about the server or its client holds; looks at every turn of the loop."""
     for _turn in range(int(within_s / 0.005)):
         if condition():

@@ -62,7 +62,7 @@ class PostgresServer:
     def create_database(self) -> str:
         """A new empty database; its name."""
         name = f"test_{next(self._numbers)}"
-        self.execute(f'CREATE DATABASE "{name}" TEMPLATE template0', database="postgres")
+        self.execute(f'CREATE DATABASE "{name}" TEMPLATE template0 STRATEGY file_copy', database="postgres")
         return name
 
     def drop_database(self, name: str) -> None:

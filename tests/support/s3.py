@@ -9,8 +9,10 @@ import json
 import logging
 import re
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
+from threading import Lock, Thread
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -32,6 +34,7 @@ class S3Server:
         self._folder = folder
         self._port = 0
         self._server: Any = None
+        self._thread: Thread | None = None
 
     @property
     def endpoint(self) -> str:
@@ -39,18 +42,24 @@ class S3Server:
 
     def start(self) -> None:
         """Listen, on the port of before if there was one."""
-        from moto.server import ThreadedMotoServer
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+        from werkzeug.serving import make_server
 
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=self._port, verbose=False)
-        self._server.start()
-        self._port = self._server.get_host_and_port()[1]
+        application = _one_at_a_time(DomainDispatcherApplication(create_backend_app))
+        self._server = make_server(
+            "127.0.0.1", self._port, application, threaded=True, request_handler=MotoRequestHandler
+        )
+        self._port = self._server.server_port
+        self._thread = Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
         """Refuse connections from now on; what is stored stays until the end of this process."""
-        if self._server is not None:
-            self._server.stop()
-            self._server = None
+        if self._server is not None and self._thread is not None:
+            self._server.shutdown()
+            self._thread.join()
+            self._server = self._thread = None
 
     def make_bucket(self, name: str = BUCKET) -> str:
         """Make a bucket; returns its name."""
@@ -104,6 +113,20 @@ class S3Server:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _one_at_a_time(application: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """moto looks whether an object is there and then puts it; between the two another request must not do the same."""
+    lock = Lock()
+
+    def serve(environ: Any, start_response: Any) -> Any:
+        # Read beforehand: a client that sends slowly, or no more, holds nobody up.
+        if length := environ.get("CONTENT_LENGTH"):
+            environ["wsgi.input"] = BytesIO(environ["wsgi.input"].read(int(length)))
+        with lock:
+            return application(environ, start_response)
+
+    return serve
 
 
 @pytest.fixture(scope="session")

@@ -36,13 +36,13 @@ class Listener:
         self.exits.append(exit)
         self._changed.set()
 
-    async def gone(self, *, within_s: float = 5.0) -> WorkerExit:
+    async def gone(self, *, within_s: float = 30.0) -> WorkerExit:
         """The worker's only end."""
         await self._until(lambda: bool(self.exits), within_s)
         (exit,) = self.exits
         return exit
 
-    async def hears(self, reason: str, *, within_s: float = 5.0) -> WorkerProgress:
+    async def hears(self, reason: str, *, within_s: float = 30.0) -> WorkerProgress:
         """The first progress with this reason."""
         await self._until(lambda: any(each.reason == reason for each in self.heard), within_s)
         return next(each for each in self.heard if each.reason == reason)

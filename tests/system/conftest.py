@@ -1,4 +1,4 @@
-"""Platforms for the tests: one that all may use and nobody may hurt, and one for each test that kills."""
+"""Platforms for the tests: one that all may use and nobody may hurt, and one that tests kill and start again."""
 
 from __future__ import annotations
 
@@ -46,17 +46,28 @@ def shared(standing_platform: PlatformUnderTest) -> Iterator[PlatformUnderTest]:
     set_settings(None)
 
 
-@pytest.fixture
-def platform(tmp_path: Path) -> Iterator[PlatformUnderTest]:
-    """A platform of the test's own, running, with this process as its client."""
-    own = PlatformUnderTest(tmp_path / "platform")
+@pytest.fixture(scope="session")
+def mortal_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformUnderTest]:
+    """One platform for all tests of this process that kill it; whoever uses it first starts it."""
+    platform = PlatformUnderTest(tmp_path_factory.mktemp("mortal") / "platform")
     try:
-        own.start()
-        connect(own)
-        yield own
+        yield platform
+        if platform.running:
+            platform.stop()
+        platform.assert_nothing_runs()
+        platform.assert_no_work_left()
     finally:
-        set_settings(None)
-        own.destroy()
+        platform.destroy()
+
+
+@pytest.fixture
+def platform(mortal_platform: PlatformUnderTest) -> Iterator[PlatformUnderTest]:
+    """The platform that may be killed, running, with this process as its client. Leave no run behind that stays."""
+    if not mortal_platform.running:
+        mortal_platform.start()
+    connect(mortal_platform)
+    yield mortal_platform
+    set_settings(None)
 
 
 @pytest.fixture

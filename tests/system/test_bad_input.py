@@ -55,7 +55,7 @@ def refused(done: subprocess.CompletedProcess[str], said: str) -> str:
     """Fails unless the command ended with one clear error."""
     assert done.returncode not in (0, None), done.stdout
     assert said in done.stderr, done.stderr
-    assert [line[:7] for line in done.stderr.splitlines()].count("Error: ") == 1, done.stderr
+    assert done.stderr.count("─ Error ─") == 1, done.stderr
     assert "flyte/" not in done.stderr.replace(str(BAD), "")
     assert "flyteplane" not in done.stderr.replace(str(BAD), "").lower().replace("no flyteplane platform", "")
     assert not done.stdout.strip(), done.stdout
@@ -87,7 +87,7 @@ def test_what_is_not_there_is_said_by_name(shared: PlatformUnderTest, what: str)
 
 def test_an_import_that_fails_shows_the_frames_of_the_user_alone(shared: PlatformUnderTest) -> None:
     said = refused(shared.flyte("run", "fails_while_importing.py", "main", cwd=BAD), "ZeroDivisionError")
-    frames = [line for line in said.splitlines() if line.lstrip().startswith("File ")]
+    frames = [line for line in said.splitlines() if line.lstrip("│ ").startswith("File ")]
     assert len(frames) == 1
     assert "fails_while_importing.py" in frames[0]
 

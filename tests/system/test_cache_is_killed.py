@@ -35,26 +35,34 @@ class Apart:
         )
 
     def start(self) -> None:
-        """Starts all three."""
-        every = (self.cache, self.edge, self.scheduler)
-        for process in every:
+        """Starts what does not run of the three."""
+        gone = [process for process in (self.cache, self.edge, self.scheduler) if not process.running]
+        for process in gone:
             process.launch()
-        for process in every:
+        for process in gone:
             process.await_ready()
-        flyte.init(endpoint=self.edge.endpoint, root_dir=PROGRAMS)
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apart]:
+    """One for all tests here, each of which computes numbers of its own."""
+    require_etcd()
+    folder = tmp_path_factory.mktemp("cache-apart")
+    with EtcdServer(folder / "etcd") as etcd:
+        apart = Apart(folder / "platform", etcd)
+        try:
+            yield apart
+        finally:
+            processes.kill_all(apart.data)
 
 
 @pytest.fixture
-def apart(tmp_path: Path) -> Iterator[Apart]:
-    require_etcd()
-    with EtcdServer(tmp_path / "etcd") as etcd:
-        apart = Apart(tmp_path / "platform", etcd)
-        try:
-            apart.start()
-            yield apart
-        finally:
-            set_settings(None)
-            processes.kill_all(apart.data)
+def apart(platform: Apart) -> Iterator[Apart]:
+    """All of it runs, and this process is its client."""
+    platform.start()
+    flyte.init(endpoint=platform.edge.endpoint, root_dir=PROGRAMS)
+    yield platform
+    set_settings(None)
 
 
 def computed(ledger: Ledger) -> Counter[int]:
@@ -93,10 +101,10 @@ def test_a_cache_that_is_down_fails_no_run_and_is_used_again_later(apart: Apart,
 
 def test_a_serialized_call_waits_for_a_cache_that_is_down(apart: Apart, ledger: Ledger) -> None:
     apart.cache.kill()
-    run = flyte.run(programs.serialized, 1, 2, 2, ledger.path, 0.0)
+    run = flyte.run(programs.serialized, 101, 2, 2, ledger.path, 0.0)
     time.sleep(3.0)
     assert not computed(ledger)
     apart.cache.start()
     run.wait()
-    assert run.outputs()[0] == 6
-    assert computed(ledger) == {1: 1, 2: 1}
+    assert run.outputs()[0] == 406
+    assert computed(ledger) == {101: 1, 102: 1}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.announcements import Announcements
+from tests.support.canary import files_below
 from tests.support.ledger import Ledger
 from tests.support.platform import PlatformUnderTest
 from tests.support.processes import assert_ended
@@ -156,34 +157,32 @@ class TestCommandLine:
     def test_get_shows_runs_and_actions(self, shared: PlatformUnderTest) -> None:
         run = flyte.with_runcontext(labels={"team": "blue"}).run(features.gathers, 3)
         run.wait()
-        one = json.loads(shared.flyte("get", "run", run.name, "--json").stdout)
+        one = json.loads(shared.ask("get", "run", run.name, "--json").stdout)
         assert (one["phase"], one["task"], one["labels"]) == ("SUCCEEDED", "features_parents.gathers", {"team": "blue"})
-        listed = json.loads(shared.flyte("get", "run", "--json", "--with-label", "team=blue").stdout)
+        listed = json.loads(shared.ask("get", "run", "--json", "--with-label", "team=blue").stdout)
         assert [other["run"] for other in listed] == [run.name]
-        tree = json.loads(shared.flyte("get", "action", run.name, "--json").stdout)
+        tree = json.loads(shared.ask("get", "action", run.name, "--json").stdout)
         assert [action["parent"] for action in tree] == ["", "a0", "a0", "a0"]
         assert {action["phase"] for action in tree} == {"SUCCEEDED"}
-        shown = shared.flyte("get", "action", run.name, tree[1]["action"]).stdout
+        shown = shared.ask("get", "action", run.name, tree[1]["action"]).stdout
         assert tree[1]["task"] in shown
 
     def test_logs_are_whole_and_there_after_the_process_is_gone(self, shared: PlatformUnderTest) -> None:
         run = flyte.run(features.talks, 200)
         run.wait()
-        text = shared.flyte("get", "logs", run.name).stdout
+        text = shared.ask("get", "logs", run.name).stdout
         printed = "".join(f"line {number}\n" for number in range(200))
         # What is written past Python takes another way and may come earlier or later than what is printed.
-        parts = ["from a child process\n", "to the error stream, ö\n", "without an end", "line 0\n", "line 199\n"]
-        assert all(part in text for part in parts)
-        others = sum(len(part) for part in parts[:3])
-        assert len(text.rstrip("\n")) in (len(printed) + others, len(printed) + others - 1)
-        positions = [text.index(f"line {number}\n") for number in range(200)]
-        assert positions == sorted(positions)
+        for part in ("from a child process\n", "to the error stream, ö\n", "without an end"):
+            assert part in text
+            text = text.replace(part, "")
+        assert text.rstrip("\n") == printed.rstrip("\n")
 
     def test_each_attempt_has_its_own_log(self, shared: PlatformUnderTest) -> None:
         run = flyte.run(features.talks_twice)
         run.wait()
-        assert shared.flyte("get", "logs", run.name, "--attempt", "1").stdout == "attempt 1\n"
-        assert shared.flyte("get", "logs", run.name).stdout == "attempt 2\n"
+        assert shared.ask("get", "logs", run.name, "--attempt", "1").stdout == "attempt 1\n"
+        assert shared.ask("get", "logs", run.name).stdout == "attempt 2\n"
 
     def test_followed_output_is_printed_before_the_result(self, shared: PlatformUnderTest) -> None:
         done = shared.flyte("run", "--follow", "features.py", "talks", "--lines", "2", cwd=PROGRAMS)
@@ -194,15 +193,15 @@ class TestCommandLine:
     def test_abort_ends_a_run_and_says_why(self, shared: PlatformUnderTest, announcements: Announcements) -> None:
         run = flyte.run(features.waits, announcements.path)
         said = announcements.next()
-        done = shared.flyte("abort", "run", run.name, "--reason", "it is late")
+        done = shared.ask("abort", "run", run.name, "--reason", "it is late")
         assert done.returncode == 0
         assert_ended([said["pid"]])
         run.wait()
         assert run.phase is ActionPhase.ABORTED
-        assert "it is late" in shared.flyte("get", "run", run.name).stdout
+        assert "it is late" in shared.ask("get", "run", run.name).stdout
         with pytest.raises(flyte.errors.ActionAbortedError, match="it is late"):
             run.outputs()
-        again = shared.flyte("abort", "run", run.name)
+        again = shared.ask("abort", "run", run.name)
         assert again.returncode == 0
         assert "ABORTED" in again.stdout
 
@@ -212,8 +211,8 @@ class TestSecrets:
 
     @pytest.fixture
     def secret(self, shared: PlatformUnderTest) -> str:
-        shared.flyte("delete", "secret", "SYSTEM_TEST_SECRET")
-        made = shared.flyte("create", "secret", "SYSTEM_TEST_SECRET", stdin=self.VALUE)
+        shared.ask("delete", "secret", "SYSTEM_TEST_SECRET")
+        made = shared.ask("create", "secret", "SYSTEM_TEST_SECRET", stdin=self.VALUE)
         assert made.returncode == 0, made.stderr
         assert self.VALUE not in made.stdout + made.stderr
         return self.VALUE
@@ -224,14 +223,14 @@ class TestSecrets:
         run = flyte.run(features.reads_secret)
         assert run.outputs()[0] == len(secret)
         assert result_of(features.cannot_see_secret) == "nothing"
-        log = shared.flyte("get", "logs", run.name).stdout
+        log = shared.ask("get", "logs", run.name).stdout
         assert log.startswith("the secret is ")
         assert secret not in log
-        listed = shared.flyte("get", "secret").stdout
+        listed = shared.ask("get", "secret").stdout
         assert "SYSTEM_TEST_SECRET" in listed
         assert secret not in listed
         forms = [secret.encode(), *encoded(secret.encode()), secret.encode().hex().encode()]
-        holding = [path for path in files_below(shared.data) if any(form in path.read_bytes() for form in forms)]
+        holding = [name for name, content in files_below(shared.data) if any(form in content for form in forms)]
         assert not holding
 
     def test_a_secret_that_is_not_there_is_an_error_that_names_it(self) -> None:
@@ -249,10 +248,6 @@ def encoded(value: bytes) -> list[bytes]:
         text = base64.b64encode(b"x" * before + value)
         found.append(text[4 if before else 0 : -4])
     return found
-
-
-def files_below(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def test_memory_over_the_limit_ends_the_task_and_says_what_to_do() -> None:
@@ -320,7 +315,7 @@ class TestLookingBack:
         assert run.code_bundle().computed_version == run.details().task.entrypoint.bundle_digest
         with pytest.raises(FileExistsError, match="is not empty"):
             run.download_code(folder)
-        assert "features.py" in shared.flyte("get", "code", run.name).stdout.splitlines()
+        assert "features.py" in shared.ask("get", "code", run.name).stdout.splitlines()
         archive = Action.get(run_name=run.name).download_code(tmp_path, extract=False)
         assert hashlib.sha256(archive.read_bytes()).hexdigest() == run.code_bundle().computed_version
 
@@ -333,7 +328,7 @@ class TestReports:
         assert "<b>attempt 0</b>" in run.get_report(attempt=1)
         assert "attempt 1" not in run.get_report(attempt=1)
         page = tmp_path / "report.html"
-        assert shared.flyte("get", "report", run.name, "--output", str(page)).returncode == 0
+        assert shared.ask("get", "report", run.name, "--output", str(page)).returncode == 0
         assert page.read_text() == run.get_report()
 
     def test_a_run_without_a_report_says_so(self, shared: PlatformUnderTest) -> None:

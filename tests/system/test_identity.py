@@ -75,11 +75,11 @@ def refused(done: CompletedProcess[str]) -> str:
 
 
 def make_key(platform: PlatformUnderTest, folder: Path, name: str, *options: str) -> Person:
-    return Person(platform, folder, said(platform.flyte("create", "api-key", name, *options)))
+    return Person(platform, folder, said(platform.ask("create", "api-key", name, *options)))
 
 
 def test_the_owner_needs_not_say_who_it_is(platform: PlatformUnderTest) -> None:
-    me = json.loads(said(platform.flyte("whoami", "--json")))
+    me = json.loads(said(platform.ask("whoami", "--json")))
     assert (me["subject"], me["roles"]) == ("key:owner", ["admin in */*"])
 
 
@@ -91,7 +91,7 @@ def viewer(platform: PlatformUnderTest, folder: Path) -> Person:
 def test_others_must_and_get_what_their_keys_allow(platform: PlatformUnderTest, folder: Path, viewer: Person) -> None:
     nobody = Person(platform, folder, "")
     assert "carries no credential" in refused(nobody.flyte("whoami"))
-    said(platform.flyte("create", "project", "--id", "far-away"))
+    said(platform.ask("create", "project", "--id", "far-away"))
     runner = make_key(platform, folder, "runs", "--role", "runner", "--project", "flytesnacks")
     assert "needs the role runner" in refused(viewer.flyte("run", "program.py", "main"))
     assert "5" in said(runner.flyte("run", "--follow", "program.py", "main", "--n", "4"))
@@ -100,9 +100,9 @@ def test_others_must_and_get_what_their_keys_allow(platform: PlatformUnderTest, 
     assert "there is no run far-away" in refused(runner.flyte("--project", "far-away", "get", "run", runs[0]["run"]))
     assert "far-away" not in said(runner.flyte("get", "project"))
 
-    said(platform.flyte("delete", "api-key", "runs"))
+    said(platform.ask("delete", "api-key", "runs"))
     assert "was revoked" in refused(runner.flyte("get", "run"))
-    listed = {key["name"]: key["state"] for key in json.loads(said(platform.flyte("get", "api-key", "--json")))}
+    listed = {key["name"]: key["state"] for key in json.loads(said(platform.ask("get", "api-key", "--json")))}
     assert listed == {"looks": "valid", "runs": "revoked"}
     log = {(entry["subject"], entry["call"], entry["status"]) for entry in audit(platform)}
     assert {
@@ -115,7 +115,7 @@ def test_others_must_and_get_what_their_keys_allow(platform: PlatformUnderTest, 
 
 
 def audit(platform: PlatformUnderTest) -> list[dict[str, str]]:
-    entries: list[dict[str, str]] = json.loads(said(platform.flyte("get", "audit", "--json")))
+    entries: list[dict[str, str]] = json.loads(said(platform.ask("get", "audit", "--json")))
     return entries
 
 

@@ -44,18 +44,18 @@ def platform(tmp_path: Path, vault: FakeVault) -> Iterator[PlatformUnderTest]:
 
 
 def test_attempts_wait_for_vault_and_keys_are_rotated_in_it(platform: PlatformUnderTest, vault: FakeVault) -> None:
-    made = platform.flyte("create", "secret", "DELIVERED", stdin=VALUE)
+    made = platform.ask("create", "secret", "DELIVERED", stdin=VALUE)
     assert made.returncode == 0, made.stderr
     vault.stop()
     run = flyte.run(program.one_of_many, 1)
-    told = platform.flyte("update", "secret", "DELIVERED", stdin="x")
+    told = platform.ask("update", "secret", "DELIVERED", stdin="x")
     assert told.returncode == 1
     assert f"Vault at {vault.address} does not answer" in told.stderr
     vault.start()
     # No retry of the task was spent on the time without keys; it has none.
     assert run.outputs()[0] == program.digest(VALUE)
 
-    moved = platform.flyte("update", "secret-keys", "--new").stdout
+    moved = platform.ask("update", "secret-keys", "--new").stdout
     assert moved == "Moved 1 secret under key vault:transit/flyteplane:v2.\n"
     vault.keys["flyteplane"].min_decryption_version = 2
     platform.kill()

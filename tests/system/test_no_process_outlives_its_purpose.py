@@ -22,7 +22,7 @@ def everyone(said: dict[str, Any]) -> list[int]:
 
 
 @pytest.mark.parametrize("kind", TASKS)
-def test_a_killed_platform_takes_workers_and_all_that_they_started_with_it(
+def test_a_platform_takes_workers_and_all_that_they_started_with_it_and_goes_on_with_the_run_later(
     platform: PlatformUnderTest, announcements: Announcements, kind: str
 ) -> None:
     run = flyte.run(TASKS[kind], announcements.path)
@@ -33,17 +33,24 @@ def test_a_killed_platform_takes_workers_and_all_that_they_started_with_it(
     platform.assert_nothing_runs(within_s=3)
     platform.start()
     again = everyone(announcements.next())
+    run.wait(wait_for="running")
+    platform.stop()
+    assert_ended(again, within_s=1)
+    platform.assert_nothing_runs(within_s=1)
+    platform.assert_no_work_left()
+    platform.start()
+    last = everyone(announcements.next())
     run.abort()
     run.wait()
     platform.stop()
-    assert_ended(again)
+    assert_ended(last)
     platform.assert_no_work_left()
 
 
 def test_a_platform_killed_together_with_its_template_leaves_nothing_behind(
     platform: PlatformUnderTest, announcements: Announcements
 ) -> None:
-    flyte.run(households.fresh_household, announcements.path)
+    run = flyte.run(households.fresh_household, announcements.path)
     household = announcements.next()
     template = platform.template()
     platform.freeze()
@@ -53,26 +60,9 @@ def test_a_platform_killed_together_with_its_template_leaves_nothing_behind(
     platform.start()
     again = announcements.next()
     assert_ended(everyone(household), within_s=3)
-    platform.stop()
+    run.abort()
+    run.wait()
     assert_ended(everyone(again))
-    platform.assert_nothing_runs()
-
-
-@pytest.mark.parametrize("kind", TASKS)
-def test_a_platform_that_is_stopped_ends_its_workers_and_goes_on_with_the_run_later(
-    platform: PlatformUnderTest, announcements: Announcements, kind: str
-) -> None:
-    run = flyte.run(TASKS[kind], announcements.path)
-    household = everyone(announcements.next())
-    platform.stop()
-    assert_ended(household, within_s=1)
-    platform.assert_nothing_runs(within_s=1)
-    platform.assert_no_work_left()
-    platform.start()
-    again = everyone(announcements.next())
-    run.wait(wait_for="running")
-    platform.stop()
-    assert_ended(again)
 
 
 def test_what_a_task_left_behind_ends_with_its_worker(shared: PlatformUnderTest, announcements: Announcements) -> None:

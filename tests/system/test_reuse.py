@@ -60,7 +60,7 @@ def warm(own_platform: PlatformUnderTest) -> Iterator[PlatformUnderTest]:
 
 def pools(platform: PlatformUnderTest, environment: str) -> list[dict[str, Any]]:
     """The living pools of an environment, as programs see them."""
-    listed: list[dict[str, Any]] = json.loads(platform.flyte("get", "pool", "--json").stdout)
+    listed: list[dict[str, Any]] = json.loads(platform.ask("get", "pool", "--json").stdout)
     return [pool for pool in listed if pool["environment"] == environment]
 
 
@@ -90,11 +90,11 @@ def test_what_a_recursion_needed_is_seen_on_its_actions_and_in_figures(warm: Pla
     run = flyte.run(warm_pools.down, depth=4)
     assert run.outputs()[0] == 4
     assert reasons(run).count("on an overflow replica, since parents wait in its pool") >= 4
-    shown = warm.flyte("get", "action", run.name).stdout
+    shown = warm.ask("get", "action", run.name).stdout
     assert shown.count("on an overflow replica") == 4
     assert pool(warm, "pools_tight")["overflow_started"] >= before
     deepest = shown.splitlines()[-1].split()[0]
-    explained = json.loads(warm.flyte("get", "action", run.name, deepest, "--explain", "--json").stdout)
+    explained = json.loads(warm.ask("get", "action", run.name, deepest, "--explain", "--json").stdout)
     assert "overflow replica" in json.dumps(explained)
 
 
@@ -234,12 +234,12 @@ def test_a_pool_grows_with_its_backlog_and_is_resized_and_drained_by_hand(warm: 
     found = pool(warm, "pools_several")
     assert (found["min_replicas"], found["max_replicas"], len(found["replicas"])) == (0, 3, 3)
     short = found["pool"][:8]
-    said = warm.flyte("update", "pool", short, "--replicas", "1").stdout
+    said = warm.ask("update", "pool", short, "--replicas", "1").stdout
     assert said == f"Pool {found['pool'][:12]} of pools_several has 1 replicas from now on.\n"
     assert flyte.run(warm_pools.crowd, count=3, seconds=0.1).outputs()[0] == [0, 1, 2]
     resized = pool(warm, "pools_several")
     assert (resized["min_replicas"], resized["max_replicas"]) == (1, 1)
     assert len([replica for replica in resized["replicas"] if replica["state"] != "draining"]) == 1
-    assert "lets its replicas go" in warm.flyte("drain", "pool", short).stdout
+    assert "lets its replicas go" in warm.ask("drain", "pool", short).stdout
     assert flyte.run(warm_pools.crowd, count=2, seconds=0.1).outputs()[0] == [0, 1]
     assert pool(warm, "pools_several")["max_replicas"] == 3

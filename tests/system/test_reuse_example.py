@@ -17,7 +17,7 @@ def test_a_model_is_loaded_once_by_each_replica(shared: PlatformUnderTest) -> No
     command = ("run", "--name", "warm-model", "--follow", "warm_model.py", "answer_all")
     answer = shared.flyte(*command, cwd=EXAMPLES)
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    said = shared.flyte("get", "logs", "warm-model").stdout
+    said = shared.ask("get", "logs", "warm-model").stdout
     counted = re.search(r"^(\d+) questions, (\d+) replicas, (\d+) loads of the model$", said, re.MULTILINE)
     assert counted is not None, said
     questions, replicas, loads = map(int, counted.groups())

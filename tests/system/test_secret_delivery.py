@@ -48,7 +48,7 @@ def client(delivering: PlatformUnderTest) -> None:
 
 
 def put(platform: PlatformUnderTest, *arguments: str, value: str, verb: str = "create") -> None:
-    done = platform.flyte(verb, "secret", *arguments, stdin=value)
+    done = platform.ask(verb, "secret", *arguments, stdin=value)
     assert done.returncode == 0, done.stderr
 
 
@@ -100,7 +100,7 @@ def test_an_update_is_seen_by_the_next_run_on_fresh_workers_and_on_replicas(deli
 
 def test_a_deleted_secret_is_missing_at_once_with_the_scopes_and_no_retry(delivering: PlatformUnderTest) -> None:
     for scope in ((), ("-p", "flytesnacks")):
-        assert delivering.flyte("delete", "secret", "DELIVERED", *scope).returncode == 0
+        assert delivering.ask("delete", "secret", "DELIVERED", *scope).returncode == 0
     try:
         for task in (program.text_of_environment, program.on_a_replica):
             run = flyte.run(task)
@@ -108,7 +108,7 @@ def test_a_deleted_secret_is_missing_at_once_with_the_scopes_and_no_retry(delive
             error = str(run.error())
             assert SCOPES in error
             assert "flyte create secret DELIVERED" in error
-            (attempt,) = json.loads(delivering.flyte("get", "action", run.name, "a0", "--json").stdout)["attempts"]
+            (attempt,) = json.loads(delivering.ask("get", "action", run.name, "a0", "--json").stdout)["attempts"]
             assert "DELIVERED" in json.dumps(attempt)
     finally:
         put(delivering, "DELIVERED", "-p", "flytesnacks", value=LONE)
@@ -131,11 +131,11 @@ def test_a_mebibyte_is_delivered_as_a_file(delivering: PlatformUnderTest) -> Non
 def test_keys_are_replaced_while_tasks_ask_for_secrets(delivering: PlatformUnderTest) -> None:
     runs = [flyte.run(program.text_of_environment) for _ in range(4)]
     for _ in range(3):
-        done = delivering.flyte("update", "secret-keys", "--new")
+        done = delivering.ask("update", "secret-keys", "--new")
         assert done.returncode == 0, done.stderr
         runs += [flyte.run(program.list_of_environment)]
     assert {run.outputs()[0]["DELIVERED"] for run in runs} == {D}
-    shown = delivering.flyte("get", "secret-keys").stdout.split()
+    shown = delivering.ask("get", "secret-keys").stdout.split()
     assert shown.count("current") == 1
     assert "missing" not in shown
     for path in sorted((delivering.data / "keys").glob("secrets-*.key"))[:-1]:
@@ -153,7 +153,7 @@ def test_a_platform_without_its_key_says_so_in_a_line_and_makes_none(delivering:
     kept = path.rename(delivering.data / "kept")
     refused = delivering.flyte("up", "--foreground", "--data", str(delivering.data))
     assert refused.returncode == 1
-    (line,) = [line for line in refused.stderr.splitlines() if line.strip()]
+    (line,) = [line for line in refused.stderr.splitlines() if line.startswith("│")]
     assert "key-encryption key" in line
     assert "Restore it" in line
     assert list((delivering.data / "keys").glob("secrets-*.key")) == []
@@ -174,7 +174,7 @@ def test_keys_in_the_environment_of_the_platform_are_in_that_of_no_task(tmp_path
         for task in (program.environment_of_a_worker, program.environment_of_a_replica):
             assert outcome(task) is False
         assert list((platform.data / "keys").glob("secrets-*.key")) == []
-        refused = platform.flyte("update", "secret-keys", "--new")
+        refused = platform.ask("update", "secret-keys", "--new")
         assert refused.returncode == 1
         assert "FLYTEPLANE_SECRETS_OLD_KEYS" in refused.stderr
         platform.stop()

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
 import tempfile
 import urllib.request
 from collections.abc import Iterator
@@ -18,9 +16,9 @@ from pathlib import Path
 
 import pytest
 from tests.support.canary import Canary, etcd_history, files_below, postgres_values, sightings
+from tests.support.command_line import flyte_here
 from tests.support.deployment import SERVICES, Deployment
 from tests.support.etcd import EtcdServer, free_ports, require_etcd
-from tests.support.platform import FLYTE
 from tests.support.postgres import PostgresServer, make_server
 from tests.system.canaries import canary
 
@@ -48,14 +46,8 @@ class Searched:
 
     def flyte(self, *arguments: str, stdin: str = "") -> str:
         """What a command says; it has to end well."""
-        done = subprocess.run(
-            [str(FLYTE), "--endpoint", self.deployment.endpoint, *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "HOME": str(self.deployment.data)},
-        )
+        command = ("--endpoint", self.deployment.endpoint, *arguments)
+        done = flyte_here(*command, env={"HOME": str(self.deployment.data)}, stdin=stdin)
         assert done.returncode == 0, done.stderr
         return done.stdout + done.stderr
 

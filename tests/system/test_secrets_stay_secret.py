@@ -152,8 +152,8 @@ def own_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformU
     platform = PlatformUnderTest(tmp_path_factory.mktemp("canary") / "platform")
     try:
         platform.start()
-        assert platform.flyte("create", "secret", "DB_PASSWORD", stdin=VALUE).returncode == 0
-        assert platform.flyte("create", "secret", "KEY", stdin=KEY).returncode == 0
+        assert platform.ask("create", "secret", "DB_PASSWORD", stdin=VALUE).returncode == 0
+        assert platform.ask("create", "secret", "KEY", stdin=KEY).returncode == 0
         yield platform
         platform.stop()
         assert_found_nowhere(platform, "")
@@ -182,7 +182,7 @@ def everything_shown(platform: PlatformUnderTest, name: str) -> str:
         ("get", "action", name, "--json"),
         ("get", "io", name),
     )
-    answers = [platform.flyte(*command) for command in commands]
+    answers = [platform.ask(*command) for command in commands]
     return "".join(answer.stdout + answer.stderr for answer in answers)
 
 
@@ -213,7 +213,7 @@ def test_no_way_of_printing_shows_a_secret(own_platform: PlatformUnderTest, prog
     answer = run(own_platform, program, "prints")
     assert answer.returncode == 0, answer.stdout + answer.stderr
     # What came past the capture is known to be in the log when the worker has ended, which is after its attempt.
-    worker = re.search(r"^worker (\d+)$", own_platform.flyte("get", "logs", "prints").stdout, re.MULTILINE)
+    worker = re.search(r"^worker (\d+)$", own_platform.ask("get", "logs", "prints").stdout, re.MULTILINE)
     assert worker is not None
     assert_ended([int(worker[1])], within_s=20.0)
     shown = everything_shown(own_platform, "prints")
@@ -225,7 +225,7 @@ def test_no_way_of_printing_shows_a_secret(own_platform: PlatformUnderTest, prog
 def test_a_warm_replica_shows_no_secret(own_platform: PlatformUnderTest, program: Path) -> None:
     answer = run(own_platform, program, "prints_warm")
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert "print [secret]" in own_platform.flyte("get", "logs", "prints-warm").stdout
+    assert "print [secret]" in own_platform.ask("get", "logs", "prints-warm").stdout
     assert_found_nowhere(own_platform, answer.stdout + answer.stderr + everything_shown(own_platform, "prints-warm"))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from tests.support.deployment import Deployment
@@ -21,23 +20,30 @@ from flyteplane.leadership import shards
 KILLED_S = 15.0
 ASKED_S = 4.0
 QUICK = "services: {lease_seconds: 5}"
-COUNT = 120
+COUNT = 64
 
 
-@pytest.fixture
-def etcd(tmp_path: Path) -> Iterator[EtcdServer]:
-    """A coordination store of the test's own."""
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """Two schedulers and two reuse pools, each in a process of its own, which the tests kill and start again."""
     require_etcd()
-    with EtcdServer(tmp_path / "etcd") as server:
-        yield server
+    folder = tmp_path_factory.mktemp("several-pools")
+    with (
+        EtcdServer(folder / "etcd") as etcd,
+        Deployment(folder / "platform", etcd, schedulers=2, pools=2, config=QUICK) as deployment,
+    ):
+        yield deployment
+        deployment.restore()
+        deployment.stop()
+        deployment.assert_nothing_runs()
 
 
 @pytest.fixture
-def platform(tmp_path: Path, etcd: EtcdServer) -> Iterator[Deployment]:
-    """Two schedulers and two reuse pools, each in a process of its own, and this process as their client."""
-    with Deployment(tmp_path / "platform", etcd, schedulers=2, pools=2, config=QUICK) as deployment:
-        flyte.init(endpoint=deployment.endpoint, root_dir=PROGRAMS)
-        yield deployment
+def platform(deployment: Deployment) -> Iterator[Deployment]:
+    """All of it runs, and this process is its client."""
+    deployment.restore()
+    flyte.init(endpoint=deployment.endpoint, root_dir=PROGRAMS)
+    yield deployment
     set_settings(None)
 
 
@@ -59,8 +65,6 @@ def test_replicas_work_on_while_the_scheduler_is_killed_and_run_nothing_twice(
     print(f"takeover of the scheduler: {took_s:.2f} s")
     assert took_s <= KILLED_S
     assert_right(run, ledger, most_starts=1)
-    platform.stop()
-    platform.assert_nothing_runs()
 
 
 def test_a_killed_reuse_pool_is_replaced_and_what_it_ran_is_run_again(platform: Deployment, ledger: Ledger) -> None:
@@ -71,8 +75,6 @@ def test_a_killed_reuse_pool_is_replaced_and_what_it_ran_is_run_again(platform: 
     assert took_s <= KILLED_S
     assert_right(run, ledger, most_starts=2)
     ledger.assert_ran_once(before.succeeded())
-    platform.stop()
-    platform.assert_nothing_runs()
 
 
 def test_a_reuse_pool_that_is_asked_to_stop_hands_over_at_once(platform: Deployment, ledger: Ledger) -> None:

@@ -39,7 +39,7 @@ def started_by(trigger: str) -> list[Run]:
 
 
 def test_triggers_are_deployed_with_their_task_and_fired_by_hand(deployed: PlatformUnderTest) -> None:
-    listed = json.loads(deployed.flyte("get", "trigger", TASK, "--json").stdout)
+    listed = json.loads(deployed.ask("get", "trigger", TASK, "--json").stdout)
     assert [(one["name"], one["schedule"], one["active"]) for one in listed] == [
         ("by-hand", "by hand", True),
         ("nightly", "0 3 * * * (Europe/Berlin)", True),
@@ -79,15 +79,15 @@ def wait_for_run(trigger: str) -> Run:
 
 
 def test_triggers_are_made_switched_and_deleted_by_command(deployed: PlatformUnderTest) -> None:
-    made = deployed.flyte("create", "trigger", TASK, "weekly", "--schedule", "0 6 * * 1", "--trigger-time-var", "when")
+    made = deployed.ask("create", "trigger", TASK, "weekly", "--schedule", "0 6 * * 1", "--trigger-time-var", "when")
     assert "It fires next at" in made.stdout, made.stderr
-    off = deployed.flyte("update", "trigger", "weekly", TASK, "--deactivate")
+    off = deployed.ask("update", "trigger", "weekly", TASK, "--deactivate")
     assert "is inactive" in off.stdout
     assert not TriggerDetails.get(name="weekly", task_name=TASK).is_active
-    assert deployed.flyte("delete", "trigger", "weekly", TASK).returncode == 0
-    gone = deployed.flyte("get", "trigger", TASK, "weekly")
+    assert deployed.ask("delete", "trigger", "weekly", TASK).returncode == 0
+    gone = deployed.ask("get", "trigger", TASK, "weekly")
     assert gone.returncode == 1
     assert "has no trigger" in gone.stderr
-    wrong = deployed.flyte("create", "trigger", TASK, "wrong", "--schedule", "every day")
+    wrong = deployed.ask("create", "trigger", TASK, "wrong", "--schedule", "every day")
     assert wrong.returncode == 1
     assert "five fields" in wrong.stderr

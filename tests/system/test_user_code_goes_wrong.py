@@ -161,7 +161,7 @@ def test_the_pause_before_each_retry_grows_as_it_was_asked(ledger: Ledger) -> No
     pauses = [later - earlier for earlier, later in itertools.pairwise(at)]
     assert len(pauses) == 3
     for pause, asked in zip(pauses, (0.2, 0.4, 0.8), strict=True):
-        assert asked <= pause < asked + 1.0
+        assert asked <= pause < asked + 5.0
 
 
 def test_a_failure_that_is_final_is_not_tried_again(ledger: Ledger) -> None:

@@ -51,9 +51,12 @@ def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("there is no chromium: apt-get install chromium")
-    sandbox = ["--no-sandbox"] if os.getuid() == 0 else []
+    # There is nothing to see: Debian asks for a graphics processor, and one that is emulated is slow.
+    options = ["--disable-gpu", "--disable-gpu-rasterization", "--disable-software-rasterizer"]
+    if os.getuid() == 0:
+        options.append("--no-sandbox")
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=sandbox)
+        opened = playwright.chromium.launch(executable_path=chromium, args=options)
         yield opened
         opened.close()
 

@@ -18,7 +18,7 @@ class People:
         self.url = link_of(platform).partition("/login")[0]
 
     def key(self, name: str, *options: str) -> str:
-        made = self.platform.flyte("create", "api-key", name, *options)
+        made = self.platform.ask("create", "api-key", name, *options)
         assert made.returncode == 0, made.stderr
         return made.stdout.strip()
 
@@ -62,7 +62,7 @@ def test_a_key_lets_in_and_its_rights_are_those_of_the_pages(people: People) -> 
 
 
 def test_what_one_may_not_see_is_as_if_it_were_not_there(people: People) -> None:
-    made = people.platform.flyte("create", "project", "--id", "elsewhere", "--name", "elsewhere")
+    made = people.platform.ask("create", "project", "--id", "elsewhere", "--name", "elsewhere")
     assert made.returncode == 0, made.stderr
     other = people.sign_in(people.key("other", "--role", "viewer", "--project", "elsewhere"))
     there, absent = "/runs/flytesnacks/development/secret-run", "/runs/flytesnacks/development/no-such-run"
@@ -86,6 +86,6 @@ def test_a_wrong_key_lets_nobody_in_and_a_revoked_one_is_out_at_once(people: Peo
     leaver = people.sign_in(key)
     assert key not in leaver.cookie
     assert leaver.get("/runs").status == 200
-    revoked = people.platform.flyte("delete", "api-key", "leaver")
+    revoked = people.platform.ask("delete", "api-key", "leaver")
     assert revoked.returncode == 0, revoked.stderr
     assert leaver.get("/runs").headers["location"].startswith("/login")

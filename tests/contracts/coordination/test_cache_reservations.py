@@ -7,6 +7,7 @@ import itertools
 
 import pytest
 from tests.contracts.coordination.conftest import Harness
+from tests.support.interleaving import interrupted
 
 from flyteplane.cache.domain.entries import EntryKey
 from flyteplane.cache.store.reservations import CoordinatedReservations
@@ -42,6 +43,27 @@ async def test_of_many_at_once_one_gets_it(reservations: CoordinatedReservations
     answers = await asyncio.gather(*(reservations.reserve(KEY, owner=owner, ttl_s=harness.ttl_s) for owner in owners))
     assert sum(answer.acquired for answer in answers) == 1
     assert len({answer.token for answer in answers}) == 1
+
+
+@pytest.mark.parametrize("before", [1, 2, 3])
+async def test_one_that_ends_while_its_owner_asks_again_is_made_anew(
+    reservations: CoordinatedReservations, harness: Harness, before: int
+) -> None:
+    first = await reservations.reserve(KEY, owner="a", ttl_s=harness.ttl_s)
+
+    async def end() -> None:
+        (held,) = await harness.coordination.list("cache/reservations/")
+        await harness.coordination.revoke(held.lease_id)
+
+    async def no_era() -> int:
+        raise AssertionError("there is one")
+
+    coordination = interrupted(harness.coordination, end, before=before)
+    again = await CoordinatedReservations(coordination, next_era=no_era).reserve(KEY, owner="a", ttl_s=harness.ttl_s)
+    assert again.acquired
+    assert again.token > first.token
+    assert again.expires_in_s > 0
+    assert await reservations.extend(KEY, again.token)
 
 
 async def test_it_lives_while_it_is_extended_and_ends_when_it_is_not(

@@ -171,11 +171,11 @@ async def test_cancelling_the_waiting_task_cancels_the_servicer(echo: Echo) -> N
 
     echo.script.once = once
     waiting = asyncio.create_task(wait_for_it())
-    await asyncio.wait_for(started.wait(), 5)
+    await asyncio.wait_for(started.wait(), 30)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    await asyncio.wait_for(cancelled.wait(), 5)
+    await asyncio.wait_for(cancelled.wait(), 30)
 
 
 async def test_cancelling_a_conversation_cancels_both_sides(echo: Echo) -> None:
@@ -191,22 +191,23 @@ async def test_cancelling_a_conversation_cancels_both_sides(echo: Echo) -> None:
     echo.script.converse = converse
     call = echo.stub.Converse()
     await call.write(echo.note())
-    await asyncio.wait_for(started.wait(), 5)
+    await asyncio.wait_for(started.wait(), 30)
     reading = asyncio.create_task(call.read())
     await asyncio.sleep(0)
     assert call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading
-    await asyncio.wait_for(cancelled.wait(), 5)
+    await asyncio.wait_for(cancelled.wait(), 30)
     assert call.cancelled()
     assert not call.cancel()
     assert await call.code() is grpc.StatusCode.CANCELLED
 
 
 async def test_an_iterator_that_fails_cancels_the_call(echo: Echo) -> None:
-    cancelled = asyncio.Event()
+    started, cancelled = asyncio.Event(), asyncio.Event()
 
     async def collect(requests: Any, context: Any) -> Any:
+        started.set()
         try:
             async for _ in requests:
                 pass
@@ -216,13 +217,13 @@ async def test_an_iterator_that_fails_cancels_the_call(echo: Echo) -> None:
 
     async def broken() -> AsyncIterator[Any]:
         yield echo.note()
-        await asyncio.sleep(0.05)
+        await started.wait()
         raise ValueError("no more")
 
     echo.script.collect = collect
     with pytest.raises(asyncio.CancelledError):
         await echo.stub.Collect(broken())
-    await asyncio.wait_for(cancelled.wait(), 5)
+    await asyncio.wait_for(cancelled.wait(), 30)
 
 
 async def test_a_deadline_ends_the_call_and_the_servicer(echo: Echo) -> None:
@@ -236,9 +237,9 @@ async def test_a_deadline_ends_the_call_and_the_servicer(echo: Echo) -> None:
 
     echo.script.once = once
     with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await echo.stub.Once(echo.note(), timeout=0.1)
+        await echo.stub.Once(echo.note(), timeout=0.5)
     assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    await asyncio.wait_for(cancelled.wait(), 5)
+    await asyncio.wait_for(cancelled.wait(), 30)
 
 
 async def test_a_deadline_ends_a_stream(echo: Echo) -> None:
@@ -247,7 +248,7 @@ async def test_a_deadline_ends_a_stream(echo: Echo) -> None:
         await asyncio.Event().wait()
 
     echo.script.repeat = repeat
-    call = echo.stub.Repeat(echo.note(), timeout=0.2)
+    call = echo.stub.Repeat(echo.note(), timeout=1.0)
     assert (await call.read()).number == 1
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await call.read()
@@ -275,13 +276,13 @@ async def test_a_stopping_server_lets_running_calls_end_and_refuses_new_ones(ech
 
     echo.script.once = once
     running = echo.stub.Once(echo.note("kept"))
-    await asyncio.wait_for(started.wait(), 5)
+    await asyncio.wait_for(started.wait(), 30)
     stopping = asyncio.create_task(echo.stop(5))
     await asyncio.sleep(0.05)
     assert type(await error_of(echo.stub.Once(echo.note(), timeout=2))) is Unavailable
     go_on.set()
     assert (await running).text == "kept"
-    await asyncio.wait_for(stopping, 5)
+    await asyncio.wait_for(stopping, 30)
 
 
 async def test_a_stopped_server_ends_calls_that_would_not_end(echo: Echo) -> None:
@@ -293,8 +294,8 @@ async def test_a_stopped_server_ends_calls_that_would_not_end(echo: Echo) -> Non
 
     echo.script.once = once
     running = echo.stub.Once(echo.note())
-    await asyncio.wait_for(started.wait(), 5)
-    await asyncio.wait_for(echo.stop(0), 5)
+    await asyncio.wait_for(started.wait(), 30)
+    await asyncio.wait_for(echo.stop(0), 30)
     with pytest.raises(grpc.aio.AioRpcError):
         await running
 

@@ -97,12 +97,12 @@ class ScriptedEtcd(KVServicer, WatchServicer):
 
     async def called(self, method: str) -> None:
         """Return once the method was called."""
-        async with asyncio.timeout(5), self._was_asked:
+        async with asyncio.timeout(30), self._was_asked:
             await self._was_asked.wait_for(lambda: method in self.asked)
 
     async def watched(self, times: int) -> list[int]:
         """The first revisions that watches asked for, once so many were made."""
-        async with asyncio.timeout(5), self._was_asked:
+        async with asyncio.timeout(30), self._was_asked:
             await self._was_asked.wait_for(lambda: len(self.watches) >= times)
         return [watch.start_revision for watch in self.watches]
 

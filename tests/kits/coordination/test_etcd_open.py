@@ -21,7 +21,7 @@ async def use(settings: EtcdSettings) -> None:
     try:
         async with coordination.mirror("") as mirror:
             await coordination.put("a", b"1")
-            (change,) = await asyncio.wait_for(anext(aiter(mirror)), 5)
+            (change,) = await asyncio.wait_for(anext(aiter(mirror)), 30)
             assert change.current == await coordination.get("a")
             lease = await coordination.grant(5)
             assert await coordination.keep_alive(lease) == 5

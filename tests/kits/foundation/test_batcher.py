@@ -50,7 +50,7 @@ async def test_a_waiting_writer_goes_on_when_there_is_room() -> None:
     await asyncio.sleep(0)
     taken: list[int] = []
     while len(taken) < 4:
-        taken += await asyncio.wait_for(batcher.take(), 1)
+        taken += await asyncio.wait_for(batcher.take(), 30)
     assert taken == [0, 1, 2, 3]
     await asyncio.gather(*writers)
 
@@ -82,7 +82,7 @@ async def test_closing_wakes_the_reader() -> None:
     reading = asyncio.create_task(batcher.take())
     await asyncio.sleep(0)
     batcher.close()
-    assert await asyncio.wait_for(reading, 1) == []
+    assert await asyncio.wait_for(reading, 30) == []
 
 
 async def test_a_cancelled_reader_loses_nothing() -> None:

@@ -63,7 +63,7 @@ async def test_sleeping_on_a_manual_clock() -> None:
     await asyncio.sleep(0)
     assert not sleeping.done()
     clock.advance(1)
-    await asyncio.wait_for(sleeping, 1)
+    await asyncio.wait_for(sleeping, 30)
 
 
 async def test_a_cancelled_sleep_leaves_no_timer() -> None:

@@ -166,7 +166,7 @@ async def test_a_watch_ends_with_the_credential_that_opened_it(edged: Edged) -> 
     watch: Any = edged.runs.WatchRun(WatchRunRequest(run=run("a")), metadata=RUNNER_OF_A)
     assert (await watch.read()).next_sequence == 1
     edged.known.take_away()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await watch.read()
         assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
@@ -177,7 +177,7 @@ async def test_a_watch_that_its_client_gives_up_is_closed_behind_the_edge(edged:
     watch = edged.runs.WatchRun(WatchRunRequest(run=run("a")), metadata=RUNNER_OF_A)
     await watch.read()
     watch.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await edged.served.closed.wait()
 
 

@@ -154,7 +154,7 @@ async def world() -> AsyncIterator[World]:
     for process in made.processes:
         process.line.cut = False
         process.closing.set()
-        await asyncio.wait_for(process.node.stop(), 5)
+        await asyncio.wait_for(process.node.stop(), 30)
 
 
 async def test_one_leads_and_the_others_open_nothing(world: World) -> None:

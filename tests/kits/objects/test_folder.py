@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from itertools import count
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -80,6 +84,94 @@ async def test_putting_beside_deleting_never_fails(tmp_path: Path) -> None:
 
     await asyncio.gather(*(put_and_delete(number) for number in range(6)))
     assert files(tmp_path) == set()
+
+
+class SystemCalls:
+    """Does something right before the call number `before` of the operating system below a folder.
+
+    Nothing of ours is replaced for it: the interpreter announces what it is about to do with files.
+    """
+
+    _present: SystemCalls | None = None
+    _listens = False
+
+    def __init__(self, folder: Path, event: Callable[[], object], *, before: int) -> None:
+        self._folder = str(folder)
+        self._event = event
+        self._left = before
+
+    def __enter__(self) -> Self:
+        if not SystemCalls._listens:
+            sys.addaudithook(SystemCalls._heard)
+            SystemCalls._listens = True
+        SystemCalls._present = self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        SystemCalls._present = None
+
+    @property
+    def happened(self) -> bool:
+        return self._left <= 0
+
+    @staticmethod
+    def _heard(name: str, given: tuple[object, ...]) -> None:
+        present = SystemCalls._present
+        if present is None or not given or not str(given[0]).startswith(present._folder):
+            return
+        present._left -= 1
+        if present._left == 0:
+            SystemCalls._present = None
+            present._event()
+
+
+def overtaken(folder: Path, event: Callable[[], object], work: Callable[[], Awaitable[object]]) -> list[object]:
+    """What comes of `work` when the event takes place before its first call of the system, its second, and so on."""
+    outcomes: list[object] = []
+    for before in count(1):
+        with SystemCalls(folder, event, before=before) as calls:
+            try:
+                outcomes.append(asyncio.run(work()))  # type: ignore[arg-type]  # a coroutine in each case
+            except Exception as error:
+                outcomes.append(error)
+        if not calls.happened:
+            return outcomes[:-1]
+    raise AssertionError("it never ends")
+
+
+def remove(file: Path, *, root: Path) -> None:
+    """What a `delete` does, without a thread of its own."""
+    file.unlink(missing_ok=True)
+    for folder in file.parents:
+        if folder == root or not folder.is_dir() or any(folder.iterdir()):
+            return
+        folder.rmdir()
+
+
+def test_a_put_that_a_delete_overtakes_at_any_point_has_happened(tmp_path: Path) -> None:
+    store, file = FolderObjectStore(tmp_path), tmp_path / "folder" / "k"
+    outcomes = overtaken(tmp_path, lambda: remove(file, root=tmp_path), lambda: store.put("folder/k", b"content"))
+    assert len(outcomes) >= 4
+    assert [getattr(outcome, "size_bytes", outcome) for outcome in outcomes] == [7] * len(outcomes)
+    file.unlink()
+    outcomes = overtaken(
+        tmp_path, lambda: remove(file, root=tmp_path), lambda: store.put_if_absent("folder/k", b"content")
+    )
+    assert {outcome for outcome in outcomes if outcome is not True} <= {False}
+
+
+def test_a_download_that_a_delete_overtakes_gives_the_whole_content_or_says_that_there_is_none(tmp_path: Path) -> None:
+    store, file, to = FolderObjectStore(tmp_path / "root"), tmp_path / "root" / "k", tmp_path / "to"
+
+    async def download() -> object:
+        file.write_bytes(b"content")
+        return await store.download("k", to)
+
+    outcomes = overtaken(tmp_path, lambda: file.unlink(missing_ok=True), download)
+    assert len(outcomes) >= 2
+    for outcome in outcomes:
+        assert isinstance(outcome, NotFound) or getattr(outcome, "size_bytes", outcome) == 7, outcome
+    assert to.read_bytes() == b"content"
 
 
 async def test_readers_see_old_or_new_content_whole(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ async def test_another_writer_is_waited_for_without_holding_up_the_loop(tmp_path
         await asyncio.sleep(0.01)
     assert not waiting.done()
     threading.Thread(target=other.execute, args=("COMMIT",)).start()
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, 30)
     other.close()
     await database.close()
 

@@ -79,7 +79,7 @@ async def test_leaving_a_stream_cancels_the_servicer(stub: Any, health: Health) 
 
     await read_one()
     gc.collect()
-    await asyncio.wait_for(health.ended.wait(), 5)
+    await asyncio.wait_for(health.ended.wait(), 30)
 
 
 async def test_the_channel_adds_its_metadata_to_every_call(server: InProcessServer) -> None:
@@ -104,7 +104,7 @@ async def test_a_call_that_is_cancelled_before_the_servicer_runs_leaves_nothing(
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    await asyncio.wait_for(server.stop(None), 5)
+    await asyncio.wait_for(server.stop(None), 30)
     assert health.requests == []
 
 
@@ -129,7 +129,7 @@ async def test_the_channel_is_ready_until_the_server_stops(server: InProcessServ
         assert channel.get_state() is grpc.ChannelConnectivity.READY
         waiting = asyncio.create_task(channel.wait_for_state_change(grpc.ChannelConnectivity.READY))
         await server.stop(0)
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, 30)
         assert channel.get_state() is grpc.ChannelConnectivity.SHUTDOWN
 
 

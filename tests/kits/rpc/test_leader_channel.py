@@ -123,7 +123,8 @@ async def test_a_call_waits_for_a_leader_and_goes_to_it(
 async def test_a_call_without_a_leader_fails_a_little_before_its_deadline(channel: LeaderChannel) -> None:
     began = asyncio.get_running_loop().time()
     assert await reason_of(HealthStub(channel).Check(ASKED, timeout=0.5)) == "NO_LEADER"
-    assert 0.3 < asyncio.get_running_loop().time() - began < 0.5
+    # By its own word, and not because the deadline has passed: that would be another reason.
+    assert asyncio.get_running_loop().time() - began > 0.3
 
 
 async def test_a_call_without_a_deadline_waits_as_long_as_the_channel_says(whereabouts: Whereabouts) -> None:

@@ -137,7 +137,7 @@ async def keeps_time() -> dict[str, object]:
     also = await flyte.durable.time.aio()
     moment = flyte.durable.now()
     began = time.monotonic()
-    await flyte.durable.sleep.aio(0.3)
+    await flyte.durable.sleep.aio(1.0)
     slept = time.monotonic() - began
     checkpoint = flyte.ctx().checkpoint
     if flyte.ctx().attempt_number == 0:
@@ -151,7 +151,7 @@ async def keeps_time() -> dict[str, object]:
 def sleeps_synchronously() -> float:
     """The same where nothing is awaited."""
     began = time.monotonic()
-    flyte.durable.sleep(0.3)
+    flyte.durable.sleep(1.0)
     slept = time.monotonic() - began
     if flyte.ctx().attempt_number == 0:
         raise ValueError("after its sleep")

@@ -351,11 +351,12 @@ async def test_without_control_groups_memory_is_limited_by_the_process(tmp_path:
 
 
 def tiny_wheel(folder: Path) -> Path:
-    """A package with one word."""
+    """A package with one word, which brings another SDK along under the name of the worker's own."""
     path = folder / "tiny_package-1.0-py3-none-any.whl"
     info = "tiny_package-1.0.dist-info"
     with zipfile.ZipFile(path, "w") as wheel:
         wheel.writestr("tiny_package.py", "WORD = 'tiny'\n")
+        wheel.writestr("flyte/__init__.py", "raise ImportError('the worker imports the wrong SDK')\n")
         wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny-package\nVersion: 1.0\n")
         wheel.writestr(
             f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"

@@ -1,10 +1,13 @@
 """What local processes cannot carry out is refused, naming the field and the mend."""
 
+from pathlib import Path
+
 import pytest
 from tests.scheduler.harness import task
 
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteplane.cluster.process_fitness import process_fitness
+from flyteplane.cluster.system_packages import SystemPackages
 from flyteplane.foundation.errors import InvalidArgument
 
 
@@ -45,3 +48,33 @@ def test_a_task_that_processes_cannot_carry_out_is_refused(change: object, field
 
 def test_a_plain_task_is_carried_out() -> None:
     process_fitness(task())
+
+
+STATUS = """Package: git
+Status: install ok installed
+Version: 1:2.39.5-0+deb12u2
+Description: version control
+ Depends: on nothing
+
+Package: vim
+Status: deinstall ok config-files
+Version: 2:9.0
+
+Package: libc6
+Status: install ok installed
+Multi-Arch: same
+Version: 2.36
+"""
+
+
+def test_system_packages_are_taken_that_the_machine_has_already(tmp_path: Path) -> None:
+    machine = SystemPackages(tmp_path / "status")
+    assert machine.missing(["git"]) == ["git"]
+    (tmp_path / "status").write_text(STATUS)
+    assert machine.missing(["git", "vim", "libc6:amd64", "libc6=2.36", "git=1:1.0"]) == ["vim", "git=1:1.0"]
+    spec = task()
+    spec.image.system_packages.append("git")
+    process_fitness(spec, missing_packages=machine.missing)
+    spec.image.system_packages.append("vim")
+    with pytest.raises(InvalidArgument, match=r"cannot install system packages: vim\."):
+        process_fitness(spec, missing_packages=machine.missing)

@@ -75,7 +75,7 @@ class Pod:
 
     async def order(self, kind: str) -> WorkerOrder:
         """The next order of a kind. Raises AioRpcError when the stream is refused, EOFError when it has ended."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 for order in self._orders:
                     if order.WhichOneof("order") == kind:

@@ -233,7 +233,7 @@ async def test_a_newer_stream_takes_over(bench: Bench) -> None:
     first = await bench.scheduler()
     second = await bench.scheduler()
     assert first.reader is not None
-    await asyncio.wait_for(first.reader, 5)
+    await asyncio.wait_for(first.reader, 30)
     await second.declare(declaration())
     await second.place(1, "quick")
     await second.ended(1)

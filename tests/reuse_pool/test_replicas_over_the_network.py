@@ -83,7 +83,7 @@ class Pod:
 
     async def order(self, kind: str) -> WorkerOrder:
         """The next order of a kind."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 for order in self.orders:
                     if order.WhichOneof("order") == kind:

@@ -48,7 +48,7 @@ async def test_output_of_synchronous_code_does_not_wait_for_its_end(worker: Star
     owner = await worker()
     marker = code.parent / "marker"
     lease = owner.assign("talk", encode(marker=str(marker)), bundle=code, is_async=False)
-    await owner.until(lambda: owner.logged(lease) == "begun\n", within_s=5.0)
+    await owner.until(lambda: owner.logged(lease) == "begun\n")
     marker.touch()
     await owner.end_of(lease)
 

@@ -137,7 +137,7 @@ async def test_a_short_end_of_output_is_seen_while_the_task_goes_on(
     attribute = "asks" if is_async else "asks_at_rest"
     inputs = encode(marker=str(marker))
     lease = owner.assign(attribute, inputs, bundle=code, is_async=is_async, **SECRETS)
-    await owner.until(lambda: owner.logged(lease) == "continue? k", within_s=10.0)
+    await owner.until(lambda: owner.logged(lease) == "continue? k")
     marker.touch()
     await owner.end_of(lease)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 from tests.scheduler.harness import settle
 
 from flyteplane.foundation.clock import ManualClock
 from flyteplane.foundation.errors import Unavailable
 from flyteplane.objects import MemoryObjectStore
-from flyteplane.objects.port import Content
+from flyteplane.objects.port import Content, ObjectPage
 from flyteplane.scheduler.application.ports import RunKey
 from flyteplane.scheduler.store.log_objects import FLUSH_S, LogObjects
 
@@ -21,6 +23,14 @@ class SometimesAway(MemoryObjectStore):
 
     away = False
     loses_answers = 0
+    after_listing: Callable[[], Awaitable[None]] | None = None
+
+    async def list(self, prefix: str, *, after: str = "", limit: int = 1000) -> ObjectPage:
+        page = await super().list(prefix, after=after, limit=limit)
+        event, self.after_listing = self.after_listing, None
+        if event is not None:
+            await event()
+        return page
 
     async def put_if_absent(self, key: str, content: Content) -> bool:
         if self.away:
@@ -72,6 +82,30 @@ async def test_output_is_stored_after_some_seconds_and_at_once_at_the_end(
     # A read ends with its segment; the next one goes on behind it.
     assert await logs.read(RUN, "a0", 1, offset=4, limit=99) == b"two "
     assert await logs.read(RUN, "a0", 1, offset=8, limit=99) == b"end"
+
+
+async def test_an_attempt_whose_output_is_stored_during_a_listing_is_listed(
+    logs: LogObjects, store: SometimesAway, clock: ManualClock
+) -> None:
+    logs.append(RUN, "a0", 1, b"output")
+
+    async def store_it() -> None:
+        clock.advance(FLUSH_S)
+        await settle()
+        assert await segments(store) == [b"output"]
+
+    store.after_listing = store_it
+    assert await logs.attempts(RUN, "a0") == [1]
+    assert await logs.attempts(RUN, "a0") == [1]
+
+
+async def test_more_attempts_than_are_remembered_may_wait_for_the_store_at_the_same_time(
+    logs: LogObjects, store: SometimesAway
+) -> None:
+    store.away = True
+    for attempt in range(1, 2100):
+        logs.append(RUN, "a0", attempt, b"x")
+    assert len(await logs.attempts(RUN, "a0")) == 2099
 
 
 async def test_much_output_is_stored_without_waiting(logs: LogObjects, store: SometimesAway) -> None:

@@ -52,7 +52,7 @@ class Stream:
 
     async def code(self) -> grpc.StatusCode:
         """How the stream ended."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             with suppress(grpc.aio.AioRpcError):
                 while await self._call.read() is not grpc.aio.EOF:
                     pass

@@ -8,8 +8,10 @@ from __future__ import annotations
 import html
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import Template
 
 MAIN_TAB = "main"
 
@@ -48,12 +50,23 @@ class Tab:
 
 
 class Report:
-    """The report of one attempt. Without a path it is never written."""
+    """The report of one attempt. Without a path it is never written.
 
-    def __init__(self, path: str | os.PathLike[str] | None = None, *, name: str = "Report") -> None:
+    `template_path` is a page of the user's own: $TITLE, $NAV_HTML (a list of links) and $BODY_HTML in it are replaced.
+    """
+
+    def __init__(
+        self,
+        name: str = "Report",
+        tabs: dict[str, Tab] | None = None,
+        template_path: str | os.PathLike[str] | None = None,
+        *,
+        path: str | os.PathLike[str] | None = None,
+    ) -> None:
         self.name = name
         self.path = None if path is None else Path(path)
-        self.tabs: dict[str, Tab] = {MAIN_TAB: Tab(MAIN_TAB)}
+        self.tabs: dict[str, Tab] = {MAIN_TAB: Tab(MAIN_TAB)} if tabs is None else tabs
+        self.template_path = None if template_path is None else Path(template_path)
         self._lock = threading.Lock()
 
     def get_tab(self, name: str, create_if_missing: bool = True) -> Tab:
@@ -76,6 +89,8 @@ class Report:
     def get_final_report(self) -> str:
         """Return the page."""
         tabs = [tab for tab in self.tabs.values() if tab.content or tab.name == MAIN_TAB]
+        if self.template_path is not None:
+            return _filled(self.template_path.read_text(), title=self.name, tabs=tabs)
         return _PAGE.format(
             title=html.escape(self.name),
             rules="\n".join(f"#t{n}:checked~#s{n}{{display:block}}" for n in range(len(tabs))),
@@ -92,6 +107,12 @@ class Report:
         with self._lock:
             temporary.write_text(self.get_final_report())
             temporary.replace(self.path)
+
+
+def _filled(template: str, *, title: str, tabs: Sequence[Tab]) -> str:
+    links = "\n".join(f'<li><a href="#s{n}">{html.escape(tab.name)}</a></li>' for n, tab in enumerate(tabs))
+    body = "\n".join(f'<section id="s{n}">{tab.get_html()}</section>' for n, tab in enumerate(tabs))
+    return Template(template).safe_substitute(TITLE=html.escape(title), NAV_HTML=links, BODY_HTML=body)
 
 
 def _label(number: int, tab: Tab) -> str:

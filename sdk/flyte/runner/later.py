@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Final
 
@@ -32,12 +33,22 @@ def load_before_searching(folders: Sequence[str]) -> None:
     # What is loaded already cannot be hidden, and nobody needs the tests of Python itself.
     if present & sys.stdlib_module_names - sys.modules.keys() - {"test"}:
         load_all()
+        _load_deferred()
 
 
 def load_all() -> None:
     """Loads everything now."""
     for module in LATER:
         import_module(module)
+
+
+def _load_deferred() -> None:
+    from flyte.runner.pod.deferred import SELDOM_USED
+
+    for module in SELDOM_USED:
+        # Pythons without one of them have gone without it so far.
+        with suppress(ImportError):
+            import_module(module)
 
 
 def _entries(folder: str) -> list[str]:

@@ -72,6 +72,12 @@ class FunctionBodyPolicy:
     def __repr__(self) -> str:
         return "FunctionBodyPolicy()"
 
+    def __eq__(self, other: object) -> bool:
+        return type(other) is FunctionBodyPolicy
+
+    def __hash__(self) -> int:
+        return hash(FunctionBodyPolicy)
+
 
 _FUNCTION_BODY = FunctionBodyPolicy()
 """One for all, so that two equal requests compare as equal."""

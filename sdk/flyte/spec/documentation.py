@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,6 +11,16 @@ class Documentation:
     """The documentation of a task; its docstring where nothing else is given."""
 
     description: str
+
+    @classmethod
+    def of_docstring(cls, text: str) -> Self:
+        """What a docstring says, without the indentation that it has in its source.
+
+        As `inspect.cleandoc`, which a pod would have to load for it before its task can begin.
+        """
+        first, *rest = text.expandtabs().split("\n")
+        margin = min((len(line) - len(line.lstrip()) for line in rest if line.strip()), default=0)
+        return cls("\n".join((first.lstrip(), *(line[margin:] for line in rest))).strip("\n"))
 
     @property
     def short_description(self) -> str:

@@ -1,4 +1,4 @@
-"""Durations as people and forms write them: `1h30m`, ISO 8601 (`PT1H30M`), or a number of seconds."""
+"""Durations as people and forms write them: `1h30m`, `1 day 2 hours`, ISO 8601 (`PT1H30M`), or a number of seconds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from typing import Final
 
 _PARTS: Final = ("weeks", "days", "hours", "minutes", "seconds")
 _NUMBER: Final = r"(\d+(?:\.\d+)?)"
-_DURATION: Final = re.compile("".join(rf"(?:{_NUMBER}{letter})?" for letter in "wdhms"))
+_DATE: Final = "".join(rf"(?:{_NUMBER}{unit})?" for unit in ("w(?:eeks?)?", "d(?:ays?)?"))
+_TIME: Final = "".join(
+    rf"(?:{_NUMBER}{unit})?" for unit in ("h(?:ours?)?", "m(?:in(?:s|utes?)?)?", "s(?:ec(?:s|onds?)?)?")
+)
+_DURATION: Final = re.compile(f"p?{_DATE}t?{_TIME}")
 
 
 def parse_duration(text: str) -> timedelta:
@@ -16,7 +20,7 @@ def parse_duration(text: str) -> timedelta:
     compact = text.strip().lower().replace(" ", "")
     if compact.startswith("-"):
         return -parse_duration(compact[1:])
-    match = _DURATION.fullmatch(compact.removeprefix("p").replace("t", ""))
+    match = _DURATION.fullmatch(compact)
     try:
         if match is None or not any(match.groups()):
             return timedelta(seconds=float(compact))

@@ -15,6 +15,7 @@ class BaseRuntimeError(RuntimeError):
 
     - `code`: a short name of what happened, the class of the original exception where there was one.
     - `kind`: whose fault it is.
+    - `message`: what happened, in words.
     - `worker`: where it happened.
     """
 
@@ -22,6 +23,7 @@ class BaseRuntimeError(RuntimeError):
         super().__init__(root_cause_message)
         self.code = code
         self.kind: ErrorKind = kind
+        self.message = root_cause_message
         self.worker = worker
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -29,7 +29,7 @@ DEFAULT_REPOSITORY: Final = "ghcr.io/flyteplane/flyte"
 """Where the images with the SDK in them are published, one for each Python and SDK version."""
 
 DEFAULT_IMAGE_NAME: Final = "flyte"
-_DIGEST_LENGTH: Final = 32
+_USUAL_PLATFORM: Final[tuple[Architecture, ...]] = ("linux/amd64",)
 
 
 def _running_python() -> PythonVersion:
@@ -44,7 +44,7 @@ class Image:
     dockerfile: Path | None = None
     registry: str | None = None
     name: str | None = None
-    platform: tuple[Architecture, ...] = ("linux/amd64",)
+    platform: tuple[Architecture, ...] = _USUAL_PLATFORM
     python_version: PythonVersion = field(default_factory=_running_python)
     extendable: bool = False
     _is_cloned: bool = False
@@ -85,7 +85,7 @@ class Image:
             base_image=default_image_uri(version, flyte_version) if install_flyte else plain_python_uri(version),
             registry=registry,
             name=name,
-            platform=platform or ("linux/amd64",),
+            platform=platform or _USUAL_PLATFORM,
             python_version=version,
             extendable=True,
             _is_cloned=bool(registry or name),
@@ -176,7 +176,7 @@ class Image:
         return self._copy(
             registry=registry or self.registry,
             name=name or self.name,
-            base_image=base_image or self.base_image,
+            base_image=base_image or self._base_with(python_version or self.python_version),
             python_version=python_version or self.python_version,
             extendable=self.extendable if extendable is None else extendable,
             platform=_as_platforms(platform) if platform else self.platform,
@@ -332,6 +332,17 @@ class Image:
         """Install the SDK as it is on this machine."""
         return self._with(layers.LocalSdk())
 
+    def with_local_v2_plugins(self, plugins: str | list[str] | None = None) -> Image:
+        """Refuse, with an ImageBuildError: this SDK has no packages of plugins beside it."""
+        raise ImageBuildError(
+            f"There are no plugins beside this SDK to install ({plugins or 'all'}). Install the package that holds a "
+            "plugin with with_pip_packages(), or from its folder with with_uv_project()."
+        )
+
+    def with_local_rs_controller(self) -> Image:
+        """Return the image as it is: this SDK has no part in Rust that would have to be installed."""
+        return self
+
     def validate(self) -> None:
         """Raise InvalidSetting or FileNotFoundError if the image can never be built."""
         if self._ref_name is None:
@@ -366,18 +377,37 @@ class Image:
 
     @property
     def digest(self) -> str:
-        """The digest of everything that decides what is in the image."""
-        sha = hashlib.sha256()
-        parts: Iterable[str] = (
-            f"base={self.base_image}",
-            f"dockerfile={self.dockerfile.read_bytes().hex() if self.dockerfile else ''}",
-            f"platform={','.join(self.platform)}",
-            f"python={'.'.join(map(str, self.python_version))}",
-            *(layer.identity() for layer in self._layers),
-        )
-        for part in parts:
-            sha.update(f"{part}\n".encode())
-        return sha.hexdigest()[:_DIGEST_LENGTH]
+        """The digest of everything that decides what is in the image.
+
+        A clone of a base, and one package on top of it, have the digests that the peer SDK gives them: what it has
+        pushed to a registry is found under the same name.
+        """
+        text = f"{self.base_image or ''}{self._plain_package() or ''.join(map(_as_part, self._identities()))}"
+        return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+    def _base_with(self, python_version: PythonVersion) -> str | None:
+        """The base with another Python, if it is one of those that `from_debian_base` starts with."""
+        if self.base_image == plain_python_uri(self.python_version):
+            return plain_python_uri(python_version)
+        published = default_image_uri(self.python_version, "")
+        if self.base_image is None or not self.base_image.startswith(published):
+            return self.base_image
+        return default_image_uri(python_version, self.base_image.removeprefix(published))
+
+    def _plain_package(self) -> str:
+        """The requirement of an image that is its base and one Python package, nothing else; "" for all others."""
+        if len(self._layers) != 1 or self.platform != _USUAL_PLATFORM or self.dockerfile is not None:
+            return ""
+        (layer,) = self._layers
+        packages = layer.packages if isinstance(layer, layers.PipPackages) else ()
+        return packages[0] if len(packages) == 1 and layer == layers.PipPackages(packages=packages) else ""
+
+    def _identities(self) -> Iterable[str]:
+        if self.dockerfile is not None:
+            yield f"dockerfile={self.dockerfile.read_bytes().hex()}"
+        if self.platform != _USUAL_PLATFORM:
+            yield f"platform={','.join(self.platform)}"
+        yield from (layer.identity() for layer in self._layers)
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -407,7 +437,7 @@ class Image:
 def default_image_uri(python_version: PythonVersion | None = None, flyte_version: str | None = None) -> str:
     """Return the published image with the SDK in it, for `image="auto"`."""
     major, minor = python_version or _running_python()
-    return f"{DEFAULT_REPOSITORY}:py{major}.{minor}-v{flyte_version or __version__}"
+    return f"{DEFAULT_REPOSITORY}:py{major}.{minor}-v{__version__ if flyte_version is None else flyte_version}"
 
 
 def plain_python_uri(python_version: PythonVersion) -> str:
@@ -425,13 +455,17 @@ def _as_secret(secret: str | Secret | None) -> Secret | None:
     return Secret(secret) if isinstance(secret, str) else secret
 
 
+def _as_part(identity: str) -> str:
+    return f"\n{identity}"
+
+
 def _as_texts(texts: str | Iterable[str] | None) -> tuple[str, ...]:
     return (texts,) if isinstance(texts, str) else tuple(texts or ())
 
 
 def _as_platforms(platform: Architecture | tuple[Architecture, ...] | None) -> tuple[Architecture, ...]:
     if platform is None:
-        return ("linux/amd64",)
+        return _USUAL_PLATFORM
     return (platform,) if isinstance(platform, str) else platform
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import ClassVar, Literal, TypeAlias
 
+from flyte.spec.lazy_dataclass import dataclass
 from flyte.spec.problems import InvalidSetting, InvalidSettingType
 from flyte.spec.secrets import Secret
 

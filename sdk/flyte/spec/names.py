@@ -67,7 +67,7 @@ _FILE_NAME_WORDS = "letters, digits, '-', '_' and '.', and neither '.' nor '..'"
 RULES: Final[dict[NameKind, NameRule]] = {
     NameKind.ENVIRONMENT: NameRule(_SNAKE_OR_KEBAB, 128, "snake_case or kebab-case"),
     NameKind.TASK: NameRule(
-        rf"{_SNAKE_OR_KEBAB}\.[^\W\d]\w*", 255, "the environment's name, a dot, the function's name"
+        rf"{_SNAKE_OR_KEBAB}\.[^\W\d][\w-]*", 255, "the environment's name, a dot, the function's name"
     ),
     NameKind.SHORT_NAME: NameRule(r"[^\x00-\x1f\x7f]+", 128, "any text on one line"),
     NameKind.RUN: NameRule(r"[a-z]([a-z0-9-]*[a-z0-9])?", 63, f"{_DNS_WORDS}, beginning with a letter"),

@@ -28,7 +28,32 @@ class ActionPhase(StrEnum):
         """Whether nothing more will happen to the action."""
         return self in _TERMINAL
 
+    @classmethod
+    def from_protobuf(cls, pb_phase: int) -> ActionPhase:
+        """Return the phase that a message of the platform names. Raises ValueError for one that is none."""
+        from flyteapi.common.v1.phase_pb2 import Phase
+
+        member = cls.__members__.get(Phase.Name(pb_phase).removeprefix("PHASE_"))  # type: ignore[arg-type]
+        if member is None:
+            raise ValueError(f"Cannot convert {Phase.Name(pb_phase)} to ActionPhase")  # type: ignore[arg-type]
+        return member
+
+    def to_protobuf_name(self) -> str:
+        """Return the name of the phase in messages of the platform. Raises ValueError if no action is ever in it."""
+        if self in _NEVER_SENT:
+            raise ValueError(f"{self.name} is no phase of this platform's messages")
+        return f"PHASE_{self.name}"
+
+    def to_protobuf_value(self) -> int:
+        """Return the number of the phase in messages of the platform. Raises ValueError as `to_protobuf_name`."""
+        from flyteapi.common.v1.phase_pb2 import Phase
+
+        return Phase.Value(self.to_protobuf_name())
+
 
 _TERMINAL: Final = frozenset(
     {ActionPhase.SUCCEEDED, ActionPhase.FAILED, ActionPhase.ABORTED, ActionPhase.TIMED_OUT, ActionPhase.RECOVERED}
 )
+
+_NEVER_SENT: Final = frozenset({ActionPhase.PAUSED, ActionPhase.RECOVERED})
+"""Shown to users only: a paused action runs, a recovered one has succeeded."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeAlias
 
+from flyte.spec import pod_privileges
 from flyte.spec.names import NameKind, check_name
 from flyte.spec.pod_metadata import check_pod_annotations, check_pod_labels
 from flyte.spec.problems import InvalidSetting, InvalidSettingType
@@ -67,10 +68,36 @@ class PodTemplate:
             annotations=metadata.get("annotations"),
         )
 
-    def with_termination_grace_period(self, termination_grace_period: int) -> PodTemplate:
-        """Return a copy whose pod gets so many seconds to end by itself."""
-        seconds = getattr(termination_grace_period, "total_seconds", lambda: termination_grace_period)()
-        return replace(self, pod_spec={**self.spec_manifest(), "terminationGracePeriodSeconds": int(seconds)})
+    def with_termination_grace_period(self, termination_grace_period: int | timedelta) -> PodTemplate:
+        """Return a copy whose pod gets so many seconds, or such a time, to end by itself."""
+        given = termination_grace_period
+        seconds = given.total_seconds() if isinstance(given, timedelta) else given
+        return self._with_spec({**self.spec_manifest(), "terminationGracePeriodSeconds": int(seconds)})
+
+    def allow_fuse(self, privileged: bool = False) -> PodTemplate:
+        """Return a copy whose primary container may mount file systems with FUSE.
+
+        It asks for `/dev/fuse` and SYS_ADMIN, or with `privileged` for all privileges. The platform refuses the pod
+        unless the operator's resource class allows host paths and privileged mode.
+        """
+        name = self.primary_container_name
+        return self._with_spec(pod_privileges.with_fuse(self.spec_manifest(), container=name, privileged=privileged))
+
+    def allow_nested_sandboxing(self) -> PodTemplate:
+        """Return a copy whose primary container may make sandboxes of its own, with user namespaces.
+
+        It asks for a container without a filter of system calls, which the operator's resource class has to allow.
+        """
+        name = self.primary_container_name
+        return self._with_spec(pod_privileges.with_nested_sandboxes(self.spec_manifest(), container=name))
+
+    def to_k8s_pod(self) -> dict[str, Any]:
+        """Return the whole template as a plain manifest, see `to_manifest`: this platform's form of it."""
+        return self.to_manifest()
+
+    def _with_spec(self, manifest: Mapping[str, Any]) -> PodTemplate:
+        """A copy with another pod spec, in the form that the user gave: a model of the client stays one."""
+        return replace(self, pod_spec=_in_the_form_of(self.pod_spec, manifest))
 
     def spec_manifest(self) -> dict[str, Any]:
         """Return the pod spec as a plain manifest."""
@@ -139,6 +166,12 @@ def _plain(value: object) -> Any:
     if isinstance(value, Sequence | set | frozenset):
         return [_plain(element) for element in value]
     raise InvalidSettingType(f"pod_template contains {value!r}, which no manifest can carry", field="pod_template")
+
+
+def _in_the_form_of(original: object, manifest: Mapping[str, Any]) -> Any:
+    # Models of older clients cannot be made of a manifest.
+    from_dict = getattr(type(original), "from_dict", None)
+    return dict(manifest) if from_dict is None else from_dict(dict(manifest))
 
 
 def _without_none(mapping: dict[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from flyteplane.cluster.ports import ClusterCapacity, ClusterHealth, PodConstrai
 from flyteplane.cluster.process_fitness import process_fitness
 from flyteplane.cluster.processes import boot_id, kill_group, start_time
 from flyteplane.cluster.secret_folders import SecretFolders
+from flyteplane.cluster.system_packages import SystemPackages
 from flyteplane.cluster.template_process import TemplateProcess
 from flyteplane.cluster.virtual_environments import VirtualEnvironments
 from flyteplane.cluster.work_folders import WorkFolder, delete, sweep
@@ -80,6 +81,7 @@ class ProcessCluster:
         self._worker_env, self._template_env = passed_on(given), of_template(given)
         self._limit_by_groups = limit_by_groups
         self._data_socket = data_socket
+        self._system_packages = SystemPackages()
         self._environments = VirtualEnvironments(data.absolute() / "venvs")
         self._secrets = SecretFolders(self._work)
         self._groups: ControlGroups | None = None
@@ -123,7 +125,7 @@ class ProcessCluster:
 
     def refuse_unfit(self, task: TaskSpec, constraints: PodConstraints) -> None:
         """See the port."""
-        process_fitness(task)
+        process_fitness(task, missing_packages=self._system_packages.missing)
 
     async def adopt(self, name: str, sink: WorkerSink) -> bool:
         """See the port: what an owner before this one started was ended by `open`."""

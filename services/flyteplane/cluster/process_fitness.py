@@ -1,13 +1,18 @@
 """What this machine's processes cannot carry out, refused at submit instead of ignored."""
 
+from collections.abc import Callable, Sequence
+
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteplane.foundation.errors import InvalidArgument
 
 _MEND = "Run it on a cluster, or leave the setting out."
 
 
-def process_fitness(spec: TaskSpec) -> None:
-    """Raises `InvalidArgument` for a task that local processes cannot run as it asks."""
+def process_fitness(spec: TaskSpec, *, missing_packages: Callable[[list[str]], Sequence[str]] = list) -> None:
+    """Raises `InvalidArgument` for a task that local processes cannot run as it asks.
+
+    `missing_packages` gives those of the named Debian packages that the machine does not have.
+    """
     if spec.resources.HasField("accelerator") and spec.resources.accelerator.quantity:
         accelerator = spec.resources.accelerator
         asked = f"{accelerator.quantity} x {accelerator.device or accelerator.device_class}"
@@ -28,10 +33,10 @@ def process_fitness(spec: TaskSpec) -> None:
             field="service_account",
             mend=_MEND,
         )
-    if spec.image.system_packages:
-        packages = ", ".join(spec.image.system_packages)
+    missing = missing_packages(list(spec.image.system_packages))
+    if missing:
         raise InvalidArgument(
-            f"local processes cannot install system packages: {packages}",
+            f"local processes cannot install system packages: {', '.join(missing)}",
             reason="NOT_ON_THIS_CLUSTER",
             field="image",
             mend="Install them on this machine and leave them out of the image, or run on a cluster.",

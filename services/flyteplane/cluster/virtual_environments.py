@@ -57,6 +57,7 @@ class VirtualEnvironments:
             await _run([str(python), "-m", "ensurepip", "--default-pip"], packages)
         command = [str(python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--quiet"]
         await _run([*command, *packages], packages)
+        await asyncio.to_thread(_leave_out_other_sdk, folder)
         (folder / _MARKER).write_text("\n".join(packages) + "\n")
         return python
 
@@ -67,6 +68,12 @@ def _see_packages_of_this_interpreter(folder: Path) -> None:
     known = [path for path in sys.path if path and Path(path).is_dir()]
     lines = [f"import site; site.addsitedir({path!r})" for path in known]
     (site_packages / "flyteplane.pth").write_text("\n".join(lines) + "\n")
+
+
+def _leave_out_other_sdk(folder: Path) -> None:
+    """What a package brought along under the SDK's name would be imported by the worker in the SDK's place."""
+    for site_packages in folder.glob("lib/python*/site-packages"):
+        shutil.rmtree(site_packages / "flyte", ignore_errors=True)
 
 
 async def _run(command: Sequence[str], packages: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from flyteplane.foundation.errors import NotFound
 
 #: Of the name of a pool; fewer characters name none.
 SHORTEST_POOL_PREFIX: Final = 8
+_SEE_RUNS: Final = "`flyte get run` lists the runs that are there."
 
 
 def absent_run(run: str) -> NotFound:
@@ -18,13 +19,13 @@ def absent_run(run: str) -> NotFound:
         f"there is no run {run}",
         reason="RUN_NOT_FOUND",
         field="run",
-        mend="`flyte get run` lists the runs that are there.",
+        mend=_SEE_RUNS,
     )
 
 
 def absent_living_run(run: str) -> NotFound:
     """Of a run of whose actions something is asked, as the scheduler knows runs."""
-    return NotFound(f"run {run} does not exist", field="run")
+    return NotFound(f"run {run} does not exist", field="run", mend=_SEE_RUNS)
 
 
 def absent_task(task: str, *, version: str) -> NotFound:

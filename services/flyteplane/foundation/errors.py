@@ -21,8 +21,10 @@
 
 import re
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Final
 
+#: Reason of an `Unavailable` that leaves open whether a change was stored.
+OUTCOME_UNKNOWN: Final = "STORE_OUTCOME_UNKNOWN"
 _REASON = re.compile(r"[A-Z][A-Z0-9_]{1,61}[A-Z0-9]")
 
 

@@ -40,19 +40,30 @@ async def serve_while_allowed(
 
 async def _refused(check: Check, *, changed: Callable[[], Awaitable[None]], clock: TimerClock) -> PlatformError:
     while True:
-        await _changed_or_later(changed, clock)
+        # Listened to before the look: what changes while it is under way makes for another one.
+        change = asyncio.ensure_future(changed())
         try:
-            await check()
-        except Unavailable:
-            continue
-        except PlatformError as refusal:
-            return refusal
+            await asyncio.sleep(0)
+            if refusal := await _refusal(check):
+                return refusal
+            await _done_or_later(change, clock)
+        finally:
+            change.cancel()
 
 
-async def _changed_or_later(changed: Callable[[], Awaitable[None]], clock: TimerClock) -> None:
-    waiting = [asyncio.ensure_future(changed()), asyncio.ensure_future(clock.sleep(LOOK_AGAIN_S))]
+async def _refusal(check: Check) -> PlatformError | None:
     try:
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        await check()
+    except Unavailable:
+        return None
+    except PlatformError as refusal:
+        return refusal
+    return None
+
+
+async def _done_or_later(change: asyncio.Future[None], clock: TimerClock) -> None:
+    later = asyncio.ensure_future(clock.sleep(LOOK_AGAIN_S))
+    try:
+        await asyncio.wait((change, later), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for waiter in waiting:
-            waiter.cancel()
+        later.cancel()

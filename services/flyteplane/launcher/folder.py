@@ -97,11 +97,16 @@ class PlatformFolder:
         """URL of a service's database."""
         return f"sqlite:///{self.path / f'{service}.db'}"
 
-    def announce(self, *, endpoint: str, version: str, console: str = "") -> None:
-        """Say that the platform is ready, and where; `console`: where people look at it, if anywhere."""
+    def announce(self, *, endpoint: str, version: str, console: str = "", certificate: str = "") -> None:
+        """Say that the platform is ready, and where; `console`: where people look at it, if anywhere.
+
+        `certificate` is the file of what the endpoint shows, for clients of this machine to know it by.
+        """
         state: dict[str, object] = {"pid": os.getpid(), "endpoint": endpoint, "version": version}
         if console:
             state["console"] = console
+        if certificate:
+            state["certificate"] = certificate
         if self.objects_elsewhere:
             state["objects"] = self.objects_elsewhere
         temporary = self.path / ".platform.json"

@@ -170,7 +170,12 @@ class Platform:
         self._endpoint = transport.edge_url(await public.start())
         if console is not None:
             await console.start(self._endpoint)
-        self._folder.announce(endpoint=self._endpoint, version=version(), console=given.console_url)
+        self._folder.announce(
+            endpoint=self._endpoint,
+            version=version(),
+            console=given.console_url,
+            certificate=transport.edge_certificate(self._endpoint),
+        )
 
     def _bind_console(self, settings: PlatformSettings, given: Surroundings) -> OpenConsole | None:
         plan = ConsolePlan(

@@ -150,7 +150,12 @@ class ServiceProcess:
         self._campaign(listeners, given)
         if self._console is not None:
             await self._console.start(self._endpoint)
-        self._folder.announce(endpoint=self._endpoint, version=version(), console=given.console_url)
+        self._folder.announce(
+            endpoint=self._endpoint,
+            version=version(),
+            console=given.console_url,
+            certificate=self._transport.edge_certificate(self._endpoint),
+        )
 
     async def _await_schemas(self) -> None:
         from flyteplane.launcher.schemas import await_schemas

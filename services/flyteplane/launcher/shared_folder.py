@@ -61,11 +61,11 @@ class SharedFolder(PlatformFolder):
             return cls(path, lock, own=own, stack=stack.pop_all(), announces=announces)
         raise AssertionError("not reached")
 
-    def announce(self, *, endpoint: str, version: str, console: str = "") -> None:
+    def announce(self, *, endpoint: str, version: str, console: str = "", certificate: str = "") -> None:
         """Say that this process is ready; in the name of the platform if it carries admin."""
-        self.own.announce(endpoint=endpoint, version=version, console=console)
+        self.own.announce(endpoint=endpoint, version=version, console=console, certificate=certificate)
         if self._announces:
-            super().announce(endpoint=endpoint, version=version, console=console)
+            super().announce(endpoint=endpoint, version=version, console=console, certificate=certificate)
 
     def withdraw(self) -> None:
         """Say no longer that this process is ready."""

@@ -70,6 +70,10 @@ class Transport:
         """The address of the clients' listener in words that say whether it speaks TLS."""
         return f"https://{address}" if self.edge is not None and not address.startswith(_UNIX) else address
 
+    def edge_certificate(self, url: str) -> str:
+        """The file of the certificate that clients see at a URL; empty where they see none."""
+        return str(self.edge.files.cert_file.absolute()) if self.edge is not None and url.startswith("https://") else ""
+
     def internal_server(self, address: str) -> RpcServer:
         """The listener for other processes; not started yet."""
         from flyteplane.identity.passing import PassedCallers

@@ -12,6 +12,7 @@ import errno
 import io
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -96,12 +97,14 @@ class FolderObjectStore:
         with _translated(key):
             temporary = self._write_temporary(path, content)
             try:
+                # Of what is written here, whoever replaces or removes it next.
+                info = _info(key, temporary.stat())
                 temporary.replace(path)
             except BaseException:
                 temporary.unlink(missing_ok=True)
                 raise
             _flush_folder(path.parent)
-            return _info(key, path)
+            return info
 
     def _put_if_absent(self, key: str, content: Content) -> bool:
         path = self.path_of(key)
@@ -162,23 +165,24 @@ class FolderObjectStore:
 
     def _download(self, key: str, to: Path) -> ObjectInfo:
         path = self.path_of(key)
-        info = self._head(key)
-        if info is None:
-            raise NotFound(f"there is no object {key!r}", reason="OBJECT_NOT_FOUND")
+        with _reading(key):
+            source = path.open("rb")
         temporary = to.with_name(f"{_TEMPORARY}{self._ids.unique()}")
-        with _translated(str(to)):
+        # Once it is open it stays what it is, whoever replaces or removes it.
+        with source, _translated(str(to)):
             try:
-                shutil.copyfile(path, temporary)
+                with temporary.open("xb") as file:
+                    shutil.copyfileobj(source, file, _CHUNK_BYTES)
                 temporary.replace(to)
             finally:
                 temporary.unlink(missing_ok=True)
-        return info
+            return _info(key, os.fstat(source.fileno()))
 
     def _head(self, key: str) -> ObjectInfo | None:
         path = self.path_of(key)
         try:
             with _reading(key):
-                return _info(key, path)
+                return _info(key, path.stat())
         except NotFound:
             return None
 
@@ -220,15 +224,18 @@ class FolderObjectStore:
         return removed
 
 
-def _info(key: str, path: Path) -> ObjectInfo:
-    status = path.stat()
-    if path.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "is a folder", str(path))
+def _info(key: str, status: os.stat_result) -> ObjectInfo:
+    if stat.S_ISDIR(status.st_mode):
+        raise FileNotFoundError(errno.ENOENT, "is a folder", key)
     return ObjectInfo(key, status.st_size, status.st_mtime)
 
 
 def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        # A `delete` beside us has removed what was in it, and the folder with it.
+        return
     try:
         os.fsync(descriptor)
     finally:

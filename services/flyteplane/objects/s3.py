@@ -19,6 +19,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
+from flyteplane.foundation.clock import Clock, SystemClock
 from flyteplane.foundation.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from flyteplane.foundation.ids import IdSource, SystemIds
 from flyteplane.objects.keys import validate_key, validate_prefix
@@ -43,8 +44,9 @@ class S3ObjectStore:
     Raises FailedPrecondition if the settings name a file that cannot be read.
     """
 
-    def __init__(self, settings: S3Settings, *, ids: IdSource | None = None) -> None:
+    def __init__(self, settings: S3Settings, *, clock: Clock | None = None, ids: IdSource | None = None) -> None:
         self._settings = settings
+        self._clock = clock or SystemClock()
         self._ids = ids or SystemIds()
         self._store = s3_client(settings, endpoint=settings.endpoint)
         public = settings.public_endpoint
@@ -129,7 +131,9 @@ class S3ObjectStore:
 
         with translated(key, store=self.name):
             obstore.put(self._store, key, content, chunk_size=_PART_BYTES, max_concurrency=_PARTS_AT_A_TIME)
-        return self._known(key)
+        # A `delete` beside us may have removed it again; it was written all the same.
+        size_bytes = content.stat().st_size if isinstance(content, Path) else len(content)
+        return self._head(key) or ObjectInfo(key, size_bytes, self._clock.now())
 
     def _put_if_absent(self, key: str, content: Content) -> bool:
         import obstore

@@ -19,6 +19,7 @@ change is cut so that it is.
 import importlib
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -27,6 +28,7 @@ from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, sel
 
 from flyteplane.foundation.errors import FailedPrecondition
 from flyteplane.records.schema_notes import COMPATIBLE_FROM, SchemaNotes
+from flyteplane.records.statements import statements_of
 
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
@@ -114,8 +116,9 @@ def upgrade(connection: Connection, package: str, *, database_name: str = "the d
 
 def create(connection: Connection, migrations: MigrationsPackage) -> None:
     """Make the whole schema at HEAD in an empty database."""
-    migrations.SCHEMA.create_all(connection)
-    version = _version_table(migrations)
+    for statement in statements_of(migrations.SCHEMA, connection.dialect):
+        connection.exec_driver_sql(statement)
+    version = _version_table(migrations.VERSION_TABLE)
     version.create(connection)
     connection.execute(version.insert().values(version_num=migrations.HEAD))
     _note_compatibility(connection, migrations)
@@ -177,14 +180,15 @@ def _script(migrations: MigrationsPackage) -> "ScriptDirectory":
     return ScriptDirectory(str(folder), version_locations=[str(folder / "versions")])
 
 
-def _version_table(migrations: MigrationsPackage) -> Table:
+@lru_cache
+def _version_table(name: str) -> Table:
     # The form that alembic itself gives to this table.
-    return Table(migrations.VERSION_TABLE, MetaData(), Column("version_num", String(32), primary_key=True))
+    return Table(name, MetaData(), Column("version_num", String(32), primary_key=True))
 
 
 def _revision(connection: Connection, migrations: MigrationsPackage) -> str | None:
     """The revision that the database notes; None when it notes none."""
-    version = _version_table(migrations)
+    version = _version_table(migrations.VERSION_TABLE)
     if not inspect(connection).has_table(version.name):
         return None
     return connection.execute(select(version.c.version_num)).scalar_one_or_none()

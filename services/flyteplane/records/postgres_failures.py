@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from flyteplane.foundation.errors import (
+    OUTCOME_UNKNOWN,
     DataLoss,
     FailedPrecondition,
     PermissionDenied,
@@ -103,7 +104,7 @@ def outcome_unknown(name: str) -> PlatformError:
     """The public error for a commit whose answer was lost."""
     return Unavailable(
         f"{name} was lost during a commit; whether it was stored is unknown",
-        reason="STORE_OUTCOME_UNKNOWN",
+        reason=OUTCOME_UNKNOWN,
         mend="Read what is stored before anything is repeated.",
     )
 

@@ -193,6 +193,8 @@ def _settings(schema: str, *, lock_wait_s: float) -> dict[str, str]:
     settings = {
         "application_name": "flyteplane",
         "jit": "off",
+        # A snapshot of the whole transaction would be taken before its turn has come: see `postgres_turns`.
+        "default_transaction_isolation": "read committed",
         "idle_in_transaction_session_timeout": _milliseconds(STANDSTILL_S),
         "lock_timeout": _milliseconds(lock_wait_s),
         "statement_timeout": _milliseconds(STATEMENT_S),

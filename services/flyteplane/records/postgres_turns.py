@@ -1,7 +1,8 @@
 """Write transactions take turns, over all processes that share a schema.
 
 The lock is an advisory one that ends with its transaction, so a write transaction sees everything that was committed
-before it began, and sequences grow in the order of commits: what stores rely on under SQLite holds here too.
+before it began, and sequences grow in the order of commits: what stores rely on under SQLite holds here too. For that
+each statement has to see what is committed, as every session asks for whatever the database's own default is.
 
 A process that was stopped in the middle of a transaction would hold the lock for ever. The server ends a session that
 stands still between two commands by itself; in the middle of a command it does not, so whoever waits ends it.

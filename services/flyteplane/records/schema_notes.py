@@ -25,9 +25,7 @@ class SchemaNotes:
 
     def __init__(self, version_table: str) -> None:
         name = f"{version_table.removesuffix('_version')}_notes"
-        self._table = Table(
-            name, MetaData(), Column("name", String(32), primary_key=True), Column("value", String(64), nullable=False)
-        )
+        self._table = _notes(name)
         self._hot_read = _hot_read(name)
 
     @property
@@ -54,7 +52,14 @@ class SchemaNotes:
 
 
 @lru_cache
+def _notes(table: str) -> Table:
+    return Table(
+        table, MetaData(), Column("name", String(32), primary_key=True), Column("value", String(64), nullable=False)
+    )
+
+
+@lru_cache
 def _hot_read(table: str) -> HotStatement:
     # Asked in every transaction of a leader.
-    notes = Table(table, MetaData(), Column("name", String(32)), Column("value", String(64)))
+    notes = _notes(table)
     return HotStatement(lambda: select(notes.c.value).where(notes.c.name == bindparam("name")), ["name"])

@@ -29,7 +29,7 @@ async def open_cluster(server: FakeKubernetes, tmp_path: Path) -> AsyncIterator[
     opened: list[KubernetesCluster] = []
 
     async def open_one(*, must_answer: bool = True, **settings: Any) -> KubernetesCluster:
-        short = {"kill_margin_s": 0.2, "contact_s": 0.1, "request_timeout_s": 2.0, "probe_s": 0.2}
+        short = {"kill_margin_s": 0.2, "contact_s": 0.1, "request_timeout_s": 10.0, "probe_s": 0.2}
         base = {
             "name": "fake",
             "kubeconfig": server.kubeconfig(tmp_path),

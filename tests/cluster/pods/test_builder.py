@@ -23,6 +23,7 @@ from tests.cluster.pods.structure import assert_safe, assert_well_formed
 
 from flyteapi.task.v1.task_spec_pb2 import ImageSpec
 from flyteplane.cluster.pods import build_pod
+from flyteplane.cluster.pods.builder import COMMAND
 from flyteplane.cluster.ports import PodConstraints, WorkerSpec
 from flyteplane.foundation.errors import InvalidArgument, NotFound
 
@@ -59,7 +60,7 @@ def test_a_task_without_a_template_gets_a_plain_safe_pod() -> None:
     (container,) = pod["spec"]["containers"]
     assert container["name"] == "primary"
     assert container["image"] == DEFAULT_IMAGE
-    assert container["command"] == ["python", "-m", "flyte.runner.pod"]
+    assert container["command"] == list(COMMAND)
     assert container["terminationMessagePolicy"] == "FallbackToLogsOnError"
     assert pod["spec"]["terminationGracePeriodSeconds"] == 10
     assert pod["spec"]["enableServiceLinks"] is False
@@ -115,7 +116,7 @@ def test_everything_of_a_template_that_is_not_the_platforms_stays() -> None:
 
 def test_the_command_of_the_primary_container_is_the_platforms() -> None:
     container = primary(built(by_value(RICH)))
-    assert container["command"] == ["python", "-m", "flyte.runner.pod"]
+    assert container["command"] == list(COMMAND)
     assert "args" not in container
 
 

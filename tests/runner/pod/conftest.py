@@ -18,6 +18,8 @@ import pytest_asyncio
 from tests.support.pool_owner import PoolOwner
 from tests.support.worker_owner import Listener, StoredData, WorkerOwner
 
+from flyteplane.cluster.pods.builder import COMMAND
+
 HEAD = "import asyncio, os, sys, time\nimport flyte\n\nenv = flyte.TaskEnvironment('env')\n"
 
 
@@ -105,7 +107,7 @@ async def start_pod(tmp_path: Path) -> AsyncIterator[StartPod]:
             **(env or {}),
         }
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "flyte.runner.pod"),
+            *(sys.executable, "-P", *COMMAND[1:]),
             env={name: value for name, value in variables.items() if value},
             cwd=tmp_path,
             stdout=asyncio.subprocess.PIPE,

@@ -15,7 +15,7 @@ from tests.support.worker_owner import Listener, WorkerOwner
 
 Bundle = Callable[[str], str]
 
-CONTACT_S = 1.5
+CONTACT_S = 2.5
 OUT_OF_CONTACT = 75
 #: Three processes that leave a mark every few milliseconds: the worker, a child, and one with a session of its own.
 MARKS = (
@@ -63,9 +63,9 @@ async def test_silence_kills_the_whole_task_in_time(
     silent_since = time.time()
     assert await pod.exit_code() == OUT_OF_CONTACT
     last = max(mark.stat().st_mtime for mark in marks)
-    assert last < silent_since + CONTACT_S + 0.1
+    assert last < silent_since + CONTACT_S + 0.5
     assert await nothing_moves(marks)
-    assert b"no scheduler has answered for 1.5 s" in pod.stderr
+    assert b"no scheduler has answered for 2.5 s" in pod.stderr
     assert not owner.said("ended")
 
 
@@ -90,7 +90,7 @@ async def test_an_agent_that_was_stopped_past_its_contact_says_nothing_when_it_g
     stopped_at = time.time()
     await asyncio.sleep(CONTACT_S + 0.5)
     # The worker has ended itself, while its agent could not.
-    assert marks[0].stat().st_mtime < stopped_at + CONTACT_S + 0.1
+    assert marks[0].stat().st_mtime < stopped_at + CONTACT_S + 0.5
     heard, heartbeats = len(owner.reports), owner.heartbeats
     pod.signal(signal.SIGCONT)
     assert await pod.exit_code() == OUT_OF_CONTACT

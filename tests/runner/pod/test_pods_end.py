@@ -95,11 +95,16 @@ async def test_processes_that_lost_their_parent_are_collected(
     source = (
         "import subprocess\n@env.task\nasync def f() -> int:\n"
         "    for _ in range(5):\n        subprocess.run(['setsid', '--fork', 'true'], check=True)\n"
-        "    await asyncio.sleep(0.3)\n"
-        "    states = []\n    for pid in filter(str.isdecimal, os.listdir('/proc')):\n"
-        "        try:\n            states.append(open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()[:2])\n"
-        "        except OSError:\n            pass  # another process of this machine, which has just ended\n"
-        "    return sum(state == 'Z' and int(parent) in (os.getpid(), os.getppid()) for state, parent in states)\n"
+        "    for _ in range(1000):\n"
+        "        states = []\n        for pid in filter(str.isdecimal, os.listdir('/proc')):\n"
+        "            try:\n                said = open(f'/proc/{pid}/stat').read()\n"
+        "                states.append(said.rpartition(')')[2].split()[:2])\n"
+        "            except OSError:\n                pass  # another process of this machine, which has just ended\n"
+        "        ours = (os.getpid(), os.getppid())\n"
+        "        left = sum(state == 'Z' and int(parent) in ours for state, parent in states)\n"
+        "        if not left:\n            break\n"
+        "        await asyncio.sleep(0.01)\n"
+        "    return left\n"
     )
     owner.assign("f", bundle=bundle(source))
     pod = await start_pod(listener.address)

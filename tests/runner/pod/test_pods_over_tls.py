@@ -16,7 +16,7 @@ from tests.support.worker_owner import LEASE, Listener, StoredData, WorkerOwner
 
 from flyte.runner.contact import Contact
 from flyte.runner.pod.endpoints import Endpoints
-from flyte.runner.pod.first_words import FirstOrders, first_words
+from flyte.runner.pod.first_words import FirstOrders, FirstWords
 from flyte.runner.pod.outbox import Outbox
 from flyte.runner.pod.session import Session
 from flyte.spec.tls_names import WORKERS_NAME
@@ -53,7 +53,8 @@ async def secured(authority: Authority, owner: WorkerOwner, data: StoredData) ->
 async def ask(address: str, authorities: str) -> FirstOrders | None:
     """First words as an agent says them."""
     endpoints = Endpoints([address], rng=random.Random(1), authorities=authorities)
-    return await first_words(endpoints, hello=lambda: Hello(token="the-token"), contact=Contact(20.0))
+    words = FirstWords(endpoints, hello=Hello(token="the-token"), contact=Contact(20.0), patience_s=20.0)
+    return await words.begin().answer()
 
 
 async def test_the_first_words_go_through_tls(

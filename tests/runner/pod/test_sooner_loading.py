@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import marshal
+import re
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,7 +19,8 @@ from tests.runner.pod.conftest import HEAD, StartPod, pack
 from tests.support.worker_owner import Listener, StoredData, WorkerOwner
 
 from flyte.runner.later import LATER, load_before_searching
-from flyte.runner.pod.deferred import deferred
+from flyte.runner.pod.deferred import SELDOM_USED, deferred
+from flyte.runner.pod.packed_modules import PackedFile, write_packed_file
 from flyte.runner.pod.prepared import prepare, prepared
 
 
@@ -87,6 +91,27 @@ def test_what_a_deferred_module_does_not_have_is_missing(unknown_module: str) ->
         stand_in_for(unknown_module).NOTHING  # noqa: B018
 
 
+def test_a_function_that_is_only_looked_up_does_not_load_its_module() -> None:
+    program = (
+        "from flyte.runner.pod.deferred import deferred\n"
+        "with deferred('traceback'):\n    import asyncio\n"
+        "import sys\nassert 'traceback' not in sys.modules\n"
+        "async def made() -> str:\n    return repr(asyncio.get_running_loop().create_future())\n"
+        "assert 'created at' in asyncio.run(made(), debug=True)\n"
+    )
+    assert "traceback" in modules_after(program)
+
+
+def test_threads_that_use_a_stand_in_at_once_load_its_module_once(unknown_module: str, tmp_path: Path) -> None:
+    (tmp_path / "seldom_used.py").write_text(
+        "import sys, time\nsys.seldom_used_loads += 1\ntime.sleep(0.05)\nVALUE = 7\n"
+    )
+    stand_in = stand_in_for(unknown_module)
+    with ThreadPoolExecutor(8) as pool:
+        assert [*pool.map(lambda _: stand_in.VALUE, range(8))] == [7] * 8
+    assert loads() == 1
+
+
 def define() -> type[Any]:
     """A class, made anew each time."""
 
@@ -106,30 +131,82 @@ def behaviour(kind: type[Any]) -> tuple[Any, ...]:
     return repr(one), one == kind(1), one < other, one.names is kind(1).names, kind.__init__.__qualname__
 
 
+def prepare_for(load: Callable[[], object], file: Path) -> None:
+    """The file without modules: those of the tests are many."""
+    prepare(load, str(file), modules=list)
+
+
 def test_prepared_methods_are_those_that_would_have_been_compiled(tmp_path: Path) -> None:
-    file = str(tmp_path / "prepared")
-    assert prepare(define, file) > 3
-    with prepared(file):
+    file = tmp_path / "prepared"
+    prepare_for(define, file)
+    assert len(PackedFile(str(file)).table["texts"]) > 3
+    with prepared(str(file)):
         sooner = define()
     assert behaviour(sooner) == behaviour(define())
 
 
-def test_prepared_methods_are_not_compiled_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prepared_methods_are_not_compiled_again(tmp_path: Path) -> None:
     file = tmp_path / "prepared"
-    prepare(define, str(file))
-    hexversion, codes = marshal.loads(file.read_bytes())
-    marked = compile("raise RuntimeError('from the file')", "<string>", "exec")
-    file.write_bytes(marshal.dumps((hexversion, dict.fromkeys(codes, marshal.dumps(marked)))))
+    prepare_for(define, file)
+    marked = marshal.dumps(compile("raise RuntimeError('from the file')", "<string>", "exec"))
+    texts = dict.fromkeys(PackedFile(str(file)).table["texts"], (0, len(marked)))
+    write_packed_file(str(file), {"texts": texts}, [marked])
     with prepared(str(file)), pytest.raises(RuntimeError, match="from the file"):
         define()
     define()
 
 
-@pytest.mark.parametrize("content", [None, b"", b"damaged", marshal.dumps((1, {"text": b""})), marshal.dumps(7)])
+PATTERNS: tuple[tuple[Any, int], ...] = (
+    (r"(?P<key>\w+)=(\d*|(?P<word>a+))", 0),
+    (r"^ (one) \s+ # two", re.X | re.M | re.I),
+    (rb"[\x80-\xff]+", 0),
+    (r"([^\W\d]{2,}?)(?<!x)(?=\1)?", re.S),
+)
+
+
+def compile_patterns() -> list[tuple[Any, ...]]:
+    """What can be seen of compiled patterns."""
+    re.purge()
+    made = [re.compile(pattern, flags) for pattern, flags in PATTERNS]
+    found = [(made[0].findall("a=1 b=aa"), made[1].findall(" ONE  "), made[2].findall(b"a\x90\x91b"))]
+    return [*found, *((one.pattern, one.flags, one.groups, dict(one.groupindex)) for one in made)]
+
+
+def test_prepared_patterns_are_those_that_would_have_been_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "prepared"
+    expected = compile_patterns()
+    prepare_for(compile_patterns, file)
+    assert len(PackedFile(str(file)).table["patterns"]) == len(PATTERNS)
+    with prepared(str(file)), monkeypatch.context() as no_parser:
+        no_parser.setattr(sys.modules["re._parser"], "parse", None)
+        assert compile_patterns() == expected
+    assert compile_patterns() == expected
+
+
+@pytest.mark.parametrize("content", [None, b"", b"damaged", bytes(8) + marshal.dumps(7), b"\xff" * 64])
 def test_without_a_file_of_this_python_classes_are_made_as_ever(tmp_path: Path, content: bytes | None) -> None:
     file = tmp_path / "prepared"
     if content is not None:
         file.write_bytes(content)
+    with prepared(str(file)):
+        assert behaviour(define()) == behaviour(define())
+
+
+def of_another_python(content: bytes) -> bytes:
+    own = marshal.dumps(sys.hexversion)[1:]
+    assert own in content
+    return content.replace(own, bytes(len(own)))
+
+
+@pytest.mark.parametrize("change", [of_another_python, lambda content: content[:-2000]])
+def test_a_file_of_another_python_or_without_its_end_is_not_used(
+    tmp_path: Path, change: Callable[[bytes], bytes]
+) -> None:
+    file = tmp_path / "prepared"
+    prepare_for(define, file)
+    file.write_bytes(change(file.read_bytes()))
     with prepared(str(file)):
         assert behaviour(define()) == behaviour(define())
 
@@ -152,16 +229,27 @@ def test_a_project_with_names_of_the_standard_library_has_everything_loaded_befo
     tmp_path: Path, name: str, all_at_once: bool
 ) -> None:
     (tmp_path / name).touch()
-    assert (set(LATER) <= modules_after(LOAD, str(tmp_path))) is all_at_once
+    assert ({*LATER, *SELDOM_USED} <= modules_after(LOAD, str(tmp_path))) is all_at_once
 
 
 def test_a_folder_that_cannot_be_read_has_no_such_names() -> None:
     load_before_searching(["/nowhere/at/all"])
 
 
+WORKER = (
+    "import flyte.runner.pod.__main__\nfrom flyte.runner.pod.prepared import prepared\nwith prepared():\n"
+    "    import flyte.authoring.task_environment, flyte.runner.worker\nimport flyte\n"
+    "env = flyte.TaskEnvironment('env', resources=flyte.Resources(cpu=1))\n"
+    "@env.task\nasync def first() -> float:\n    'Waits for nobody.'\n"
+    "from flyte.runner.tasks import LoadedTask\n"
+    "loaded = LoadedTask(task=first, is_async=True, function=first.func, max_inline_io_bytes=9)\n"
+    "assert loaded.decode_inputs(b'') == {}\n"
+)
+
+
 def test_a_worker_loads_little_before_its_task() -> None:
-    loaded = modules_after("import flyte.runner.pod.common, flyte.authoring.task_environment, flyte.runner.worker")
-    assert not loaded & {*LATER, "grpc", "ssl", "tarfile", "numpy", "cloudpickle"} - {"json", "traceback"}
+    absent = {*LATER, *SELDOM_USED, "grpc", "ssl", "tarfile", "numpy", "cloudpickle", "ast", "tokenize", "textwrap"}
+    assert not modules_after(WORKER) & absent - {"json"}
 
 
 async def test_a_project_that_hides_the_standard_library_runs(

@@ -37,10 +37,15 @@ class CoordinatedReservations:
         """See the port."""
         name = _name(key)
         while True:
-            held = await self._coordination.get(name)
+            # The era first: a token of an emptied store must not be dressed up as one of its successor.
             era = await self._era()
+            held = await self._coordination.get(name)
             if held is not None:
-                return await self._known(held, owner=owner, era=era)
+                left = await self._coordination.time_to_live(held.lease_id)
+                if left is None:
+                    # It has ended since, and its key with it.
+                    continue
+                return _known(held, owner=owner, era=era, expires_in_s=left)
             lease = await self._coordination.grant(ttl_s)
             # The era is compared too: a store that was emptied in between has lost it.
             when = [absent(name), holds(_ERA, str(era).encode())]
@@ -71,16 +76,6 @@ class CoordinatedReservations:
         async with self._coordination.mirror(_PREFIX) as mirror:
             yield _Departures(mirror)
 
-    async def _known(self, held: KeyValue, *, owner: str, era: int) -> Reservation:
-        left = await self._coordination.time_to_live(held.lease_id)
-        holder = held.value.decode()
-        return Reservation(
-            owner=holder,
-            token=_token(era, held.create_revision),
-            expires_in_s=left or 0.0,
-            acquired=holder == owner,
-        )
-
     async def _era(self) -> int:
         while True:
             known = await self._coordination.get(_ERA)
@@ -106,6 +101,12 @@ class _Departures:
             freed = [_key(change.key) for change in changes if change.current is None]
             if freed:
                 yield freed
+
+
+def _known(held: KeyValue, *, owner: str, era: int, expires_in_s: float) -> Reservation:
+    holder = held.value.decode()
+    token = _token(era, held.create_revision)
+    return Reservation(owner=holder, token=token, expires_in_s=expires_in_s, acquired=holder == owner)
 
 
 def _token(era: int, revision: int) -> int:

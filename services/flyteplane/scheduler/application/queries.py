@@ -143,7 +143,11 @@ class Queries:
     async def _action(self, run: RunRow, name: str) -> ActionRow:
         row = await self._records.action(run.id, name)
         if row is None:
-            raise NotFound(f"action {name} of run {run.key} does not exist", field="action.name")
+            raise NotFound(
+                f"action {name} of run {run.key} does not exist",
+                field="action.name",
+                mend=f"`flyte get action {run.key.name}` lists the actions that are there.",
+            )
         return row
 
     async def _message(self, run: RunRow, row: ActionRow, *, settings: RunSettings) -> ActionStateMessage:

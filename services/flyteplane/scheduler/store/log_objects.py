@@ -79,9 +79,9 @@ class LogObjects:
 
     async def attempts(self, run: RunKey, action: str) -> Sequence[int]:
         """See the port. Raises Unavailable."""
-        stored = await stored_attempts(self._objects, run, action)
+        # Looked at first: what is stored by the time of the listing is then in one of the two, and perhaps in both.
         known = {key[2] for key, log in self._known.items() if key[:2] == (run, action) and log.unwritten}
-        return sorted(stored | known)
+        return sorted(known | await stored_attempts(self._objects, run, action))
 
     async def stream(
         self, run: RunKey, action: str, attempt: int, *, ended: Callable[[], bool], changed: asyncio.Event
@@ -116,13 +116,13 @@ class LogObjects:
         log = self._known.get(key)
         if log is None:
             run, action, attempt = key
-            log = self._known[key] = LogSegments(self._objects, prefix=f"{action_prefix(run, action)}{attempt}/")
             self._forget_idle()
+            log = self._known[key] = LogSegments(self._objects, prefix=f"{action_prefix(run, action)}{attempt}/")
         self._known.move_to_end(key)
         return log
 
     def _forget_idle(self) -> None:
-        if len(self._known) > _MOST_KNOWN:
+        if len(self._known) >= _MOST_KNOWN:
             idle = [key for key, log in self._known.items() if not log.unwritten and key not in self._writing]
             for key in idle[: _MOST_KNOWN // 2]:
                 del self._known[key]

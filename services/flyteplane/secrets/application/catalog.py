@@ -6,16 +6,18 @@ from typing import Final
 
 from flyteplane.foundation.absent import absent_secret
 from flyteplane.foundation.clock import Clock
-from flyteplane.foundation.errors import Aborted, AlreadyExists, InvalidArgument
+from flyteplane.foundation.errors import Aborted, AlreadyExists, InvalidArgument, PlatformError
+from flyteplane.observe import get_logger
 from flyteplane.secrets.application.envelope import Envelope
 from flyteplane.secrets.application.ports import SecretRecords
 from flyteplane.secrets.domain.names import SecretName, SecretScope
-from flyteplane.secrets.domain.values import SecretInfo, SecretValue
+from flyteplane.secrets.domain.values import SecretInfo, SecretValue, WrappedKey
 
 #: Most secrets on one page.
 MOST_ON_A_PAGE: Final = 1_000
 #: Somebody else changed the secret between our look and our write this many times in a row.
 _ROUNDS: Final = 5
+_log = get_logger("secrets.keys")
 
 
 class Catalog:
@@ -98,8 +100,21 @@ class Catalog:
         return answered
 
     async def _store(self, info: SecretInfo, value: SecretValue, request: str) -> bool:
+        key_id = await self._envelope.current_key_id()
         sealed = await self._envelope.seal(value, name=info.name, version=info.version)
-        return await self._records.put(info, sealed, expecting=info.version - 1, request=request)
+        if not await self._records.put(info, sealed, expecting=info.version - 1, request=request):
+            return False
+        if await self._envelope.current_key_id() != key_id:
+            # The keys were replaced meanwhile, and whoever moved the secrets may have passed this one before it came.
+            await self._move(info, sealed.key)
+        return True
+
+    async def _move(self, info: SecretInfo, key: WrappedKey) -> None:
+        try:
+            await self._records.rewrap([(info, await self._envelope.rewrap(key, info=info))])
+        except PlatformError as error:
+            # It is stored all the same, and moved whenever keys are looked through again.
+            _log.warning("secret_not_moved", secret=info.name.words, problem=error.public_text)
 
 
 def _present(found: SecretInfo | None, name: SecretName) -> SecretInfo:

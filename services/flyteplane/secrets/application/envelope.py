@@ -22,6 +22,10 @@ class Envelope:
         self._keys = keys
         self._random_bytes = random_bytes
 
+    async def current_key_id(self) -> str:
+        """The key-encryption key that values are sealed under now. Raises Unavailable if it cannot be known."""
+        return await self._keys.current_key_id()
+
     async def seal(self, value: SecretValue, *, name: SecretName, version: int) -> Sealed:
         """Encrypts a value as this version of this secret. Raises Unavailable if the keys cannot be reached."""
         bound = binding(name, version=version)

@@ -31,7 +31,8 @@ class SecretRecords(Protocol):
         """Stores a version in place of the one before, or without a value for a deleted secret.
 
         Returns False and changes nothing unless the stored version is `expecting`; 0 stands for a secret that never
-        was. The request that asked for it, if it has an id, is remembered with it for `KEEP_REQUESTS_S`.
+        was. The request that asked for it, if it has an id, is remembered with it for `KEEP_REQUESTS_S`; False as well
+        for one that is remembered already.
         """
 
     async def answered(self, request: str) -> SecretInfo | None:

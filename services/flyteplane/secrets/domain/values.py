@@ -2,9 +2,10 @@
 
 import hmac
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, NoReturn, final
 
+from flyte.spec.lazy_dataclass import dataclass
 from flyteplane.foundation.errors import InvalidArgument
 from flyteplane.secrets.domain.names import SecretName
 

@@ -24,13 +24,13 @@ class MemorySecrets:
     async def put(self, info: SecretInfo, sealed: Sealed | None, *, expecting: int, request: str = "") -> bool:
         """See the port."""
         row = self._rows.get(info.name)
-        if (row[0].version if row is not None else 0) != expecting:
+        oldest = info.updated_at - KEEP_REQUESTS_S
+        requests = {id: made for id, made in self._requests.items() if made.updated_at >= oldest}
+        if (row[0].version if row is not None else 0) != expecting or request in requests:
             return False
         self._rows[info.name] = (info, sealed)
         if request:
-            oldest = info.updated_at - KEEP_REQUESTS_S
-            self._requests = {id: made for id, made in self._requests.items() if made.updated_at >= oldest}
-            self._requests[request] = info
+            self._requests = {**requests, request: info}
         return True
 
     async def answered(self, request: str) -> SecretInfo | None:

@@ -33,6 +33,8 @@ class SqlSecrets:
         """See the port."""
 
         def work(connection: Connection) -> bool:
+            if request and _is_remembered(connection, request, info):
+                return False
             stored = _put(connection, info, sealed, expecting)
             if stored and request:
                 _remember(connection, request, info)
@@ -106,6 +108,12 @@ def _put(connection: Connection, info: SecretInfo, sealed: Sealed | None, expect
     else:
         connection.execute(update(secrets).where(_is(info.name)).values(**values))
     return True
+
+
+def _is_remembered(connection: Connection, request: str, info: SecretInfo) -> bool:
+    since = info.updated_at - KEEP_REQUESTS_S
+    query = select(requests.c.id).where(requests.c.id == request, requests.c.updated_at >= since)
+    return connection.execute(query).first() is not None
 
 
 def _remember(connection: Connection, request: str, info: SecretInfo) -> None:

@@ -13,10 +13,9 @@ import os
 import signal
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-
-from flyte.spec.lazy_dataclass import dataclass
 
 _log = logging.getLogger("flyteplane.cluster")
 

@@ -11,11 +11,9 @@ The stream of worker messages reaches the owner through its `WorkerSink` when th
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol
-
-from flyte.spec.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder, WorkerReport

@@ -5,10 +5,9 @@ revision that created it and the one that changed it last; creation revisions se
 creation is smaller.
 """
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypeAlias
-
-from flyte.spec.lazy_dataclass import dataclass
 
 #: The lease id of a key that no lease holds.
 NO_LEASE: Final = 0

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from flyte.spec.lazy_dataclass import dataclass
 from flyteplane.foundation.errors import PermissionDenied, PlatformError
 from flyteplane.identity.callers import Caller, Role
 from flyteplane.identity.places import Located

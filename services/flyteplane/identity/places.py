@@ -6,9 +6,9 @@ URI. Those are looked up before anything is decided.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
-from flyte.spec.lazy_dataclass import dataclass
 from flyteplane.identity.callers import EVERYWHERE, Scope
 
 #: Folders of the object store whose next two segments are a project and a domain.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from flyte.spec.lazy_dataclass import dataclass
 from flyteplane.foundation.errors import InvalidArgument
 from flyteplane.identity.callers import Grant
 

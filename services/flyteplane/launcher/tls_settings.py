@@ -11,11 +11,9 @@ Paths begin at the folder of the operator's file. What lies there is read at sta
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
-
-from flyte.spec.lazy_dataclass import dataclass
 
 #: Services that listen to workers, and tell them by which authority to judge that.
 _PLACING: Final = frozenset({"scheduler", "reuse_pool"})

@@ -5,10 +5,9 @@ whole or not at all. Adapters raise Unavailable when the store cannot be reached
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias, runtime_checkable
-
-from flyte.spec.lazy_dataclass import dataclass
 
 Content: TypeAlias = bytes | Path
 

@@ -5,12 +5,11 @@ they do for psql. One parameter is ours: `schema`, so that several services can 
 leaves the connection string: `name` is what people get to see.
 """
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Final
 
 from sqlalchemy import URL
 
-from flyte.spec.lazy_dataclass import dataclass
 from flyteplane.foundation.errors import InvalidArgument
 
 POSTGRES_DRIVERS: Final = frozenset({"postgresql", "postgresql+asyncpg", "postgres"})

@@ -13,10 +13,10 @@ import binascii
 import hmac
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Protocol, TypeAlias
 
-from flyte.spec.lazy_dataclass import dataclass
 from flyteplane.foundation.clock import Clock
 from flyteplane.foundation.errors import Unauthenticated
 from flyteplane.rpc.token_keys import KnownKeys, TokenKeys, name_of

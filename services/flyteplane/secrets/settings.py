@@ -6,12 +6,12 @@ Values are checked when they are made. None of them is a key, a token or a passw
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from flyte.spec.lazy_dataclass import dataclass
 from flyteplane.foundation.errors import InvalidArgument
 
 KEEP_AUDIT_DAYS: Final = 400

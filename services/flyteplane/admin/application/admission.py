@@ -6,11 +6,10 @@ configuration and the inputs. Each refusal names the field, the limit and the me
 
 import hashlib
 from collections import OrderedDict
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from flyte.spec.digests import inputs_digest
-from flyte.spec.lazy_dataclass import dataclass
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteapi.task.v1.value_pb2 import NamedValues, Payload

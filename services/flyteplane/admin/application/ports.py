@@ -5,9 +5,9 @@ store, or the scheduler, cannot be reached; further errors are named where they 
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from flyte.spec.lazy_dataclass import dataclass
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteapi.task.v1.value_pb2 import Payload
 from flyteplane.admin.domain.project import Project, ProjectChange

@@ -4,7 +4,8 @@ The new run is an ordinary one, made of the source's task, inputs and settings w
 recovery takes over is the scheduler's decision; admin names the run to recover from.
 """
 
-from flyte.spec.lazy_dataclass import dataclass
+from dataclasses import dataclass
+
 from flyteapi.common.v1.identity_pb2 import RunId
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec

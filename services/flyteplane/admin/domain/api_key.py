@@ -8,9 +8,9 @@ slower is needed, and the digest opens nothing.
 
 import hashlib
 import hmac
+from dataclasses import dataclass
 from typing import Final
 
-from flyte.spec.lazy_dataclass import dataclass
 from flyteplane.foundation.errors import InvalidArgument, Unauthenticated
 from flyteplane.identity.callers import Grant, Role
 

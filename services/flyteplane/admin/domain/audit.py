@@ -1,6 +1,7 @@
 """Which entries of the audit log somebody wants to see."""
 
-from flyte.spec.lazy_dataclass import dataclass
+from dataclasses import dataclass
+
 from flyteplane.identity.callers import EVERYWHERE, Scope
 
 

@@ -8,10 +8,10 @@ Objects are named by their content, so that uploading twice changes nothing and 
 """
 
 import re
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from flyte.spec.lazy_dataclass import dataclass
 from flyteplane.foundation.errors import InvalidArgument
 
 MIB: Final = 1 << 20

@@ -1,10 +1,9 @@
 """Projects and their domains: the places where runs and task versions live."""
 
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from flyte.spec.lazy_dataclass import dataclass
 from flyteplane.foundation.errors import FailedPrecondition, NotFound
 
 DEFAULT_PROJECT: Final = "flytesnacks"

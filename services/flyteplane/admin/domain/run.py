@@ -6,11 +6,9 @@ decisions depends on what is in them.
 """
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
-
-from flyte.spec.lazy_dataclass import dataclass
 
 
 class RunPhase(IntEnum):

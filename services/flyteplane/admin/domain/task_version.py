@@ -1,6 +1,7 @@
 """Deployed task versions: a name and a version that mean the same code and configuration for ever."""
 
-from flyte.spec.lazy_dataclass import dataclass
+from dataclasses import dataclass
+
 from flyteplane.foundation.errors import AlreadyExists
 
 

@@ -1,11 +1,11 @@
 """Triggers as they are stored, and which of their planned times are to be fired now."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from itertools import islice, takewhile
 from typing import Final
 
-from flyte.spec.lazy_dataclass import dataclass
 from flyteplane.admin.domain.schedule import Schedule
 
 #: A planned time that is older has passed, and is a matter of catching up.

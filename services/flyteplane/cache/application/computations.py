@@ -8,9 +8,9 @@ taken over, is refused by the very transaction that would have stored its value.
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
-from flyte.spec.lazy_dataclass import dataclass
 from flyteplane.cache.application.ports import Entries, Reservation, Reservations
 from flyteplane.cache.application.results import Results, bounded
 from flyteplane.cache.application.waiting import Waiting

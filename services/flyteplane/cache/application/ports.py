@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
-from flyte.spec.lazy_dataclass import dataclass
 from flyteplane.cache.domain.entries import Entry, EntryKey, Item, PutOutcome
 from flyteplane.cache.domain.limits import Totals
 

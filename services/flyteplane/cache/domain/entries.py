@@ -4,10 +4,10 @@ A key says what was computed (task, interface, version, inputs) and never where 
 domain, or empty for results that the whole organisation shares because a run asked for that.
 """
 
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
-from flyte.spec.lazy_dataclass import dataclass
 from flyteplane.foundation.errors import InvalidArgument
 
 #: Bytes of a key's digest (SHA-256).

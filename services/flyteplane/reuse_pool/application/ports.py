@@ -1,10 +1,9 @@
 """What the reuse pool needs from the outside, as ports."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from flyte.spec.lazy_dataclass import dataclass
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import DeclarePool
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """What a pool is asked to do by its user, and the limits that its operator sets."""
 
+from dataclasses import dataclass
 from typing import Final
 
-from flyte.spec.lazy_dataclass import dataclass
 from flyte.spec.limits import MAX_REPLICAS, MAX_REUSE_CONCURRENCY
 from flyteplane.foundation.errors import InvalidArgument
 

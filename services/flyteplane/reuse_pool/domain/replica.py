@@ -1,9 +1,8 @@
 """A warm worker as the pool sees it: how far it is, and what it carries."""
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import Enum
 
-from flyte.spec.lazy_dataclass import dataclass
 from flyteplane.reuse_pool.domain.attempt import Attempt
 
 

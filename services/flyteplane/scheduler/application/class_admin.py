@@ -6,7 +6,8 @@ the last one for it is deleted it offers its own again.
 
 from __future__ import annotations
 
-from flyte.spec.lazy_dataclass import dataclass
+from dataclasses import dataclass
+
 from flyteplane.foundation.errors import AlreadyExists, FailedPrecondition, NotFound
 from flyteplane.scheduler.application.administration import (
     Administration,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from flyte.spec.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from flyteplane.cluster.ports import Cluster

@@ -6,10 +6,9 @@ so that no action ever waits in a queue that is not there.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from flyte.spec.lazy_dataclass import dataclass
 from flyteplane.foundation.errors import AlreadyExists, FailedPrecondition, NotFound
 from flyteplane.scheduler.application.administration import (
     Administration,

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from flyte.spec.lazy_dataclass import dataclass
 from flyteapi.common.v1.identity_pb2 import Scope
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import DeclarePool
 from flyteapi.task.v1.task_spec_pb2 import Entrypoint, TaskSpec

@@ -1,9 +1,8 @@
 """The rules of one task that the scheduler enforces: how often and how fast it is tried again, and how long it may
 take."""
 
+from dataclasses import dataclass
 from typing import Final
-
-from flyte.spec.lazy_dataclass import dataclass
 
 #: Delay before the first retry of a task that names no back-off; it doubles up to `DEFAULT_CAP_S`.
 DEFAULT_BASE_S: Final = 0.5

@@ -4,9 +4,9 @@ All of them are values. Times are seconds since the epoch, because they are stor
 restart.
 """
 
+from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from flyte.spec.lazy_dataclass import dataclass
 from flyteplane.scheduler.domain.failures import Failure
 from flyteplane.scheduler.domain.phases import CacheStatus, Phase
 

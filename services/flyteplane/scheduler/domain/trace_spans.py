@@ -16,9 +16,9 @@ the same span made twice is the same span.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flyte.spec.lazy_dataclass import dataclass
 from flyte.spec.trace_context import TraceContext, attempt_context, run_context
 from flyteplane.observe.spans import Attribute, Span
 from flyteplane.scheduler.domain.phases import CacheStatus, Phase

@@ -9,10 +9,10 @@ Keys of the store, and who may do what with them:
     bundles/<sha256>.tar.gz                                 read: whoever knows the digest
 """
 
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, unquote
 
-from flyte.spec.lazy_dataclass import dataclass
 from flyteplane.foundation.errors import InvalidArgument, PermissionDenied
 from flyteplane.objects.keys import validate_key
 

@@ -6,8 +6,8 @@ says so.
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
-from flyte.spec.lazy_dataclass import dataclass
 from flyteplane.foundation.errors import FailedPrecondition, Unavailable
 from flyteplane.observe import get_logger
 from flyteplane.secrets.application.ports import KeyProvider, SecretRecords

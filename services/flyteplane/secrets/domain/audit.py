@@ -1,9 +1,9 @@
 """Who was given which secret, and who was refused."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from flyte.spec.lazy_dataclass import dataclass
 from flyteplane.secrets.domain.names import SecretScope
 
 

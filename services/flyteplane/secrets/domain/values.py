@@ -2,10 +2,9 @@
 
 import hmac
 import re
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Final, NoReturn, final
 
-from flyte.spec.lazy_dataclass import dataclass
 from flyteplane.foundation.errors import InvalidArgument
 from flyteplane.secrets.domain.names import SecretName
 

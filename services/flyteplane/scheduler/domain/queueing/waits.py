@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
-from flyte.spec.lazy_dataclass import dataclass
 from flyteplane.scheduler.domain.queueing.fair_ring import Waiting
 from flyteplane.scheduler.domain.queueing.queues import Queue, Seat
 from flyteplane.scheduler.domain.queueing.shapes import Shape

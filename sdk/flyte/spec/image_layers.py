@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import ClassVar, Literal, TypeAlias
 
-from flyte.spec.lazy_dataclass import dataclass
 from flyte.spec.problems import InvalidSetting, InvalidSettingType
 from flyte.spec.secrets import Secret
 

@@ -6,6 +6,7 @@ import os
 from functools import cache
 from typing import Any, Final
 
+_INIT: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _CLONE_NEWNS: Final = 0x00020000
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_PRIVATE = 0x2, 0x4, 0x8, 0x4000, 0x40000
@@ -15,7 +16,9 @@ def adopt_orphans() -> None:
     """Makes this process the parent of descendants whose own parent ends, so that a daemon cannot slip away. Raises
     OSError.
     """
-    _check(_libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+    # The first process of a container is that anyway, and has something better to do than to load `ctypes`.
+    if os.getpid() != _INIT:
+        _check(_libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 
 
 def children_of_this_process() -> list[int]:

@@ -47,7 +47,7 @@ class LoadedTask:
 
     def decode_inputs(self, content: bytes) -> dict[str, Any]:
         """The inputs by name. Raises as `InterfaceCodec.decode_inputs`."""
-        if not content and not self.task.native_interface.inputs:
+        if not content and (_takes_nothing(self.function) or not self.task.native_interface.inputs):
             return {}
         return self.codec.decode_inputs(content)
 
@@ -134,6 +134,12 @@ def _checked(found: Any, spec: TaskSpec, where: str) -> TaskTemplate[Any, Any, A
     if not isinstance(found, TaskTemplate):
         raise ModuleLoadError(f"{where} should be the task {spec.name}, but it is a {type(found)}.")
     return found
+
+
+def _takes_nothing(function: Callable[..., Any] | None) -> bool:
+    """Whether a plain function has no parameters, seen without reading its annotations."""
+    code = None if hasattr(function, "__wrapped__") else getattr(function, "__code__", None)
+    return code is not None and not code.co_argcount + code.co_kwonlyargcount
 
 
 def _function_of(task: TaskTemplate[Any, Any, Any]) -> Callable[..., Any] | None:

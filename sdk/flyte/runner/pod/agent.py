@@ -24,13 +24,14 @@ from flyte.runner.pod.child import Child
 from flyte.runner.pod.data_client import DataClient
 from flyte.runner.pod.data_relay import DataRelay
 from flyte.runner.pod.endpoints import Endpoints
-from flyte.runner.pod.first_words import first_words
+from flyte.runner.pod.first_words import FirstWords
 from flyte.runner.pod.memory_events import MemoryEvents
 from flyte.runner.pod.outbox import Outbox
 from flyte.runner.pod.preparation import Preparation
 from flyte.runner.pod.processes import ended_children, kill_all, kill_leftovers, resident_bytes_below, signal_group
 from flyte.runner.pod.session import HEARTBEAT_S, SCHEDULER, OtherSide, Session, SessionRefused
 from flyte.runner.pod.settings import PodSettings
+from flyte.runner.pod.signals import Signals
 from flyte.runner.pod.startup_frame import startup_frame
 from flyte.runner.pod.tee import Tee
 from flyte.runner.pod.work import Work
@@ -50,19 +51,25 @@ _LAST_OUTPUT_S: Final = 2.0
 """How long output may keep coming after the worker is dead."""
 
 
-def run_agent(settings: PodSettings, *, child: Child, contact: Contact) -> int:
-    """Works until the attempt is over; returns the exit code of the process."""
+def run_agent(settings: PodSettings, *, child: Child, contact: Contact, first_words: FirstWords | None = None) -> int:
+    """Works until the attempt is over; returns the exit code of the process.
+
+    Args:
+        first_words: they are being said.
+    """
     adopt_orphans()
     folder = _private_folder()
     try:
-        return asyncio.run(_run(settings, child, contact, folder))
+        return asyncio.run(_run(settings, child, contact, folder, first_words))
     finally:
         kill_all(child.pid)
         _remove(folder)
 
 
-async def _run(settings: PodSettings, child: Child, contact: Contact, folder: Path) -> int:
-    return await Agent(settings, child=child, contact=contact, folder=folder).run()
+async def _run(
+    settings: PodSettings, child: Child, contact: Contact, folder: Path, first_words: FirstWords | None
+) -> int:
+    return await Agent(settings, child=child, contact=contact, folder=folder, first_words=first_words).run()
 
 
 class Agent:
@@ -70,13 +77,23 @@ class Agent:
 
     Args:
         folder: private to this container.
+        first_words: they are being said.
     """
 
-    def __init__(self, settings: PodSettings, *, child: Child, contact: Contact, folder: Path) -> None:
+    def __init__(
+        self,
+        settings: PodSettings,
+        *,
+        child: Child,
+        contact: Contact,
+        folder: Path,
+        first_words: FirstWords | None = None,
+    ) -> None:
         rng = random.Random()
         self._child = child
         self._contact = contact
         self._folder = folder
+        self._first_words = first_words
         self._loop = asyncio.get_running_loop()
         self._exit: asyncio.Future[int] = self._loop.create_future()
         authorities = settings.authorities
@@ -95,7 +112,9 @@ class Agent:
         else:
             self._work = self._work_of_attempt(settings, rng)
         self._relay = DataRelay(self._work.client_of, path=str(folder / "data"))
-        self._endpoints = Endpoints(endpoints, rng=rng, authorities=authorities)
+        self._endpoints = (
+            Endpoints(endpoints, rng=rng, authorities=authorities) if first_words is None else first_words.endpoints
+        )
         self._session = Session(
             self._endpoints,
             other=other,
@@ -145,8 +164,7 @@ class Agent:
 
     async def run(self) -> int:
         """Works until there is nothing left to do; returns the exit code of the process."""
-        self._loop.add_signal_handler(signal.SIGCHLD, self._collect)
-        self._loop.add_signal_handler(signal.SIGTERM, self._work.terminated)
+        signals = Signals({signal.SIGCHLD: self._collect, signal.SIGTERM: self._work.terminated})
         self._collect()
         self._link.start()
         self._output.start()
@@ -163,6 +181,7 @@ class Agent:
                 task.cancel()
             self._tee.close()
             self._relay.close()
+            signals.close()
 
     def _failed(self, task: asyncio.Task[None]) -> None:
         """A defect of ours: the exit says so, and the attempt is tried again."""
@@ -176,19 +195,16 @@ class Agent:
 
     async def _speak(self) -> None:
         try:
-            if isinstance(self._work, PodAttempt):
-                await self._meet(self._work)
+            if isinstance(self._work, PodAttempt) and self._first_words is not None:
+                await self._meet(self._work, self._first_words)
             await self._session.run()
         except SessionRefused as refused:
             over = refused.code.name == "FAILED_PRECONDITION"
             _say(f"the scheduler refuses this worker: {refused}")
             self._leave(exit_codes.ATTEMPT_OVER if over else exit_codes.REFUSED)
 
-    async def _meet(self, attempt: PodAttempt) -> None:
-        first = await first_words(
-            self._endpoints, hello=attempt.hello, contact=self._contact, meanwhile=Preparation.load
-        )
-        if first is None:
+    async def _meet(self, attempt: PodAttempt, first_words: FirstWords) -> None:
+        if (first := await first_words.answer()) is None:
             return
         self._expected_until = self._loop.time() + _EXPECTED_S
         self._loop.call_later(_EXPECTED_S, self._pace_reading)

@@ -10,22 +10,19 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import socket
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from flyte.runner.pod.data_client import DataClient
 from flyte.runner.pod.endings import CannotRun, end_of_worker, exit_code_of
+from flyte.runner.pod.hello import hello
 from flyte.runner.pod.memory_events import MemoryEvents
 from flyte.runner.pod.outbox import Outbox
 from flyte.runner.pod.preparation import Preparation
 from flyte.runner.pod.raw_output import RawOutput
 from flyte.runner.pod.tee import Tee
-from flyte.runner.startup import PROTOCOL
 from flyte.spec import worker_exits as exit_codes
-from flyte.spec.version import __version__
 from flyteapi.scheduler.v1.worker_service_pb2 import (
     Assign,
     AttemptEnded,
@@ -98,14 +95,7 @@ class PodAttempt:
 
     def hello(self) -> Hello:
         """The first report on a stream."""
-        return Hello(
-            token=self._token,
-            protocol=PROTOCOL,
-            pid=os.getpid(),
-            hostname=socket.gethostname(),
-            sdk_version=__version__,
-            running=[self._lease] if self._lease else [],
-        )
+        return hello(self._token, running=[self._lease] if self._lease else ())
 
     def client_of(self, lease: int) -> DataClient | None:
         """Reads and writes as this attempt."""

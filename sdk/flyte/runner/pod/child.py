@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from flyte.runner.contact import Contact
+from flyte.runner.forking import keep_only, leave_template
 from flyte.runner.pod.prepared import prepared
 
 
@@ -39,8 +40,6 @@ def fork_worker(contact: Contact) -> Child:
 def _become_worker(stream: int, output: int, contact: Contact) -> NoReturn:
     code = 70
     try:
-        from flyte.runner.forking import keep_only, leave_template
-
         # The agent is the one that collects what ends below it.
         leave_template(adopts=False)
         connection = keep_only(stream=stream, output=output)

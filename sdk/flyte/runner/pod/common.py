@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from flyte.runner.pod.deferred import deferred
+# Every import is for its effect.
+import asyncio  # noqa: F401
+import json  # noqa: F401
+import logging  # noqa: F401
+import pathlib  # noqa: F401
+import typing  # noqa: F401
 
-# Every import is for its effect. asyncio and protobuf load what they need for TLS, and for messages in pure Python.
-with deferred("ssl", "asyncio.sslproto", "google.protobuf.internal.python_message"):
-    import asyncio  # noqa: F401
-    import json  # noqa: F401
-    import logging  # noqa: F401
-    import pathlib  # noqa: F401
-    import typing  # noqa: F401
-
-    import flyteapi.scheduler.v1.worker_service_pb2  # noqa: F401
+import flyte.runner.forking
+import flyte.runner.relayed_objects
+import flyte.spec.version
+import flyte.spec.worker_endings  # noqa: F401
+import flyteapi.scheduler.v1.worker_service_pb2  # noqa: F401

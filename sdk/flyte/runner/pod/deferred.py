@@ -7,12 +7,26 @@ stand-in.
 
 from __future__ import annotations
 
-import importlib
+import _thread
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from types import ModuleType
-from typing import Any
+
+# Not from `typing`, which itself is to be found sooner, see `packed_modules`.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+SELDOM_USED = (
+    *("asyncio.sslproto", "bz2", "calendar", "copy", "fnmatch", "google.protobuf.internal.python_message", "inspect"),
+    *("ipaddress", "linecache", "locale", "lzma", "ntpath", "ssl", "traceback"),
+)
+"""What asyncio, dataclasses, logging, pathlib, protobuf, subprocess and tarfile want for work that no worker does
+before its task's first line."""
+_CALLED_LATER = {"traceback": ("extract_stack",)}
+"""Functions that somebody takes from a module without calling them: asyncio does, for its debug mode."""
+
+_lock = _thread.allocate_lock()
 
 
 class _StandIn(ModuleType):
@@ -20,25 +34,45 @@ class _StandIn(ModuleType):
         # What the import system itself asks a module for is no use of it.
         if name.startswith("__"):
             raise AttributeError(name)
-        real = sys.modules.get(self.__name__)
-        if real is None or real is self:
-            sys.modules.pop(self.__name__, None)
-            real = importlib.import_module(self.__name__)
-        return getattr(real, name)
+        if name in _CALLED_LATER.get(self.__name__, ()):
+            return partial(self._call, name)
+        return getattr(self._load(), name)
+
+    def _call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self._load(), name)(*args, **kwargs)
+
+    def _load(self) -> ModuleType:
+        import importlib
+
+        _take_away(self)
+        # Also for a module that is there: another thread may have only begun to load it.
+        return importlib.import_module(self.__name__)
 
 
-@contextmanager
-def deferred(*names: str) -> Iterator[None]:
+class deferred:
     """Defers the loading of modules, as far as they are not loaded, while others are loaded in the block."""
-    stand_ins = {name: _StandIn(name) for name in names if name not in sys.modules}
-    sys.modules.update(stand_ins)
-    try:
-        yield
-    finally:
-        for name, stand_in in stand_ins.items():
-            if sys.modules.get(name) is stand_in:
-                del sys.modules[name]
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+        self._stand_ins: list[_StandIn] = []
+
+    def __enter__(self) -> None:
+        self._stand_ins = [_StandIn(name) for name in self._names if name not in sys.modules]
+        sys.modules.update({stand_in.__name__: stand_in for stand_in in self._stand_ins})
+
+    def __exit__(self, *_: object) -> None:
+        for stand_in in self._stand_ins:
+            if _take_away(stand_in):
                 _name_in_package(stand_in)
+
+
+def _take_away(stand_in: _StandIn) -> bool:
+    """Makes the next import load the module; False if that has happened."""
+    with _lock:
+        there = sys.modules.get(stand_in.__name__) is stand_in
+        if there:
+            del sys.modules[stand_in.__name__]
+        return there
 
 
 def _name_in_package(stand_in: ModuleType) -> None:

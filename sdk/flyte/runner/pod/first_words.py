@@ -1,19 +1,25 @@
 """The first words with a scheduler, before gRPC is loaded: what the attempt is, and its code.
 
-It is an ordinary stream of `WorkerService.Session`, judged by the scheduler as every other: its Hello has the token,
-the orders come only from a scheduler that leads, and contact counts from the sending of the Hello. Once the orders are
-here the connection is closed, and `Session` goes on as after any stream that broke: it says Hello again, with the
-attempt as running. So nothing depends on these words. Whatever goes wrong with them is left to the session, which
-begins afresh and says what is wrong.
+They are said by a thread, while the agent loads what it is made of. It is an ordinary stream of
+`WorkerService.Session`, judged by the scheduler as every other: its Hello has the token, the orders come only from a
+scheduler that leads, and contact counts from the sending of the Hello. Once the orders are here the connection is
+closed, and `Session` goes on as after any stream that broke: it says Hello again, with the attempt as running. So
+nothing depends on these words. Whatever goes wrong with them is left to the session, which begins afresh and says what
+is wrong.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from time import monotonic
+from typing import Any, Final, Self
 
 from google.protobuf.message import DecodeError
 
@@ -25,6 +31,9 @@ from flyteapi.scheduler.v1.worker_service_pb2 import Hello, SessionRequest, Sess
 
 PATIENCE_S: Final = 1.0
 """For all schedulers together; each is given its share. So much is lost where something swallows such connections."""
+_LATE_S: Final = 0.5
+"""How much longer is waited for a thread that does not come to look at its clock. One that looks up an address says
+nothing any more once it has it."""
 _MOST_BUNDLE_BYTES: Final = 8 << 20
 _READ_BYTES: Final = 1 << 18
 _SESSION: Final = "/flyteapi.scheduler.v1.WorkerService/Session"
@@ -43,75 +52,114 @@ class FirstOrders:
     """The packed code, as it came; empty for none, or too much of it."""
 
 
-async def first_words(
-    endpoints: Endpoints,
-    *,
-    hello: Callable[[], Hello],
-    contact: Contact,
-    meanwhile: Callable[[], object] = lambda: None,
-    patience_s: float = PATIENCE_S,
-) -> FirstOrders | None:
-    """Asks the schedulers in turn, each once; None if none of them has given an assignment.
+class FirstWords:
+    """Asks the schedulers in turn, each once.
 
     Args:
-        meanwhile: what to do while an answer is on its way; it may be done several times.
+        endpoints: left at the scheduler that has answered.
     """
-    for _try in range(len(endpoints)):
-        address = endpoints.current
+
+    def __init__(self, endpoints: Endpoints, *, hello: Hello, contact: Contact, patience_s: float = PATIENCE_S) -> None:
+        self.endpoints = endpoints
+        self._hello = hello
+        self._contact = contact
+        self._patience_s = patience_s
+        self._answer: Future[FirstOrders | None] = Future()
+
+    def begin(self) -> Self:
+        """Begins to ask, in a thread of its own."""
+        self._answer.set_running_or_notify_cancel()
+        threading.Thread(target=self._speak, name="first words", daemon=True).start()
+        return self
+
+    async def answer(self) -> FirstOrders | None:
+        """What was answered; None if no scheduler has given an assignment in time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._patience_s + _LATE_S):
+                return await asyncio.wrap_future(self._answer)
+        return None
+
+    def _speak(self) -> None:
         try:
-            async with asyncio.timeout(patience_s / len(endpoints)):
-                found = await _ask(endpoints, hello(), contact, meanwhile)
-        except (OSError, ValueError, DecodeError, TimeoutError):
-            endpoints.failed(address)
-        else:
-            endpoints.works(address)
-            return found
-    return None
+            self._answer.set_result(self._ask_in_turn())
+        except BaseException as error:
+            self._answer.set_exception(error)
+
+    def _ask_in_turn(self) -> FirstOrders | None:
+        share_s = self._patience_s / len(self.endpoints)
+        for _try in range(len(self.endpoints)):
+            address = self.endpoints.current
+            try:
+                found = self._ask(address, until=monotonic() + share_s)
+            except (OSError, ValueError, DecodeError):
+                self.endpoints.failed(address)
+            else:
+                self.endpoints.works(address)
+                return found
+        return None
+
+    def _ask(self, address: str, *, until: float) -> FirstOrders:
+        with _connected(self.endpoints, address, until=until) as (connection, secure):
+            conversation = _Conversation(GrpcConnection(address, secure=secure), connection, until=until)
+            sent_at = self._contact.now()
+            session = conversation.say(self._hello)
+            orders = conversation.orders(session)
+            # The attempt is known; its code can also be fetched later.
+            with contextlib.suppress(OSError, ValueError, DecodeError):
+                return FirstOrders(sent_at, orders, conversation.bundle(orders, self._hello.token))
+            return FirstOrders(sent_at, orders, b"")
 
 
-async def _ask(endpoints: Endpoints, hello: Hello, contact: Contact, meanwhile: Callable[[], object]) -> FirstOrders:
-    address, tls = endpoints.current, endpoints.tls_context()
+@contextmanager
+def _connected(endpoints: Endpoints, address: str, *, until: float) -> Iterator[tuple[socket.socket, bool]]:
+    """A connection, and whether it goes through TLS. Raises OSError, ValueError."""
+    tls = endpoints.tls_context()
     host, _, port = address.rpartition(":")
-    reader, writer = await asyncio.open_connection(
-        host.strip("[]"), int(port), ssl=tls, server_hostname=None if tls is None else WORKERS_NAME
-    )
-    try:
-        conversation = _Conversation(GrpcConnection(address, secure=tls is not None), reader, writer)
-        sent_at = contact.now()
-        session = conversation.say(hello)
-        meanwhile()
-        orders = await conversation.orders(session)
-        # The attempt is known; its code can also be fetched later.
-        with contextlib.suppress(OSError, ValueError, DecodeError):
-            return FirstOrders(sent_at, orders, await conversation.bundle(orders, hello.token))
-        return FirstOrders(sent_at, orders, b"")
-    finally:
-        writer.transport.abort()
+    # As bytes, since for a str Python loads what it needs for names in other alphabets.
+    place: Any = (host.strip("[]").encode("ascii"), int(port))
+    with socket.create_connection(place, timeout=_left(until)) as plain:
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        if tls is None:
+            yield plain, False
+            return
+        plain.settimeout(_left(until))
+        with tls.wrap_socket(plain, server_hostname=WORKERS_NAME) as secured:
+            yield secured, True
+
+
+def _left(until: float) -> float:
+    """Seconds that are left. Raises TimeoutError when there are none."""
+    left_s = until - monotonic()
+    if left_s <= 0:
+        raise TimeoutError
+    return left_s
 
 
 class _Conversation:
-    def __init__(self, connection: GrpcConnection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, connection: GrpcConnection, channel: socket.socket, *, until: float) -> None:
         self._connection = connection
-        self._reader = reader
-        self._writer = writer
+        self._channel = channel
+        self._until = until
 
     def say(self, hello: Hello) -> int:
         """Begins the session; returns the number of the call."""
         request = SessionRequest(reports=[WorkerReport(hello=hello)])
         session = self._connection.call(_SESSION, request.SerializeToString(), last=False)
-        self._writer.write(self._connection.to_send())
+        self._send()
         return session
 
-    async def orders(self, session: int) -> list[WorkerOrder]:
+    def orders(self, session: int) -> list[WorkerOrder]:
+        """The first orders, up to the assignment."""
         orders: list[WorkerOrder] = []
         while not any(order.HasField("assign") for order in orders):
-            message = await self._next(session)
+            message = self._next(session)
             if message is None:
                 raise ProtocolError("the stream has ended without an assignment")
             orders += SessionResponse.FromString(message).orders
         return orders
 
-    async def bundle(self, orders: list[WorkerOrder], token: str) -> bytes:
+    def bundle(self, orders: list[WorkerOrder], token: str) -> bytes:
+        """The packed code of the task, as far as it has any."""
         digest = next((o.declare_task.spec.entrypoint.bundle_digest for o in orders if o.HasField("declare_task")), "")
         if not digest:
             return b""
@@ -121,13 +169,18 @@ class _Conversation:
         metadata = (("authorization", f"Bearer {token}"),)
         call = self._connection.call(_FETCH_BUNDLE, request, last=True, metadata=metadata)
         content = bytearray()
-        while (message := await self._next(call)) is not None:
+        while (message := self._next(call)) is not None:
             content += FetchBundleResponse.FromString(message).data
             if len(content) > _MOST_BUNDLE_BYTES:
                 return b""
         return bytes(content)
 
-    async def _next(self, call: int) -> bytes | None:
+    def _send(self) -> None:
+        if unsent := self._connection.to_send():
+            self._channel.settimeout(_left(self._until))
+            self._channel.sendall(unsent)
+
+    def _next(self, call: int) -> bytes | None:
         """The next message of a call; None when there is none any more. Raises ProtocolError, OSError."""
         while True:
             while self._connection.messages:
@@ -136,9 +189,9 @@ class _Conversation:
                     return message
             if call in self._connection.ended:
                 return None
-            if unsent := self._connection.to_send():
-                self._writer.write(unsent)
-            data = await self._reader.read(_READ_BYTES)
+            self._send()
+            self._channel.settimeout(_left(self._until))
+            data = self._channel.recv(_READ_BYTES)
             if not data:
                 raise ProtocolError("the connection has ended")
             self._connection.received(data)

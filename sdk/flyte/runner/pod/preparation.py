@@ -41,7 +41,7 @@ class Preparation:
     @staticmethod
     def load() -> None:
         """Imports what `prepare` needs; for a moment in which there is nothing else to do."""
-        for module in ("concurrent.futures.thread", "hashlib", "tarfile", "zlib"):
+        for module in ("concurrent.futures.thread", "tarfile", "zlib", "flyteapi.scheduler.v1.worker_data_service_pb2"):
             import_module(module)
 
     def has(self, packed: bytes) -> None:

@@ -22,6 +22,7 @@ from flyteplane.cluster.cgroups import ControlGroups
 from flyteplane.cluster.ports import WorkerSpec
 from flyteplane.cluster.process import ProcessCluster
 from flyteplane.cluster.processes import boot_id, start_time
+from flyteplane.cluster.python_installs import PythonInstall
 from flyteplane.foundation.digest import digest
 from flyteplane.foundation.errors import InvalidArgument
 
@@ -371,7 +372,7 @@ async def test_packages_of_an_image_become_an_environment_that_is_kept(
     requirement = f"tiny-package @ file://{tiny_wheel(tmp_path)}"
     folders = set()
     for name in ("first", "second"):
-        owner = await started(cluster, name, python_packages=(requirement,))
+        owner = await started(cluster, name, python_installs=(PythonInstall(packages=(requirement,)),))
         end = await owner.end_of(owner.assign("imported", bundle=bundle))
         word, _, folder = str(decode(end.outputs.inline)[0]).partition(" ")
         assert word == "tiny"
@@ -384,8 +385,9 @@ async def test_packages_that_cannot_be_installed_are_told_with_pips_words(
     cluster: ProcessCluster, tmp_path: Path
 ) -> None:
     missing = f"nothing @ file://{tmp_path}/there-is-no-such.whl"
+    installs = (PythonInstall(packages=(missing,)),)
     with pytest.raises(InvalidArgument, match=r"there-is-no-such\.whl") as refusal:
-        await cluster.start(WorkerSpec(name="w", python_packages=(missing,)), Owner())
+        await cluster.start(WorkerSpec(name="w", python_installs=installs), Owner())
     assert refusal.value.field == "image.python_packages"
 
 

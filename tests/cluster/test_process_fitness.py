@@ -23,6 +23,14 @@ def _with_account(spec: TaskSpec) -> None:
     spec.service_account = "robot"
 
 
+def _with_steps(spec: TaskSpec) -> None:
+    spec.image.container_steps.append("with_commands")
+
+
+def _with_target(spec: TaskSpec) -> None:
+    spec.image.python_installs.add(packages=["six"], options=["--no-deps", "--targ=/opt/elsewhere"])
+
+
 def _with_packages(spec: TaskSpec) -> None:
     spec.image.system_packages.append("curl")
 
@@ -34,6 +42,8 @@ def _with_packages(spec: TaskSpec) -> None:
         (_with_template, "pod_template"),
         (_with_account, "service_account"),
         (_with_packages, "image"),
+        (_with_steps, "image"),
+        (_with_target, "image"),
     ],
 )
 def test_a_task_that_processes_cannot_carry_out_is_refused(change: object, field: str) -> None:
@@ -48,6 +58,22 @@ def test_a_task_that_processes_cannot_carry_out_is_refused(change: object, field
 
 def test_a_plain_task_is_carried_out() -> None:
     process_fitness(task())
+
+
+def test_options_of_pip_that_an_environment_can_keep_are_taken() -> None:
+    spec = task()
+    options = ["--index-url", "https://example.com", "--pre", "--prefer-binary", "--no-deps", "--require-hashes"]
+    spec.image.python_installs.add(packages=["six"], options=options)
+    process_fitness(spec)
+
+
+def test_a_refusal_of_steps_says_which_they_are_and_what_to_do() -> None:
+    spec = task()
+    spec.image.uri = "mine:1"
+    spec.image.container_steps.extend(["from_dockerfile", "with_pip_packages with secret_mounts"])
+    with pytest.raises(InvalidArgument, match="from_dockerfile, with_pip_packages with secret_mounts") as refused:
+        process_fitness(spec)
+    assert "cluster of pods" in refused.value.mend
 
 
 STATUS = """Package: git

@@ -144,7 +144,8 @@ async def test_a_replica_is_started_as_its_environment_says(bench: Bench) -> Non
     (spec,) = bench.cluster.started
     assert spec.replica
     assert spec.env == {"COLOUR": "blue", "IMAGE": "1"}
-    assert (spec.cpu_millis, spec.memory_bytes, spec.python_packages) == (500, 1 << 30, ("six",))
+    assert (spec.cpu_millis, spec.memory_bytes) == (500, 1 << 30)
+    assert [install.packages for install in spec.python_installs] == [("six",)]
     assert spec.labels == {"project": "p", "domain": "d", "environment": "env", "pool": POOL}
 
 

@@ -37,6 +37,7 @@ CASES: dict[str, tuple[tuple[str, ...], str]] = {
 
 REFUSED_BY_THE_PLATFORM: dict[str, tuple[tuple[str, ...], str]] = {
     "device that is not there": (("needs_a_gpu.py", "main", "--n", "1"), "resources.gpu"),
+    "step of a container": (("needs_a_container.py", "main", "--n", "1"), "with_commands"),
     "unknown queue": (("fine.py", "main", "--n", "1", "--queue", "nosuch"), "nosuch"),
     "unknown project": (("fine.py", "main", "--n", "1", "--project", "nosuch"), "nosuch"),
 }

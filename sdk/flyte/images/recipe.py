@@ -18,7 +18,8 @@ from flyte.images.recipe_python import pip_command, project_steps
 from flyte.spec import image_layers as layers
 from flyte.spec.image import DEFAULT_REPOSITORY, Image
 from flyte.spec.secrets import Secret
-from flyte.wire.images import is_sdk, script_dependencies, without_sdk
+from flyte.wire.image_packages import is_sdk, without_sdk
+from flyte.wire.project_files import script_dependencies
 
 #: Gives the files of the deployment's code, each with its path below the root of the code.
 CodeFiles = Callable[[layers.CopyStyle], Sequence[tuple[Path, str]]]

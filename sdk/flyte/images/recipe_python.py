@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 
 from flyte.spec import image_layers as layers
+from flyte.wire.image_packages import pip_options
 
 _PIP = "python -m pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore"
 
@@ -14,15 +15,7 @@ def pip_command(layer: layers.PipOptions, *words: str) -> str:
     """Install what `words` name, from where the step says; does nothing for no words."""
     if not words:
         return "true"
-    options: list[str] = []
-    if layer.index_url:
-        options += ["--index-url", layer.index_url]
-    for url in layer.extra_index_urls:
-        options += ["--extra-index-url", url]
-    if layer.pre:
-        options.append("--pre")
-    extra = shlex.split(layer.extra_args or "")
-    return f"{_PIP} {shlex.join([*options, *extra, *words])}"
+    return f"{_PIP} {shlex.join([*pip_options(layer), *words])}"
 
 
 def project_steps(layer: layers.UvProject | layers.PoetryProject, *, folder: str) -> Iterator[str]:

@@ -163,7 +163,25 @@ def _check_image(image: Any) -> None:
             raise InvalidSetting(
                 f"image.system_packages: {package!r} is no name of a Debian package.", field="image.system_packages"
             )
+    _check_installs(image.python_installs)
+    if len(image.container_steps) > MAX_PACKAGES or not all(map(_ONE_LINE.match, image.container_steps)):
+        raise InvalidSetting(
+            f"image.container_steps are names of one line each, {MAX_PACKAGES} at most.", field="image.container_steps"
+        )
     check_env_vars(dict(image.env), field="image.env_vars")
+
+
+def _check_installs(installs: Any) -> None:
+    field = "image.python_installs"
+    if len(installs) > MAX_PACKAGES:
+        raise InvalidSetting(f"{field} has {len(installs)}; the limit is {MAX_PACKAGES}.", field=field)
+    for install in installs:
+        _check_packages(install.packages, field=f"{field}.packages")
+        _check_packages(install.constraints, field=f"{field}.constraints")
+        if len(install.options) > MAX_PACKAGES or not all(map(_ONE_LINE.match, install.options)):
+            raise InvalidSetting(
+                f"{field}.options are words of one line each, {MAX_PACKAGES} at most.", field=f"{field}.options"
+            )
 
 
 def _check_packages(packages: Any, *, field: str) -> None:

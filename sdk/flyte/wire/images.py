@@ -6,17 +6,10 @@ image stands for instead; it refuses what it cannot give.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import Any, Final
-
 from flyte.authoring.image_names import DEFAULT_NAME, uri_of
 from flyte.spec import image_layers as layers
 from flyte.spec.image import Image
 from flyteapi.task.v1 import task_spec_pb2
-
-_SDK: Final = re.compile(r"\s*flyte\s*(\Z|[\[<>=!~;@(,])", re.IGNORECASE)
 
 
 def image_to_proto(image: str | Image | None) -> task_spec_pb2.ImageSpec:
@@ -30,67 +23,30 @@ def image_to_proto(image: str | Image | None) -> task_spec_pb2.ImageSpec:
         return task_spec_pb2.ImageSpec(uri=image)
     named = uri_of(image.ref_name) if image.ref_name is not None else None
     message = task_spec_pb2.ImageSpec(uri=named or image.uri)
-    for layer in image.layers:
-        message.python_packages.extend(without_sdk(_python_packages(layer)))
-        if isinstance(layer, layers.AptPackages):
-            message.system_packages.extend(layer.packages)
-        elif isinstance(layer, layers.EnvVars):
-            message.env.update(dict(layer.env_vars))
+    if image.layers or image.dockerfile is not None:
+        _add_steps(message, image)
     return message
 
 
-def without_sdk(requirements: Iterable[str]) -> list[str]:
-    """Return the requirements but for the SDK itself, which every worker has in the version of its platform.
+def _add_steps(message: task_spec_pb2.ImageSpec, image: Image) -> None:
+    """Only images with steps need the reading of requirements."""
+    from flyte.wire.image_packages import container_steps, installations, refers
+    from flyte.wire.requirements_file import bare
 
-    The name belongs to the peer SDK on package indexes: installed beside this one, it would be imported in its place.
-    """
-    return [requirement for requirement in requirements if not is_sdk(requirement)]
-
-
-def is_sdk(requirement: str) -> bool:
-    """Tell whether a requirement asks for the distribution that is called as this SDK is imported."""
-    return _SDK.match(requirement) is not None
-
-
-def _python_packages(layer: layers.Layer) -> Iterator[str]:
-    if isinstance(layer, layers.PipPackages):
-        yield from layer.packages
-    elif isinstance(layer, layers.Requirements):
-        yield from _requirements(layer.file)
-    elif isinstance(layer, layers.UvScript):
-        yield from script_dependencies(layer.script)
-    elif isinstance(layer, layers.UvProject | layers.PoetryProject):
-        yield from _project_dependencies(layer.pyproject)
-
-
-def _requirements(file: Path) -> Iterator[str]:
-    for line in file.read_text().splitlines():
-        requirement = line.partition(" #")[0].strip()
-        if requirement and not requirement.startswith(("#", "-")):
-            yield requirement
-
-
-def script_dependencies(script: Path) -> list[str]:
-    """Return the dependencies of a script's header (PEP 723)."""
-    import tomllib
-
-    header: list[str] = []
-    inside = False
-    for line in script.read_text().splitlines():
-        if line.strip() == "# /// script":
-            inside = True
-        elif inside and line.strip() == "# ///":
-            break
-        elif inside:
-            header.append(line.removeprefix("#").removeprefix(" "))
-    return _texts(tomllib.loads("\n".join(header)).get("dependencies"))
-
-
-def _project_dependencies(pyproject: Path) -> list[str]:
-    import tomllib
-
-    return _texts(tomllib.loads(pyproject.read_text()).get("project", {}).get("dependencies"))
-
-
-def _texts(values: Any) -> list[str]:
-    return [str(value) for value in values or ()]
+    installs = installations(image)
+    for install in installs:
+        message.python_packages.extend(map(bare, install.packages))
+    if not all(install.is_plain for install in installs):
+        message.python_installs.extend(
+            task_spec_pb2.PythonInstall(
+                packages=install.packages, options=install.options, constraints=install.constraints
+            )
+            for install in installs
+        )
+    message.container_steps.extend(container_steps(image))
+    for layer in image.layers:
+        if isinstance(layer, layers.AptPackages):
+            message.system_packages.extend(layer.packages)
+        elif isinstance(layer, layers.EnvVars):
+            # What refers to another variable is settled in the image, where that one has a value.
+            message.env.update({name: value for name, value in layer.env_vars if not refers(value)})

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 if TYPE_CHECKING:
     from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder, WorkerReport
     from flyteapi.task.v1.task_spec_pb2 import ImageSpec, PodTemplate, ResourceRequest, TaskSpec
+    from flyteplane.cluster.python_installs import PythonInstall
 
 
 #: What a worker has to end its task in, once its contact time is over; only then may somebody else be given its work.
@@ -66,8 +67,8 @@ class WorkerSpec:
     """Unique and deterministic; starting the same name again adopts what is there."""
     replica: bool = False
     """A replica executes many attempts; any other worker ends after one."""
-    python_packages: tuple[str, ...] = ()
-    """Requirements beyond the platform's own environment."""
+    python_installs: tuple[PythonInstall, ...] = ()
+    """How a process gets packages beyond the platform's own environment; a pod has them in its image."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Plain environment variables of the process."""
     cpu_millis: int = 0

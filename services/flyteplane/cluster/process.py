@@ -182,8 +182,8 @@ class ProcessCluster:
 
     async def _place(self, spec: WorkerSpec, sink: WorkerSink) -> None:
         python, env = sys.executable, {**self._worker_env, **spec.env}
-        if spec.python_packages:
-            interpreter = await self._environments.interpreter(spec.python_packages)
+        if spec.python_installs:
+            interpreter = await self._environments.interpreter(spec.python_installs)
             python, env = str(interpreter), in_virtual_environment(env, interpreter)
         template = self._template(python)
         folder = WorkFolder(self._work / spec.name)

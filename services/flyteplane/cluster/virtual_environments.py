@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from flyteplane.cluster.python_installs import PythonInstall
 from flyteplane.foundation.digest import digest_of_parts
 from flyteplane.foundation.errors import InvalidArgument
 
@@ -30,23 +31,27 @@ class VirtualEnvironments:
         self._python = python
         self._installing: dict[str, asyncio.Task[Path]] = {}
 
-    async def interpreter(self, packages: Sequence[str]) -> Path:
-        """The interpreter that has these requirements. Raises InvalidArgument if they cannot be installed."""
-        wanted = sorted(set(packages))
-        digest = digest_of_parts([sys.version, self._python, *wanted])[:_DIGEST_CHARACTERS]
+    async def interpreter(self, installs: Sequence[PythonInstall]) -> Path:
+        """The interpreter that has what these calls of pip install, in their order; other options are another one.
+
+        Raises InvalidArgument if they cannot be installed.
+        """
+        parts = (part for install in installs for part in install.parts())
+        digest = digest_of_parts([sys.version, self._python, *parts])[:_DIGEST_CHARACTERS]
         folder = self._root / digest
         python = folder / "bin" / "python"
         if (folder / _MARKER).exists():
             return python
         task = self._installing.get(digest)
         if task is None:
-            task = asyncio.create_task(self._install(folder, wanted))
+            task = asyncio.create_task(self._install(folder, installs))
             self._installing[digest] = task
             task.add_done_callback(lambda _done: self._installing.pop(digest, None))
         # Whoever asked first may give up; the others still want it.
         return await asyncio.shield(task)
 
-    async def _install(self, folder: Path, packages: Sequence[str]) -> Path:
+    async def _install(self, folder: Path, installs: Sequence[PythonInstall]) -> Path:
+        packages = [package for install in installs for package in install.packages]
         if folder.exists():
             await asyncio.to_thread(shutil.rmtree, folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +61,8 @@ class VirtualEnvironments:
         if (await _run_code([str(python), "-m", "pip", "--version"]))[0] != 0:
             await _run([str(python), "-m", "ensurepip", "--default-pip"], packages)
         command = [str(python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--quiet"]
-        await _run([*command, *packages], packages)
+        for number, install in enumerate(installs):
+            await _run([*command, *_words(install, folder / f"install-{number}")], install.packages)
         await asyncio.to_thread(_leave_out_other_sdk, folder)
         (folder / _MARKER).write_text("\n".join(packages) + "\n")
         return python
@@ -76,15 +82,31 @@ def _leave_out_other_sdk(folder: Path) -> None:
         shutil.rmtree(site_packages / "flyte", ignore_errors=True)
 
 
+def _words(install: PythonInstall, files: Path) -> list[str]:
+    """What pip is told of one call; `files` is how the files begin that it is given."""
+    words = list(install.options)
+    if install.constraints:
+        words += ["--constraint", _written(files.with_suffix(".constraints.txt"), install.constraints)]
+    if install.has_own_options:
+        return [*words, "--requirement", _written(files.with_suffix(".txt"), install.packages)]
+    return [*words, *install.packages]
+
+
+def _written(file: Path, lines: Sequence[str]) -> str:
+    file.write_text("\n".join(lines) + "\n")
+    return str(file)
+
+
 async def _run(command: Sequence[str], packages: Sequence[str]) -> None:
     code, output = await _run_code(command)
     if code != 0:
         last_lines = "\n".join(output.splitlines()[-_SHOWN_LINES:])
+        named = ", ".join(package.partition(" --")[0] for package in packages)
         raise InvalidArgument(
-            f"the packages {', '.join(packages)} cannot be installed:\n{last_lines}",
+            f"the packages {named} cannot be installed:\n{last_lines}",
             reason="IMAGE_PACKAGES",
             field="image.python_packages",
-            mend="Correct the requirements of the image.",
+            mend="Correct the requirements of the image, or the options of its step.",
         )
 
 

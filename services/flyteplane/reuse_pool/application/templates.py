@@ -5,6 +5,7 @@ from typing import NamedTuple
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import DeclarePool
 from flyteapi.task.v1.task_spec_pb2 import ReusePolicy
 from flyteplane.cluster.ports import PodRequest, WorkerSpec
+from flyteplane.cluster.python_installs import installs_of
 from flyteplane.cluster.requests import constraints_of, pod_request, worker_limits
 from flyteplane.reuse_pool.domain.policy import PoolPolicy
 
@@ -64,7 +65,7 @@ def worker_spec(declaration: DeclarePool, *, name: str, token: str = "", is_pod:
     return WorkerSpec(
         name=name,
         replica=True,
-        python_packages=tuple(template.image.python_packages),
+        python_installs=installs_of(template.image),
         env={**template.image.env, **template.env},
         cpu_millis=limits.cpu_millis,
         memory_bytes=limits.memory_bytes,

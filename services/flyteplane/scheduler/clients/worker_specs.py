@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from flyteplane.cluster.ports import WorkerSpec
+from flyteplane.cluster.python_installs import installs_of
 from flyteplane.cluster.requests import pod_request, worker_limits
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def worker_spec(worker: FreshWorker, constraints: PodConstraints) -> WorkerSpec:
     limits, outlives = worker_limits(spec.resources), worker.cluster.outlives_owner
     return WorkerSpec(
         name=worker.name,
-        python_packages=tuple(spec.image.python_packages),
+        python_installs=installs_of(spec.image),
         env={**spec.image.env, **run.settings.env, **spec.env},
         cpu_millis=limits.cpu_millis,
         memory_bytes=limits.memory_bytes,

@@ -109,21 +109,12 @@ async def print_last_lines(action: ActionId, *, attempt: int | None, lines: int)
 @syncify
 async def draw_action(action: ActionId, *, attempt: int | None, follow: bool, lines: int) -> None:
     """Draw a box on the terminal in which the lines of one action scroll."""
-    from rich.live import Live
-    from rich.panel import Panel
-    from rich.text import Text
-
     from flyte.client.channel import connection
     from flyte.remote.logs import stream_lines
+    from flyte.remote.shown_logs import draw_lines
 
-    last: deque[Text] = deque(maxlen=lines)
-
-    def box() -> Panel:
-        return Panel(Text("\n").join(last), title=f"{action.run.name} {action.name}", title_align="left")
-
-    with Live(get_renderable=box, console=console()):
-        async for line in stream_lines(connection(), action, attempt=attempt, follow=follow):
-            last.append(Text.from_ansi(line, no_wrap=True, overflow="ellipsis"))
+    written = stream_lines(connection(), action, attempt=attempt, follow=follow)
+    await draw_lines(written, title=f"{action.run.name} {action.name}", most=lines, console=console())
 
 
 @syncify

@@ -6,10 +6,14 @@ import sys
 import warnings
 from collections import deque
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from flyte.client.channel import connection
 from flyte.remote.logs import print_lines, stream_lines
 from flyteapi.common.v1.identity_pb2 import ActionId
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def lines_of(action: ActionId, *, attempt: int | None, show_ts: bool) -> AsyncIterator[str]:
@@ -31,19 +35,23 @@ async def show_logs_of(action: ActionId, *, attempt: int | None, max_lines: int,
             _say_that_lines_have_no_times()
         await print_lines(connection(), action, attempt=attempt, must_answer=False)
         return
-    await _show_in_a_box(lines_of(action, attempt=attempt, show_ts=show_ts), title=action.name, max_lines=max_lines)
+    await draw_lines(lines_of(action, attempt=attempt, show_ts=show_ts), title=action.name, most=max_lines)
 
 
-async def _show_in_a_box(lines: AsyncIterator[str], *, title: str, max_lines: int) -> None:
+async def draw_lines(lines: AsyncIterator[str], *, title: str, most: int, console: Console | None = None) -> None:
+    """Draw a box on the terminal in which lines scroll, at most `most` of them in sight, until there are no more."""
     from rich.live import Live
     from rich.panel import Panel
     from rich.text import Text
 
-    last: deque[str] = deque(maxlen=max_lines)
-    with Live(auto_refresh=True) as box:
+    last: deque[Text] = deque(maxlen=most)
+
+    def box() -> Panel:
+        return Panel(Text("\n").join(last), title=title, title_align="left")
+
+    with Live(get_renderable=box, console=console):
         async for line in lines:
-            last.append(line)
-            box.update(Panel(Text("\n".join(last)), title=title))
+            last.append(Text.from_ansi(line, no_wrap=True, overflow="ellipsis"))
 
 
 def _say_that_lines_have_no_times() -> None:

@@ -45,6 +45,9 @@ def test_flyte_run_gives_the_result_of_a_run_whose_platform_was_killed(
         "--announcements", announcements.path, "--number", "21", "--seconds", "0.5",
         cwd=PROGRAMS,
     )  # fmt: skip
+    assert client.stderr is not None
+    # Said once the run is accepted; its task may have begun before its client hears of that.
+    assert client.stderr.readline().startswith("Look at ")
     announcements.next()
     platform.kill()
     platform.start()

@@ -73,12 +73,15 @@ def test_a_platform_that_was_killed_is_no_obstacle_to_up_and_down(
         "--announcements", announcements.path, "--number", "21", "--seconds", "0.3",
         cwd=PROGRAMS,
     )  # fmt: skip
+    assert client.stderr is not None
+    # Said once the run is accepted; its task may have begun before its client hears of that.
+    assert client.stderr.readline().startswith("Look at http")
     announcements.next()
     at_home.kill_process(int(state["pid"]))
     assert at_home.flyte("down").stdout == f"No platform runs on {at_home.data}.\n"
     assert up(at_home)["pid"] != state["pid"]
     shown, said = client.communicate(timeout=30)
-    assert (client.returncode, said.startswith("Look at http"), said.count("\n")) == (0, True, 1)
+    assert (client.returncode, said) == (0, "")
     assert shown == "o0 = 42\n"
     assert at_home.flyte("down").returncode == 0
     at_home.assert_nothing_runs()

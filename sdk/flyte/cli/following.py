@@ -41,7 +41,8 @@ async def follow(run: Run, progress: Progress, *, on_event: Callable[[Event], No
     `on_event` is told of each event, the earlier ones first.
     """
     platform = connection()
-    async for piece in watch_run(platform, run.message.id, on_break=progress.broke):
+    # It has told of the run, so one that is away comes back.
+    async for piece in watch_run(platform, run.message.id, must_answer=False, on_break=progress.broke):
         progress.trouble = ""
         for event in piece.events:
             take_event(progress.tree, event)

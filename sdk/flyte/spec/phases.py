@@ -33,9 +33,10 @@ class ActionPhase(StrEnum):
         """Return the phase that a message of the platform names. Raises ValueError for one that is none."""
         from flyteapi.common.v1.phase_pb2 import Phase
 
-        member = cls.__members__.get(Phase.Name(pb_phase).removeprefix("PHASE_"))  # type: ignore[arg-type]
+        name = Phase.Name(pb_phase)  # type: ignore[arg-type]  # whoever calls has a plain number
+        member = cls.__members__.get(name.removeprefix("PHASE_"))
         if member is None:
-            raise ValueError(f"Cannot convert {Phase.Name(pb_phase)} to ActionPhase")  # type: ignore[arg-type]
+            raise ValueError(f"Cannot convert {name} to ActionPhase")
         return member
 
     def to_protobuf_name(self) -> str:

@@ -82,7 +82,7 @@ def test_modules_come_from_the_file_and_look_like_those_of_their_source(package:
         assert (spec.cached, spec.parent, spec.has_location) == (ordinary.cached, ordinary.parent, True)
     loader = part.__spec__.loader if part.__spec__ else None
     assert loader is not None
-    assert loader.get_source("packed_sample.part") == "VALUE = 'from the source'\n"  # type: ignore[attr-defined]
+    assert loader.get_source("packed_sample.part") == "VALUE = 'from the source'\n"  # type: ignore[attr-defined]  # loaders of source have it
     assert importlib.reload(part).VALUE == "from the source"
 
 

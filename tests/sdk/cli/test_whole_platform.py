@@ -186,15 +186,20 @@ def test_a_run_is_submitted_and_aborted(command: Command) -> None:
     assert shown["phase"] == "ABORTED"
 
 
-def test_leaving_a_run_leaves_it_running(folder: Path, environment: dict[str, str], command: Command) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "flyte.cli.main", "run", "shop.py", "wait_for_ever", "--follow", "--name", "left"],
+def started(folder: Path, environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
+    """The command, going on in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "flyte.cli.main", *arguments],
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def test_leaving_a_run_leaves_it_running(folder: Path, environment: dict[str, str], command: Command) -> None:
+    process = started(folder, environment, "run", "shop.py", "wait_for_ever", "--follow", "--name", "left")
     assert process.stdout is not None
     assert process.stdout.readline() == "waiting\n"
     process.send_signal(signal.SIGINT)
@@ -331,14 +336,7 @@ def test_a_list_is_watched_until_somebody_has_seen_enough(
     folder: Path, environment: dict[str, str], command: Command
 ) -> None:
     assert command("run", "--name", "before", "shop.py", "main", "--n", "1").code == 0
-    process = subprocess.Popen(
-        [sys.executable, "-m", "flyte.cli.main", "get", "run", "--watch", "--json", "--limit", "1"],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = started(folder, environment, "get", "run", "--watch", "--json", "--limit", "1")
     assert process.stdout is not None
     assert json.loads(process.stdout.readline())["run"] == "before"
     assert command("run", "--name", "beheld", "shop.py", "broken").code == 1

@@ -134,7 +134,7 @@ async def test_calls_made_in_somebodys_name_carry_that_persons_credential(at_hom
     assert await mine.metadata() == (("authorization", "Bearer mine"),)
     with pytest.raises(ValueError, match="at least one pair"), auth_metadata():
         pass
-    with pytest.raises(TypeError, match="pairs of texts"), auth_metadata("Bearer x"):  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="pairs of texts"), auth_metadata("Bearer x"):  # type: ignore[arg-type]  # wrong on purpose
         pass
 
 

@@ -217,6 +217,21 @@ def test_a_task_that_kills_its_workers_is_placed_three_times_more(retries: int) 
     assert history.state.task_failures == 0
 
 
+@given(st.integers(0, 9))
+def test_an_image_that_cannot_be_had_is_tried_three_times_more_whatever_was_lost_before(evictions: int) -> None:
+    history = History(ActionPolicy())
+    evicted = Failure(kind=FailureKind.SYSTEM, code="WORKER_EVICTED", message="Evicted.")
+    no_image = Failure(kind=FailureKind.SYSTEM, code="IMAGE_PULL_FAILED", message="No image.")
+    for failure in [evicted] * evictions + [no_image] * 4:
+        assert history.state.phase is Phase.QUEUED
+        history.apply(DelayPassed(at=history.now))
+        history.apply(Placed(at=history.now, lease=history.last_lease + 1))
+        history.apply(Failed(at=history.now, lease=history.state.lease, failure=failure))
+    assert history.state.phase is Phase.FAILED
+    assert history.state.failure is not None
+    assert history.state.failure.message.startswith("No image. This happened 4 times")
+
+
 @given(st.lists(st.sampled_from(["max_runtime", "max_queued_time", "fail"]), max_size=10), st.integers(0, 3))
 def test_timeouts_and_failures_share_the_retries(how: list[str], retries: int) -> None:
     history = History(ActionPolicy(retries=retries, backoff_base_s=0.0))

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flyte.spec.problems import InvalidSetting
 
 if TYPE_CHECKING:
     from flyte.authoring.environment import Environment
-    from flyte.authoring.task import TaskTemplate
 
 _environments: list[weakref.ref[Environment]] = []
 
@@ -27,16 +26,6 @@ def register(environment: Environment) -> None:
 def environments() -> list[Environment]:
     """Return the living environments, in the order of their making."""
     return [environment for reference in tuple(_environments) if (environment := reference()) is not None]
-
-
-def find_task(name: str) -> TaskTemplate[Any, Any, Any] | None:
-    """Return the task with a full name; of several, the one in the environment that was made last."""
-    for environment in reversed(environments()):
-        task = getattr(environment, "tasks", {}).get(name)
-        if task is not None:
-            found: TaskTemplate[Any, Any, Any] = task
-            return found
-    return None
 
 
 def with_dependencies(roots: Iterable[Environment]) -> list[Environment]:

@@ -61,12 +61,7 @@ def require_settings(what: str = "Client") -> ClientSettings:
     if _settings is None and (in_worker := _settings_of_worker()) is not None:
         return in_worker
     if _settings is None:
-        raise InitializationError(
-            f"{what}NotInitializedError",
-            "user",
-            f"{what} has not been initialized. Call flyte.init() with a valid endpoint/api-key before using this "
-            "function or Call flyte.init_from_config() with a valid path to the config file",
-        )
+        raise _not_initialised(what)
     if _settings.endpoint is None:
         raise InitializationError(
             "ClientNotInitializedError",
@@ -363,6 +358,19 @@ def _initialised(what: str) -> ClientSettings:
             " or Call flyte.init_from_config() with a valid path to the config file",
         )
     return _settings
+
+
+def _not_initialised(what: str) -> Exception:
+    """Return the error with the peer's words to the letter, which end early for all but the client: a note adds the rest."""
+    from flyte.errors import InitializationError
+
+    said = f"{what} has not been initialized. Call flyte.init() with a valid endpoint/api-key before"
+    rest = "using this function or Call flyte.init_from_config() with a valid path to the config file"
+    if what == "Client":
+        return InitializationError("ClientNotInitializedError", "user", f"{said} {rest}")
+    error = InitializationError("ClientNotInitializedError", "user", said)
+    error.add_note(rest)
+    return error
 
 
 def _of_task(field: str) -> str | None:

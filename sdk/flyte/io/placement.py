@@ -7,14 +7,13 @@ is initialised; without a platform into a folder of this machine.
 
 from __future__ import annotations
 
-import os
 import secrets
-import tempfile
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
+from flyte.io.own_folder import own_temporary_folder
 from flyte.storage.locations import is_remote, join, local_path, local_uri, name_of
 
 
@@ -104,4 +103,4 @@ def reachable(uri: str) -> str:
 
 
 def _local_folder() -> str:
-    return local_uri(Path(tempfile.gettempdir()) / f"flyte-{os.getuid()}" / "raw_data")
+    return local_uri(own_temporary_folder() / "raw_data")

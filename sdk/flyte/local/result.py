@@ -38,8 +38,8 @@ class LocalResult:
     sent_outputs: bytes
 
 
-class LocalRun:
-    """A run that has ended in this process. It has the surface of `flyte.remote.Run`."""
+class _InlineRun:
+    """A run that has ended in this process. It has the surface of `flyte.remote.Run`; programs print its class."""
 
     def __init__(self, result: LocalResult) -> None:
         self._result = result
@@ -121,7 +121,7 @@ class LocalRun:
         """Return at once: the run has ended."""
 
     @syncify.method
-    async def sync(self) -> LocalRun:
+    async def sync(self) -> _InlineRun:
         """Return the run."""
         return self
 
@@ -213,3 +213,7 @@ class LocalRun:
     def get_report_path(self) -> Path:
         """Return where the report of the root action is, if its task writes one."""
         return self._result.report
+
+
+LocalRun = _InlineRun
+"""How the SDK itself calls it."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import os
-import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from flyte.authoring.identity import generate_random_name
 from flyte.client.init import domain_or_default, project_or_default
+from flyte.io.own_folder import own_temporary_folder
 from flyte.local.cache import FileCache, default_cache_path
 from flyte.local.controller import ROOT, LocalRunning
 from flyte.local.failures import as_raised_by_run
@@ -137,8 +136,6 @@ def _process_records(path: Path) -> RunRecords:
 
 def _data_folder() -> Path:
     """Return the folder for the data of runs, which nobody else can write to."""
-    own = Path(tempfile.gettempdir()) / f"flyte-{os.getuid()}"
-    own.mkdir(mode=0o700, exist_ok=True)
-    if own.is_symlink() or own.stat().st_uid != os.getuid():
-        return Path(tempfile.mkdtemp(prefix=own.name))
-    return own / "runs"
+    folder = own_temporary_folder() / "metadata"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder

@@ -7,12 +7,9 @@ loaded when it is first used: most payloads travel inline.
 from __future__ import annotations
 
 import asyncio
-from typing import Final
 
 from flyte.spec.limits import INLINE_ON_STREAM_BYTES
 from flyteapi.task.v1.value_pb2 import Payload, PayloadReference
-
-EMPTY: Final = Payload()
 
 
 def inline_payload(data: bytes) -> Payload | None:

@@ -176,6 +176,9 @@ def _plain(expected: type, value: Any) -> Any:
     """Return a value of a subclass (not bool, which only looks like an int) as the bare type itself."""
     if isinstance(value, expected) and not isinstance(value, bool):
         return _BARE[expected](value)
+    if expected is int and isinstance(value, bool):
+        # To the letter what the peer says, whose wire refuses it: programs look for these words.
+        raise TypeTransformerFailedError("Field flyteidl2.core.Primitive.integer: Expected an int, got a boolean.")
     raise wrong_type(expected, value)
 
 

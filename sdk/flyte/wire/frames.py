@@ -7,7 +7,6 @@ gave and returns the messages that are complete; it copies each byte once, howev
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
 from typing import Final
 
 MAX_FRAME_BYTES: Final = 64 * 1024 * 1024
@@ -27,11 +26,6 @@ def encode_frame(message: bytes) -> bytes:
     return _LENGTH.pack(len(message)) + message
 
 
-def encode_frames(messages: Iterable[bytes]) -> bytes:
-    """Return several messages as frames in a row. Raises FrameTooLargeError."""
-    return b"".join(map(encode_frame, messages))
-
-
 class FrameDecoder:
     """Cuts a stream of bytes into messages."""
 
@@ -41,11 +35,6 @@ class FrameDecoder:
         self._buffer = bytearray()
         self._needed = _HEADER_BYTES
         """Bytes that the buffer must hold before looking at it again is worth while."""
-
-    @property
-    def pending_bytes(self) -> int:
-        """How many bytes of an incomplete message were fed. Not 0 at the end of the stream: it was cut."""
-        return len(self._buffer)
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes of the stream and return the messages that are complete now, in order.

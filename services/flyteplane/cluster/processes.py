@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 _PROC: Final = Path("/proc")
-# Positions in /proc/<pid>/stat after the command's closing parenthesis, which may itself contain anything.
-_STATE, _GROUP, _START_TIME = 0, 2, 19
+# Position in /proc/<pid>/stat after the command's closing parenthesis, which may itself contain anything.
+_START_TIME: Final = 19
 
 
 def _fields(pid: int) -> list[str] | None:
@@ -32,17 +32,6 @@ def start_time(pid: int) -> int | None:
 def boot_id() -> str:
     """Changes with every start of the machine; process ids and start times hold only within one."""
     return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
-
-
-def group_members(group: int) -> list[int]:
-    """Living processes of a process group. Zombies do not count."""
-    members = []
-    for entry in _PROC.iterdir():
-        if entry.name.isdigit():
-            fields = _fields(int(entry.name))
-            if fields is not None and int(fields[_GROUP]) == group and fields[_STATE] != "Z":
-                members.append(int(entry.name))
-    return members
 
 
 def signal_group(group: int, number: int) -> bool:

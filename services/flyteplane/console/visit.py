@@ -47,8 +47,8 @@ class Visit:
         return HTMLResponse(page, status_code=status)
 
     def piece(self, template: str, /, **values: Any) -> str:
-        """HTML of a part of a page."""
-        return self.rendering.render(template, **values)
+        """HTML of a part of a page; its forms carry the token of the session."""
+        return self.rendering.render(template, session=self.session, **values)
 
     def go_to(self, path: str) -> Response:
         """After a change: look at `path`, which starts with a slash. Going back does not repeat the change."""

@@ -126,6 +126,7 @@ _QUEUES: Final = {
     "PutQueue": _changes(_OPERATOR, request.named("queue.name")),
     "GetQueue": _shared(_VIEWER),
     "ListQueues": _shared(_VIEWER),
+    "WatchQueues": _shared(_VIEWER),
     "DrainQueue": _changes(_OPERATOR, request.named("name")),
     "DeleteQueue": _changes(_OPERATOR, request.named("name")),
 }
@@ -137,6 +138,7 @@ _CLASSES: Final = {
 }
 _POOLS: Final = {
     "ListPools": _needs(_VIEWER, request.of_scope),
+    "WatchPools": _needs(_VIEWER, request.of_scope),
     "GetPool": _needs(_VIEWER, request.of_pool, absent=hidden.no_pool),
     "DrainPool": _changes(_OPERATOR, request.of_pool, absent=hidden.no_pool),
     "ResizePool": _changes(_OPERATOR, request.of_pool, absent=hidden.no_pool),

@@ -3,6 +3,7 @@
 python -m flyteplane.launcher --data DIR                                        the whole platform in one process
 python -m flyteplane.launcher --data DIR --services scheduler --name s1 ...     one process of several
 python -m flyteplane.launcher migrate --config FILE [--data DIR] [--check]      brings the databases up to date
+python -m flyteplane.launcher backup --to FOLDER [--data DIR]                   copies an embedded platform that runs
 """
 
 import argparse
@@ -23,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words[:1] == ["migrate"]:
         return _migrate(words[1:])
+    if words[:1] == ["backup"]:
+        return _backup(words[1:])
     given = _parser().parse_args(words)
     try:
         settings = _process_settings(given) if given.services else _platform_settings(given)
@@ -112,6 +115,17 @@ def _migrate(arguments: Sequence[str]) -> int:
         print(f"migrate: {error.public_text}", file=sys.stderr)
         return 2
     return run_job(urls, check=given.check, clock=SystemClock(), patience_s=given.wait)
+
+
+def _backup(arguments: Sequence[str]) -> int:
+    """See `flyteplane.launcher.backup`."""
+    from flyteplane.launcher.backup import HELP, run_backup
+
+    parser = argparse.ArgumentParser(prog="python -m flyteplane.launcher backup", description=HELP)
+    parser.add_argument("--data", type=Path, help="folder of the platform (default: $FLYTE_PLATFORM_DATA)")
+    parser.add_argument("--to", type=Path, required=True, help="folder of the backup, which must not be there yet")
+    given = parser.parse_args(arguments)
+    return run_backup(given.data or default_folder(), to=given.to)
 
 
 def _operator(given: argparse.Namespace) -> OperatorFile:

@@ -25,7 +25,7 @@ from flyteplane.objects.keys import validate_key, validate_prefix
 from flyteplane.objects.port import Content, ObjectInfo, ObjectPage
 
 #: Temporary files start with this; a key's segment never does, because such keys are refused.
-_TEMPORARY: Final = ".tmp-"
+TEMPORARY: Final = ".tmp-"
 #: Temporary files of this age belong to writers that were killed.
 _ABANDONED_AFTER_S: Final = 24 * 3600.0
 _CHUNK_BYTES: Final = 1 << 20
@@ -56,8 +56,8 @@ class FolderObjectStore:
     def path_of(self, key: str) -> Path:
         """The file of an object, whether there is one or not. Raises InvalidArgument."""
         validate_key(key)
-        if any(segment.startswith(_TEMPORARY) for segment in key.split("/")):
-            problem = f"an object key must not have a segment that starts with {_TEMPORARY}"
+        if any(segment.startswith(TEMPORARY) for segment in key.split("/")):
+            problem = f"an object key must not have a segment that starts with {TEMPORARY}"
             raise InvalidArgument(problem, reason="OBJECT_KEY", field="key")
         return self._root / key
 
@@ -137,7 +137,7 @@ class FolderObjectStore:
         return temporary
 
     def _open_temporary(self, folder: Path) -> tuple[Path, BinaryIO]:
-        temporary = folder / f"{_TEMPORARY}{self._ids.unique()}"
+        temporary = folder / f"{TEMPORARY}{self._ids.unique()}"
         for _ in range(_FOLDER_TRIES):
             # A `delete` beside us may remove a folder again while it is still empty: this one, or one above it.
             with suppress(FileNotFoundError):
@@ -167,7 +167,7 @@ class FolderObjectStore:
         path = self.path_of(key)
         with _reading(key):
             source = path.open("rb")
-        temporary = to.with_name(f"{_TEMPORARY}{self._ids.unique()}")
+        temporary = to.with_name(f"{TEMPORARY}{self._ids.unique()}")
         # Once it is open it stays what it is, whoever replaces or removes it.
         with source, _translated(str(to)):
             try:
@@ -197,7 +197,7 @@ class FolderObjectStore:
         for path, _, files in os.walk(folder):
             below = Path(path).relative_to(self._root).as_posix()
             for file in files:
-                if not file.startswith(_TEMPORARY):
+                if not file.startswith(TEMPORARY):
                     yield file if below == "." else f"{below}/{file}"
 
     def _delete(self, key: str) -> None:
@@ -216,7 +216,7 @@ class FolderObjectStore:
     def _remove_abandoned(self) -> int:
         removed = 0
         for path, _, files in os.walk(self._root):
-            for file in (Path(path) / name for name in files if name.startswith(_TEMPORARY)):
+            for file in (Path(path) / name for name in files if name.startswith(TEMPORARY)):
                 with suppress(OSError):
                     if file.stat().st_mtime < self._clock.now() - _ABANDONED_AFTER_S:
                         file.unlink()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
 
 from flyteapi.scheduler.v1 import queue_service_pb2 as api
@@ -41,6 +43,14 @@ class QueueServicer(QueueServiceServicer):
     async def ListQueues(self, request: api.ListQueuesRequest, context: Context) -> api.ListQueuesResponse:
         """See the proto."""
         return api.ListQueuesResponse(queues=[message_of(view) for view in self._queues.all()])
+
+    async def WatchQueues(
+        self, request: api.WatchQueuesRequest, context: Context
+    ) -> AsyncIterator[api.WatchQueuesResponse]:
+        """See the proto."""
+        async with aclosing(self._queues.changes()) as changes:
+            async for _ in changes:
+                yield api.WatchQueuesResponse()
 
     async def DrainQueue(self, request: api.DrainQueueRequest, context: Context) -> api.DrainQueueResponse:
         """See the proto."""

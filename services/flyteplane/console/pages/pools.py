@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import DrainPoolRequest, ListPoolsRequest
+from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import DrainPoolRequest, ListPoolsRequest, WatchPoolsRequest
+from flyteplane.console.live import stream
+from flyteplane.console.live_lists import Lists, follow_lists
 from flyteplane.console.pages.routes import change, page
-from flyteplane.console.views.pools import pool_view
+from flyteplane.console.views.pools import PoolView, pool_view
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -16,8 +18,23 @@ if TYPE_CHECKING:
 
 async def pools(visit: Visit) -> Response:
     """All pools with their replicas."""
+    return visit.render("pools.html", pools=await _views(visit))
+
+
+async def events(visit: Visit) -> Response:
+    """The pools as they change."""
+    # Whoever may not see them is told so by a status, not by a stream that breaks.
+    await _views(visit)
+    return stream(follow_lists(visit.platform.pools.WatchPools(WatchPoolsRequest()), lambda: _panels(visit)))
+
+
+async def _panels(visit: Visit) -> Lists:
+    return {"pools": {view.key: visit.piece("pool_panel.html", pool=view) for view in await _views(visit)}}
+
+
+async def _views(visit: Visit) -> list[PoolView]:
     found = await visit.platform.pools.ListPools(ListPoolsRequest())
-    return visit.render("pools.html", pools=[pool_view(pool) for pool in found.pools])
+    return [pool_view(pool) for pool in found.pools]
 
 
 async def drain(visit: Visit) -> Response:
@@ -26,4 +43,4 @@ async def drain(visit: Visit) -> Response:
     return visit.go_to("/pools")
 
 
-ROUTES: Final = (page("/pools", pools), change("/pools/{name}/drain", drain))
+ROUTES: Final = (page("/pools", pools), page("/pools/events", events), change("/pools/{name}/drain", drain))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from flyteplane.console.live import Message, stream
+from flyteplane.console.live import stream
+from flyteplane.console.live_lists import Lists, follow_lists
 from flyteplane.console.pages.routes import page
 from flyteplane.console.pages.scope import chosen_scope
 from flyteplane.console.run_filter import run_filter
@@ -14,11 +15,8 @@ from flyteplane.console.views.phases import PHASES
 from flyteplane.console.views.runs import run_view
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from starlette.responses import Response
 
-    from flyteapi.admin.v1.run_service_pb2 import ListRunsRequest
     from flyteplane.console.visit import Visit
 
 
@@ -45,20 +43,13 @@ async def events(visit: Visit) -> Response:
     request = where.request(now=datetime.now(UTC))
     # Whoever may not see the list is told so by a status, not by a stream that breaks.
     await visit.platform.runs.ListRuns(request)
-    return stream(_pages(visit, request))
+    watch = RunListWatch(visit.platform, request)
+    return stream(follow_lists(watch.changes(), lambda: _rows(visit, watch)))
 
 
-async def _pages(visit: Visit, request: ListRunsRequest) -> AsyncGenerator[Message, None]:
-    """The names of the runs in their order, and the rows of those that are not as they were."""
-    shown: dict[str, str] = {}
-    async for found in RunListWatch(visit.platform, request).pages():
-        rows = {}
-        for view in map(run_view, found):
-            rows[view.key] = visit.piece("run_row.html", run=view)
-        changed: dict[str, Any] = {key: html for key, html in rows.items() if shown.get(key) != html}
-        if changed or list(shown) != list(rows):
-            shown = rows
-            yield Message(kind="list", data={"order": list(rows), "rows": changed})
+async def _rows(visit: Visit, watch: RunListWatch) -> Lists:
+    views = map(run_view, await watch.page())
+    return {"runs": {view.key: visit.piece("run_row.html", run=view) for view in views}}
 
 
 # The stream first: "events" is no name of a project, but the router asks in this order.

@@ -62,27 +62,97 @@ localise();
 count();
 setInterval(() => { if (!document.hidden) count(); }, 1000);
 
+const GIVEN_UP = {
+  401: "You are signed out. Load the page again to sign in.",
+  404: "This is gone, or no longer for you to see. Load the page again.",
+};
+const SOONEST_MS = 1000;
+const LATEST_MS = 30000;
+
+/** The status that a stream is answered with. A browser tells scripts only that there was none to follow. */
+async function statusOf(address) {
+  const leaving = new AbortController();
+  try {
+    return (await fetch(address, { signal: leaving.signal })).status;
+  } catch {
+    return 0;
+  } finally {
+    leaving.abort();
+  }
+}
+
 /**
  * Follows a stream of events until one of the kind "ended". A connection that is lost is opened again where it was, and
- * the page says so.
+ * the page says so. A page that nobody sees lets go of its stream: a browser has six connections for all its pages.
  * @param {Object<string, function(any): void>} handlers by kind of event
  */
 export function follow(address, handlers) {
-  const source = new EventSource(address);
+  let source;
+  let again;
+  let last = "";
   let lost = false;
-  source.onopen = () => {
-    if (lost) say("Connected again. Nothing was missed.", true);
-    lost = false;
-  };
-  source.onerror = () => {
-    lost = true;
-    say(source.readyState === EventSource.CLOSED ? "The connection is lost. Load the page again." : "Reconnecting…");
-  };
-  for (const [kind, handle] of Object.entries(handlers)) {
-    source.addEventListener(kind, (event) => {
-      if (kind === "ended") source.close();
-      handle(JSON.parse(event.data));
-    });
+  let over = false;
+  let pause = SOONEST_MS;
+
+  function place() {
+    const there = new URL(address, location.href);
+    if (last) there.searchParams.set("from", last);
+    return there;
   }
-  return source;
+
+  function letGo() {
+    clearTimeout(again);
+    source?.close();
+    source = undefined;
+  }
+
+  function close() {
+    over = true;
+    letGo();
+    document.removeEventListener("visibilitychange", look);
+  }
+
+  async function refused() {
+    letGo();
+    const status = await statusOf(place());
+    if (over) return;
+    if (status in GIVEN_UP) {
+      say(GIVEN_UP[status]);
+      close();
+      return;
+    }
+    clearTimeout(again);
+    again = setTimeout(look, pause);
+    pause = Math.min(pause * 2, LATEST_MS);
+  }
+
+  function open() {
+    source = new EventSource(place());
+    source.onopen = () => {
+      if (lost) say("Connected again. Nothing was missed.", true);
+      lost = false;
+      pause = SOONEST_MS;
+    };
+    source.onerror = () => {
+      lost = true;
+      say("Reconnecting…");
+      if (source.readyState === EventSource.CLOSED) refused();
+    };
+    for (const [kind, handle] of Object.entries(handlers)) {
+      source.addEventListener(kind, (event) => {
+        last = event.lastEventId || last;
+        if (kind === "ended") close();
+        handle(JSON.parse(event.data));
+      });
+    }
+  }
+
+  function look() {
+    if (document.hidden) letGo();
+    else if (!source) open();
+  }
+
+  document.addEventListener("visibilitychange", look);
+  look();
+  return { close };
 }

@@ -22,11 +22,6 @@ def bytes_text(amount: int) -> str:
     return f"{size:.1f}".removesuffix(".0") + f" {_UNITS[unit]}"
 
 
-def limit_text(limit: int) -> str:
-    """A limit; 0 is none."""
-    return str(limit) if limit else "no limit"
-
-
 def of_limit(count: int, limit: int) -> str:
     """How many there are, and of how many there may be."""
     return f"{count} of {limit}" if limit else str(count)

@@ -23,6 +23,11 @@ class ClusterView:
     memory: str
     workers: int
 
+    @property
+    def key(self) -> str:
+        """Names its row on the page."""
+        return f"cluster-{self.name}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassView:
@@ -39,6 +44,11 @@ class ClassView:
     memory_share: float | None
     allows: str
     from_file: bool
+
+    @property
+    def key(self) -> str:
+        """Names its row on the page."""
+        return f"class-{self.name}"
 
 
 def cluster_view(cluster: Cluster) -> ClusterView:

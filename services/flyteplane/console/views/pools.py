@@ -50,6 +50,11 @@ class PoolView:
     where: str
     created_at: float | None
 
+    @property
+    def key(self) -> str:
+        """Names its part of the page."""
+        return f"pool-{self.name}"
+
 
 def pool_view(pool: Pool) -> PoolView:
     """A pool of a message."""

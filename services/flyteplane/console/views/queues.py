@@ -36,6 +36,11 @@ class QueueView:
     drains: bool
     """It admits nothing new."""
 
+    @property
+    def key(self) -> str:
+        """Names its row on the page."""
+        return f"queue-{self.name}"
+
 
 def queue_view(queue: Queue) -> QueueView:
     """A queue of a message."""

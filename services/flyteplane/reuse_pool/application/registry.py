@@ -3,6 +3,7 @@
 from collections import Counter
 
 from flyteplane.foundation.absent import SHORTEST_POOL_PREFIX, absent_pool
+from flyteplane.foundation.bell import Bell
 from flyteplane.reuse_pool.application.catalogue import Catalogue
 from flyteplane.reuse_pool.application.outbox import Outbox
 from flyteplane.reuse_pool.application.sessions import Held, OpenPool, Session
@@ -29,6 +30,8 @@ class Registry:
         self.to_flush: dict[Session, None] = {}
         self.past: Counter[str] = Counter()
         """What pools that are gone have counted."""
+        self.figures_changed = Bell()
+        """Rings when figures of pools may be others than before."""
         self.continued: Counter[str] = Counter()
         """What was taken over from an earlier life of the service."""
 
@@ -38,7 +41,8 @@ class Registry:
         return self.outbox or self.unheard
 
     def flush(self) -> None:
-        """Send the orders that queued in this turn, one batch for each replica."""
+        """End a turn: send the orders that queued in it, one batch for each replica; figures may be others now."""
+        self.figures_changed.ring()
         if not self.to_flush:
             return
         sessions, self.to_flush = self.to_flush, {}

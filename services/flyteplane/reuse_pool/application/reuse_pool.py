@@ -1,6 +1,7 @@
 """The service as its servicers see it: what people and the scheduler may ask of it."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from typing import Final
 
 from flyteplane.cluster.demand import worker_demand
 from flyteplane.cluster.pool_quota import refuse_beyond_quota
@@ -9,6 +10,9 @@ from flyteplane.reuse_pool.application.registry import Registry
 from flyteplane.reuse_pool.application.replica_side import ReplicaSide
 from flyteplane.reuse_pool.application.scheduler_side import SchedulerSide
 from flyteplane.reuse_pool.application.sessions import OpenPool, Session
+
+#: Between two words that figures have changed: people cannot read faster.
+_APART_S: Final = 0.25
 
 
 class ReusePool:
@@ -29,6 +33,10 @@ class ReusePool:
             for pool in self._registry.pools.values()
             if project in ("", pool.declaration.scope.project) and domain in ("", pool.declaration.scope.domain)
         ]
+
+    def changes(self) -> AsyncGenerator[None, None]:
+        """Rings once, and then whenever figures of pools may have changed."""
+        return self._registry.figures_changed.rings(apart_s=_APART_S)
 
     def get_pool(self, name: str) -> OpenPool:
         """A living pool by name or unique prefix. Raises NotFound."""

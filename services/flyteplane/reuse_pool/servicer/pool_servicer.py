@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import (
@@ -15,6 +16,8 @@ from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import (
     ListPoolsResponse,
     ResizePoolRequest,
     ResizePoolResponse,
+    WatchPoolsRequest,
+    WatchPoolsResponse,
 )
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2_grpc import ReusePoolServiceServicer
 from flyteplane.reuse_pool.application.outbox import Outbox
@@ -56,6 +59,12 @@ class PoolServicer(ReusePoolServiceServicer):
         """Pools with live figures."""
         pools = self._reuse_pool.list_pools(project=request.scope.project, domain=request.scope.domain)
         return ListPoolsResponse(pools=[pool_message(pool, self._reuse_pool) for pool in pools])
+
+    async def WatchPools(self, request: WatchPoolsRequest, context: Any) -> AsyncIterator[WatchPoolsResponse]:
+        """When figures of pools have changed."""
+        async with aclosing(self._reuse_pool.changes()) as changes:
+            async for _ in changes:
+                yield WatchPoolsResponse()
 
     async def GetPool(self, request: GetPoolRequest, context: Any) -> GetPoolResponse:
         """One pool."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+from flyteplane.foundation.bell import Bell
 from flyteplane.foundation.errors import Aborted, FailedPrecondition, InvalidArgument, Unavailable
 from flyteplane.observe.logs import get_logger
 from flyteplane.scheduler.application.administration_ports import AdministrationRecords, LiveAdmission
@@ -36,6 +37,8 @@ class Administration:
         self.records = records
         self.live = live
         self.clusters: Sequence[ClusterRoom] = tuple(clusters)
+        self.figures_changed = Bell()
+        """Rings when figures of queues, classes or clusters may be others than before."""
         self._stored = Entries()
         self._file = file
         self._definitions: Definitions | None = None
@@ -104,6 +107,7 @@ class Administration:
             classes=[entry.shape for entry in definitions.classes.values()],
             clusters=self.clusters,
         )
+        self.figures_changed.ring()
         return definitions
 
     def _warn(self, definitions: Definitions) -> None:

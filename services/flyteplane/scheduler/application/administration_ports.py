@@ -15,7 +15,7 @@ class AdministrationRecords(Protocol):
     """The durable queues and classes. Every write compares the epoch inside of its transaction."""
 
     def take_over(self, epoch: int) -> None:
-        """Writes under this epoch from now on, which the owner of the shard has claimed."""
+        """Writes under this epoch from now on, which the scheduler that leads has claimed."""
 
     async def load(self) -> Entries:
         """Everything that is stored, in order of names."""

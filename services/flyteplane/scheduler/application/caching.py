@@ -30,7 +30,7 @@ from flyteplane.scheduler.application.cache_keys import (
 from flyteplane.scheduler.application.ports import RunKey
 from flyteplane.scheduler.application.reserving import Reserving
 from flyteplane.scheduler.application.serialized import Serialized
-from flyteplane.scheduler.domain.phases import CacheStatus, Phase
+from flyteplane.scheduler.domain.phases import ROOT, CacheStatus, Phase
 from flyteplane.scheduler.domain.state import FoundInCache
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Caching:
         source = _run_key(action.run.settings.recover_from)
         run = await self._records.run(source)
         row = await self._records.action(run.id, action.name) if run is not None else None
-        if row is None or row.phase != Phase.SUCCEEDED or row.task_digest != action.task.digest or row.name == "a0":
+        if row is None or row.phase != Phase.SUCCEEDED or row.task_digest != action.task.digest or row.name == ROOT:
             self._consider_cache(action)
             return
         found = FoundInCache(at=self._engine.clock.now(), outputs=row.outputs or b"", source=f"{source}/{row.name}")

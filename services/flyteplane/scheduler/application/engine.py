@@ -61,7 +61,7 @@ MOST_ENDED_RUNS = 64
 
 
 class Engine:
-    """Execution state of all living runs of one shard."""
+    """Execution state of all living runs."""
 
     def __init__(
         self,

@@ -163,7 +163,7 @@ class Records(Protocol):
     """The durable state of the scheduler."""
 
     async def claim(self, *, at_least: int) -> int:
-        """Takes the shard over: stores and returns an epoch above the stored one and not below `at_least`."""
+        """Takes the lead: stores and returns an epoch above the stored one and not below `at_least`."""
 
     def save(self, changes: Changes) -> Awaitable[None]:
         """Queues the changes for the next group commit; done when they are durable. Changes saved later are never

@@ -6,8 +6,10 @@ so that no action ever waits in a queue that is not there.
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from flyteplane.foundation.errors import AlreadyExists, FailedPrecondition, NotFound
 from flyteplane.scheduler.application.administration import (
@@ -18,6 +20,9 @@ from flyteplane.scheduler.application.administration import (
 from flyteplane.scheduler.domain.definitions import Definitions, Origin, QueueEntry
 from flyteplane.scheduler.domain.queueing.settings import DEFAULT_QUEUE, QueueSettings
 from flyteplane.scheduler.domain.queueing.waits import QueueFigures
+
+#: Between two words that figures have changed: people cannot read faster.
+_APART_S: Final = 0.25
 
 
 class QueueState(StrEnum):
@@ -56,6 +61,12 @@ class QueueAdministration:
     def all(self) -> list[QueueView]:
         """All queues, by name."""
         return [self._view(entry) for entry in self._administration.definitions.queues.values()]
+
+    def changes(self) -> AsyncGenerator[None, None]:
+        """Rings once, and then whenever figures of queues, classes or clusters may have changed. Raises Unavailable."""
+        # Whoever does not lead has no figures, and says so at once.
+        _ = self._administration.definitions
+        return self._administration.figures_changed.rings(apart_s=_APART_S)
 
     async def put(self, queue: QueueSettings, *, must_be_new: bool = False, must_exist: bool = False) -> QueueView:
         """Creates or replaces a queue; durable on return.

@@ -1,4 +1,4 @@
-"""What a new leader does first: takes the shard over and brings the runs that have not ended back to life.
+"""What a new leader does first: takes the records over and brings the runs that have not ended back to life.
 
 Finished actions stay as they ended. An attempt whose worker outlives the platform, such as a pod, goes on under the
 lease that it has: the worker is adopted. An attempt of a local process died with the platform that placed it, so its

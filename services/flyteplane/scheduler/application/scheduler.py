@@ -85,6 +85,7 @@ class Scheduler:
         self.on_reconfigured: Callable[[], None] = lambda: None
         """Called when queues or classes have changed."""
         self._clusters = parts.clusters
+        self._unreachable: set[str] = set()
         self.placing = Placing(
             self.admission,
             clusters={cluster.name: cluster for cluster in parts.clusters},
@@ -127,10 +128,11 @@ class Scheduler:
         self.engine.on_taken_over = self.caching.serialized.adopted
         self.engine.on_finish = self._finished
         self.engine.on_placed_again = lambda action: self.logs.notify(action.run.key, action.name)
+        self.engine.turn.on_durable = self.administration.figures_changed.ring
         self.engine.on_run_change = lambda: self.engine.turn.after_commit(self.run_phases.changed)
 
     async def start(self, *, epoch: int, placements: Mapping[str, Placement]) -> int:
-        """Takes the shard over with an epoch of at least `epoch`, restores what lives; returns how many runs do."""
+        """Takes the lead with an epoch of at least `epoch`, restores what lives; returns how many runs do."""
         claimed = await self.records.claim(at_least=epoch)
         self.intake.start(highest_run_id=await self.records.highest_run_id())
         await self.administration.open(epoch=claimed)
@@ -173,6 +175,9 @@ class Scheduler:
     def cluster_reachable(self, cluster: str, yes: bool) -> None:
         """Says whether a cluster can be asked: one that cannot gets nothing new."""
         self.admission.set_reachable(cluster, yes)
+        if yes is (cluster in self._unreachable):
+            self._unreachable ^= {cluster}
+            self.administration.figures_changed.ring()
         if yes and self.admission:
             self.engine.turn.schedule()
 

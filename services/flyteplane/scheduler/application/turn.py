@@ -71,6 +71,8 @@ class Turn:
         self._before_flush: list[Callable[[], None]] = []
         self._last_save: asyncio.Future[None] | None = None
         """The newest save that is not known to be durable."""
+        self.on_durable: Callable[[], None] = lambda: None
+        """Called at the end of every turn, once all of it is durable and told."""
         self._reset()
 
     def _reset(self) -> None:
@@ -262,3 +264,4 @@ class Turn:
                 watcher.publish(events)
         for callback in following.after:
             callback()
+        self.on_durable()

@@ -32,6 +32,8 @@ KILLED_BUDGET: Final = 3
 IMAGE_BUDGET: Final = 3
 #: Re-placements after any other failure of the infrastructure.
 SYSTEM_BUDGET: Final = 20
+#: The code of a failure with a budget of its own.
+IMAGE_PULL_FAILED: Final = "IMAGE_PULL_FAILED"
 #: Longest message or traceback that is kept, in characters.
 MOST_TEXT: Final = 64 * 1024
 
@@ -98,7 +100,7 @@ _BY_REASON: Final = {
     "POD_DELETED": (FailureKind.SYSTEM, "POD_DELETED", "Somebody deleted the pod.", True),
     "CUT_OFF": (FailureKind.SYSTEM, "CONTACT_LOST", "The worker could not reach the scheduler and ended itself.", True),
     "STOPPED": (FailureKind.SYSTEM, "WORKER_STOPPED", "The worker was told to stop.", True),
-    "IMAGE_PULL_FAILED": (FailureKind.SYSTEM, "IMAGE_PULL_FAILED", "The image could not be pulled.", True),
+    "IMAGE_PULL_FAILED": (FailureKind.SYSTEM, IMAGE_PULL_FAILED, "The image could not be pulled.", True),
     "IMAGE_NOT_FOUND": (FailureKind.REFUSED, "IMAGE_NOT_FOUND", "There is no such image.", False),
     "CONTAINER_REFUSED": (FailureKind.REFUSED, "CONTAINER_REFUSED", "The node cannot make the container.", False),
     "OUT_OF_DISK": (
@@ -121,6 +123,6 @@ def system_budget(failure: Failure) -> int | None:
     failure of the attempt whose worker it killed, and not in those of its neighbours on a replica."""
     if failure.code == "PLATFORM_RESTARTED":
         return None
-    if failure.code == "IMAGE_PULL_FAILED":
+    if failure.code == IMAGE_PULL_FAILED:
         return IMAGE_BUDGET
     return KILLED_BUDGET if failure.signal else SYSTEM_BUDGET

@@ -8,7 +8,7 @@ under a lease which is not current has no effect (the result is None: refused), 
 from dataclasses import replace
 from typing import Final
 
-from flyteplane.scheduler.domain.failures import Failure, FailureKind, system_budget
+from flyteplane.scheduler.domain.failures import IMAGE_PULL_FAILED, Failure, FailureKind, system_budget
 from flyteplane.scheduler.domain.phases import CacheStatus, Phase
 from flyteplane.scheduler.domain.policy import ActionPolicy, system_delay_s
 from flyteplane.scheduler.domain.state import (
@@ -179,15 +179,23 @@ def _system_failure(state: ActionState, failure: Failure, *, at: float) -> Outco
     budget = system_budget(failure)
     if budget is None:
         return _wait_again(state, Phase.FAILED, failure, at=at, delay_s=0.0, reason=failure.message)
-    killed = state.killed + (1 if failure.signal else 0)
+    used = _charged_before(state, failure) + 1
     failures = state.system_failures + 1
-    used = killed if failure.signal else failures
-    counted = state._replace(system_failures=failures, killed=killed)
+    counted = state._replace(system_failures=failures, killed=state.killed + (1 if failure.signal else 0))
     if used > budget:
         message = f"{failure.message} This happened {used} times; the platform gives up on this action."
         return _end(counted, Phase.FAILED, at=at, failure=replace(failure, message=message), reason="")
     delay = system_delay_s(failures)
     return _wait_again(counted, Phase.FAILED, failure, at=at, delay_s=delay, reason=f"{failure.message} Placed again.")
+
+
+def _charged_before(state: ActionState, failure: Failure) -> int:
+    """How many failures before this one were charged to the budget of this one, see `system_budget`."""
+    if failure.signal:
+        return state.killed
+    if failure.code == IMAGE_PULL_FAILED:
+        return sum(record.failure is not None and record.failure.code == IMAGE_PULL_FAILED for record in state.history)
+    return state.system_failures
 
 
 def _time_out(state: ActionState, change: TimedOut, policy: ActionPolicy) -> Outcome | None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Sequence
+from typing import Final
 
 from flyteplane.foundation.errors import Aborted
 from flyteplane.scheduler.application.ports import (
@@ -17,13 +18,15 @@ from flyteplane.scheduler.application.ports import (
     SegmentRow,
     TraceRow,
 )
+from flyteplane.scheduler.domain.phases import Phase
 
-_FIRST_TERMINAL = 5
-_MUTABLE = ActionRow._fields[ActionRow._fields.index("phase") :]
+#: Phases from this one on are final.
+_FIRST_TERMINAL: Final = int(Phase.SUCCEEDED)
+_MUTABLE: Final = ActionRow._fields[ActionRow._fields.index("phase") :]
 
 
 class MemoryRecords:
-    """Implements `Records`. A second owner that claims the shard fences the first, as with a database."""
+    """Implements `Records`. A second owner that claims them fences the first, as with a database."""
 
     def __init__(self) -> None:
         self.epoch = 0

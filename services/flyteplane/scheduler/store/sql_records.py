@@ -1,7 +1,6 @@
 """The scheduler's records in a database.
 
-Every transaction begins by comparing the epoch, so that a leader that was paused and
-replaced can write nothing.
+Every transaction begins by comparing the epoch, so that a leader that was paused and replaced can write nothing.
 """
 
 import asyncio
@@ -26,14 +25,17 @@ from flyteplane.scheduler.application.ports import (
     SegmentRow,
     TraceRow,
 )
+from flyteplane.scheduler.domain.phases import Phase
 from flyteplane.scheduler.store import tables
 
+#: Key of the only row in `leadership`: there is one scheduler that leads, for all runs.
 SHARD: Final = 0
 _KEY: Final = ("run_id", "ordinal")
 _MUTABLE: Final = ActionRow._fields[ActionRow._fields.index("phase") :]
 _RUN_MUTABLE: Final = ("phase", "started_at", "ended_at", "error")
 _FIRST_MUTABLE: Final = ActionRow._fields.index("phase")
-_FIRST_TERMINAL: Final = 5
+#: Phases from this one on are final.
+_FIRST_TERMINAL: Final = int(Phase.SUCCEEDED)
 #: Turns of the loop that the commit of new actions lets pass, so that their dispatch comes before the disk.
 _LINGER_TURNS: Final = 8
 

@@ -6,7 +6,6 @@ looked at again before one of the rooms that it waits for got freer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from heapq import heappop, heappush, heapreplace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -213,8 +212,3 @@ class Shape:
 
 def _is_listed(entry: tuple[Key, Lane]) -> bool:
     return entry[1].listed == entry[0]
-
-
-def blocked_shapes(rooms: Iterable[Room]) -> list[Shape]:
-    """Shapes that wait for any of the rooms, each once, in the order of the rooms and of their blocking."""
-    return list(dict.fromkeys(shape for room in rooms for shape in room.blocked))

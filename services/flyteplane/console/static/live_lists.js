@@ -1,7 +1,7 @@
-// The list of runs, live. Rows that stay keep their place in the document, and with it the focus.
+// Lists that are live. Rows that stay keep their place in the document, and with it the focus.
 import { count, follow, localise } from "./console.js";
 
-const list = document.getElementById("runs");
+const controls = (row) => [...row.querySelectorAll("a, button, summary")];
 
 function row(html) {
   const holder = document.createElement("template");
@@ -9,15 +9,20 @@ function row(html) {
   return holder.content.firstElementChild;
 }
 
-function show({ order, rows }) {
+function replace(old, fresh) {
+  const focused = controls(old).indexOf(document.activeElement);
+  old.replaceWith(fresh);
+  if (focused >= 0) (controls(fresh)[focused] ?? controls(fresh)[0])?.focus();
+}
+
+function show({ list: name, order, rows }) {
+  const list = document.getElementById(name);
   for (const [key, html] of Object.entries(rows)) {
     const fresh = row(html);
     localise(fresh);
     const old = document.getElementById(key);
-    const focused = old?.contains(document.activeElement);
-    if (old) old.replaceWith(fresh);
+    if (old) replace(old, fresh);
     else list.append(fresh);
-    if (focused) fresh.querySelector("a")?.focus();
   }
   const wanted = new Set(order);
   for (const item of [...list.children]) if (!wanted.has(item.id)) item.remove();
@@ -26,7 +31,8 @@ function show({ order, rows }) {
     if (item && list.children[place] !== item) list.insertBefore(item, list.children[place] ?? null);
   });
   count(list);
-  document.getElementById("no-runs").hidden = order.length > 0;
+  const nothing = document.getElementById(`no-${name}`);
+  if (nothing) nothing.hidden = order.length > 0;
 }
 
-if (list.dataset.live) follow(list.dataset.live, { list: show });
+for (const list of document.querySelectorAll("[data-live]")) follow(list.dataset.live, { list: show });

@@ -1,0 +1,39 @@
+"""A bell: tells whoever listens that something has changed, and costs next to nothing while nobody does.
+
+It says that there is something new and not what: who hears it looks for itself. So rings that come while somebody looks
+are one ring to them, nothing queues up for slow listeners, and whoever rings never waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+
+class Bell:
+    """Belongs to one event loop."""
+
+    def __init__(self) -> None:
+        self._listening: set[asyncio.Event] = set()
+
+    def ring(self) -> None:
+        """Something has changed."""
+        for event in self._listening:
+            event.set()
+
+    async def rings(self, *, apart_s: float) -> AsyncGenerator[None, None]:
+        """Once at the beginning, for what was before, and then after every ring. Never ends.
+
+        Args:
+            apart_s: seconds between two of them at least; rings in between are one.
+        """
+        event = asyncio.Event()
+        self._listening.add(event)
+        try:
+            while True:
+                event.clear()
+                yield
+                await asyncio.sleep(apart_s)
+                await event.wait()
+        finally:
+            self._listening.discard(event)

@@ -452,5 +452,6 @@ def from_failure(*, code: str, kind: ErrorKind, message: str, worker: str | None
 
 def silence_polling_error(loop: Any, context: dict[str, Any]) -> None:
     """Serve as an event loop's exception handler that leaves out gRPC's harmless complaints about its poller."""
-    if "PollerCompletionQueue" not in str(context.get("message", "")):
+    harmless = isinstance(context.get("exception"), BlockingIOError)
+    if not harmless and "PollerCompletionQueue" not in str(context.get("message", "")):
         loop.default_exception_handler(context)

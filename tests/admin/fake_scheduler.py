@@ -41,7 +41,8 @@ class FakeScheduler(SchedulerServiceServicer):
     """Takes runs and remembers them.
 
     `fail_before` and `fail_after` hold the errors of the next calls to AcceptRun: before anything was done, or after
-    the run was taken, as when the answer is lost. `accepting` is cleared to keep AcceptRun hanging.
+    the run was taken, as when the answer is lost. `accepting` is cleared to keep AcceptRun hanging, and
+    `telling_the_mirror` to let admin's mirror of phases lag behind.
     """
 
     def __init__(self) -> None:
@@ -55,6 +56,9 @@ class FakeScheduler(SchedulerServiceServicer):
         self.accepting.set()
         self.accept_entered = asyncio.Event()
         self.cursors_seen: list[int] = []
+        self.telling_the_mirror = asyncio.Event()
+        self.telling_the_mirror.set()
+        self.paused: list[RunId] = []
         self.signals: list[pb.SignalActionRequest] = []
         self._changes: list[pb.WatchRunPhasesResponse] = []
         self._changed = asyncio.Event()
@@ -119,15 +123,29 @@ class FakeScheduler(SchedulerServiceServicer):
     ) -> AsyncIterator[pb.WatchRunPhasesResponse]:
         self.cursors_seen.append(request.cursor)
         sent = 0
+        if request.only_new:
+            sent = len(self._changes)
+            yield pb.WatchRunPhasesResponse(cursor=sent)
         while True:
             if self.away is not None:
                 raise self.away
+            if not request.only_new:
+                await self.telling_the_mirror.wait()
             for change in self._changes[sent:]:
                 sent += 1
                 if change.cursor > request.cursor:
                     yield change
             self._changed.clear()
             await self._changed.wait()
+
+    async def ListPausedRuns(
+        self, request: pb.ListPausedRunsRequest, context: Any
+    ) -> AsyncIterator[pb.ListPausedRunsResponse]:
+        if self.away is not None:
+            raise self.away
+        for run in self.paused:
+            if request.project in ("", run.project) and request.domain in ("", run.domain):
+                yield pb.ListPausedRunsResponse(runs=[run])
 
     async def StreamLogs(self, request: pb.StreamLogsRequest, context: Any) -> AsyncIterator[pb.StreamLogsResponse]:
         self._held(request.action)

@@ -16,6 +16,7 @@ from flyteapi.admin.v1 import data_service_pb2 as pb
 from flyteapi.admin.v1 import identity_service_pb2
 
 CONTENT = bytes(range(256)) * 10_000
+IN_FOLDER = {"kind": pb.OBJECT_KIND_INPUT_FILE, "filename": "a"}
 
 
 def announced(content: bytes = CONTENT, **changes: object) -> pb.CreateUploadUrlRequest:
@@ -65,6 +66,25 @@ async def test_an_input_file_keeps_a_safe_form_of_its_name(admin: Admin) -> None
     assert ".." not in stored.uri
 
 
+async def test_files_of_a_folder_keep_their_paths_and_are_never_replaced(admin: Admin) -> None:
+    folder = "a-random-id-of-a-folder"
+    request = announced(kind=pb.OBJECT_KIND_INPUT_FILE, folder=folder, filename="pictures/Übersicht 1.png")
+    place = await admin.data.CreateUploadUrl(request)
+    await admin.data.UploadObject(pieces(request))
+    root = Path(place.folder_uri.removeprefix("file://"))
+    assert (root.name, (root / "pictures" / "Übersicht 1.png").read_bytes()) == (folder, CONTENT)
+    other = b"something else"
+    changed = announced(other, kind=pb.OBJECT_KIND_INPUT_FILE, folder=folder, filename=request.filename)
+    await admin.data.UploadObject(pieces(changed, other))
+    assert (root / request.filename).read_bytes() == CONTENT
+    # A file by itself never lies in a folder, whatever the id of that is.
+    alone = await admin.data.CreateUploadUrl(announced(kind=pb.OBJECT_KIND_INPUT_FILE, filename="1.png"))
+    digest = announced().sha256.hex()
+    beside = announced(kind=pb.OBJECT_KIND_INPUT_FILE, folder=digest, filename="1.png")
+    assert (await admin.data.CreateUploadUrl(beside)).uri != alone.uri
+    assert alone.folder_uri == ""
+
+
 async def test_content_that_is_not_what_was_announced_is_not_stored(admin: Admin) -> None:
     wrong = announced(sha256=b"x" * 32)
     with refused(grpc.StatusCode.DATA_LOSS) as refusal:
@@ -86,6 +106,12 @@ async def test_content_that_is_not_what_was_announced_is_not_stored(admin: Admin
         ({"kind": pb.OBJECT_KIND_UNSPECIFIED}, grpc.StatusCode.INVALID_ARGUMENT, "kind"),
         ({"project": "moon"}, grpc.StatusCode.NOT_FOUND, "project"),
         ({"project": "../x"}, grpc.StatusCode.INVALID_ARGUMENT, "project"),
+        ({"folder": "f" * 22}, grpc.StatusCode.INVALID_ARGUMENT, "folder"),  # of a code bundle
+        ({"folder": "short", **IN_FOLDER}, grpc.StatusCode.INVALID_ARGUMENT, "folder"),
+        *(
+            ({"folder": "f" * 22, **IN_FOLDER, "filename": path}, grpc.StatusCode.INVALID_ARGUMENT, "filename")
+            for path in ("", "/a", "a//b", "a/../../b", "a\\b", "a\nb", "d/" + "n" * 201)
+        ),
     ],
 )
 async def test_an_upload_that_breaks_a_rule_is_refused(

@@ -266,3 +266,43 @@ async def test_a_created_project_takes_runs(admin: Admin) -> None:
     request.run.project, request.run.domain = "own", "dev"
     assert (await admin.runs.CreateRun(request)).created
     assert await names(admin, project="own") == ["r1"]
+
+
+async def test_a_run_that_ended_just_before_a_watch_began_is_shown_as_ended(admin: Admin) -> None:
+    """What has ended is in no change to come, so the list that is read once the watch has begun has to show it."""
+    await admin.runs.CreateRun(create_request("r1"))
+    admin.scheduler.telling_the_mirror.clear()
+    admin.scheduler.say(run_id("r1"), phase_pb2.PHASE_SUCCEEDED)
+    watch = admin.runs.WatchRuns(pb.WatchRunsRequest(project="flytesnacks"))
+    begun = asyncio.ensure_future(anext(aiter(watch)))
+    await admin.quiet()
+    assert not begun.done(), "a list that was read now would show the run as it was"
+    admin.scheduler.telling_the_mirror.set()
+    assert not (await begun).changes
+    assert await names(admin, phases=[phase_pb2.PHASE_SUCCEEDED]) == ["r1"]
+    await admin.runs.CreateRun(create_request("r2"))
+    admin.scheduler.say(run_id("r2"), phase_pb2.PHASE_RUNNING)
+    assert [change.run.name for change in (await anext(aiter(watch))).changes] == ["r2"]
+    watch.cancel()
+
+
+async def test_runs_that_wait_for_a_person_are_listed_with_one_question_for_a_page(admin: Admin) -> None:
+    for name in ("r1", "r2", "r3", "r4"):
+        await admin.runs.CreateRun(create_request(name))
+    elsewhere = run_id("r4", project="moon")
+    admin.scheduler.paused = [run_id(name) for name in ("r1", "r3", "gone")] + [elsewhere]
+    assert await names(admin, paused_only=True) == ["r3", "r1"]
+    assert await names(admin, paused_only=True, project="moon") == []
+    assert await names(admin, paused_only=True, task_name="env.other") == []
+    first = await admin.runs.ListRuns(pb.ListRunsRequest(project="flytesnacks", paused_only=True, page_size=1))
+    following = pb.ListRunsRequest(project="flytesnacks", page_size=1, page_token=first.next_page_token)
+    with refused(grpc.StatusCode.INVALID_ARGUMENT):
+        await admin.runs.ListRuns(following)
+    following.paused_only = True
+    second = await admin.runs.ListRuns(following)
+    assert [run.id.name for run in (*first.runs, *second.runs)] == ["r3", "r1"]
+    assert not second.next_page_token
+    admin.scheduler.away = Unavailable("no scheduler leads", reason="NOT_LEADER")
+    with refused(grpc.StatusCode.UNAVAILABLE):
+        await names(admin, paused_only=True)
+    assert len(await names(admin)) == 4

@@ -13,6 +13,7 @@ from tests.support.s3 import S3Server
 from flyteplane.admin.application.objects import Objects, UploadPlace
 from flyteplane.admin.domain.object_name import Upload, UploadKind
 from flyteplane.admin.domain.project import Project, ProjectChange
+from flyteplane.admin.domain.request_mark import RequestMark
 from flyteplane.admin.store.addresses import SignedAddresses
 from flyteplane.foundation.errors import DataLoss, InvalidArgument, NotFound
 from flyteplane.foundation.ids import SystemIds
@@ -24,16 +25,18 @@ CONTENT = b"content of an input file"
 class OneProject:
     """Implements `ProjectStore` with one project that is always there."""
 
-    async def create(self, project: Project) -> Project:
+    async def create(self, project: Project, *, request: RequestMark | None = None) -> Project:
         return project
 
-    async def update(self, project_id: str, change: ProjectChange) -> Project | None:
+    async def update(
+        self, project_id: str, change: ProjectChange, *, now_us: int, request: RequestMark | None = None
+    ) -> Project | None:
         return None
 
     async def get(self, project_id: str) -> Project | None:
         return Project(id=project_id)
 
-    async def list(self, *, include_archived: bool) -> Sequence[Project]:
+    async def list(self, *, include_archived: bool, after: str, limit: int) -> Sequence[Project]:
         return []
 
 

@@ -173,9 +173,27 @@ async def test_triggers_that_are_due_come_in_the_order_of_their_time(database: D
     assert [due.key.name for due in await triggers.due(now_us=3, limit=9)] == ["sooner", "soon"]
     assert [due.key.name for due in await triggers.due(now_us=99, limit=1)] == ["sooner"]
     assert await triggers.next_wake() == 2
-    listed = await triggers.list(project="p", domain="d", task_name="")
+    start = ("", "")
+    listed = await triggers.list(project="p", domain="d", task_name="", after=start, limit=9)
     assert [trigger.key.name for trigger in listed] == ["late", "never", "soon", "sooner"]
-    assert not await triggers.list(project="p", domain="d", task_name="e.other")
+    some = await triggers.list(project="p", domain="d", task_name="e.f", after=("e.f", "late"), limit=2)
+    assert [trigger.key.name for trigger in some] == ["never", "soon"]
+    assert not await triggers.list(project="p", domain="d", task_name="", after=("e.g", ""), limit=9)
+    assert not await triggers.list(project="p", domain="d", task_name="e.other", after=start, limit=9)
+
+
+async def test_runs_can_be_looked_for_among_very_many_names(database: Database) -> None:
+    runs = SqlRunStore(database)
+    for name in ("r1", "r2", "r3"):
+        await runs.add(new_run(name))
+    many = [RunKey("p", "d", f"other-{number:06}") for number in range(12_000)]
+    where, wanted = RunFilter(project="p"), {*many, RunKey("p", "d", "r1"), RunKey("p", "d", "r3")}
+    found = await runs.list(where, before=None, limit=9, among=wanted)
+    assert [run.key.name for run in found] == ["r3", "r1"]
+    newest = await runs.list(where, before=None, limit=1, among=wanted)
+    assert newest == found[:1]
+    assert await runs.list(where, before=found[0].sequence, limit=9, among=wanted) == found[1:]
+    assert not await runs.list(where, before=None, limit=9, among=())
 
 
 async def test_the_revisions_make_the_same_schema_as_a_fresh_database(tmp_path: Path) -> None:

@@ -264,8 +264,17 @@ async def test_waiters_wake_when_the_value_is_there_or_the_key_is_free(stub: Cac
     assert ready.entry.outputs.inline == b"v"
 
 
+async def all_wait(opened: Opened, number: int) -> None:
+    """Returns once the service knows of so many who wait."""
+    for _ in range(100_000):
+        if len(opened.service._waiting) == number:
+            return
+        await asyncio.sleep(0)
+    pytest.fail(f"only {len(opened.service._waiting)} of {number} ever wait")
+
+
 async def test_a_value_wakes_a_thousand_waiters_and_an_end_without_one_wakes_one(
-    stub: CacheServiceAsyncStub, clock: ManualClock
+    opened: Opened, stub: CacheServiceAsyncStub
 ) -> None:
     held = await reserve(stub, "a")
     woken: list[bytes] = []
@@ -277,7 +286,7 @@ async def test_a_value_wakes_a_thousand_waiters_and_an_end_without_one_wakes_one
             ready.set()
 
     waiters = [asyncio.ensure_future(wait()) for _ in range(1_000)]
-    await asyncio.sleep(0.2)
+    await all_wait(opened, 1_000)
     for number in range(3):
         ready.clear()
         await release(stub, held.reservation)
@@ -292,12 +301,12 @@ async def test_a_value_wakes_a_thousand_waiters_and_an_end_without_one_wakes_one
 
 
 async def test_the_next_is_woken_if_the_first_does_not_take_its_turn(
-    stub: CacheServiceAsyncStub, clock: ManualClock
+    opened: Opened, stub: CacheServiceAsyncStub, clock: ManualClock
 ) -> None:
     held = await reserve(stub, "a")
     waiting = [stub.Wait(api.WaitRequest(keys=[key()])) for _ in range(2)]
     reading = [asyncio.ensure_future(one.read()) for one in waiting]
-    await asyncio.sleep(0.05)
+    await all_wait(opened, 2)
     await release(stub, held.reservation)
     await reading[0]
     assert not reading[1].done()

@@ -11,7 +11,7 @@ from tests.support.postgres import database_url
 
 from flyteplane.foundation.errors import Aborted
 from flyteplane.records import migrate, open_database
-from flyteplane.scheduler.application.administration_ports import AdministrationRecords
+from flyteplane.scheduler.application.administration_ports import AdministrationRecords, AnsweredRequest
 from flyteplane.scheduler.application.ports import Records
 from flyteplane.scheduler.domain.definitions import Entries
 from flyteplane.scheduler.domain.queueing.classes import ResourceClass
@@ -158,3 +158,27 @@ async def test_an_owner_without_a_claim_changes_nothing(open_owner: Open) -> Non
         with pytest.raises(Aborted):
             await write
     assert await owner.administration.load() == Entries()
+
+
+async def test_a_write_keeps_which_request_it_answers_for_a_day(open_owner: Open) -> None:
+    owner = await open_owner()
+    owner.administration.take_over(await owner.shard.claim(at_least=1))
+    writes: tuple[Callable[[AnsweredRequest], Awaitable[None]], ...] = (
+        lambda request: owner.administration.put_queue(QUEUE, request=request),
+        lambda request: owner.administration.delete_queue(QUEUE.name, request=request),
+        lambda request: owner.administration.put_class(CLASS, request=request),
+        lambda request: owner.administration.delete_class(CLASS.name, request=request),
+    )
+    for number, write in enumerate(writes):
+        request = AnsweredRequest(mark=bytes([number]) * 32, at=100.0 + number)
+        assert not await owner.administration.is_answered(request)
+        await write(request)
+        assert await owner.administration.is_answered(request)
+    await owner.administration.put_queue(QUEUE)
+    fenced = await open_owner()
+    await fenced.shard.claim(at_least=2)
+    lost = AnsweredRequest(mark=bytes(32), at=1.0)
+    with pytest.raises(Aborted):
+        await owner.administration.put_queue(QUEUE, request=AnsweredRequest(mark=b"fenced", at=1.0))
+    assert await fenced.administration.is_answered(lost)
+    assert not await fenced.administration.is_answered(AnsweredRequest(mark=b"fenced", at=1.0))

@@ -12,11 +12,13 @@ from tests.support.postgres import database_url
 from flyteplane.admin.application.identity_ports import AuditStore, KeyStore, RoleStore
 from flyteplane.admin.domain.api_key import ApiKey, StoredKey
 from flyteplane.admin.domain.audit import AuditFilter
+from flyteplane.admin.domain.request_mark import RequestMark
 from flyteplane.admin.store.api_keys import SqlKeyStore
 from flyteplane.admin.store.audit import SqlAuditStore
 from flyteplane.admin.store.memory_identity import MemoryAuditStore, MemoryKeyStore, MemoryRoleStore
 from flyteplane.admin.store.preparation import MIGRATIONS
 from flyteplane.admin.store.role_grants import SqlRoleStore
+from flyteplane.foundation.errors import AlreadyExists
 from flyteplane.identity.audit import AuditRecord
 from flyteplane.identity.callers import Grant, Role, Scope
 from flyteplane.identity.settings import SubjectGrant
@@ -54,7 +56,31 @@ async def test_a_key_is_found_as_it_was_made(stores: Stores) -> None:
         assert await stores.keys.add(stored(name))
     assert await stores.keys.find("first") == stored("first")
     assert await stores.keys.find("third") is None
-    assert list(await stores.keys.list()) == [stored("first").key, stored("second").key]
+    assert list(await stores.keys.list(after="", limit=9)) == [stored("first").key, stored("second").key]
+
+
+async def test_keys_are_listed_from_any_name_on(stores: Stores) -> None:
+    for name in ("c", "a", "b"):
+        await stores.keys.add(stored(name))
+    assert [key.name for key in await stores.keys.list(after="", limit=2)] == ["a", "b"]
+    assert [key.name for key in await stores.keys.list(after="a", limit=9)] == ["b", "c"]
+    assert list(await stores.keys.list(after="c", limit=9)) == []
+
+
+async def test_a_request_that_is_sent_again_finds_the_key_that_it_made(stores: Stores) -> None:
+    first, again = RequestMark(name=b"1", content=b"this"), replace(stored("k"), digest=b"another")
+    assert await stores.keys.add(stored("k"), request=first) == stored("k")
+    assert await stores.keys.add(again, request=first) == stored("k"), "as it was stored, not as it would be now"
+    await stores.keys.revoke("k", at_us=7)
+    found = await stores.keys.add(stored("k"), request=first)
+    assert found is not None
+    assert found.key.revoked_at_us == 7
+    assert await stores.keys.add(stored("k"), request=RequestMark(name=b"2", content=b"this")) is None
+    assert await stores.keys.add(stored("k")) is None
+    with pytest.raises(AlreadyExists) as refusal:
+        await stores.keys.add(stored("other"), request=RequestMark(name=b"1", content=b"that"))
+    assert refusal.value.reason == "REQUEST_ID_REUSED"
+    assert await stores.keys.find("other") is None
 
 
 async def test_a_name_means_one_key_for_ever(stores: Stores) -> None:

@@ -10,6 +10,7 @@ import yaml
 from tests.deploy.conftest import render
 from tests.deploy.manifests import Manifests, Pod
 
+from flyteplane.cluster.kubernetes.settings import KubernetesSettings
 from flyteplane.launcher.operator_file import OperatorFile
 
 MOUNTED = "/run/flyteplane/"
@@ -38,7 +39,10 @@ def test_the_file_is_right_once_its_files_are_there(overlay_name: str, tmp_path:
     file.write_text(text.replace(MOUNTED, f"{tmp_path}/"))
     read = OperatorFile.read(file)
     (cluster,) = read.clusters
+    assert isinstance(cluster, KubernetesSettings)
     assert cluster.name == "kubernetes"
+    # Pods outlast processes that are killed together, of which none leads before the leases have ended.
+    assert cluster.contact_s >= 3 * read.services.lease_s
     places = yaml.safe_load(text)["clusters"][0]
     # The right to place pods holds in this one namespace.
     assert places["namespace"] == "flyteplane-workers"

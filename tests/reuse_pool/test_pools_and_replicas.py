@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import grpc
@@ -15,6 +16,7 @@ from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import (
     GetPoolRequest,
     ListPoolsRequest,
     ResizePoolRequest,
+    WatchPoolsRequest,
 )
 from flyteapi.scheduler.v1.worker_service_pb2 import Heartbeat, WorkerReport
 from flyteapi.task.v1.task_spec_pb2 import ImageSpec, ResourceRequest, SecretRequest
@@ -51,8 +53,18 @@ async def test_pools_are_listed_by_scope(bench: Bench) -> None:
     await scheduler.declare(declaration())
     listed = await bench.stub.ListPools(ListPoolsRequest(scope=Scope(project="p", domain="d")))
     assert len(listed.pools) == 1
+    with pytest.raises(grpc.aio.AioRpcError, match="page token"):
+        await bench.stub.ListPools(ListPoolsRequest(page_token="made up"))
     elsewhere = await bench.stub.ListPools(ListPoolsRequest(scope=Scope(project="other")))
     assert not elsewhere.pools
+
+
+async def test_a_watch_of_pools_says_at_once_and_after_changes_that_there_is_something_to_look_at(bench: Bench) -> None:
+    watch = aiter(bench.stub.WatchPools(WatchPoolsRequest()))
+    await anext(watch)
+    following = asyncio.ensure_future(anext(watch))
+    await (await bench.scheduler()).declare(declaration())
+    await asyncio.wait_for(following, 20)
 
 
 async def test_a_pool_is_found_by_a_prefix_of_its_name(bench: Bench) -> None:
@@ -139,11 +151,12 @@ async def test_a_replica_is_started_as_its_environment_says(bench: Bench) -> Non
         image=ImageSpec(python_packages=["six"], env={"COLOUR": "red", "IMAGE": "1"}),
         resources=ResourceRequest(cpu="500m", memory="1Gi"),
     )
+    declared.run_env.update({"COLOUR": "green", "TZ": "Asia/Tokyo"})
     await scheduler.declare(declared)
     await bench.until(lambda: bool(bench.cluster.started))
     (spec,) = bench.cluster.started
     assert spec.replica
-    assert spec.env == {"COLOUR": "blue", "IMAGE": "1"}
+    assert spec.env == {"COLOUR": "blue", "IMAGE": "1", "TZ": "Asia/Tokyo"}
     assert (spec.cpu_millis, spec.memory_bytes) == (500, 1 << 30)
     assert [install.packages for install in spec.python_installs] == [("six",)]
     assert spec.labels == {"project": "p", "domain": "d", "environment": "env", "pool": POOL}

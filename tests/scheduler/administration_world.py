@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from flyteplane.foundation.errors import Unavailable
 from flyteplane.scheduler.application.administration import Administration
+from flyteplane.scheduler.application.administration_ports import Request
 from flyteplane.scheduler.application.class_admin import ClassAdministration
 from flyteplane.scheduler.application.queue_admin import QueueAdministration
 from flyteplane.scheduler.domain.definitions import Entries
@@ -62,10 +63,10 @@ class TroubledRecords(MemoryAdministrationOwner):
         self.gate.set()
         self.answer_lost = False
 
-    async def put_queue(self, queue: QueueSettings) -> None:
+    async def put_queue(self, queue: QueueSettings, *, request: Request = None) -> None:
         """See the port."""
         await self.gate.wait()
-        await super().put_queue(queue)
+        await super().put_queue(queue, request=request)
         if self.answer_lost:
             raise Unavailable("the answer of the store was lost")
 

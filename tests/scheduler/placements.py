@@ -118,11 +118,18 @@ class Stage:
         await self.scheduler.close()
         assert not self.failures
 
-    async def submit(self, spec: TaskSpec, *, name: str = "r1", inputs: bytes = b"") -> None:
+    async def submit(
+        self, spec: TaskSpec, *, name: str = "r1", inputs: bytes = b"", settings: RunSettings | None = None
+    ) -> None:
         """Hands a run in."""
         key = RunKey("project", "domain", name)
         new = NewRun(
-            key=key, digest=task_digest(spec), task=spec, inputs=inputs, inputs_digest=b"", settings=RunSettings()
+            key=key,
+            digest=task_digest(spec),
+            task=spec,
+            inputs=inputs,
+            inputs_digest=b"",
+            settings=settings or RunSettings(),
         )
         await self.scheduler.intake.accept_run(new)
         await settle()

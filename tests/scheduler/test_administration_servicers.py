@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,11 +22,12 @@ from flyteapi.scheduler.v1.resource_class_service_pb2_grpc import (
 )
 from flyteplane.cluster.memory import MemoryCluster
 from flyteplane.cluster.ports import ClusterCapacity
+from flyteplane.foundation.clock import SystemClock
 from flyteplane.rpc.inprocess import InProcessServer
 from flyteplane.scheduler.application.cluster_list import ClusterList
-from flyteplane.scheduler.servicer_classes import ResourceClassServicer
-from flyteplane.scheduler.servicer_clusters import ClusterServicer
-from flyteplane.scheduler.servicer_queues import QueueServicer
+from flyteplane.scheduler.servicer.cluster_service import ClusterServicer
+from flyteplane.scheduler.servicer.queue_service import QueueServicer
+from flyteplane.scheduler.servicer.resource_class_service import ResourceClassServicer
 
 if TYPE_CHECKING:
     from flyteapi.scheduler.v1.cluster_service_pb2_grpc import ClusterServiceAsyncStub
@@ -51,8 +53,8 @@ async def face() -> AsyncIterator[Face]:
     local = MemoryCluster(name="local", capacity=ClusterCapacity(cpu_millis=4000, memory_bytes=2**33))
     clusters = ClusterList([local, prod], workers={"local": 3, "prod": 0}.__getitem__)
     server = InProcessServer()
-    add_QueueServiceServicer_to_server(QueueServicer(world.queues), server)
-    add_ResourceClassServiceServicer_to_server(ResourceClassServicer(world.classes), server)
+    add_QueueServiceServicer_to_server(QueueServicer(world.queues, clock=SystemClock()), server)
+    add_ResourceClassServiceServicer_to_server(ResourceClassServicer(world.classes, clock=SystemClock()), server)
     add_ClusterServiceServicer_to_server(ClusterServicer(clusters), server)
     channel = server.channel()
     yield Face(world, prod, QueueServiceStub(channel), ResourceClassServiceStub(channel), ClusterServiceStub(channel))
@@ -92,6 +94,54 @@ async def test_a_queue_tells_its_live_figures(face: Face) -> None:
     listed = (await face.queues.ListQueues(queue_api.ListQueuesRequest())).queues
     found = next(queue for queue in listed if queue.name == "gpu")
     assert (found.running, found.waiting, found.running_runs) == (3, 7, 2)
+
+
+async def test_queues_and_classes_come_a_page_at_a_time(face: Face) -> None:
+    for name in ("c", "a", "b"):
+        await _put(face, name)
+        shape = class_api.ResourceClass(name=name, max_cpu_millis=ord(name), max_memory_bytes=1)
+        await face.classes.PutResourceClass(class_api.PutResourceClassRequest(resource_class=shape))
+    queues, classes = queue_api.ListQueuesRequest(page_size=2), class_api.ListResourceClassesRequest(page_size=2)
+    names: list[list[str]] = [[], []]
+    for _ in range(2):
+        queue_page, class_page = await face.queues.ListQueues(queues), await face.classes.ListResourceClasses(classes)
+        names[0] += [queue.name for queue in queue_page.queues]
+        names[1] += [shape.name for shape in class_page.resource_classes]
+        queues.page_token, classes.page_token = queue_page.next_page_token, class_page.next_page_token
+    assert names[0] == ["a", "b", "c", "default"]
+    whole = await face.classes.ListResourceClasses(class_api.ListResourceClassesRequest())
+    assert names[1] == [shape.name for shape in whole.resource_classes][:4]
+    assert not queues.page_token
+    queues.page_token = "made up"
+    assert await _status(face.queues.ListQueues(queues)) is grpc.StatusCode.INVALID_ARGUMENT
+    classes.page_size = 1001
+    assert await _status(face.classes.ListResourceClasses(classes)) is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_what_is_made_or_deleted_with_a_request_id_may_be_asked_for_again(face: Face) -> None:
+    put = queue_api.PutQueueRequest(queue=queue_api.Queue(name="gpu"), must_be_new=True, request_id="q1")
+    shape = class_api.ResourceClass(name="big", max_cpu_millis=1, max_memory_bytes=1)
+    make = class_api.PutResourceClassRequest(resource_class=shape, must_be_new=True, request_id="q2")
+    for _ in range(2):
+        await face.queues.PutQueue(put)
+        await face.classes.PutResourceClass(make)
+    put.request_id = make.request_id = "q3"
+    assert await _status(face.queues.PutQueue(put)) is grpc.StatusCode.ALREADY_EXISTS
+    assert await _status(face.classes.PutResourceClass(make)) is grpc.StatusCode.ALREADY_EXISTS
+    await face.queues.DrainQueue(queue_api.DrainQueueRequest(name="gpu"))
+    for _ in range(2):
+        await face.queues.DeleteQueue(queue_api.DeleteQueueRequest(name="gpu", request_id="q4"))
+        await face.classes.DeleteResourceClass(class_api.DeleteResourceClassRequest(name="big", request_id="q4"))
+    gone = class_api.DeleteResourceClassRequest(name="big", request_id="q5")
+    assert await _status(face.classes.DeleteResourceClass(gone)) is grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_watch_of_queues_says_at_once_and_after_changes_that_there_is_something_to_look_at(face: Face) -> None:
+    watch = aiter(face.queues.WatchQueues(queue_api.WatchQueuesRequest()))
+    await anext(watch)
+    following = asyncio.ensure_future(anext(watch))
+    await _put(face)
+    await asyncio.wait_for(following, 20)
 
 
 async def test_a_queue_put_as_draining_drains(face: Face) -> None:

@@ -103,7 +103,7 @@ async def test_a_deleted_class_is_gone_whatever_runs_in_it(world: World) -> None
 
 async def test_a_cluster_without_classes_offers_one_of_its_own(world: World) -> None:
     own = world.classes.get("local")
-    assert own.from_file
+    assert (own.from_file, own.built_in) == (False, True)
     assert own.shape == ResourceClass(name="local", max_memory_bytes=LOCAL.memory_bytes, clusters=("local",))
     assert world.classes.get("prod").shape == ResourceClass(name="prod", clusters=("prod",))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -117,6 +117,28 @@ async def test_a_question_ends_with_the_run_that_asked(bench: Bench) -> None:
     assert await bench.phase(KEY, "c1") is Phase.ABORTED
     with pytest.raises(FailedPrecondition):
         await bench.scheduler.signal(KEY, "c1", Value(bool=True))
+
+
+async def test_runs_that_wait_for_an_answer_are_known_as_long_as_they_do(bench: Bench) -> None:
+    def paused(project: str = "", domain: str = "") -> Sequence[RunKey]:
+        return bench.scheduler.queries.paused(project=project, domain=domain)
+
+    assert paused() == []
+    await ask(bench)
+    await bench.call("a0", "c2", question("str"), number=2)
+    assert paused() == paused(KEY.project, KEY.domain) == [KEY]
+    assert paused("other") == paused(domain="other") == []
+    await bench.start()
+    assert paused() == [KEY], "a restart forgets nobody"
+    for name, answer in (("c1", Value(bool=True)), ("c2", Value(string="yes"))):
+        assert paused() == [KEY]
+        await bench.scheduler.signal(KEY, name, answer)
+    assert paused() == []
+    await bench.started("a0")
+    await bench.call("a0", "c3", question(), number=3)
+    assert paused() == [KEY]
+    await bench.scheduler.queries.abort(KEY, "a0", reason="enough")
+    assert paused() == []
 
 
 async def test_an_answer_has_to_be_of_the_type_that_was_asked_for(bench: Bench) -> None:

@@ -9,6 +9,7 @@ import pytest
 from tests.scheduler.harness import settle, task
 from tests.scheduler.placements import KEY, Stage
 
+from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.scheduler.v1.worker_service_pb2 import AttemptEnded, AttemptStarted, WorkerOrder, WorkerReport
 from flyteapi.task.v1.task_spec_pb2 import SecretRequest
 from flyteapi.task.v1.value_pb2 import Payload
@@ -76,7 +77,8 @@ async def test_a_worker_is_told_of_the_run_the_task_and_its_attempt(stage: Stage
     spec.entrypoint.bundle_digest = BUNDLE
     spec.env["NAME"] = "value"
     spec.resources.cpu, spec.resources.memory = "500m", "1Gi"
-    await stage.submit(spec, inputs=Payload(inline=b"in").SerializeToString())
+    settings = RunSettings(env={"NAME": "of the run", "OTHER": "of the run"})
+    await stage.submit(spec, inputs=Payload(inline=b"in").SerializeToString(), settings=settings)
     worker = _worker(cluster)
     run, declared, assign = worker.received
     assert run.declare_run.key == "project/domain/r1"
@@ -86,7 +88,7 @@ async def test_a_worker_is_told_of_the_run_the_task_and_its_attempt(stage: Stage
     assert (assign.assign.run, assign.assign.action, assign.assign.attempt) == ("project/domain/r1", "a0", 1)
     assert assign.assign.inputs.inline == b"in"
     assert assign.assign.attempt_token == "project/domain/r1/a0/1"
-    assert worker.spec.env["NAME"] == "value"
+    assert worker.spec.env == {"NAME": "value", "OTHER": "of the run"}
     assert (worker.spec.cpu_millis, worker.spec.memory_bytes) == (500, 1 << 30)
     assert worker.spec.labels["action"] == "a0"
     assert stage.state().worker == worker.spec.name

@@ -86,6 +86,11 @@ class FakePool(ReusePoolServiceServicer):
 
     GetPool = DrainPool = ResizePool = ListPools
 
+    async def WatchPools(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        """Not used by the scheduler."""
+        raise NotImplementedError
+        yield
+
     async def _read(self, requests: AsyncIterable[AssignRequest]) -> None:
         async for request in requests:
             self.messages.append(request)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from tests.scheduler.administration_world import World, in_queue
 
+from flyteapi.scheduler.v1.queue_service_pb2 import DeleteQueueRequest, PutQueueRequest, Queue
 from flyteplane.foundation.errors import (
     AlreadyExists,
     FailedPrecondition,
@@ -16,7 +17,9 @@ from flyteplane.foundation.errors import (
     Unavailable,
 )
 from flyteplane.scheduler.application.administration import Administration
+from flyteplane.scheduler.application.administration_ports import Request
 from flyteplane.scheduler.application.queue_admin import QueueAdministration, QueueState
+from flyteplane.scheduler.application.repetition import request_of
 from flyteplane.scheduler.domain.definitions import Entries
 from flyteplane.scheduler.domain.queueing.admission import Admission
 from flyteplane.scheduler.domain.queueing.classes import Demand
@@ -262,6 +265,41 @@ async def test_after_a_lost_answer_memory_says_what_the_store_says(world: World)
 async def test_of_two_who_create_the_same_queue_one_is_refused(world: World) -> None:
     answers = await asyncio.gather(*(world.queues.put(GPU, must_be_new=True) for _ in range(2)), return_exceptions=True)
     assert [type(answer) for answer in answers if isinstance(answer, Exception)] == [AlreadyExists]
+
+
+def put_request(**fields: object) -> Request:
+    queue = Queue(name="gpu", action_concurrency=2)
+    return request_of(PutQueueRequest(queue=queue, must_be_new=True, **fields), at=1.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["same", "restarted"])
+async def test_a_creation_whose_answer_was_lost_is_answered_when_it_is_sent_again(
+    world: World, restarted: bool
+) -> None:
+    request = put_request(request_id="q1")
+    world.records.answer_lost = True
+    with pytest.raises(Unavailable):
+        await world.queues.put(GPU, must_be_new=True, request=request)
+    if restarted:
+        await world.lead()
+    assert (await world.queues.put(GPU, must_be_new=True, request=request)).settings == GPU
+    assert request != put_request(request_id="q2")
+    for other in (put_request(request_id="q2"), put_request(request_id="q1", must_exist=True), put_request()):
+        with pytest.raises(AlreadyExists):
+            await world.queues.put(GPU, must_be_new=True, request=other)
+    assert put_request() is None
+    with pytest.raises(InvalidArgument):
+        put_request(request_id="x" * 65)
+
+
+async def test_a_deletion_that_is_sent_again_deletes_nothing_more(world: World) -> None:
+    request = request_of(DeleteQueueRequest(name="gpu", request_id="q1"), at=1.0)
+    with pytest.raises(NotFound):
+        await world.queues.delete("gpu", request=request)
+    for _ in range(2):
+        await world.queues.put(replace(GPU, draining=True))
+        await world.queues.delete("gpu", request=request)
+    assert world.stored_queues == ["gpu"], "put again between the two, and kept"
 
 
 async def test_a_scheduler_that_does_not_lead_answers_nothing(world: World) -> None:

@@ -25,8 +25,8 @@ from flyteplane.rpc.inprocess import InProcessServer
 from flyteplane.scheduler.application.cluster_list import ClusterList
 from flyteplane.scheduler.application.queue_admin import QueueAdministration
 from flyteplane.scheduler.domain.queueing.settings import QueueSettings
-from flyteplane.scheduler.servicer import SchedulerServicer
-from flyteplane.scheduler.servicer_clusters import ClusterServicer
+from flyteplane.scheduler.servicer.cluster_service import ClusterServicer
+from flyteplane.scheduler.servicer.scheduler_service import SchedulerServicer
 
 if TYPE_CHECKING:
     from flyteapi.scheduler.v1.cluster_service_pb2_grpc import ClusterServiceAsyncStub

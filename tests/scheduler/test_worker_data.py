@@ -21,7 +21,7 @@ from flyteplane.objects import FolderObjectStore, MemoryObjectStore, ObjectStore
 from flyteplane.rpc.server import RpcServer
 from flyteplane.rpc.tokens import Claims, TokenMinter, TokenVerifier
 from flyteplane.scheduler.application.worker_data import WorkerData
-from flyteplane.scheduler.servicer_worker_data import WorkerDataServicer
+from flyteplane.scheduler.servicer.worker_data_service import WorkerDataServicer
 
 PREFIX = "s3://bucket/flyte/data/"
 OWN = f"{PREFIX}demo/development/run1/a0/1/"

@@ -26,7 +26,7 @@ from flyteapi.scheduler.v1.worker_service_pb2_grpc import WorkerServiceStub, add
 from flyteapi.task.v1.value_pb2 import Payload
 from flyteplane.rpc.server import RpcServer
 from flyteplane.scheduler.domain.phases import Phase
-from flyteplane.scheduler.servicer_workers import WorkerServicer
+from flyteplane.scheduler.servicer.worker_service import WorkerServicer
 
 
 class Stream:

@@ -13,19 +13,36 @@ import flyte
 import flyte.remote
 
 SCRIPT = """
+import threading
+
 import flyte
 
 env = flyte.TaskEnvironment("script")
+lock = threading.Lock()
 
 
 class Thing:
     def __init__(self, size):
         self.size = size
 
+    class Part(str):
+        pass
+
 
 @env.task
 async def make(size: int) -> Thing:
     return Thing(size)
+
+
+@env.task
+async def cannot_be_pickled() -> bool:
+    return lock.locked()
+
+
+@env.task
+async def knows(thing: Thing, parts: list[Thing.Part], late: object) -> str:
+    assert isinstance(thing, Thing) and type(parts[0]) is Thing.Part
+    return f"{thing.size} {parts[0]} {late.word}"
 
 
 @env.task
@@ -57,6 +74,14 @@ if __name__ == "__main__":
     made = flyte.run(make, 3)
     made.wait()
     print(isinstance(made.outputs()[0], Thing), made.outputs()[0].size)
+
+    class Late:
+        word = "late"
+
+    for options in ({}, {"copy_style": "all"}, {"interactive_mode": True}):
+        known = flyte.with_runcontext(**options).run(knows, Thing(4), [Thing.Part("p")], Late())
+        known.wait()
+        print(known.outputs()[0])
 """
 
 
@@ -81,7 +106,8 @@ def test_a_script_of_any_name_runs_what_it_makes_below_its_main_guard(place: Pla
         timeout=100,
         check=False,
     )
-    assert (ran.returncode, ran.stdout.strip()) == (0, "[2, 30, 9, 12, 7]\nTrue 3"), ran.stderr[-3000:]
+    said = "[2, 30, 9, 12, 7]\nTrue 3" + 3 * "\n4 p late"
+    assert (ran.returncode, ran.stdout.strip()) == (0, said), ran.stderr[-3000:]
 
 
 def test_records_of_a_run_that_is_found_by_name_have_fields(place: Place) -> None:

@@ -4,6 +4,8 @@ with Cable(to=("127.0.0.1", port)) as cable:
     ...                 # clients connect to cable.port
     cable.pull()        # returns when every connection is broken
     cable.plug()
+    cable.mute()        # what the server says is lost from now on, and what it is told is not
+    cable.unmute()
 """
 
 from __future__ import annotations
@@ -18,14 +20,19 @@ _PIECE: Final = 64 * 1024
 
 
 class Cable:
-    """Passes bytes on while its context lasts and it is plugged."""
+    """Passes bytes on while its context lasts and it is plugged.
 
-    def __init__(self, *, to: tuple[str, int]) -> None:
+    Args:
+        to: where the server listens: host and port, or the path of a unix socket.
+    """
+
+    def __init__(self, *, to: tuple[str, int] | str) -> None:
         self._to = to
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._ends: set[asyncio.StreamWriter] = set()
         self._plugged = True
+        self._muted = False
         self.port = 0
 
     def pull(self) -> None:
@@ -36,6 +43,14 @@ class Cable:
         """Let connections be made again."""
         self._plugged = True
 
+    def mute(self) -> None:
+        """Lose what the server says."""
+        self._muted = True
+
+    def unmute(self) -> None:
+        """Pass on what the server says; connections that have lost something are of no more use."""
+        self._muted = False
+
     async def _pull(self) -> None:
         self._plugged = False
         for end in self._ends:
@@ -45,20 +60,34 @@ class Cable:
         if not self._plugged:
             writer.transport.abort()
             return
-        inner_reader, inner_writer = await asyncio.open_connection(*self._to)
+        try:
+            inner_reader, inner_writer = await self._open_inner()
+        except OSError:
+            writer.transport.abort()
+            return
         ends = {writer, inner_writer}
         self._ends |= ends
         try:
-            await asyncio.gather(self._pass_on(reader, inner_writer), self._pass_on(inner_reader, writer))
+            await asyncio.gather(
+                self._pass_on(reader, inner_writer), self._pass_on(inner_reader, writer, may_be_muted=True)
+            )
         finally:
             self._ends -= ends
             for end in ends:
                 end.close()
 
-    @staticmethod
-    async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _open_inner(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self._to, str):
+            return await asyncio.open_unix_connection(self._to)
+        return await asyncio.open_connection(*self._to)
+
+    async def _pass_on(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, may_be_muted: bool = False
+    ) -> None:
         try:
             while piece := await reader.read(_PIECE):
+                if may_be_muted and self._muted:
+                    continue
                 writer.write(piece)
                 await writer.drain()
             if writer.can_write_eof():

@@ -47,12 +47,22 @@ LEADER_WITHIN_S: Final = 40.0
 
 
 class ServiceUnderTest:
-    """One process of a platform; not started yet."""
+    """One process of a platform; not started yet. `env` has what its environment has beside that of the test."""
 
-    def __init__(self, data: Path, name: str, *, services: str, etcd: str = "", options: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        data: Path,
+        name: str,
+        *,
+        services: str,
+        etcd: str = "",
+        options: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         self.data = data
         self.name = name
         self.endpoint = ""
+        self._env = env or {}
         self._arguments = ["--services", services, "--name", name, *(["--etcd", etcd] if etcd else []), *options]
         self._said = data.with_name(f"{data.name}-{name}-said.txt")
         self._process: subprocess.Popen[bytes] | None = None
@@ -88,7 +98,7 @@ class ServiceUnderTest:
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,
-                env={**clean, MARK: str(self.data)},
+                env={**clean, **self._env, MARK: str(self.data)},
                 cwd="/",
                 start_new_session=True,
             )

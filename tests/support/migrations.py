@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, MetaData, inspect
 
 from flyteplane.records import migrate, open_database
 from flyteplane.records.migrate import run_revisions
@@ -33,6 +34,33 @@ def database_shape(connection: Connection) -> dict[str, Any]:
         }
         for table in found.get_table_names()
     }
+
+
+@dataclass(slots=True)
+class EarlierBuild:
+    """The migrations of a service as they were when `HEAD` was its newest revision."""
+
+    HEAD: str
+    COMPATIBLE_FROM: str
+    VERSION_TABLE: str
+    SCHEMA: MetaData
+    __file__: str
+
+
+def earlier_build(package: str, *, revision: str) -> EarlierBuild:
+    """What `run_revisions` needs to bring an empty database to an earlier revision of `package`."""
+    now: Any = importlib.import_module(package)
+    return EarlierBuild(revision, revision, now.VERSION_TABLE, now.SCHEMA, now.__file__)
+
+
+async def make_at_revision(url: str, package: str, *, revision: str) -> None:
+    """Make the tables of an earlier revision in an empty database."""
+    database = await open_database(url)
+    try:
+        build = earlier_build(package, revision=revision)
+        await database.transaction(lambda connection: run_revisions(connection, build))
+    finally:
+        await database.close()
 
 
 async def assert_revisions_make_the_schema(

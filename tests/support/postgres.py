@@ -17,6 +17,8 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from tests.support.certificates import Certificates
+from tests.support.etcd import free_ports
 
 #: Where Debian keeps the programs of its PostgreSQL, the newest version last.
 _FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
@@ -76,8 +78,39 @@ class PostgresServer:
 
     def execute(self, statement: str, *, database: str) -> str:
         """Run a statement as the superuser; its rows, unaligned."""
-        options = ["-h", str(self.folder), "-U", _USER, "-d", database, "-X", "-q", "-A", "-t"]
+        options = [
+            "-h",
+            str(self.folder),
+            "-p",
+            self.settings.get("port", "5432"),
+            "-U",
+            _USER,
+            "-d",
+            database,
+            "-X",
+            "-q",
+            "-A",
+            "-t",
+        ]
         return self._run("psql", *options, "-v", "ON_ERROR_STOP=1", "-c", statement).strip()
+
+    def require_certificates(self, certificates: Certificates) -> None:
+        """Listen on this machine's address as well, there with TLS only, and let in who shows a certificate.
+
+        To be called before `start`.
+        """
+        (port,) = free_ports(1)
+        files = {"ssl_ca_file": certificates.ca_file, "ssl_cert_file": certificates.server.cert_file}
+        for setting, file in {**files, "ssl_key_file": certificates.server.key_file}.items():
+            own = self._data / f"{setting}.pem"
+            shutil.copy(file, own)
+            own.chmod(0o600)
+            if os.geteuid() == 0:
+                shutil.chown(own, _system_user())
+            self.settings[setting] = own.name
+        self.settings |= {"listen_addresses": "127.0.0.1", "port": str(port), "ssl": "on"}
+        rules = self._data / "pg_hba.conf"
+        rules.write_text("local all all trust\nhostssl all all 127.0.0.1/32 trust clientcert=verify-ca\n")
 
     @property
     def _data(self) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import ssl
 import urllib.request
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -17,6 +18,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import pytest
+from tests.support.certificates import Certificates
 
 from flyteplane.objects.s3_settings import S3Settings
 
@@ -28,17 +30,19 @@ class S3Server:
 
     Args:
         folder: where the files with the keys are made.
+        certificates: makes it speak TLS.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, certificates: Certificates | None = None) -> None:
         self._folder = folder
+        self._certificates = certificates
         self._port = 0
         self._server: Any = None
         self._thread: Thread | None = None
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"{'https' if self._certificates else 'http'}://127.0.0.1:{self._port}"
 
     def start(self) -> None:
         """Listen, on the port of before if there was one."""
@@ -48,7 +52,12 @@ class S3Server:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         application = _one_at_a_time(DomainDispatcherApplication(create_backend_app))
         self._server = make_server(
-            "127.0.0.1", self._port, application, threaded=True, request_handler=MotoRequestHandler
+            "127.0.0.1",
+            self._port,
+            application,
+            threaded=True,
+            request_handler=MotoRequestHandler,
+            ssl_context=self._server_context(),
         )
         self._port = self._server.server_port
         self._thread = Thread(target=self._server.serve_forever, daemon=True)
@@ -63,12 +72,14 @@ class S3Server:
 
     def make_bucket(self, name: str = BUCKET) -> str:
         """Make a bucket; returns its name."""
-        with urllib.request.urlopen(urllib.request.Request(f"{self.endpoint}/{name}", method="PUT"), timeout=10):
+        request = urllib.request.Request(f"{self.endpoint}/{name}", method="PUT")
+        with urllib.request.urlopen(request, timeout=10, context=self._client_context()):
             return name
 
     def keys(self, prefix: str) -> list[str]:
         """Names of the first thousand objects below a prefix of the bucket."""
-        with urllib.request.urlopen(f"{self.endpoint}/{BUCKET}?list-type=2&prefix={prefix}", timeout=10) as answer:
+        url = f"{self.endpoint}/{BUCKET}?list-type=2&prefix={prefix}"
+        with urllib.request.urlopen(url, timeout=10, context=self._client_context()) as answer:
             return re.findall("<Key>(.*?)</Key>", answer.read().decode())
 
     def settings(self, prefix: str = "", **changes: Any) -> S3Settings:
@@ -79,7 +90,7 @@ class S3Server:
             "region": "us-east-1",
             "access_key_file": self._file("access-key", "test-access-key"),
             "secret_key_file": self._file("secret-key", "test-secret-key"),
-            "allow_http": True,
+            **({"ca_file": self._certificates.ca_file} if self._certificates else {"allow_http": True}),
         }
         return S3Settings(**{**given, **changes})
 
@@ -96,8 +107,18 @@ class S3Server:
             "region": settings.region,
             "access_key_file": str(settings.access_key_file),
             "secret_key_file": str(settings.secret_key_file),
-            "allow_http": True,
+            **({"ca_file": str(settings.ca_file)} if settings.ca_file else {"allow_http": True}),
         }
+
+    def _server_context(self) -> ssl.SSLContext | None:
+        if self._certificates is None:
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self._certificates.server.cert_file, self._certificates.server.key_file)
+        return context
+
+    def _client_context(self) -> ssl.SSLContext | None:
+        return ssl.create_default_context(cafile=self._certificates.ca_file) if self._certificates else None
 
     def _file(self, name: str, content: str) -> Path:
         path = self._folder / name

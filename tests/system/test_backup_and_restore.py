@@ -9,23 +9,23 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import pytest
 from tests.support.announcements import Announcements
 from tests.support.ledger import Ledger
-from tests.support.platform import PlatformUnderTest
+from tests.support.platform import FLYTE, PlatformUnderTest
 from tests.support.postgres import PostgresServer
 from tests.system.conftest import connect
 from tests.system.programs import kept, scheduled
 
 import flyte
 from flyte.client.init import set_settings
+from flyte.io import File
 from flyte.remote import Run, Trigger, TriggerDetails
 
 TRIGGERED: Final = "scheduled.report"
@@ -55,8 +55,9 @@ class Files:
     config = ""
 
     def back_up(self, data: Path, to: Path) -> None:
-        command = [sys.executable, "-m", "flyteplane.launcher", "backup", "--data", str(data), "--to", str(to)]
-        subprocess.run(command, check=True, timeout=60, stdout=subprocess.DEVNULL)
+        command = [str(FLYTE), "backup", "--data", str(data), "--to", str(to)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
 
     def restore(self, backup: Path, data: Path) -> None:
         with closing(sqlite3.connect(backup / "admin.db")) as database:
@@ -142,7 +143,7 @@ def test_what_was_there_goes_on_from_a_backup_and_nothing_is_done_again(
     done.wait()
     go = tmp_path / "go"
     unfinished = flyte.run(kept.both, ledger.path, announcements.path, str(go))
-    announcements.next()
+    announcements.next(within_s=60)
     before = names()
 
     backup = tmp_path / "backup"
@@ -159,7 +160,7 @@ def test_what_was_there_goes_on_from_a_backup_and_nothing_is_done_again(
     assert names() >= before
     assert later.name not in names()
     assert text_of(Run.get(done.name).outputs()[0]) == "a whole run"
-    announcements.next()
+    announcements.next(within_s=60)
     go.touch()
     file, number = Run.get(unfinished.name).outputs()
     assert (text_of(file), number) == ("first half", 7)
@@ -174,6 +175,6 @@ def test_what_was_there_goes_on_from_a_backup_and_nothing_is_done_again(
     assert len(fired()) == 1
 
 
-def text_of(file: flyte.io.File) -> str:
+def text_of(file: File[Any]) -> str:
     with file.open_sync("rb") as content:
         return bytes(content.read()).decode()

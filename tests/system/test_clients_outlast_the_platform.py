@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import signal
 import threading
+from dataclasses import replace
 
 import pytest
 from tests.support.announcements import Announcements
+from tests.support.cable import Cable
 from tests.support.ledger import Ledger
 from tests.support.platform import PlatformUnderTest
 from tests.system.conftest import PROGRAMS
@@ -15,6 +17,7 @@ from tests.system.programs import counting, fan_outs
 
 import flyte
 from flyte.client.channel import connection
+from flyte.client.init import require_settings, set_settings
 from flyte.client.submit import DryRun
 from flyte.errors import BaseRuntimeError
 from flyte.models import ActionPhase
@@ -111,19 +114,44 @@ def test_a_submission_that_is_repeated_is_one_run_also_after_a_kill(
     assert len(list(Run.listall())) == before + 1
 
 
+def test_a_run_that_was_taken_by_a_platform_that_died_before_it_said_so_is_one_run(
+    platform: PlatformUnderTest, announcements: Announcements
+) -> None:
+    direct = require_settings()
+    with Cable(to=platform.endpoint.removeprefix("unix:")) as cable:
+        set_settings(replace(direct, endpoint=f"127.0.0.1:{cable.port}"))
+        flyte.run(counting.counted, announcements.path, 1, 0.0).wait()
+        announcements.next()
+        before = {run.name for run in Run.listall()}
+        cable.mute()
+        submitted: list[Run] = []
+        client = threading.Thread(
+            target=lambda: submitted.append(flyte.run(counting.counted, announcements.path, 5, 0.0))
+        )
+        client.start()
+        announcements.next()
+        platform.kill()
+        cable.unmute()
+        platform.start()
+        client.join(60)
+        (run,) = submitted
+        assert run.outputs()[0] == 10
+        assert {one.name for one in Run.listall()} == {*before, run.name}
+
+
 def test_a_name_that_is_taken_is_refused_for_other_content_and_given_back_for_the_same(
     shared: PlatformUnderTest, ledger: Ledger
 ) -> None:
     named = flyte.with_runcontext(name="taken")
     first = named.run(counting.counted, ledger.path, 1, 0.0)
     assert first.outputs()[0] == 2
-    before = first.details().root.state
+    before = first.details().action_details.state
     with pytest.raises(BaseRuntimeError, match="taken") as refused:
         named.run(counting.counted, ledger.path, 2, 0.0)
     assert refused.value.code == "AlreadyExists"
     same = named.run(counting.counted, ledger.path, 1, 0.0)
     assert (same.name, same.outputs()[0]) == ("taken", 2)
-    assert Run.get("taken").details().root.state == before
+    assert Run.get("taken").details().action_details.state == before
     assert [entry["number"] for entry in ledger.entries()] == [1]
     again = shared.flyte(
         "run", "--name", "taken", "counting.py", "counted",

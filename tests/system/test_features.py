@@ -85,7 +85,7 @@ class TestCache:
         second = flyte.run(features.costly_parent, 3, ledger.path)
         assert second.outputs()[0] == 5
         assert sorted(entry["n"] for entry in ledger.entries()) == [-1, 0, 1, 2]
-        assert second.details().root.state.cache_status == phase_pb2.CACHE_STATUS_HIT
+        assert second.details().action_details.state.cache_status == phase_pb2.CACHE_STATUS_HIT
         assert len(list(Action.listall(second.name))) == 1
 
     def test_children_are_read_from_the_cache_of_another_run(self, ledger: Ledger) -> None:

@@ -32,7 +32,7 @@ def failure_of(task: Any, *inputs: Any) -> tuple[Run, BaseRuntimeError]:
 
 
 def attempts_of(run: Run) -> int:
-    attempts: int = run.details().root.attempts
+    attempts: int = run.details().action_details.attempts
     return attempts
 
 
@@ -151,7 +151,7 @@ def test_a_task_is_tried_until_it_succeeds(ledger: Ledger, success: int, attempt
 def test_a_task_is_not_tried_once_more_than_it_may(ledger: Ledger) -> None:
     run, error = failure_of(failing.fails_until, 9, ledger.path)
     assert "attempt 4" in str(error)
-    assert [state.attempt for state in run.details().root.attempt_states] == [1, 2, 3, 4]
+    assert [state.attempt for state in run.details().action_details.attempt_states] == [1, 2, 3, 4]
     assert [entry["attempt"] for entry in ledger.entries()] == [1, 2, 3, 4]
 
 

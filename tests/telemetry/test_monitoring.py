@@ -15,6 +15,7 @@ from tests.telemetry.programs import warm
 import flyte
 
 MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"
+ALERT = re.compile(r"`(Flyteplane[A-Z]\w+)`")
 METRIC = re.compile(r"\bflyteplane_[a-z_]+\b")
 
 
@@ -72,6 +73,12 @@ def test_figures_are_those_of_what_ran(client: Watched) -> None:
     assert grew("flyteplane_rpc_calls_total", service=service, method="CreateRun", status="OK") == 1
     assert grew("flyteplane_rpc_seconds_count", service=service, method="CreateRun") == 1
     assert max(value for _, value in after["flyteplane_stuck_actions"]) == 0
+
+
+def test_every_alert_is_in_the_operators_guide_and_no_other() -> None:
+    guide = MONITORING.parents[1] / "docs" / "operating.md"
+    told = {name for line in guide.read_text().splitlines() if line.startswith("| `F") for name in ALERT.findall(line)}
+    assert told == {rule["alert"] for rule in rules()}
 
 
 def test_rules_and_board_say_what_to_do() -> None:

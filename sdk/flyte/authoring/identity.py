@@ -23,13 +23,17 @@ def generate_random_name() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionID:
-    """The identity of an action."""
+    """The identity of an action; one without a run is the root of a run of its own name."""
 
     name: str
     run_name: str | None = None
     project: str | None = None
     domain: str | None = None
     org: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.run_name is None:
+            object.__setattr__(self, "run_name", self.name)
 
     @classmethod
     def create_random(cls) -> ActionID:

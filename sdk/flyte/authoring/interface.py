@@ -138,7 +138,9 @@ def _as_value(annotation: Any, default: Any) -> Any:
 
 
 def refuse_variable_parameters(func: Callable[..., Any]) -> None:
-    """Raise ValueError for a function with `*args` or `**kwargs`: an interface has a fixed number of inputs.
+    """Raise ValueError for a function with `*args` or `**kwargs`, or with parameters that have no name for callers.
+
+    An interface has a fixed number of inputs, and each is given by its name.
 
     A decorator's wrapper takes what the function takes that it wraps, if `functools.wraps` says which.
     """
@@ -146,10 +148,19 @@ def refuse_variable_parameters(func: Callable[..., Any]) -> None:
     code = getattr(wrapped, "__code__", None)
     if code is not None and code.co_flags & _VARIABLE_PARAMETERS:
         raise ValueError(f"Function {func.__name__} cannot have variable positional or keyword arguments.")
+    if code is not None and code.co_posonlyargcount:
+        raise ValueError(
+            f"Function {func.__name__} takes arguments by position only. Remove the `/`: inputs have names."
+        )
 
 
 def extract_return_annotation(return_annotation: Any) -> dict[str, Any]:
-    """Return the outputs that a return annotation means: none for None, one for each element of a fixed tuple."""
+    """Return the outputs that a return annotation means: none for None, one for each element of a fixed tuple.
+
+    A tuple of types, as in `-> (int, str)`, is taken for a tuple type.
+    """
+    if isinstance(return_annotation, tuple):
+        return {f"o{index}": element for index, element in enumerate(return_annotation)}
     if return_annotation is None or return_annotation is type(None) or return_annotation is inspect.Signature.empty:
         return {}
     if typing.get_origin(return_annotation) is tuple:

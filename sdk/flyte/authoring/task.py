@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Self, TypeVar, cast
 
 from flyte.authoring import calls
 from flyte.authoring.backend_hooks import BackendHooks
@@ -72,6 +72,17 @@ class TaskTemplate(SettingsView, BackendHooks, Generic[P, R, F]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(name={self.name!r})"
+
+    def __copy__(self) -> Self:
+        made = object.__new__(type(self))
+        vars(made).update(vars(self))
+        return made
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # An environment is pickled without its tasks; each that is pickled with it comes back to it.
+        vars(self).update(state)
+        if self._environment is not None:
+            getattr(self._environment, "tasks", {}).setdefault(self.name, self)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the task.

@@ -88,6 +88,11 @@ class TaskEnvironment(Environment):
         self._tasks: dict[str, TaskTemplate[Any, Any, Any]] = {}
         super()._take(name, given)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A task that is pickled takes its environment along, but none of its siblings: one that cannot be pickled
+        # would spoil all others, and those that it calls come with its function.
+        return {**vars(self), "_tasks": {}}
+
     @property
     def tasks(self) -> dict[str, TaskTemplate[Any, Any, Any]]:
         """The tasks of the environment by full name."""
@@ -179,6 +184,7 @@ class TaskEnvironment(Environment):
     def _make_task(
         self, func: Callable[..., Any], given: Mapping[str, object]
     ) -> AsyncFunctionTaskTemplate[Any, Any, Any]:
+        _check_function(func)
         task = TaskPluginRegistry.make(
             func=func,
             name=f"{self.name}.{func.__name__}",
@@ -250,6 +256,17 @@ class TaskEnvironment(Environment):
             **kwargs,
         }
         return self._clone(name, given, known=_PARAMETERS)
+
+
+def _check_function(func: object) -> None:
+    from flyte.authoring.task import TaskTemplate
+
+    if isinstance(func, TaskTemplate):
+        raise InvalidSetting(f"{func.name} is a task already: decorate its function once.", field="task")
+    if not callable(func) or not hasattr(func, "__name__"):
+        raise InvalidSettingType(
+            f"A task is made of a function, got {type(func)}. Write one that calls it.", field="task"
+        )
 
 
 def _check_task_parameters(values: Mapping[str, object]) -> None:

@@ -82,7 +82,7 @@ async def delete_results(chosen: Chosen) -> int:
     from flyteapi.cache.v1.cache_service_pb2 import InvalidateRequest
 
     platform = connection()
-    return (await platform.call(platform.cache.Invalidate, InvalidateRequest(**chosen.fields()))).deleted
+    return (await platform.change(platform.cache.Invalidate, InvalidateRequest(**chosen.fields()))).deleted
 
 
 def _seconds(text: str | None) -> float | None:

@@ -68,19 +68,24 @@ def delete_resource_class(ctx: click.Context, *, name: str) -> None:
 @syncify
 async def put(shape: ResourceClass, *, must_be_new: bool = False, must_exist: bool = False) -> ResourceClass:
     """Store a class and return it as it is stored."""
+    from flyte.client.call_ids import new_request_id
     from flyte.client.channel import connection
     from flyteapi.scheduler.v1.resource_class_service_pb2 import PutResourceClassRequest
 
     platform = connection()
-    request = PutResourceClassRequest(resource_class=shape, must_be_new=must_be_new, must_exist=must_exist)
-    return (await platform.call(platform.resource_classes.PutResourceClass, request)).resource_class
+    request = PutResourceClassRequest(
+        resource_class=shape, must_be_new=must_be_new, must_exist=must_exist, request_id=new_request_id()
+    )
+    return (await platform.change(platform.resource_classes.PutResourceClass, request)).resource_class
 
 
 @syncify
 async def remove(name: str) -> None:
     """Delete a class."""
+    from flyte.client.call_ids import new_request_id
     from flyte.client.channel import connection
     from flyteapi.scheduler.v1.resource_class_service_pb2 import DeleteResourceClassRequest
 
     platform = connection()
-    await platform.call(platform.resource_classes.DeleteResourceClass, DeleteResourceClassRequest(name=name))
+    request = DeleteResourceClassRequest(name=name, request_id=new_request_id())
+    await platform.change(platform.resource_classes.DeleteResourceClass, request)

@@ -11,8 +11,9 @@ from flyte.cli.options import NO_SYNC_HELP, code_options, image_option, json_opt
 from flyte.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from flyte.authoring.environment import Environment
     from flyte.cli.user_file import UserFile
 
 
@@ -85,7 +86,7 @@ def deploy(
 
 
 def chosen_environments(loaded: Sequence[UserFile], name: str | None) -> list[Any]:
-    """Return the environment of a name, as variable or name, or without one all that have tasks.
+    """Return the environment of a name, as variable or name; without one all with tasks that no other brings along.
 
     Raises ClickException if there is none.
     """
@@ -98,10 +99,22 @@ def chosen_environments(loaded: Sequence[UserFile], name: str | None) -> list[An
         with_tasks = [one for one in every if getattr(one, "tasks", {})]
         if not with_tasks:
             raise click.ClickException(f"{where} has no task to deploy.")
-        return with_tasks
+        return _outermost(with_tasks)
     variables = [found for file in loaded if isinstance(found := getattr(file.module, name, None), Environment)]
     named = variables or [one for one in every if one.name == name]
     if not named:
         near = suggestion(name, (one.name for one in every)).replace("tasks", "environments")
         raise click.ClickException(f"{where} has no environment {name!r}.{near}")
     return named
+
+
+def _outermost(environments: Iterable[Environment]) -> list[Environment]:
+    """Leave out what another one depends on: it would be deployed twice, at two versions."""
+    from flyte.authoring.registry import with_dependencies
+
+    kept: list[tuple[Environment, set[int]]] = []
+    for environment in environments:
+        if not any(id(environment) in brought for _, brought in kept):
+            brought = {id(one) for one in with_dependencies([environment])}
+            kept = [*((other, its) for other, its in kept if id(other) not in brought), (environment, brought)]
+    return [environment for environment, _ in kept]

@@ -52,6 +52,7 @@ def get_pool(ctx: click.Context, *, name: str | None, project: str | None, domai
 async def fetch_pools(name: str | None, *, project: str = "", domain: str = "") -> list[Pool]:
     """Return all pools of a scope, or the one of a name. Empty words stand for all."""
     from flyte.client.channel import connection
+    from flyte.client.pages import pages
     from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import GetPoolRequest, ListPoolsRequest
 
     platform = connection()
@@ -59,7 +60,7 @@ async def fetch_pools(name: str | None, *, project: str = "", domain: str = "") 
         return [(await platform.call(platform.pools.GetPool, GetPoolRequest(pool=name))).pool]
     request = ListPoolsRequest()
     request.scope.project, request.scope.domain = project, domain
-    return list((await platform.call(platform.pools.ListPools, request)).pools)
+    return [pool async for page in pages(platform, platform.pools.ListPools, request) for pool in page.pools]
 
 
 def _row(pool: dict[str, Any]) -> tuple[Any, ...]:

@@ -59,12 +59,14 @@ def _details(queue: dict[str, Any]) -> dict[str, Any]:
 async def fetch_queues(name: str | None) -> list[Queue]:
     """Return all queues, or the one of a name."""
     from flyte.client.channel import connection
+    from flyte.client.pages import pages
     from flyteapi.scheduler.v1.queue_service_pb2 import GetQueueRequest, ListQueuesRequest
 
     platform = connection()
     if name is not None:
         return [(await platform.call(platform.queues.GetQueue, GetQueueRequest(name=name))).queue]
-    return list((await platform.call(platform.queues.ListQueues, ListQueuesRequest())).queues)
+    listed = pages(platform, platform.queues.ListQueues, ListQueuesRequest())
+    return [queue async for page in listed for queue in page.queues]
 
 
 def facts(queue: Queue) -> dict[str, Any]:

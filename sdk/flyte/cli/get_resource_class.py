@@ -42,14 +42,15 @@ def get_resource_class(ctx: click.Context, *, name: str | None, as_json: bool) -
 async def fetch_classes(name: str | None) -> list[ResourceClass]:
     """Return all classes, or the one of a name."""
     from flyte.client.channel import connection
+    from flyte.client.pages import pages
     from flyteapi.scheduler.v1 import resource_class_service_pb2 as api
 
     platform = connection()
     if name is not None:
         request = api.GetResourceClassRequest(name=name)
         return [(await platform.call(platform.resource_classes.GetResourceClass, request)).resource_class]
-    listed = await platform.call(platform.resource_classes.ListResourceClasses, api.ListResourceClassesRequest())
-    return list(listed.resource_classes)
+    listed = pages(platform, platform.resource_classes.ListResourceClasses, api.ListResourceClassesRequest())
+    return [shape async for page in listed for shape in page.resource_classes]
 
 
 def facts(shape: ResourceClass) -> dict[str, Any]:
@@ -73,6 +74,7 @@ def facts(shape: ResourceClass) -> dict[str, Any]:
         "used_cpu_millis": shape.used_cpu_millis,
         "used_memory_bytes": shape.used_memory_bytes,
         "from_file": shape.from_file,
+        "built_in": shape.built_in,
     }
 
 
@@ -81,7 +83,7 @@ def _row(shape: ResourceClass) -> tuple[Any, ...]:
     return (
         *(shape.name, *size, shape.running),
         *(_cpu_in_use(shape), _memory_in_use(shape)),
-        *(", ".join(shape.clusters) or "*", "file" if shape.from_file else ""),
+        *(", ".join(shape.clusters) or "*", _kept_in(shape)),
     )
 
 
@@ -101,8 +103,12 @@ def _details(shape: ResourceClass) -> dict[str, Any]:
         "priority class": shape.priority_class,
         "allows": ", ".join(name.replace("_", " ") for name in allowed if getattr(shape, f"allow_{name}")),
         "service accounts": ", ".join(shape.service_accounts),
-        "kept in": "the operator's file, or a cluster's own" if shape.from_file else "",
+        "kept in": {"file": "the operator's file", "built-in": "a cluster's own"}.get(_kept_in(shape), ""),
     }
+
+
+def _kept_in(shape: ResourceClass) -> str:
+    return "built-in" if shape.built_in else "file" if shape.from_file else ""
 
 
 def _accelerators(shape: ResourceClass) -> str:

@@ -85,23 +85,30 @@ def delete_api_key(ctx: click.Context, *, name: str) -> None:
 @syncify
 async def create_key(name: str, grant: Grant, valid_for: timedelta) -> CreateApiKeyResponse:
     """Make a key with one role."""
+    from flyte.client.call_ids import new_request_id
     from flyte.client.channel import connection
     from flyteapi.admin.v1.identity_service_pb2 import CreateApiKeyRequest
 
-    request = CreateApiKeyRequest(name=name, grants=[grant])
+    request = CreateApiKeyRequest(name=name, grants=[grant], request_id=new_request_id())
     request.valid_for.FromTimedelta(valid_for)
     platform = connection()
-    return await platform.call(platform.identity.CreateApiKey, request)
+    doubt = (
+        f"The key {name} may have been made, and nobody has its value then: `flyte get api-key` tells. If it is there, "
+        f"revoke it with `flyte delete api-key {name}` and make one under another name."
+    )
+    return await platform.change(platform.identity.CreateApiKey, request, in_doubt=doubt)
 
 
 @syncify
 async def list_keys() -> Sequence[ApiKey]:
     """Return the keys that one may see."""
     from flyte.client.channel import connection
+    from flyte.client.pages import pages
     from flyteapi.admin.v1.identity_service_pb2 import ListApiKeysRequest
 
     platform = connection()
-    return (await platform.call(platform.identity.ListApiKeys, ListApiKeysRequest())).keys
+    listed = pages(platform, platform.identity.ListApiKeys, ListApiKeysRequest())
+    return [key async for page in listed for key in page.keys]
 
 
 @syncify
@@ -111,7 +118,7 @@ async def revoke_key(name: str) -> None:
     from flyteapi.admin.v1.identity_service_pb2 import RevokeApiKeyRequest
 
     platform = connection()
-    await platform.call(platform.identity.RevokeApiKey, RevokeApiKeyRequest(name=name))
+    await platform.change(platform.identity.RevokeApiKey, RevokeApiKeyRequest(name=name))
 
 
 def _facts(key: ApiKey) -> dict[str, Any]:

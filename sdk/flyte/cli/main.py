@@ -21,6 +21,7 @@ COMMANDS = {
         "flyte.cli.console:console", "Print where to look at the platform of this machine in a browser."
     ),
     "down": LazyCommand("flyte.cli.down:down", "Stop the platform of this machine."),
+    "backup": LazyCommand("flyte.cli.backup:backup", "Copy the platform of this machine while it runs."),
     "run": LazyCommand("flyte.cli.run:run", "Run a task of a Python file, or a deployed task."),
     "get": LazyCommand("flyte.cli.get:get", "Show runs, actions, logs, tasks, projects, secrets, pools and more."),
     "abort": LazyCommand("flyte.cli.abort:abort", "Abort a run, or one action with everything below it."),
@@ -171,7 +172,3 @@ def cli(
 
 main = cli
 """What the installed command runs. It is a group of click, so that `click.testing` can invoke it as well."""
-
-
-if __name__ == "__main__":
-    main()

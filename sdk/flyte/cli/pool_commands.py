@@ -101,7 +101,7 @@ async def resize(name: str, replicas: tuple[int, int]) -> Pool:
 
     platform = connection()
     request = ResizePoolRequest(pool=name, min_replicas=replicas[0], max_replicas=replicas[1])
-    return (await platform.call(platform.pools.ResizePool, request)).pool
+    return (await platform.change(platform.pools.ResizePool, request)).pool
 
 
 @syncify
@@ -111,4 +111,4 @@ async def drain(name: str) -> Pool:
     from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import DrainPoolRequest
 
     platform = connection()
-    return (await platform.call(platform.pools.DrainPool, DrainPoolRequest(pool=name))).pool
+    return (await platform.change(platform.pools.DrainPool, DrainPoolRequest(pool=name))).pool

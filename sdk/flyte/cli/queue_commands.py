@@ -134,12 +134,13 @@ def _apply(queue: Queue, limits: dict[str, Any]) -> None:
 @syncify
 async def put(queue: Queue, *, must_be_new: bool = False, must_exist: bool = False) -> Queue:
     """Store a queue and return it as it is stored."""
+    from flyte.client.call_ids import new_request_id
     from flyte.client.channel import connection
     from flyteapi.scheduler.v1.queue_service_pb2 import PutQueueRequest
 
     platform = connection()
-    request = PutQueueRequest(queue=queue, must_be_new=must_be_new, must_exist=must_exist)
-    return (await platform.call(platform.queues.PutQueue, request)).queue
+    request = PutQueueRequest(queue=queue, must_be_new=must_be_new, must_exist=must_exist, request_id=new_request_id())
+    return (await platform.change(platform.queues.PutQueue, request)).queue
 
 
 @syncify
@@ -149,14 +150,16 @@ async def drain(name: str, *, resume: bool) -> Queue:
     from flyteapi.scheduler.v1.queue_service_pb2 import DrainQueueRequest
 
     platform = connection()
-    return (await platform.call(platform.queues.DrainQueue, DrainQueueRequest(name=name, resume=resume))).queue
+    return (await platform.change(platform.queues.DrainQueue, DrainQueueRequest(name=name, resume=resume))).queue
 
 
 @syncify
 async def remove(name: str) -> None:
     """Delete a queue."""
+    from flyte.client.call_ids import new_request_id
     from flyte.client.channel import connection
     from flyteapi.scheduler.v1.queue_service_pb2 import DeleteQueueRequest
 
     platform = connection()
-    await platform.call(platform.queues.DeleteQueue, DeleteQueueRequest(name=name))
+    request = DeleteQueueRequest(name=name, request_id=new_request_id())
+    await platform.change(platform.queues.DeleteQueue, request)

@@ -63,7 +63,7 @@ async def give_role(subject: str, grant: Grant) -> None:
     from flyteapi.admin.v1.identity_service_pb2 import GrantRoleRequest
 
     platform = connection()
-    await platform.call(platform.identity.GrantRole, GrantRoleRequest(subject=subject, grant=grant))
+    await platform.change(platform.identity.GrantRole, GrantRoleRequest(subject=subject, grant=grant))
 
 
 @syncify
@@ -73,14 +73,16 @@ async def take_role(subject: str, grant: Grant) -> None:
     from flyteapi.admin.v1.identity_service_pb2 import RevokeRoleRequest
 
     platform = connection()
-    await platform.call(platform.identity.RevokeRole, RevokeRoleRequest(subject=subject, grant=grant))
+    await platform.change(platform.identity.RevokeRole, RevokeRoleRequest(subject=subject, grant=grant))
 
 
 @syncify
 async def list_roles(subject: str) -> Sequence[ListRoleGrantsResponse.SubjectGrant]:
     """Return the roles that one may see."""
     from flyte.client.channel import connection
+    from flyte.client.pages import pages
     from flyteapi.admin.v1.identity_service_pb2 import ListRoleGrantsRequest
 
     platform = connection()
-    return (await platform.call(platform.identity.ListRoleGrants, ListRoleGrantsRequest(subject=subject))).grants
+    listed = pages(platform, platform.identity.ListRoleGrants, ListRoleGrantsRequest(subject=subject))
+    return [one async for page in listed for one in page.grants]

@@ -1,7 +1,7 @@
 """The user's file: imported as Python would import it, with errors that are the user's own.
 
-The root of the code bundle and the folder of the file go onto the module path first, so that the imports that work
-here work on a worker as well.
+The root of the code bundle, the folder that holds the file's package and the folder of the file go onto the module path
+first, so that the imports that work here work on a worker as well.
 """
 
 from __future__ import annotations
@@ -92,15 +92,17 @@ def _checked(path: Path) -> Path:
 
 
 def _import(path: Path, *, root_dir: Path | None) -> ModuleType:
-    from flyte.client.source_root import choose_root, module_name
+    from flyte.client.source_root import choose_root, module_name, package_parent
     from flyte.errors import CodeBundleError
 
+    holder = package_parent(path)
     try:
         root = choose_root(path, given=root_dir)
-        name = module_name(path, root=root)
+        # What lies in `src` calls itself by what comes below it; a module under two names would be there twice.
+        name = module_name(path, root=holder if holder.name == "src" and holder.is_relative_to(root) else root)
     except CodeBundleError as error:
         raise click.ClickException(str(error)) from None
-    for folder in (path.parent, root):
+    for folder in (path.parent, holder, root):
         if str(folder) in sys.path:
             sys.path.remove(str(folder))
         sys.path.insert(0, str(folder))

@@ -17,10 +17,11 @@ import rich_click as click
 from flyte.cli.output import age, duration, is_terminal, jsonable
 from flyte.client.channel import Connection, connection
 from flyte.client.init import current_domain, current_project
+from flyte.client.patience import pause_s
 from flyte.errors import BaseRuntimeError
 from flyte.remote import Run
 from flyte.remote.phases import is_terminal as has_ended
-from flyte.remote.watching import is_passing, pause_s
+from flyte.remote.watching import is_passing
 from flyte.syncify import syncify
 from flyteapi.admin.v1 import run_service_pb2 as api
 from flyteapi.scheduler.v1.scheduler_service_pb2 import WatchRunPhasesResponse

@@ -1,8 +1,8 @@
 """One connection to the platform for the process, on the SDK's background loop.
 
-gRPC is loaded with the first call, not with `import flyte`. Calls that may be repeated are retried by gRPC while the
-platform is unavailable; every call has a deadline, carries the API key if there is one, and fails with an error of
-`flyte.errors`.
+gRPC is loaded with the first call, not with `import flyte`. Calls are retried by gRPC while the platform is
+unavailable, and those that change something for longer, see `flyte.client.patience`; every call has a deadline, carries
+the API key if there is one, and fails with an error of `flyte.errors`.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flyte.client.credentials import Credentials
-from flyte.client.failures import from_rpc_error, is_platform_gone, no_platform
+from flyte.client.failures import from_rpc_error, is_platform_gone, may_pass, no_platform
 from flyte.client.init import require_settings
+from flyte.client.patience import IN_DOUBT, connected, patiently, say_waiting
 from flyte.client.settings import ClientSettings
 from flyte.client.tracing import trace_metadata
+from flyte.errors import BaseRuntimeError
 
 if TYPE_CHECKING:
     import grpc.aio
@@ -43,12 +45,6 @@ Answer = TypeVar("Answer")
 MAX_MESSAGE_BYTES = 128 * 1024 * 1024
 """Room for what a task may take in and give back inline (100 MiB), and its envelope."""
 
-_NOT_REPEATABLE = (
-    ("flyteapi.admin.v1.IdentityService", "CreateApiKey"),
-    ("flyteapi.admin.v1.ProjectService", "CreateProject"),
-    ("flyteapi.scheduler.v1.QueueService", "PutQueue"),
-    ("flyteapi.scheduler.v1.ResourceClassService", "PutResourceClass"),
-)
 _RETRIES = {
     "initialBackoff": "0.05s",
     "maxBackoff": "0.5s",
@@ -67,6 +63,7 @@ class Connection:
         self.endpoint = settings.endpoint
         self.channel = _open_channel(settings)
         self._credentials = Credentials(settings)
+        self._was_connected = False
 
     def page_size(self, limit: int) -> int:
         """Return how many entries to ask for at once, of at most `limit` that are wanted."""
@@ -91,6 +88,58 @@ class Connection:
                 return await attempt()
         except grpc.aio.AioRpcError as error:
             raise await self._error_of(error) from None
+
+    async def change(
+        self,
+        method: UnaryUnaryMultiCallable[Request, Answer],
+        request: Request,
+        *,
+        timeout_s: float | None = None,
+        in_doubt: str = IN_DOUBT,
+    ) -> Answer:
+        """Return the answer of a unary call that changes something and that the platform may be asked twice.
+
+        Patient with a platform that goes away meanwhile, see `flyte.client.patience`; `in_doubt` tells a person what
+        may have happened and how to find out. Raises an error of `flyte.errors`.
+        """
+        return await self.patiently(lambda: self.call(method, request, timeout_s=timeout_s), in_doubt=in_doubt)
+
+    async def patiently(self, attempt: Callable[[], Awaitable[Answer]], *, in_doubt: str = IN_DOUBT) -> Answer:
+        """Return what an attempt to change something returns, as `change` does."""
+        await self._meet()
+        return await patiently(
+            attempt,
+            self.channel,
+            endpoint=self.endpoint,
+            connect_s=self.settings.rpc_timeout_s,
+            patience_s=self._patience_s(),
+            in_doubt=in_doubt,
+        )
+
+    async def _meet(self) -> None:
+        """Connect, if this was never done. Raises an error of `flyte.errors` if nobody is there."""
+        if not self._was_connected and not await connected(self.channel, within_s=self.settings.rpc_timeout_s):
+            from flyteapi.admin.v1.identity_service_pb2 import WhoAmIRequest
+
+            # Something that changes nothing, so that whoever is told that nobody is there knows that nothing was done.
+            try:
+                await self.call(self.identity.WhoAmI, WhoAmIRequest())
+            except BaseRuntimeError as error:
+                answered = await connected(self.channel, within_s=0.0)
+                if not answered and not (may_pass(error) and await self._comes_back()):
+                    raise
+        self._was_connected = True
+
+    async def _comes_back(self) -> bool:
+        """Wait for a platform that was never met; not for one of this machine, which somebody has to start."""
+        patience_s = self._patience_s()
+        if not self.endpoint.startswith("https://") or patience_s <= 0:
+            return False
+        say_waiting(self.endpoint, patience_s)
+        return await connected(self.channel, within_s=patience_s, patient=True)
+
+    def _patience_s(self) -> float:
+        return self.settings.patience_s if self.settings.rpc_retries else 0.0
 
     async def upload(
         self, method: StreamUnaryMultiCallable[Request, Answer], requests: AsyncIterator[Request]
@@ -270,12 +319,11 @@ def _open_channel(settings: ClientSettings) -> grpc.aio.Channel:
 
 
 def _channel_options(retries: int) -> list[tuple[str, Any]]:
-    # A policy of one attempt is refused by gRPC: it is left out.
+    # A policy of one attempt is refused by gRPC: it is left out. Every call may be repeated: what changes something has
+    # a request id, or is as well done twice.
     policy = {"retryPolicy": {"maxAttempts": retries + 1, **_RETRIES}} if retries else {}
-    repeatable = {"name": [{}], **policy}
-    not_repeatable = {"name": [{"service": service, "method": method} for service, method in _NOT_REPEATABLE]}
     return [
-        ("grpc.service_config", json.dumps({"methodConfig": [not_repeatable, repeatable]})),
+        ("grpc.service_config", json.dumps({"methodConfig": [{"name": [{}], **policy}]})),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         # A platform that starts again is met soon: reconnecting begins after 100 ms and never waits longer than 2 s.

@@ -127,6 +127,9 @@ def _version(packaged: PackagedTasks) -> str:
     return total.hexdigest()[:32]
 
 
+_IN_DOUBT = "Version {} may have been deployed, all of it or nothing: deploying it again changes nothing then."
+
+
 async def _send(packaged: PackagedTasks, *, version: str) -> None:
     from flyte.client.channel import connection
     from flyte.client.upload import upload_bundle
@@ -138,7 +141,7 @@ async def _send(packaged: PackagedTasks, *, version: str) -> None:
         await upload_bundle(platform, packaged.bundle.archive, project=project, domain=domain)
     request = DeployTasksRequest(project=project, domain=domain, version=version, tasks=packaged.specs)
     try:
-        await platform.call(platform.tasks.DeployTasks, request)
+        await platform.change(platform.tasks.DeployTasks, request, in_doubt=_IN_DOUBT.format(version))
     except RuntimeUserError as error:
         raise DeploymentError(f"Failed to deploy at version {version}: {error}") from error
 

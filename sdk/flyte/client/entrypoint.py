@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from flyte.client.source_root import choose_root, import_folders, module_name
+from flyte.types.pickles import ScriptModule
 
 if TYPE_CHECKING:
     from flyte.authoring.task import TaskTemplate
@@ -70,6 +71,16 @@ def needs_pickle(task: TaskTemplate[Any, Any, Any], *, interactive: bool) -> boo
     if interactive or found is None or file is None:
         return True
     return found[1].partition(".")[0] in _made_when_run(file, file.stat().st_mtime_ns)
+
+
+def script_of(task: TaskTemplate[Any, Any, Any], *, root_dir: Path | None, interactive: bool) -> ScriptModule | None:
+    """Return how workers import the script that runs here; None unless a task of it is sent, by name."""
+    if getattr(task, "__module__", "") != "__main__" or needs_pickle(task, interactive=interactive):
+        return None
+    place = place_of(task, root_dir=root_dir)
+    if place is None:
+        return None
+    return ScriptModule(module=place.module, made_when_run=_made_when_run(place.file, place.file.stat().st_mtime_ns))
 
 
 @functools.lru_cache(maxsize=8)

@@ -27,13 +27,21 @@ _USER_CODES = {
     "FAILED_PRECONDITION": "FailedPrecondition",
     "OUT_OF_RANGE": "InvalidArgument",
 }
+_OUTCOME_UNKNOWN = ("STORE_OUTCOME_UNKNOWN", "DEADLINE_EXCEEDED")
+"""Reasons with which the platform says that it does not know whether a change was made."""
 
 
 def from_rpc_error(error: grpc.aio.AioRpcError, *, endpoint: str) -> BaseRuntimeError:
     """Return the error to raise in place of a failed call."""
+    details = _status_details(error)
+    failure = _failure_of(error, details, endpoint=endpoint)
+    failure.platform_reason = _reason(details)  # type: ignore[attr-defined]
+    return failure
+
+
+def _failure_of(error: grpc.aio.AioRpcError, details: Status | None, *, endpoint: str) -> BaseRuntimeError:
     status = error.code().name
     message = error.details() or status
-    details = _status_details(error)
     if status == "UNAVAILABLE":
         return no_platform(endpoint, reason=message) if details is None else _unavailable(endpoint, reason=message)
     if status in _USER_CODES:
@@ -53,9 +61,12 @@ def from_rpc_error(error: grpc.aio.AioRpcError, *, endpoint: str) -> BaseRuntime
 
 def no_platform(endpoint: str, *, reason: str = "") -> UnionRpcError:
     """Return the error for a platform that is not there."""
-    error = UnionRpcError(
-        "PlatformUnavailable", f"No Flyteplane platform answers at {endpoint}. Start one with `flyte up`."
+    mend = (
+        "See that the endpoint is right and that the platform runs; one that restarts is back within seconds."
+        if endpoint.startswith("https://")
+        else "Start one with `flyte up`."
     )
+    error = UnionRpcError("PlatformUnavailable", f"No Flyteplane platform answers at {endpoint}. {mend}")
     if reason:
         error.add_note(reason)
     return error
@@ -68,6 +79,35 @@ def _unavailable(endpoint: str, *, reason: str) -> UnionRpcError:
 def is_platform_gone(error: BaseException) -> bool:
     """Tell whether an error means that the platform cannot be reached just now."""
     return isinstance(error, UnionRpcError) and error.code == "PlatformUnavailable"
+
+
+def may_pass(error: BaseException) -> bool:
+    """Tell whether a change that failed with this error is worth asking for again: soon the answer may be another."""
+    if not isinstance(error, UnionRpcError):
+        return False
+    if error.code in ("INTERNAL", "UNKNOWN"):
+        # gRPC's own words for a connection that broke. Where the platform says so it is a defect, and stays one.
+        return not _said_by_platform(error)
+    return error.code in ("PlatformUnavailable", "CANCELLED", "ABORTED", "RpcTimeout")
+
+
+def leaves_open(error: BaseException) -> bool:
+    """Tell whether a change that failed with this error may have been made: the platform has not said the opposite."""
+    return not _said_by_platform(error) or getattr(error, "platform_reason", "") in _OUTCOME_UNKNOWN
+
+
+def _said_by_platform(error: BaseException) -> bool:
+    return bool(getattr(error, "platform_reason", ""))
+
+
+def _reason(status: Status | None) -> str:
+    """Return the platform's own reason; empty for words of gRPC."""
+    if status is None:
+        return ""
+    from google.rpc.error_details_pb2 import ErrorInfo
+
+    info = ErrorInfo()
+    return next((info.reason for detail in status.details if detail.Unpack(info)), "")
 
 
 def _status_details(error: grpc.aio.AioRpcError) -> Status | None:

@@ -137,7 +137,8 @@ async def init(
     - `storage`: how the object store is reached from here.
     - `log_level` is that of the SDK, `user_log_level` that of `flyte.logger`; `log_format` is "console" or "json".
     - `http_proxy_url`: "http://HOST:PORT" of a proxy that connections to the platform go through.
-    - `rpc_retries`: how often a call is tried again while the platform is unavailable, at most 4 times.
+    - `rpc_retries`: how often a call is tried again at once while the platform is unavailable, at most 4 times. What
+      changes something is asked for again beyond that, for 30 s, of a platform that was there; 0: nothing is repeated.
     - `batch_size`: most entries in one answer of a listing; more are asked for in further calls.
     - `sync_local_sys_paths`: workers import from the folders of the code bundle that this process imports from too.
     - `load_plugin_type_transformers=False`: use no types that installed plugins bring.
@@ -361,7 +362,7 @@ def _initialised(what: str) -> ClientSettings:
 
 
 def _not_initialised(what: str) -> Exception:
-    """Return the error with the peer's words to the letter, which end early for all but the client: a note adds the rest."""
+    """Return the error in the peer's words, which end early for all but the client: a note has the rest."""
     from flyte.errors import InitializationError
 
     said = f"{what} has not been initialized. Call flyte.init() with a valid endpoint/api-key before"

@@ -3,7 +3,7 @@
 This is the one place of the rule:
 
 - Nobody there: with a platform that was never connected to, the first call fails at once, and nothing was sent. Who has
-  forgotten `flyte up` does not wait.
+  forgotten `flyte up` does not wait. One elsewhere (`https://`) may just be replaced, and is waited for.
 - No answer: once there was a connection, a platform that is away, or restarts, or has lost its lead may have done what
   was asked and not lived to say so. The same request, with the same request id, is sent again for as long as
   `ClientSettings.patience_s`, and the platform does nothing twice.
@@ -15,6 +15,7 @@ What is refused is never repeated. Calls that only read are not made here: whoev
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -22,7 +23,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from flyte.authoring.logs import system_logger
-from flyte.client.failures import is_passing, leaves_open
+from flyte.client.failures import leaves_open, may_pass, no_platform
 from flyte.errors import BaseRuntimeError, UnionRpcError
 
 if TYPE_CHECKING:
@@ -47,34 +48,39 @@ async def patiently(
     channel: grpc.aio.Channel,
     *,
     endpoint: str,
+    connect_s: float,
     patience_s: float,
     in_doubt: str = IN_DOUBT,
 ) -> Answer:
     """Return what an attempt returns, making it again while the platform is away, for `patience_s` at most.
 
-    Each attempt has to ask for the same thing under the same request id. Raises UnionRpcError with code OutcomeUnknown
-    and the words of `in_doubt` if nobody has said what became of it, and what the attempt raises for all else.
+    Each attempt has to ask for the same thing under the same request id; `connect_s` is how long the first connection
+    may take. Raises UnionRpcError with code OutcomeUnknown and the words of `in_doubt` if nobody has said what became
+    of it, and what the attempt raises for all else.
     """
-    number, open_end, until = 0, False, 0.0
+    number, open_end, until = 0, False, math.inf
     while True:
-        try:
-            return await attempt()
-        except BaseRuntimeError as error:
-            if not is_passing(error):
-                raise _noted(error) if open_end else error from None
-            open_end = open_end or leaves_open(error)
-            if not number:
-                until = time.monotonic() + patience_s
-                _say(endpoint, patience_s)
-            left_s = until - time.monotonic()
-            if left_s <= 0:
-                raise _unknown(error, endpoint, patience_s, in_doubt) if open_end else error from None
+        failure: BaseRuntimeError = no_platform(endpoint)
+        # Nothing is sent before there is somebody to send it to: then it is known that nothing was done.
+        if await connected(channel, within_s=min(connect_s, until - time.monotonic())):
+            try:
+                return await attempt()
+            except BaseRuntimeError as error:
+                if not may_pass(error):
+                    raise _noted(error) if open_end else error from None
+                failure, open_end = error, open_end or leaves_open(error)
+        if not number:
+            until = time.monotonic() + patience_s
+            say_waiting(endpoint, patience_s)
+        left_s = until - time.monotonic()
+        if left_s <= 0:
+            raise _unknown(failure, endpoint, patience_s, in_doubt) if open_end else failure
         await _until_sensible(channel, number, within_s=left_s)
         number += 1
 
 
 async def connected(channel: grpc.aio.Channel, *, within_s: float, patient: bool = False) -> bool:
-    """Wait until a channel is connected and return whether it is; unless `patient`, no longer than the first refusal."""
+    """Wait until a channel is connected and return whether it is; unless `patient`, only until the first refusal."""
     from grpc import ChannelConnectivity as State
 
     async def ready() -> bool:
@@ -98,7 +104,8 @@ async def _until_sensible(channel: grpc.aio.Channel, number: int, *, within_s: f
     await connected(channel, within_s=max(within_s - (time.monotonic() - began), 0.0), patient=True)
 
 
-def _say(endpoint: str, patience_s: float) -> None:
+def say_waiting(endpoint: str, patience_s: float) -> None:
+    """Tell whoever waits for what, and until when."""
     if patience_s > 0:
         until = datetime.now() + timedelta(seconds=patience_s)
         system_logger.warning(
@@ -118,5 +125,6 @@ def _unknown(last: BaseRuntimeError, endpoint: str, patience_s: float, in_doubt:
     error = UnionRpcError(
         OUTCOME_UNKNOWN, f"The platform at {endpoint} went away before it answered, and is not back.{tried} {in_doubt}"
     )
-    error.add_note(str(last))
+    for note in getattr(last, "__notes__", ()) or (str(last),):
+        error.add_note(note)
     return error

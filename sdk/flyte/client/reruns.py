@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from flyte.client.call_ids import new_request_id
 from flyte.client.deployed_inputs import encode_for_interface
 from flyte.client.run_settings import RunContext
-from flyte.client.submit import new_request_id, run_settings
+from flyte.client.submit import run_in_doubt, run_settings
 from flyte.spec.digests import inputs_digest
 from flyteapi.admin.v1 import run_service_pb2 as api
 from flyteapi.common.v1.identity_pb2 import ActionId, RunId
@@ -52,7 +53,8 @@ async def request_rerun(
         content = values.SerializeToString()
         request.inputs_digest = inputs_digest(values, ignored)
         request.inputs.CopyFrom(await store_payload(platform, content, project=source.project, domain=source.domain))
-    return Run((await platform.call(platform.runs.RerunRun, request)).run)
+    doubt = run_in_doubt(request.name, request.request_id)
+    return Run((await platform.change(platform.runs.RerunRun, request, in_doubt=doubt)).run)
 
 
 async def _merged(platform: Connection, source: RunId, changed: RunSettings) -> RunSettings:

@@ -64,6 +64,10 @@ class RunContext:
         check_pod_annotations(self.annotations)
         _check_texts(self.custom_context, field="custom_context")
         _check_concurrency(self.max_action_concurrency)
+        if self.run_start_time is not None and not isinstance(self.run_start_time, datetime):
+            raise InvalidSettingType(
+                f"run_start_time must be a datetime, got {type(self.run_start_time)}", field="run_start_time"
+            )
         if self.cache_lookup_scope not in get_args(CacheLookupScope):
             raise InvalidSetting(
                 f"cache_lookup_scope must be 'global' or 'project-domain', got {self.cache_lookup_scope!r}",

@@ -17,6 +17,7 @@ DEFAULT_PROJECT = "flytesnacks"
 DEFAULT_DOMAIN = "development"
 RPC_TIMEOUT_S = 30.0
 RPC_RETRIES = 3
+PATIENCE_S = 30.0
 BATCH_SIZE = 1000
 
 
@@ -66,7 +67,12 @@ class ClientSettings:
     rpc_timeout_s: float = RPC_TIMEOUT_S
 
     rpc_retries: int = RPC_RETRIES
-    """How often a call that may be repeated is tried again while the platform is unavailable; gRPC does at most 4."""
+    """How often gRPC tries a call again at once while the platform is unavailable, at most 4 times; 0: nothing is ever
+    repeated, whatever `patience_s` says."""
+
+    patience_s: float = PATIENCE_S
+    """For how long a change is asked for again, under the same request id, of a platform that went away before it
+    answered; see `flyte.client.patience`."""
 
     batch_size: int = BATCH_SIZE
     """The most entries that are asked for at once where the platform lists something."""

@@ -30,7 +30,8 @@ def choose_root(file: Path, *, given: Path | None, cwd: Path | None = None) -> P
             )
         return root
     here = (cwd or Path.cwd()).resolve()
-    if file.is_relative_to(here) and all(map(_is_package_name, file.relative_to(here).parent.parts)):
+    outside = not (here / "__init__.py").is_file()
+    if outside and file.is_relative_to(here) and all(map(_is_package_name, file.relative_to(here).parent.parts)):
         return here
     return package_parent(file)
 

@@ -1,17 +1,18 @@
 """Brings a run to the platform: code first, then inputs, then the run itself, which is durable when this returns.
 
-Every submission carries a request id, so a call that is repeated after a broken connection makes one run.
+Every submission carries a request id: the call is repeated after a broken connection, and makes one run.
 """
 
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flyte.authoring.context import get_custom_context
+from flyte.client.call_ids import new_request_id
+from flyte.client.entrypoint import script_of
 from flyte.client.packaging import PackagedTasks, package
 from flyte.client.run_settings import RunContext
 from flyte.client.upload import forget_uploads, upload_bundle
@@ -42,9 +43,17 @@ class DryRun:
     url: str = ""
 
 
-def new_request_id() -> str:
-    """Return an id for one submission."""
-    return uuid.uuid4().hex
+def run_in_doubt(name: str, request_id: str) -> str:
+    """Return what a person has to know whose submission was not answered."""
+    if name:
+        return (
+            f"Run {name} may have been taken, and goes on then: once the platform is back, `flyte get run {name}` "
+            f"tells, and the same submission under this name makes no second run."
+        )
+    return (
+        f"The run may have been taken, and goes on then (request id {request_id}): once the platform is back, look "
+        f"whether `flyte get run --only-mine` lists it before you submit it again."
+    )
 
 
 async def submit(
@@ -58,17 +67,20 @@ async def submit(
     """Submit a run of a task and return it, accepted and durable."""
     from flyte.remote.run import Run, TaskTypes
     from flyte.types.interface import check_inline_size, interface_codec
+    from flyte.types.pickles import classes_of_script
 
     run = _run_id(platform, context)
     codec = interface_codec(task.interface)
     # In a thread: a local file among the inputs is uploaded while it is encoded, which blocks.
-    inputs = await asyncio.to_thread(codec.encode_inputs, args, kwargs)
+    interactive = bool(context.interactive_mode)
+    with classes_of_script(script_of(task, root_dir=platform.settings.root_dir, interactive=interactive)):
+        inputs = await asyncio.to_thread(codec.encode_inputs, args, kwargs)
     check_inline_size(inputs, task.max_inline_io_bytes, "inputs")
     packaged = package(
         [task],
         copy_style=context.copy_style,
         root_dir=platform.settings.root_dir,
-        interactive=bool(context.interactive_mode),
+        interactive=interactive,
     )
     _write_copy(packaged, context)
     request = api.CreateRunRequest(
@@ -83,14 +95,14 @@ async def submit(
     await _upload(platform, packaged, run)
     request.inputs.CopyFrom(await _payload(platform, inputs, run))
     try:
-        answer = await platform.call(platform.runs.CreateRun, request)
+        answer = await _create(platform, request)
     except RuntimeUserError as error:
         if error.code != "NotFound" or packaged.bundle is None:
             raise
         # The store may have lost what this process once brought there; bring it again, once.
         forget_uploads()
         await _upload(platform, packaged, run)
-        answer = await platform.call(platform.runs.CreateRun, request)
+        answer = await _create(platform, request)
     interface = task.interface
     return Run(answer.run, types=TaskTypes(interface.get_input_types(), interface.outputs))
 
@@ -117,7 +129,7 @@ async def submit_deployed(
         inputs_digest=inputs_digest(values, task.spec.cache.ignored_inputs),
         settings=run_settings(context),
     )
-    return Run((await platform.call(platform.runs.CreateRun, request)).run)
+    return Run((await _create(platform, request)).run)
 
 
 async def fire(platform: Connection, trigger: TriggerDetails) -> Run:
@@ -126,7 +138,8 @@ async def fire(platform: Connection, trigger: TriggerDetails) -> Run:
     from flyteapi.admin.v1.trigger_service_pb2 import FireTriggerRequest
 
     request = FireTriggerRequest(id=trigger.id, request_id=new_request_id())
-    return Run((await platform.call(platform.triggers.FireTrigger, request)).run)
+    doubt = run_in_doubt("", request.request_id)
+    return Run((await platform.change(platform.triggers.FireTrigger, request, in_doubt=doubt)).run)
 
 
 def run_settings(context: RunContext) -> RunSettings:
@@ -164,6 +177,11 @@ def _run_id(platform: Connection, context: RunContext) -> RunId:
         domain=context.domain or settings.domain,
         name=context.name or "",
     )
+
+
+async def _create(platform: Connection, request: api.CreateRunRequest) -> api.CreateRunResponse:
+    doubt = run_in_doubt(request.run.name, request.request_id)
+    return await platform.change(platform.runs.CreateRun, request, in_doubt=doubt)
 
 
 async def _payload(platform: Connection, content: bytes, run: RunId) -> Payload:

@@ -24,6 +24,12 @@ _PATIENCE_S: Final = 3.0
 _EXPIRED, _NOT_YET = 10, 9
 _WRONG_NAME: Final = frozenset({62, 64})
 """What OpenSSL calls a certificate that is for another host, or for another address."""
+_SETTINGS: Final = 4
+_HTTP2_GREETING: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, _SETTINGS, 0, 0, 0, 0, 0))
+"""A client's first words: the preface, and a frame of settings that has none."""
+_FRAME_HEADER_BYTES: Final = 9
+_FRAME_KIND: Final = 3
+"""Where the header of a frame says what it is: the first that a server sends is one of settings."""
 
 
 class _NobodyThere(OSError):
@@ -88,15 +94,30 @@ def _problem_with(target: Target, ca_file: str | None) -> str:
             return ""
     except ssl.SSLCertVerificationError as error:
         return _words_of(error, target, ca_file)
+    except TimeoutError:
+        return ""
+    except (ssl.SSLEOFError, ConnectionError):
+        # So does a server that is just ending: only what it says in clear words shows that it knows no others.
+        if not _speaks_plainly(target):
+            return ""
     except ssl.SSLError as error:
         if "ALERT" in (error.reason or ""):
             return f"The server at {target.address} refuses this client's TLS: {error.reason}."
-    except (ConnectionError, TimeoutError):
-        pass
     return (
         f"The server at {target.address} does not speak TLS. If it is meant to, ask who runs it; if it is one of your "
         f"own, write http://{target.address}, or give `insecure`."
     )
+
+
+def _speaks_plainly(target: Target) -> bool:
+    """Whether the server answers HTTP/2 without TLS."""
+    with _plainly_connected(target) as connection:
+        try:
+            connection.sendall(_HTTP2_GREETING)
+            answer = connection.recv(_FRAME_HEADER_BYTES, socket.MSG_WAITALL)
+        except (ConnectionError, TimeoutError):
+            return False
+    return len(answer) == _FRAME_HEADER_BYTES and answer[_FRAME_KIND] == _SETTINGS
 
 
 def _words_of(error: ssl.SSLCertVerificationError, target: Target, ca_file: str | None) -> str:
@@ -159,13 +180,16 @@ def _believing() -> ssl.SSLContext:
 
 @contextlib.contextmanager
 def _connected(target: Target, context: ssl.SSLContext) -> Iterator[ssl.SSLSocket]:
-    host, port = target.host_and_port
+    host, _ = target.host_and_port
+    with _plainly_connected(target) as plain, context.wrap_socket(plain, server_hostname=host) as connection:
+        yield connection
+
+
+def _plainly_connected(target: Target) -> socket.socket:
     try:
-        plain = socket.create_connection((host, port), timeout=_PATIENCE_S)
+        return socket.create_connection(target.host_and_port, timeout=_PATIENCE_S)
     except OSError as error:
         raise _NobodyThere(str(error)) from error
-    with plain, context.wrap_socket(plain, server_hostname=host) as connection:
-        yield connection
 
 
 def _error(words: str) -> InitializationError:

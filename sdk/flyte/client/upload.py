@@ -62,7 +62,7 @@ async def upload(
         size_bytes=len(content),
         filename=filename,
     )
-    answer = await connection.call(connection.data.CreateUploadUrl, request)
+    answer = await connection.change(connection.data.CreateUploadUrl, request)
     if answer.exists:
         return answer.uri
     url = urlsplit(answer.upload_url)
@@ -71,8 +71,11 @@ async def upload(
         return answer.uri
     if is_signed(answer.upload_url) and await put_at(answer.upload_url, content, headers=answer.headers):
         completion = CompleteUploadRequest(object=request, upload_id=answer.upload_id)
-        return (await connection.call(connection.data.CompleteUpload, completion, timeout_s=_CHECKING_S)).uri
-    return (await connection.upload(connection.data.UploadObject, _pieces(request, content))).uri
+        return (await connection.change(connection.data.CompleteUpload, completion, timeout_s=_CHECKING_S)).uri
+    stored = await connection.patiently(
+        lambda: connection.upload(connection.data.UploadObject, _pieces(request, content))
+    )
+    return stored.uri
 
 
 def write_object(path: Path, content: bytes) -> None:

@@ -56,6 +56,10 @@ class DataFrame(ModelMethods):
         return None
 
     @property
+    def literal(self) -> None:
+        """Return None: a frame is read by its address, the message that it came as is not kept."""
+
+    @property
     def metadata(self) -> None:
         """Nothing: the schema is in the stored data."""
         return None

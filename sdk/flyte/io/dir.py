@@ -140,10 +140,10 @@ class Dir(PathReference, Generic[T]):
 
         A folder that was given by a plain path is not copied unless a path is asked for. Raises FileNotFoundError.
         """
-        if local_path is None and not scheme_of(self.path):
-            return self.path
         if not self.exists_sync():
             raise FileNotFoundError(f"There is nothing below {self.path}")
+        if local_path is None and not scheme_of(self.path):
+            return self.path
         target = Path(local_path) if local_path is not None else download_target(None, self.name or "data")
         return objects.get_folder(self.path, target)
 

@@ -150,6 +150,8 @@ class File(PathReference, Generic[T]):
         A file that was given by a plain path is not copied unless a path is asked for. Raises FileNotFoundError.
         """
         if local_path is None and not scheme_of(self.path):
+            if not self.exists_sync():
+                raise FileNotFoundError(f"There is no file {self.path}")
             return self.path
         return objects.get_file(self.path, download_target(local_path, self.name or name_of(self.path)))
 

@@ -18,6 +18,10 @@ class ModelMethods:
         """Make one of its fields."""
         raise NotImplementedError
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> Any:
+        raise NotImplementedError
+
     def model_dump(self, **options: Any) -> dict[str, Any]:
         """Return the fields. Of pydantic's options `include`, `exclude` and `exclude_none` have an effect."""
         fields = self.to_dict()
@@ -43,6 +47,17 @@ class ModelMethods:
     def model_validate_json(cls, json_data: str | bytes, **options: Any) -> Self:
         """Return what JSON text means. Raises ValueError for text that is none, or of something else."""
         return cls.model_validate(json.loads(json_data))
+
+    @classmethod
+    def model_construct(cls, **fields: Any) -> Self:
+        """Return one of its fields."""
+        return cls.from_dict(fields)
+
+    @classmethod
+    def model_json_schema(cls, **options: Any) -> dict[str, Any]:
+        """Return the JSON Schema of the fields."""
+        schema: dict[str, Any] = cls.__get_pydantic_json_schema__(None, None)
+        return schema
 
     def model_copy(self, *, update: dict[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy with other values of some fields."""

@@ -13,7 +13,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
-from flyte.io.own_folder import own_temporary_folder
 from flyte.storage.locations import is_remote, join, local_path, local_uri, name_of
 
 
@@ -103,4 +102,6 @@ def reachable(uri: str) -> str:
 
 
 def _local_folder() -> str:
+    from flyte.io.own_folder import own_temporary_folder
+
     return local_uri(own_temporary_folder() / "raw_data")

@@ -20,6 +20,8 @@ def json_schema_for(cls: Any, address: str) -> dict[str, Any]:
     text = {"type": "string"}
     optional = {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None}
     properties = {address: text, "format": {**text, "default": ""}, "hash": optional}
+    if address == "path":
+        properties["name"] = optional
     return {"type": "object", "title": cls.__name__, "properties": properties, "required": [address]}
 
 

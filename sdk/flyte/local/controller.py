@@ -29,7 +29,7 @@ from flyte.local.reservations import Reservations
 from flyte.local.settings import LocalRunSettings
 from flyte.local.surroundings import surroundings
 from flyte.report.document import Report
-from flyte.spec.child_names import derive_child_name
+from flyte.spec.child_names import ROOT_ACTION, derive_child_name
 from flyte.syncify import BackgroundLoop
 from flyte.types.interface import check_inline_size
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ROOT: Final = "a0"
+ROOT: Final = ROOT_ACTION
 MOST_THREADS: Final = 128
 """Synchronous children of one attempt that run at once, each on a thread. Below them others may run: a bound over all
 of a run would let parents keep their own children waiting for ever.

@@ -24,6 +24,7 @@ from flyte.remote.values import (
     named_values,
 )
 from flyte.remote.watching import watch_run
+from flyte.spec.child_names import ROOT_ACTION
 from flyte.spec.phases import ActionPhase
 from flyte.syncify import EitherIteratorMethod, EitherMethod, syncify
 from flyteapi.admin.v1 import run_service_pb2 as api
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from flyteapi.task.v1.task_spec_pb2 import TaskSpec
     from flyteapi.task.v1.value_pb2 import Value
 
-ROOT = "a0"
+ROOT = ROOT_ACTION
 """Name of the root action of every run."""
 
 
@@ -190,7 +191,7 @@ class Action(ActionView):
         """Abort the action with everything below it. One that has ended stays as it ended."""
         platform = connection()
         request = api.AbortRunRequest(run=self._state.id.run, action=self.name, reason=reason)
-        self._state.phase = (await platform.call(platform.runs.AbortRun, request)).phase
+        self._state.phase = (await platform.change(platform.runs.AbortRun, request)).phase
 
     @syncify.iterator_method
     async def get_logs(

@@ -114,7 +114,7 @@ class Condition(ActionView):
         """
         platform = connection()
         request = api.SignalActionRequest(action=self.action_id, answer=_answer(payload, self.expected_type))
-        await platform.call(platform.runs.SignalAction, request)
+        await platform.change(platform.runs.SignalAction, request)
 
 
 def _answer(payload: ConditionPayload, expected: type) -> Value:

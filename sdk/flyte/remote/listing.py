@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
-from flyte.remote.phases import is_terminal, phases_to_proto
+from flyte.client.pages import pages
+from flyte.remote.phases import phases_to_proto
 from flyte.spec.phases import ActionPhase
 from flyteapi.admin.v1 import run_service_pb2 as api
 from flyteapi.common.v1.identity_pb2 import RunId
@@ -16,14 +16,6 @@ from flyteapi.scheduler.v1.scheduler_service_pb2 import ActionState
 
 if TYPE_CHECKING:
     from flyte.client.channel import Connection
-
-_OPEN: Final = (
-    ActionPhase.QUEUED,
-    ActionPhase.WAITING_FOR_RESOURCES,
-    ActionPhase.INITIALIZING,
-    ActionPhase.RUNNING,
-)
-"""Phases in which more will happen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +40,9 @@ async def list_runs(
     labels: Mapping[str, str] | None = None,
     label_keys: Iterable[str] = (),
     task_version: str = "",
+    paused_only: bool = False,
 ) -> AsyncIterator[api.Run]:
-    """Yield runs, the newest first, at most `limit`."""
+    """Yield runs, the newest first, at most `limit`; with `paused_only` those in which a person is asked something."""
     request = api.ListRunsRequest(
         project=project,
         domain=domain,
@@ -59,6 +52,7 @@ async def list_runs(
         labels=labels or {},
         label_keys=label_keys,
         task_version=task_version,
+        paused_only=paused_only,
     )
     for span, after, before in (
         (created_at, request.created_after, request.created_before),
@@ -69,34 +63,12 @@ async def list_runs(
         if span is not None and span.before is not None:
             before.FromDatetime(span.before)
     left = limit
-    while left > 0:
-        request.page_size = platform.page_size(left)
-        page = await platform.call(platform.runs.ListRuns, request)
+    async for page in pages(platform, platform.runs.ListRuns, request, limit=limit):
         for run in page.runs[:left]:
             yield run
         left -= len(page.runs)
-        if not page.next_page_token:
-            return
-        request.page_token = page.next_page_token
-
-
-async def list_paused_runs(platform: Connection, *, limit: int, **conditions: Any) -> AsyncIterator[api.Run]:
-    """Yield those of `list_runs` in which an action waits for an answer, at most `limit`."""
-    left = limit
-    conditions["in_phase"] = conditions.get("in_phase") or _OPEN
-    async for run in list_runs(platform, limit=sys.maxsize, **conditions):
         if left <= 0:
             return
-        if not is_terminal(run.phase) and await _waits_for_an_answer(platform, run.id):
-            left -= 1
-            yield run
-
-
-async def _waits_for_an_answer(platform: Connection, run: RunId) -> bool:
-    async for state in list_actions(platform, run, in_phase=_OPEN):
-        if state.header.is_condition:
-            return True
-    return False
 
 
 async def list_actions(
@@ -107,15 +79,10 @@ async def list_actions(
     in_phase: Iterable[ActionPhase | str] | None = None,
 ) -> AsyncIterator[ActionState]:
     """Yield the actions of a run in the order of their acceptance."""
-    page_size = platform.page_size(sys.maxsize)
-    request = api.ListActionsRequest(run=run, parent=parent, phases=phases_to_proto(in_phase), page_size=page_size)
-    while True:
-        page = await platform.call(platform.runs.ListActions, request)
+    request = api.ListActionsRequest(run=run, parent=parent, phases=phases_to_proto(in_phase))
+    async for page in pages(platform, platform.runs.ListActions, request):
         for action in page.actions:
             yield action
-        if not page.next_page_token:
-            return
-        request.page_token = page.next_page_token
 
 
 async def first_failed_action(platform: Connection, run: RunId) -> ActionState | None:

@@ -13,8 +13,9 @@ import sys
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+from flyte.client.patience import pause_s
 from flyte.errors import BaseRuntimeError
-from flyte.remote.watching import is_passing, pause_s
+from flyte.remote.watching import is_passing
 from flyteapi.admin.v1.run_service_pb2 import StreamLogsRequest, StreamLogsResponse
 from flyteapi.common.v1.identity_pb2 import ActionId
 

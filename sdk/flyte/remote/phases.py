@@ -16,12 +16,13 @@ def phase_from_proto(phase: Phase.ValueType) -> ActionPhase:
         return ActionPhase.QUEUED
 
 
-def phases_to_proto(phases: Iterable[ActionPhase | str] | None) -> list[Phase.ValueType]:
-    """Return phases given as members or as text in any case.
+def phases_to_proto(phases: Iterable[ActionPhase | str] | ActionPhase | str | None) -> list[Phase.ValueType]:
+    """Return phases given as members or as text in any case, several or one.
 
     Raises ValueError for a text that names no phase of the platform.
     """
-    return [_phase_to_proto(phase) for phase in phases or ()]
+    several = (phases,) if isinstance(phases, ActionPhase | str) else phases or ()
+    return [_phase_to_proto(phase) for phase in several]
 
 
 def _phase_to_proto(phase: ActionPhase | str) -> Phase.ValueType:

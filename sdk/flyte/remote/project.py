@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Literal
 
+from flyte.client.call_ids import new_request_id
 from flyte.client.channel import connection
+from flyte.client.pages import pages
 from flyte.remote.filters import SortBy, check_order, refuse_filters
 from flyte.remote.message_view import MessageView
 from flyte.syncify import syncify
@@ -59,8 +61,8 @@ class Project(MessageView):
         """Make a project. Raises RuntimeUserError with code AlreadyExists if the id is taken."""
         project = api.Project(id=id, name=name, description=description, labels=labels or {})
         platform = connection()
-        answer = await platform.call(platform.projects.CreateProject, api.CreateProjectRequest(project=project))
-        return cls(answer.project)
+        request = api.CreateProjectRequest(project=project, request_id=new_request_id())
+        return cls((await platform.change(platform.projects.CreateProject, request)).project)
 
     @syncify.class_method
     @classmethod
@@ -82,9 +84,10 @@ class Project(MessageView):
         check_order(sort_by, keeps=("id", "asc"), of="Project.listall")
         platform = connection()
         request = api.ListProjectsRequest(include_archived=archived)
-        for message in (await platform.call(platform.projects.ListProjects, request)).projects:
-            if message.archived == archived:
-                yield cls(message)
+        async for page in pages(platform, platform.projects.ListProjects, request):
+            for message in page.projects:
+                if message.archived == archived:
+                    yield cls(message)
 
     @syncify.class_method
     @classmethod
@@ -104,9 +107,10 @@ class Project(MessageView):
             labels=labels or {},
             replace_labels=labels is not None,
             archived=None if state is None else state == "archived",
+            request_id=new_request_id(),
         )
         platform = connection()
-        return cls((await platform.call(platform.projects.UpdateProject, request)).project)
+        return cls((await platform.change(platform.projects.UpdateProject, request)).project)
 
     @syncify.method
     async def archive(self) -> Project:

@@ -15,7 +15,7 @@ from flyte.errors import BaseRuntimeError
 from flyte.remote.action import ROOT, Action, ActionDetails, optional_moment
 from flyte.remote.failures import error_from_proto
 from flyte.remote.filters import SortBy, check_order
-from flyte.remote.listing import TimeFilter, list_paused_runs, list_runs
+from flyte.remote.listing import TimeFilter, list_runs
 from flyte.remote.message_view import MessageView
 from flyte.remote.payloads import fetch_payload
 from flyte.remote.phases import is_terminal, phase_from_proto
@@ -151,7 +151,7 @@ class Run(MessageView):
         Raises ValueError for an order that this platform does not keep.
         """
         check_order(sort_by, keeps=("created_at", "desc"), of="Run.listall")
-        messages = (list_paused_runs if paused_actions_only else list_runs)(
+        messages = list_runs(
             connection(),
             limit=limit,
             project=project or current_project(),
@@ -164,6 +164,7 @@ class Run(MessageView):
             labels=with_labels,
             label_keys=with_label_keys or (),
             task_version=task_version or "",
+            paused_only=paused_actions_only,
         )
         async for message in messages:
             yield cls(message)
@@ -283,7 +284,7 @@ class Run(MessageView):
         """Abort the run with everything below it. A run that has ended stays as it ended."""
         platform = connection()
         request = api.AbortRunRequest(run=self._message.id, reason=reason)
-        answer = await platform.call(platform.runs.AbortRun, request)
+        answer = await platform.change(platform.runs.AbortRun, request)
         self._message.phase = answer.phase
 
     @syncify.method
@@ -403,7 +404,7 @@ class RunDetails(MessageView):
     def __init__(self, run: api.Run, task: TaskSpec, root: ActionDetails) -> None:
         self.run = run
         self.task = task
-        self.root = root
+        self.action_details = root
 
     @classmethod
     async def fetch(cls, platform: Connection, run: RunId) -> RunDetails:
@@ -441,7 +442,7 @@ class RunDetails(MessageView):
     @property
     def action_id(self) -> ActionId:
         """The identity of the root action."""
-        return self.root.action_id
+        return self.action_details.action_id
 
     @property
     def phase(self) -> ActionPhase:
@@ -455,32 +456,32 @@ class RunDetails(MessageView):
     @EitherMethod
     async def inputs(self) -> ActionInputs:
         """Return the inputs of the root action."""
-        return await self.root.inputs.aio()
+        return await self.action_details.inputs.aio()
 
     @EitherMethod
     async def typed_inputs(self, types: dict[str, Any], deserializers: Deserializers | None = None) -> dict[str, Any]:
         """Return the inputs by name, read as the given types."""
-        return await self.root.typed_inputs.aio(types, deserializers)
+        return await self.action_details.typed_inputs.aio(types, deserializers)
 
     @EitherMethod
     async def typed_outputs(self, types: dict[str, Any], deserializers: Deserializers | None = None) -> dict[str, Any]:
         """Return the outputs by name, read as the given types. Raises the run's error if it did not succeed."""
-        return await self.root.typed_outputs.aio(types, deserializers)
+        return await self.action_details.typed_outputs.aio(types, deserializers)
 
     @EitherMethod
     async def input_literals(self) -> dict[str, Value]:
         """Return the inputs as they travel: by name, as typed values of the API."""
-        return await self.root.input_literals.aio()
+        return await self.action_details.input_literals.aio()
 
     @EitherMethod
     async def output_literals(self) -> dict[str, Value]:
         """Return the outputs as they travel; empty while the run has not succeeded."""
-        return await self.root.output_literals.aio()
+        return await self.action_details.output_literals.aio()
 
     @EitherMethod
     async def outputs(self) -> ActionOutputs:
         """Return the outputs of the root action. Raises its error if it did not succeed."""
-        return await self.root.outputs.aio()
+        return await self.action_details.outputs.aio()
 
     def __repr__(self) -> str:
         return f"RunDetails(name={self.name!r}, task={self.task_name!r}, phase={self.phase.name})"

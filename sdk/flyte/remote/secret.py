@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Literal
-from uuid import uuid4
 
+from flyte.client.call_ids import new_request_id
 from flyte.client.channel import connection
 from flyte.remote.action import moment
 from flyte.remote.message_view import MessageView
@@ -86,10 +86,10 @@ class Secret(MessageView):
             group=group,
             scope=Scope(project=project, domain=domain),
             value=_bytes(value),
-            request_id=str(uuid4()),
+            request_id=new_request_id(),
         )
         platform = connection()
-        return cls((await platform.call(platform.secrets.CreateSecret, request)).secret)
+        return cls((await platform.change(platform.secrets.CreateSecret, request)).secret)
 
     @syncify.class_method
     @classmethod
@@ -102,10 +102,10 @@ class Secret(MessageView):
             group=group,
             scope=Scope(project=project, domain=domain),
             value=_bytes(value),
-            request_id=str(uuid4()),
+            request_id=new_request_id(),
         )
         platform = connection()
-        return cls((await platform.call(platform.secrets.UpdateSecret, request)).secret)
+        return cls((await platform.change(platform.secrets.UpdateSecret, request)).secret)
 
     @syncify.class_method
     @classmethod
@@ -151,9 +151,9 @@ class Secret(MessageView):
         _refuse_pool(cluster_pool)
         platform = connection()
         request = api.DeleteSecretRequest(
-            key=name, group=group, scope=Scope(project=project, domain=domain), request_id=str(uuid4())
+            key=name, group=group, scope=Scope(project=project, domain=domain), request_id=new_request_id()
         )
-        await platform.call(platform.secrets.DeleteSecret, request)
+        await platform.change(platform.secrets.DeleteSecret, request)
 
     @syncify.iterator_class_method
     @classmethod

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from flyte.client.call_ids import new_request_id
 from flyte.client.channel import connection
 from flyte.client.init import current_domain, current_project
+from flyte.client.pages import pages
 from flyte.remote.action import optional_moment
 from flyte.remote.message_view import MessageView
 from flyte.remote.trigger_values import trigger_to_proto
@@ -126,24 +128,25 @@ class Trigger(TriggerDetails):
         platform = connection()
         check_trigger(trigger)
         message = trigger_to_proto(trigger, identity=_identity(trigger.name, task_name), task_version=task_version)
-        answer = await platform.call(platform.triggers.PutTrigger, api.PutTriggerRequest(trigger=message))
-        return Trigger(answer.trigger)
+        request = api.PutTriggerRequest(trigger=message, request_id=new_request_id())
+        return Trigger((await platform.change(platform.triggers.PutTrigger, request)).trigger)
 
     @syncify.class_method
     @classmethod
     async def update(cls, name: str, task_name: str, active: bool) -> Trigger:
         """Switch a trigger on or off."""
         platform = connection()
-        request = api.SetTriggerActiveRequest(id=_identity(name, task_name), active=active)
-        return Trigger((await platform.call(platform.triggers.SetTriggerActive, request)).trigger)
+        request = api.SetTriggerActiveRequest(id=_identity(name, task_name), active=active, request_id=new_request_id())
+        return Trigger((await platform.change(platform.triggers.SetTriggerActive, request)).trigger)
 
     @syncify.class_method
     @classmethod
     async def delete(cls, name: str, task_name: str, project: str | None = None, domain: str | None = None) -> None:
         """Remove a trigger. Runs that it started go on."""
         platform = connection()
-        request = api.DeleteTriggerRequest(id=_identity(name, task_name, project=project, domain=domain))
-        await platform.call(platform.triggers.DeleteTrigger, request)
+        identity = _identity(name, task_name, project=project, domain=domain)
+        request = api.DeleteTriggerRequest(id=identity, request_id=new_request_id())
+        await platform.change(platform.triggers.DeleteTrigger, request)
 
     @syncify.iterator_class_method
     @classmethod
@@ -154,10 +157,13 @@ class Trigger(TriggerDetails):
         platform = connection()
         request = api.ListTriggersRequest(project=current_project(), domain=current_domain(), task_name=task_name or "")
         left = limit
-        for message in (await platform.call(platform.triggers.ListTriggers, request)).triggers:
-            if left > 0 and task_version in (None, message.task_version):
-                left -= 1
-                yield Trigger(message)
+        async for page in pages(platform, platform.triggers.ListTriggers, request, limit=limit):
+            for message in page.triggers:
+                if left > 0 and task_version in (None, message.task_version):
+                    left -= 1
+                    yield Trigger(message)
+            if left <= 0:
+                return
 
 
 def _identity(name: str, task_name: str, *, project: str | None = None, domain: str | None = None) -> api.TriggerId:

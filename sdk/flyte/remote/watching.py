@@ -13,20 +13,13 @@ from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
 from flyte.client.failures import is_platform_gone
+from flyte.client.patience import pause_s
 from flyte.errors import BaseRuntimeError, UnionRpcError
 from flyteapi.admin.v1.run_service_pb2 import WatchRunRequest, WatchRunResponse
 from flyteapi.common.v1.identity_pb2 import RunId
 
 if TYPE_CHECKING:
     from flyte.client.channel import Connection
-
-FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 5.0
-
-
-def pause_s(attempt: int, *, jitter: float) -> float:
-    """Return how long to wait before attempt n (from 0) to reach the platform; jitter is from 0 to 1."""
-    return min(FIRST_PAUSE_S * 2.0 ** min(attempt, 16), LONGEST_PAUSE_S) * (0.5 + jitter / 2)
 
 
 async def watch_run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -111,8 +111,10 @@ class RunOfTask:
 
     @cached_property
     def _start_time(self) -> datetime | None:
-        run = self.run
-        return run.start_time.ToDatetime(tzinfo=UTC) if run.HasField("start_time") else None
+        if not self.run.HasField("start_time"):
+            return None
+        since_epoch = self.run.start_time
+        return datetime.fromtimestamp(since_epoch.seconds, UTC) + timedelta(microseconds=since_epoch.nanos // 1000)
 
 
 class Attempt:

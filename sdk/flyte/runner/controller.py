@@ -33,7 +33,7 @@ from flyte.runner.payloads import (
 from flyte.runner.stream import WorkerStream
 from flyte.runner.traces import TraceJournal
 from flyte.spec.child_names import derive_child_name
-from flyteapi.common.v1.phase_pb2 import PHASE_SUCCEEDED
+from flyteapi.common.v1 import phase_pb2
 from flyteapi.scheduler.v1.worker_service_pb2 import (
     ActionResult,
     CancelCall,
@@ -251,7 +251,7 @@ class AttemptController:
 
 
 def _succeeded(result: ActionResult) -> Payload:
-    if result.phase != PHASE_SUCCEEDED:
+    if result.phase != phase_pb2.PHASE_SUCCEEDED:
         from flyte.wire.errors import error_from_proto
 
         raise error_from_proto(result.error)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from flyteapi.common.v1.phase_pb2 import PHASE_UNSPECIFIED
+from flyteapi.common.v1 import phase_pb2
 from flyteapi.scheduler.v1.worker_service_pb2 import ActionResult
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ _QUEUE_FULL: Final = "QUEUE_FULL"
 
 def is_queue_full(result: ActionResult) -> bool:
     """Whether a call was refused for want of room in a queue, and may be made again. Nothing was stored then."""
-    return result.phase == PHASE_UNSPECIFIED and result.HasField("retry_after") and result.error.code == _QUEUE_FULL
+    unspecified = result.phase == phase_pb2.PHASE_UNSPECIFIED
+    return unspecified and result.HasField("retry_after") and result.error.code == _QUEUE_FULL
 
 
 def waits(result: ActionResult, *, rng: random.Random | None = None) -> Iterator[float]:

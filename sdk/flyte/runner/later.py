@@ -1,7 +1,7 @@
 """What a worker loads only when it needs it, so that a task's first line does not wait for it.
 
-A project may hold a file with the name of a module of the standard library, such as `secrets.py`. Once its folder is
-searched, whatever is loaded later would get that file, so for such projects everything is loaded before.
+A project may hold a file with the name of a module of the standard library, such as `secrets.py`, or a folder `google`.
+Once its folder is searched, whatever is loaded later would get that, so for such projects everything is loaded before.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Final
 
+_PACKAGES: Final = frozenset({"flyteapi", "google"})
+"""What is loaded later and is not of the standard library, as far as others may use the name."""
 LATER: Final = (
     *("flyte.runner.masked_output", "ctypes", "hashlib", "json", "random", "tempfile", "traceback", "uuid"),
     *(
@@ -28,10 +30,10 @@ LATER: Final = (
 
 
 def load_before_searching(folders: Sequence[str]) -> None:
-    """Loads everything now if a file in one of the folders would be taken for a module of the standard library."""
+    """Loads everything now if a file in one of the folders would be taken for one of the modules."""
     present = {name.partition(".")[0] for folder in folders for name in _entries(folder)}
     # What is loaded already cannot be hidden, and nobody needs the tests of Python itself.
-    if present & sys.stdlib_module_names - sys.modules.keys() - {"test"}:
+    if present & (sys.stdlib_module_names | _PACKAGES) - sys.modules.keys() - {"test"}:
         load_all()
         _load_deferred()
 
@@ -43,9 +45,9 @@ def load_all() -> None:
 
 
 def _load_deferred() -> None:
-    from flyte.runner.pod.deferred import SELDOM_USED
+    from flyte.runner.pod.deferred import MESSAGES, SELDOM_USED
 
-    for module in SELDOM_USED:
+    for module in (*MESSAGES, *SELDOM_USED):
         # Pythons without one of them have gone without it so far.
         with suppress(ImportError):
             import_module(module)

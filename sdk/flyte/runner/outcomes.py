@@ -6,7 +6,8 @@ import asyncio
 
 from flyte.runner.attempt import Attempt
 from flyte.spec.worker_endings import CANCELLED
-from flyteapi.common.v1.error_pb2 import ERROR_KIND_USER, TaskError
+from flyteapi.common.v1 import error_pb2
+from flyteapi.common.v1.error_pb2 import TaskError
 
 
 def describe_failure(error: BaseException, attempt: Attempt) -> TaskError:
@@ -25,4 +26,4 @@ def describe_failure(error: BaseException, attempt: Attempt) -> TaskError:
 
 def cancellation(reason: str) -> TaskError:
     """The end of an attempt that was told to stop, and did."""
-    return TaskError(kind=ERROR_KIND_USER, code=CANCELLED, message=reason)
+    return TaskError(kind=error_pb2.ERROR_KIND_USER, code=CANCELLED, message=reason)

@@ -22,7 +22,7 @@ from flyte.runner.forking import read_startup
 from flyte.runner.main_thread import INTERRUPT
 from flyte.runner.startup import Startup
 from flyte.runner.worker import Worker
-from flyte.wire.frames import FrameDecoder, encode_frame
+from flyte.spec.frames import FrameDecoder, encode_frame
 from flyteapi.scheduler.v1.worker_service_pb2 import (
     Assign,
     DeclareRun,

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar, cast
 
-from flyte.wire.frames import FrameDecoder, encode_frame
+from flyte.spec.frames import FrameDecoder, encode_frame
 
 DATA: Final = b"d"
 """Starts a frame with a piece of an object."""

@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
+
+if TYPE_CHECKING:
+    from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder
 
 PROTOCOL: Final = 1
 """Version of the worker messages."""
@@ -39,6 +42,8 @@ class Startup:
     data_socket: str = ""
     """Where the agent beside the worker passes on what it reads and writes of the platform's objects; empty where the
     worker can reach them itself."""
+    orders: Sequence[WorkerOrder] = ()
+    """The first ones, given at once; they only read as messages do, see `plain_messages`."""
 
     @classmethod
     def parse(cls, content: bytes) -> Self:
@@ -46,6 +51,10 @@ class Startup:
         values = json.loads(content)
         if not isinstance(values, dict):
             raise ValueError("a start-up frame is one JSON object")
+        if orders := values.get("orders"):
+            from flyte.runner.plain_messages import from_plain
+
+            values["orders"] = from_plain(orders)
         try:
             return cls(**values)
         except TypeError as error:

@@ -17,8 +17,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from flyte.spec.frames import FrameDecoder, encode_frame
 from flyte.spec.limits import INLINE_ON_STREAM_BYTES
-from flyte.wire.frames import FrameDecoder, encode_frame
 from flyteapi.scheduler.v1.worker_service_pb2 import (
     AttemptEnded,
     SessionRequest,

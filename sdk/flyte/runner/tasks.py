@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from flyte.authoring.function_task import AsyncFunctionTaskTemplate
 from flyte.authoring.task import TaskTemplate
-from flyte.errors import ModuleLoadError
 from flyte.runner.later import load_before_searching
 from flyte.spec.limits import MAX_INLINE_IO_BYTES
 from flyte.wire.bundle_layout import IMPORT_FOLDERS_ENTRY
@@ -117,6 +116,8 @@ def _import(spec: TaskSpec) -> TaskTemplate[Any, Any, Any]:
         try:
             found = getattr(found, name)
         except AttributeError:
+            from flyte.errors import ModuleLoadError
+
             raise ModuleLoadError(
                 f"Module {entrypoint.module} has no {entrypoint.attribute}, which should be the task {spec.name}. "
                 "Define the task at the top level of a module, outside of `if __name__ == '__main__':`."
@@ -132,6 +133,8 @@ def _unpickle(spec: TaskSpec) -> TaskTemplate[Any, Any, Any]:
 
 def _checked(found: Any, spec: TaskSpec, where: str) -> TaskTemplate[Any, Any, Any]:
     if not isinstance(found, TaskTemplate):
+        from flyte.errors import ModuleLoadError
+
         raise ModuleLoadError(f"{where} should be the task {spec.name}, but it is a {type(found)}.")
     return found
 

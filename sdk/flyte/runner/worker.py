@@ -92,7 +92,10 @@ class Worker:
     def work(self) -> None:
         """Carries attempts out until there is nothing left to do."""
         self._stream.open()
-        self._stream.send(WorkerReport(hello=_hello()))
+        if self._startup.orders:
+            self._loop.call_soon(self._received, self._startup.orders)
+        else:
+            self._stream.send(WorkerReport(hello=_hello()))
         while not self._done:
             if self._at_rest:
                 self._at_rest.popleft()()

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import Final
 
+ROOT_ACTION: Final = "a0"
+"""Name of the root action of every run, which no derived name can be."""
+
 NAME_LENGTH: Final = 20
 """Characters of a derived name: a letter, then letters and digits, all lower case."""
 

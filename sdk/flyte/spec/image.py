@@ -305,6 +305,10 @@ class Image:
 
     def with_env_vars(self, env_vars: Mapping[str, str]) -> Image:
         """Set environment variables in the image; those of a task come on top."""
+        if not isinstance(env_vars, Mapping):
+            raise InvalidSettingType(
+                f"Expected env_vars to be of type Dict[str, str], got {type(env_vars)}", field="image"
+            )
         return self._with(layers.EnvVars(env_vars=tuple(env_vars.items())))
 
     def with_workdir(self, workdir: str) -> Image:

@@ -134,6 +134,13 @@ class EnvVars(Layer):
 
     env_vars: tuple[tuple[str, str], ...]
 
+    def __post_init__(self) -> None:
+        for name, value in self.env_vars:
+            if not isinstance(name, str) or not isinstance(value, str):
+                raise InvalidSettingType(
+                    f"Environment variable {name} must be a string, got {type(value)}", field="image"
+                )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyFiles(Layer):

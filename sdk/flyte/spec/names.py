@@ -14,6 +14,9 @@ from typing import Final
 
 from flyte.spec.problems import InvalidSetting, InvalidSettingType
 
+DEFAULT_QUEUE: Final = "default"
+"""The queue of actions for which nothing names one. It always exists and cannot be deleted."""
+
 _SNAKE_OR_KEBAB = r"[a-z0-9]+([_-][a-z0-9]+)*"
 _DNS_LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 _DNS_SUBDOMAIN = rf"{_DNS_LABEL}(\.{_DNS_LABEL})*"

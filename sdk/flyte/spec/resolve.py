@@ -36,11 +36,6 @@ class Level(IntEnum):
         """The level as it is shown: "default", "trigger", "run", "environment", "decorator" or "override"."""
         return self.name.lower()
 
-    @classmethod
-    def from_label(cls, label: str) -> Level:
-        """Return the level that `label` shows. Raises KeyError for an unknown one."""
-        return cls[label.upper()]
-
 
 @dataclass(frozen=True, slots=True)
 class Resolved(Generic[T]):
@@ -48,10 +43,6 @@ class Resolved(Generic[T]):
 
     value: T
     level: Level = Level.DEFAULT
-
-    def replaced_by(self, value: T, *, level: Level) -> Resolved[T]:
-        """Return what holds after a more specific level says something."""
-        return Resolved(value, level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,25 +161,3 @@ def refuse_fixed_while_reused(given: Mapping[str, object], *, level: Level) -> N
             )
         verb = "set" if name == "pod_template" else "override"
         raise InvalidSetting(f"Cannot {verb} {shown} when environment is reusable.", field=name)
-
-
-def resolve_queue(
-    *,
-    override: str | None = None,
-    decorator: str | None = None,
-    environment: str | None = None,
-    run: str | None = None,
-    trigger: str | None = None,
-    default: str = "default",
-) -> Resolved[str]:
-    """Return the queue of an action. A task that names its queue keeps it, whatever the run says."""
-    for level, queue in (
-        (Level.OVERRIDE, override),
-        (Level.DECORATOR, decorator),
-        (Level.ENVIRONMENT, environment),
-        (Level.RUN, run),
-        (Level.TRIGGER, trigger),
-    ):
-        if queue:
-            return Resolved(queue, level)
-    return Resolved(default, Level.DEFAULT)

@@ -1,7 +1,8 @@
 """All settings of one task, each with the level that it came from.
 
-`TaskSettings` is what a task carries, what an override copies and what `--explain` shows. It keeps values as the user
-wrote them, except for retries and cache, which are normalised at once; `flyte.spec.check` is the strict reading.
+`TaskSettings` is what a task carries, what an override copies and what its spec is made of, levels included, which
+`--explain` shows. It keeps values as the user wrote them, except for retries and cache, which are normalised at once;
+`flyte.spec.check` is the strict reading.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ from flyte.spec.documentation import Documentation
 from flyte.spec.limits import MAX_INLINE_IO_BYTES
 from flyte.spec.pod_template import PodTemplateRequest, check_pod_template_request
 from flyte.spec.problems import InvalidSetting, InvalidSettingType
-from flyte.spec.resolve import Level, Resolved, refuse_fixed_while_reused, resolve_queue
+from flyte.spec.resolve import Level, Resolved, refuse_fixed_while_reused
 from flyte.spec.resources import Resources
 from flyte.spec.retries import RetryStrategy, normalise_retries
 from flyte.spec.reuse import ReusePolicy
 from flyte.spec.secrets import SecretRequest, check_secret_request
-from flyte.spec.timeouts import TimeoutType
-from flyte.spec.triggers import Trigger
 
 if TYPE_CHECKING:
     from flyte.spec.image import Image
+    from flyte.spec.timeouts import TimeoutType
+    from flyte.spec.triggers import Trigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,40 +69,10 @@ class TaskSettings:
         changes: dict[str, Any] = {name: Resolved(value, level) for name, value in values.items()}
         return replace(self, **changes)
 
-    def for_run(
-        self,
-        *,
-        queue: str | None = None,
-        trigger_queue: str | None = None,
-        interruptible: bool | None = None,
-        env_vars: Mapping[str, str] | None = None,
-        service_account: str | None = None,
-    ) -> TaskSettings:
-        """Return the settings as they hold inside a run.
-
-        A run names the queue of tasks that name none. Its `interruptible` and service account replace those of the
-        tasks. Its variables are laid over those of the tasks, the one exception to "never merge", because a run is
-        outside the three levels and its variables are meant for all of its tasks.
-        """
-        changes: dict[str, Resolved[Any]] = {}
-        if self.queue.value is None:
-            changes["queue"] = resolve_queue(run=queue, trigger=trigger_queue)
-        if interruptible is not None:
-            changes["interruptible"] = Resolved(interruptible, Level.RUN)
-        if service_account is not None:
-            changes["service_account"] = Resolved(service_account, Level.RUN)
-        if env_vars:
-            changes["env_vars"] = Resolved({**(self.env_vars.value or {}), **env_vars}, Level.RUN)
-        return replace(self, **changes)
-
     def items(self) -> Iterator[tuple[str, Resolved[Any]]]:
         """Iterate over the names and resolved values of all settings."""
         for spec in fields(self):
             yield spec.name, getattr(self, spec.name)
-
-    def explain(self) -> list[tuple[str, str, str]]:
-        """Return (name, value, level) of every setting, for people."""
-        return [(name, repr(setting.value), setting.level.label) for name, setting in self.items()]
 
 
 def normalise(name: str, value: object) -> object:
@@ -153,6 +124,8 @@ def _max_inline_io_bytes(value: object) -> object:
 
 
 def _triggers(value: object) -> tuple[Trigger, ...]:
+    from flyte.spec.triggers import Trigger
+
     triggers = (value,) if isinstance(value, Trigger) else value
     if not isinstance(triggers, tuple | list) or not all(isinstance(trigger, Trigger) for trigger in triggers):
         raise InvalidSettingType(

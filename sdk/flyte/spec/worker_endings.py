@@ -6,13 +6,15 @@ code, text and budget.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 CANCELLED: Final = "CANCELLED"
 """Code of an attempt that ended because it was told to."""
 
 
-class WorkerEnding(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class WorkerEnding:
     """How people are told, and whose doing it was."""
 
     code: str

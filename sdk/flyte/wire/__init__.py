@@ -1,1 +1,1 @@
-"""What the SDK says to the platform, as messages: task versions, errors, and frames on a stream."""
+"""What the SDK says to the platform, as messages: task versions, images and errors."""

@@ -53,6 +53,7 @@ def open_identity(
     options: IdentityOptions,
     platform: PlatformIdentity,
     tokens: PageTokens,
+    derivation_key: bytes,
     clock: TimerClock,
     ids: IdSource,
     caller_of: CallerOf,
@@ -69,7 +70,14 @@ def open_identity(
         clock=clock,
     )
     keys_and_roles = KeysAndRoles(
-        keys=keys, roles=roles, clock=clock, ids=ids, from_file=settings.grants, changed=options.revocations.note
+        keys=keys,
+        roles=roles,
+        clock=clock,
+        ids=ids,
+        from_file=settings.grants,
+        changed=options.revocations.note,
+        tokens=tokens,
+        derivation_key=derivation_key,
     )
     store, keep_s = SqlAuditStore(database), settings.keep_audit_days * _DAY_S
     audit = AuditTrail(store=store, tokens=tokens, clock=clock, keep_s=keep_s)

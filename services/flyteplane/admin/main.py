@@ -5,10 +5,10 @@
     ...
     await admin.close()
 
-Opening does everything that can fail: it migrates the database and reads the outbox. From then on three things run in
-the background: deliveries of runs that the scheduler has not taken, the mirror of phases, and the firing of triggers.
-All survive a scheduler that is away; a defect in one of them is told to `on_failure`, and the owner should then end the
-process.
+Opening does everything that can fail: it migrates the database and reads the outbox. From then on four things run in
+the background: deliveries of runs that the scheduler has not taken, the mirror of phases, the firing of triggers, and
+the sweeping of the object store. All survive a scheduler that is away; a defect in one of them is told to
+`on_failure`, and the owner should then end the process.
 """
 
 import getpass
@@ -53,7 +53,7 @@ from flyteplane.admin.servicer.run_service import RunServicer, RunUseCases
 from flyteplane.admin.servicer.task_service import TaskServicer
 from flyteplane.admin.servicer.trigger_service import TriggerServicer
 from flyteplane.admin.store.addresses import FolderAddresses, PlatformAddresses, SignedAddresses
-from flyteplane.admin.store.preparation import MIGRATIONS, prepare
+from flyteplane.admin.store.preparation import MIGRATIONS, PlatformKeys, prepare
 from flyteplane.admin.store.projects import SqlProjectStore
 from flyteplane.admin.store.runs import SqlRunStore
 from flyteplane.admin.store.tasks import SqlTaskStore
@@ -63,6 +63,7 @@ from flyteplane.foundation.ids import IdSource, SystemIds
 from flyteplane.foundation.tasks import BackgroundTasks, OnFailure
 from flyteplane.identity.callers import current_caller
 from flyteplane.objects import FolderObjectStore, ObjectStore
+from flyteplane.objects.sweeping import Sweeper
 from flyteplane.observe import Metrics
 from flyteplane.records import Database, open_migrated
 
@@ -215,7 +216,9 @@ class _Core:
     tasks: SqlTaskStore
     triggers: SqlTriggerStore
     outbox: Outbox
+    mirror: PhaseMirror
     tokens: PageTokens
+    derivation_key: bytes
     admission: Admission
     create: CreateRun
     firing: TriggerFiring
@@ -227,9 +230,9 @@ async def _wire(given: _Given) -> AdminService:
     servicers = _servicers(given, core)
     await core.outbox.start()
     background = BackgroundTasks("admin", on_failure=given.on_failure)
-    mirror = PhaseMirror(runs=core.runs, scheduler=core.scheduler, clock=given.clock, ids=given.ids)
-    background.start(mirror.run(), name="phases")
+    background.start(core.mirror.run(), name="phases")
     background.start(core.firing.run(), name="triggers")
+    background.start(Sweeper(given.objects, clock=given.clock).run(), name="objects")
     return AdminService(
         database=given.database,
         outbox=core.outbox,
@@ -241,7 +244,9 @@ async def _wire(given: _Given) -> AdminService:
 
 async def _core(given: _Given) -> _Core:
     now_us = int(given.clock.now() * 1e6)
-    tokens = PageTokens(await prepare(given.database, now_us=now_us, fresh_key=secrets.token_bytes(KEY_BYTES)))
+    fresh = PlatformKeys(secrets.token_bytes(KEY_BYTES), secrets.token_bytes(KEY_BYTES))
+    keys = await prepare(given.database, now_us=now_us, fresh=fresh)
+    tokens = PageTokens(keys.page_tokens)
     stub = SchedulerServiceStub(given.scheduler_channel)
     scheduler, runs, tasks = RemoteScheduler(stub), SqlRunStore(given.database), SqlTaskStore(given.database)
     outbox = Outbox(
@@ -267,7 +272,9 @@ async def _core(given: _Given) -> _Core:
         tasks=tasks,
         triggers=triggers,
         outbox=outbox,
+        mirror=PhaseMirror(runs=runs, scheduler=scheduler, clock=given.clock, ids=given.ids),
         tokens=tokens,
+        derivation_key=keys.derivation,
         admission=admission,
         create=create,
         firing=TriggerFiring(store=triggers, admission=admission, create=create, clock=given.clock),
@@ -283,6 +290,7 @@ def _servicers(given: _Given, core: _Core) -> _Servicers:
         reads=reads,
         abort=AbortRun(runs=core.runs, outbox=core.outbox, scheduler=core.scheduler),
         rerun=RerunRun(reads=reads, scheduler=core.scheduler, admission=admission, create=create),
+        mirror=core.mirror,
     )
     task_use_cases = Tasks(
         store=core.tasks, objects=given.objects, admission=admission, tokens=core.tokens, clock=given.clock
@@ -301,15 +309,18 @@ def _servicers(given: _Given, core: _Core) -> _Servicers:
         create=create,
         clock=given.clock,
         ids=given.ids,
+        tokens=core.tokens,
         changed=core.firing.wake,
     )
     return _Servicers(
         runs=RunServicer(runs=run_use_cases, scheduler=core.stub, caller_of=given.caller_of),
         tasks=TaskServicer(tasks=task_use_cases, caller_of=given.caller_of),
-        projects=ProjectServicer(projects=Projects(store=projects, clock=given.clock)),
+        projects=ProjectServicer(
+            projects=Projects(store=projects, clock=given.clock, tokens=core.tokens), caller_of=given.caller_of
+        ),
         data=DataServicer(objects=object_use_cases),
         identity=_identity(given, core),
-        triggers=TriggerServicer(trigger_use_cases),
+        triggers=TriggerServicer(trigger_use_cases, caller_of=given.caller_of),
     )
 
 
@@ -319,6 +330,7 @@ def _identity(given: _Given, core: _Core) -> IdentityServicers:
         options=given.identity,
         platform=given.platform,
         tokens=core.tokens,
+        derivation_key=core.derivation_key,
         clock=given.clock,
         ids=given.ids,
         caller_of=given.caller_of,

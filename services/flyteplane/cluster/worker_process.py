@@ -16,9 +16,9 @@ from typing import Final
 
 from google.protobuf.message import DecodeError
 
+from flyte.spec.frames import FrameDecoder, FrameTooLargeError, encode_frame
 from flyteapi.scheduler.v1.worker_service_pb2 import SessionRequest, SessionResponse, WorkerOrder
 from flyteplane.cluster.batches import batches
-from flyteplane.cluster.frames import BrokenFrame, FrameDecoder, encode_frame
 from flyteplane.cluster.ports import WorkerExit, WorkerSink
 
 _log = logging.getLogger("flyteplane.cluster")
@@ -142,7 +142,7 @@ class WorkerProcess:
         try:
             for frame in self._decoder.feed(data):
                 self.sink.received(self.name, SessionRequest.FromString(frame).reports)
-        except (BrokenFrame, DecodeError) as error:
+        except (FrameTooLargeError, DecodeError) as error:
             _log.error("worker %s does not keep to the protocol: %s", self.name, error)
             data = b""
         if not data and self._connection is not None:
@@ -190,12 +190,8 @@ class WorkerProcess:
 
 
 def exit_of_status(name: str, status: int, *, out_of_memory: bool) -> WorkerExit:
-    """How a worker ended, from its wait status."""
+    """How a worker ended, from its wait status, which says all that is known."""
     if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        message = "the kernel killed it for want of memory" if out_of_memory else f"killed by signal {number}"
-        return WorkerExit(name=name, signal=number, out_of_memory=out_of_memory, message=message)
+        return WorkerExit(name=name, signal=os.WTERMSIG(status), out_of_memory=out_of_memory)
     code = os.WEXITSTATUS(status)
-    return WorkerExit(
-        name=name, exit_code=code, out_of_memory=out_of_memory and code != 0, message=f"ended with exit code {code}"
-    )
+    return WorkerExit(name=name, exit_code=code, out_of_memory=out_of_memory and code != 0)

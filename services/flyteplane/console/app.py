@@ -6,7 +6,9 @@ Made at the first connection, because most platforms are never looked at and nee
 from __future__ import annotations
 
 import hmac
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import grpc
 from starlette.applications import Starlette
@@ -17,6 +19,7 @@ from flyteplane.console import login
 from flyteplane.console.calls import Platform
 from flyteplane.console.failures import NOT_FOUND, Failure, failure_of
 from flyteplane.console.pages import families
+from flyteplane.console.posting import posted_form
 from flyteplane.console.security import Guard
 from flyteplane.console.visit import MENU, Visit
 from flyteplane.foundation.errors import PermissionDenied, PlatformError, Unauthenticated
@@ -33,12 +36,9 @@ if TYPE_CHECKING:
 #: Nothing that the platform names is longer; it would not fit into what a refusal of the platform may carry either.
 _LONGEST_NAME: Final = 1024
 _FOREVER: Final = "public, max-age=31536000, immutable"
-#: A launch form has a few for each row of a list.
-_MOST_FIELDS: Final = 5000
-#: Bytes of a form's plain fields; files are spooled to disk and have the limits of the platform.
-_MOST_FIELD_BYTES: Final = 16 * 1024 * 1024
-
-Endpoint = "Callable[[Request], Awaitable[Response]]"
+_TOO_OLD: Final = PermissionDenied(
+    "this form is of a session that is over", mend="Go back, load the page again and send it once more."
+)
 
 
 def make_app(entry: Entry) -> App:
@@ -73,11 +73,13 @@ def _changing(entry: Entry, declared: PageRoute) -> Any:
         visit = _visit(entry, request)
         if visit is None:
             return login.to_login(request)
-        async with request.form(max_fields=_MOST_FIELDS, max_part_size=_MOST_FIELD_BYTES) as form:
-            if not _has_token(request, form, visit.session.form_token):
-                refusal = PermissionDenied("this form is too old", mend="Load the page again.")
-                return failed(visit, failure_of(refusal, changing=True))
-            return await _answer(_visit(entry, request, form=form) or visit, declared)
+        try:
+            async with posted_form(request) as form:
+                if _has_token(request, form, visit.session.form_token):
+                    return await _answer(replace(visit, form=form), declared)
+                raise _TOO_OLD
+        except PlatformError as error:
+            return failed(visit, failure_of(error, changing=True))
 
     return endpoint
 
@@ -87,13 +89,12 @@ def _has_token(request: Request, form: FormData, token: str) -> bool:
     return isinstance(sent, str) and hmac.compare_digest(sent.encode(), token.encode())
 
 
-def _visit(entry: Entry, request: Request, *, form: Any = None) -> Visit | None:
+def _visit(entry: Entry, request: Request) -> Visit | None:
     session = entry.session_of(request)
     if session is None:
         return None
     platform = Platform(entry.channel, credential=session.credential)
-    given = {} if form is None else {"form": form}
-    return Visit(request=request, session=session, platform=platform, rendering=entry.rendering, **given)
+    return Visit(request=request, session=session, platform=platform, rendering=entry.rendering)
 
 
 async def _answer(visit: Visit, declared: PageRoute) -> Response:
@@ -110,8 +111,12 @@ async def _answer(visit: Visit, declared: PageRoute) -> Response:
 
 
 def failed(visit: Visit, failure: Failure) -> Response:
-    """The page of a failure."""
-    return visit.render("failure.html", status=failure.status, failure=failure)
+    """The page of a failure. Its way back is the page that the visitor came from."""
+    url = visit.request.url
+    came_from = urlsplit(visit.request.headers.get("referer", ""))
+    back = login.local_address(f"{came_from.path}?{came_from.query}") if came_from.netloc == url.netloc else ""
+    address = login.local_address(f"{url.path}?{url.query}" if url.query else url.path)
+    return visit.render("failure.html", status=failure.status, failure=failure, address=address, back=back)
 
 
 def _not_found(entry: Entry) -> Any:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from flyte.spec.child_names import ROOT_ACTION
 from flyteapi.admin.v1.run_service_pb2 import GetActionDataRequest, GetRunRequest, ListActionsRequest
 from flyteapi.admin.v1.task_service_pb2 import GetTaskRequest
 from flyteapi.common.v1.identity_pb2 import ActionId, RunId
@@ -26,7 +27,7 @@ from flyteplane.foundation.errors import NotFound
 if TYPE_CHECKING:
     from flyteplane.console.calls import Platform
 
-ROOT: Final = "a0"
+ROOT: Final = ROOT_ACTION
 MOST_SHOWN_BYTES: Final = 4 * 1024 * 1024
 MOST_KEPT_ACTIONS: Final = 200
 

@@ -6,14 +6,12 @@ a page is told the order of its rows, and those rows that are not as it has them
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing
 from typing import TypeAlias
 
 from flyteplane.console.live import Message
-from flyteplane.console.pacing import pause_after
+from flyteplane.console.pacing import paced
 
 Lists: TypeAlias = Mapping[str, Mapping[str, str]]
 """By the id of the element that holds a list: its rows in their order, as HTML by the id of their element."""
@@ -44,34 +42,7 @@ async def follow_lists(
         changes: a message for each change, whatever is in it; the first at once.
     """
     sent = SentRows()
-    async with aclosing(_paced(changes)) as times:
+    async with aclosing(paced(changes)) as times:
         async for _ in times:
             for message in sent.messages(await read()):
                 yield message
-
-
-async def _paced(changes: AsyncIterable[object]) -> AsyncGenerator[None, None]:
-    """Once for all changes since the time before, no more often than is of use to a reader."""
-    changed = asyncio.Event()
-    reading = asyncio.ensure_future(_note(changes, changed))
-    try:
-        while True:
-            await changed.wait()
-            if reading.done():
-                reading.result()
-                return
-            changed.clear()
-            begun = time.monotonic()
-            yield
-            await asyncio.sleep(pause_after(time.monotonic() - begun))
-    finally:
-        reading.cancel()
-        await asyncio.wait([reading])
-
-
-async def _note(changes: AsyncIterable[object], changed: asyncio.Event) -> None:
-    try:
-        async for _ in changes:
-            changed.set()
-    finally:
-        changed.set()

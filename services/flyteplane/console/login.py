@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _PATH: Final = "/login"
 _LONGEST_KEY: Final = 8192
+_NO_KEY: Final = "This is no API key. Paste it whole, as it was printed when it was made."
 
 
 def routes(entry: Entry) -> list[Route]:
@@ -52,12 +53,12 @@ def forget(request: Request) -> Response:
 
 def _show(entry: Entry) -> Any:
     async def endpoint(request: Request) -> Response:
-        following = _local(request.query_params.get("next", ""))
+        following = local_address(request.query_params.get("next", ""))
         token = request.query_params.get("token", "")
         if not token or entry.link is None:
             return _page(entry, following=following)
         if not entry.link.use(token):
-            used = "This link was used before, or is of another start."
+            used = "This link was used before, or is of another start. Have a new one printed."
             return _page(entry, following=following, problem=used, status=403)
         return await _come_in(entry, entry.owner_credential(), following=following)
 
@@ -67,10 +68,15 @@ def _show(entry: Entry) -> Any:
 def _bring_key(entry: Entry) -> Any:
     async def endpoint(request: Request) -> Response:
         async with request.form() as form:
-            given, following = form.get("key"), _local(str(form.get("next") or ""))
+            given, following = form.get("key"), local_address(str(form.get("next") or ""))
         key = given.strip() if isinstance(given, str) else ""
         if not (key.isascii() and key.isprintable() and 0 < len(key) <= _LONGEST_KEY):
-            return _page(entry, following=following, problem="This is no API key.", status=401)
+            return _page(
+                entry,
+                following=following,
+                problem=_NO_KEY,
+                status=401,
+            )
         return await _come_in(entry, key, following=following)
 
     return endpoint
@@ -103,7 +109,7 @@ def _page(entry: Entry, *, following: str, problem: str = "", status: int = 200)
     return HTMLResponse(page, status_code=status)
 
 
-def _local(address: str) -> str:
+def local_address(address: str) -> str:
     """An address of this console; anything that a browser might take for another place becomes the first page."""
     safe = address.startswith("/") and not address.startswith(("//", "/\\")) and address.isprintable()
     return address if safe and "\\" not in address else "/"

@@ -32,6 +32,14 @@ POLICY_OF_REPORTS: Final = (
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; media-src data:; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
 )
+_OTHER_NAME: Final = (
+    "This console is not known by that name. Open it at the address that `flyte console` prints, or have its operator "
+    "give it this name (console.public_url)."
+)
+_OTHER_SITE: Final = (
+    "Changes are made from the pages of this console only. Open the page here, and make the change there."
+)
+_NO_SITE: Final = "A change has to say where it comes from (Origin). Programs use the API or the command line instead."
 _ALWAYS: Final = (
     (b"x-content-type-options", b"nosniff"),
     # A stricter one would have browsers send "Origin: null" with our own forms.
@@ -74,17 +82,17 @@ def refusal_of(method: str, headers: Mapping[str, str], *, names: OwnNames) -> s
     """Why a request is not answered; empty if nothing is wrong with it."""
     host = headers.get("host", "")
     if not names.knows(host):
-        return "This console is not known by that name."
+        return _OTHER_NAME
     if method in _READING:
         return ""
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        return "Changes are made from the pages of this console only."
+        return _OTHER_SITE
     origin = headers.get("origin", "")
     # Every browser sends one of the two with a POST. Programs send neither: for them there are the API and the CLI.
     if not origin and "sec-fetch-site" not in headers:
-        return "A change has to say where it comes from."
+        return _NO_SITE
     if origin and urlsplit(origin).netloc.lower() != host.lower():
-        return "Changes are made from the pages of this console only."
+        return _OTHER_SITE
     return ""
 
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from flyteapi.admin.v1.run_service_pb2 import CountActionsRequest, ListActionsRequest
+from flyteapi.common.v1 import phase_pb2
 from flyteplane.console.views.actions import ActionView, Families, GroupView, action_view, families
 
 if TYPE_CHECKING:
     from flyteapi.common.v1.identity_pb2 import RunId
     from flyteapi.scheduler.v1.scheduler_service_pb2 import ActionState
     from flyteplane.console.calls import Platform
+    from flyteplane.console.views.phases import PhaseView
 
 #: Rows of a window.
 WINDOW: Final = 100
@@ -25,6 +27,8 @@ class Window:
     parent: str
     group: str | None
     """None: groups are folded; otherwise the members of one."""
+    phase: str = ""
+    """Code of the phase that all of these are in, whoever their parents are; empty for a window of the tree."""
     groups: Sequence[GroupView]
     """On the first window only."""
     actions: Sequence[ActionView]
@@ -52,6 +56,17 @@ class Tree:
             groups=groups,
             actions=await self._with_children(found.actions),
             following=found.next_page_token,
+        )
+
+    async def in_phase(self, phase: PhaseView, *, token: str = "") -> Window:
+        """Actions of the whole run that are in a phase."""
+        request = ListActionsRequest(
+            run=self._run, phases=[phase_pb2.Phase.ValueType(phase.number)], page_size=WINDOW, page_token=token
+        )
+        found = await self._platform.runs.ListActions(request)
+        actions = await self._with_children(found.actions)
+        return Window(
+            parent="", group=None, phase=phase.code, groups=(), actions=actions, following=found.next_page_token
         )
 
     async def named(self, names: Sequence[str]) -> Sequence[ActionView]:

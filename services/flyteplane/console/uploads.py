@@ -1,10 +1,11 @@
-"""Files and inputs on their way from a form to the object store, through the platform."""
+"""Files, folders and inputs on their way from a form to the object store, through the platform."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from flyteapi.admin.v1.data_service_pb2 import (
@@ -15,6 +16,7 @@ from flyteapi.admin.v1.data_service_pb2 import (
 )
 from flyteapi.task.v1.value_pb2 import Payload, PayloadReference
 from flyteplane.console.launch.reading import StoredFile
+from flyteplane.foundation.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from starlette.datastructures import UploadFile
@@ -28,15 +30,57 @@ _UPLOAD_TIMEOUT_S: Final = 600.0
 
 async def store_file(platform: Platform, file: UploadFile, *, project: str, domain: str) -> StoredFile:
     """Bring a posted file to the object store. What is there already is not sent again."""
-    size, digest = 0, hashlib.sha256()
-    await file.seek(0)
-    while piece := await file.read(_PIECE_BYTES):
-        size += len(piece)
-        await asyncio.to_thread(digest.update, piece)
-    await file.seek(0)
-    name = file.filename or "file"
-    uri = await _store(platform, _named(digest.digest(), size, name, project, domain), _pieces_of(file))
-    return StoredFile(uri=uri, name=name, size_bytes=size)
+    named = await _named_by_content(file, project=project, domain=domain, name=file.filename or "file")
+    return StoredFile(
+        uri=await _store(platform, named, _pieces_of(file)), name=named.filename, size_bytes=named.size_bytes
+    )
+
+
+async def store_folder(platform: Platform, files: Sequence[UploadFile], *, project: str, domain: str) -> StoredFile:
+    """Bring posted files to a folder of their own in the object store. They keep the paths below their folder.
+
+    Raises InvalidArgument for two files of one path and for paths that no folder can have.
+    """
+    folder, contents, uri = secrets.token_hex(16), {}, ""
+    for path, file in paths_in_folder(files).items():
+        named = await _named_by_content(file, project=project, domain=domain, name=path)
+        named.folder = folder
+        uri = uri or (await platform.data.CreateUploadUrl(named)).folder_uri
+        await platform.data.UploadObject(_requests(named, _pieces_of(file)), timeout=_UPLOAD_TIMEOUT_S)
+        contents[path] = named
+    return StoredFile(
+        uri=uri,
+        name=name_of_files(files),
+        size_bytes=sum(named.size_bytes for named in contents.values()),
+        hash=folder_hash({path: named.sha256 for path, named in contents.items()}),
+    )
+
+
+def name_of_files(files: Sequence[UploadFile]) -> str:
+    """What people call the posted files: the folder that they were in, or the file that it is."""
+    names = [file.filename or "" for file in files]
+    tops = {name.partition("/")[0] for name in names}
+    return tops.pop() if len(tops) == 1 else f"{len(names)} files"
+
+
+def paths_in_folder(files: Sequence[UploadFile]) -> Mapping[str, UploadFile]:
+    """Where posted files lie in their folder; browsers put its name in front. Raises InvalidArgument."""
+    found: dict[str, UploadFile] = {}
+    for file in files:
+        top, slash, below = (file.filename or "").partition("/")
+        path = below if slash else top
+        if path in found:
+            raise InvalidArgument(f"there are two files {path!r}", mend="Choose one of them.")
+        found[path] = file
+    return found
+
+
+def folder_hash(digests: Mapping[str, bytes]) -> str:
+    """The hash of a folder by the SHA-256 of each of its files: that which a folder of equal files has in Python."""
+    total = hashlib.sha256()
+    for path, digest in sorted(digests.items()):
+        total.update(f"{len(path.encode())} {digest.hex()} ".encode() + path.encode())
+    return total.hexdigest()
 
 
 async def store_payload(platform: Platform, content: bytes, *, project: str, domain: str) -> Payload:
@@ -57,6 +101,16 @@ async def fetch_payload(platform: Platform, payload: Payload, *, most_bytes: int
         return None
     pieces = platform.data.DownloadObject(DownloadObjectRequest(uri=payload.reference.uri))
     return b"".join([piece.data async for piece in pieces])
+
+
+async def _named_by_content(file: UploadFile, *, project: str, domain: str, name: str) -> CreateUploadUrlRequest:
+    size, digest = 0, hashlib.sha256()
+    await file.seek(0)
+    while piece := await file.read(_PIECE_BYTES):
+        size += len(piece)
+        await asyncio.to_thread(digest.update, piece)
+    await file.seek(0)
+    return _named(digest.digest(), size, name, project, domain)
 
 
 def _named(digest: bytes, size: int, name: str, project: str, domain: str) -> CreateUploadUrlRequest:

@@ -163,7 +163,7 @@ _SECRETS: Final = {
 _SCHEDULER: Final = dict.fromkeys(
     (
         *("AcceptRun", "AbortAction", "GetAction", "ListActions", "GetActionData", "WatchRun", "WatchRunPhases"),
-        *("CountActions", "StreamLogs", "ExplainAction", "SignalAction"),
+        *("CountActions", "ListPausedRuns", "StreamLogs", "ExplainAction", "SignalAction"),
     ),
     INTERNAL,
 )

@@ -38,8 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m flyteplane.launcher", description="Run the platform.")
     add = parser.add_argument
-    add("--data", type=Path, help="folder of the platform (default: $FLYTE_PLATFORM_DATA)")
-    add("--endpoint", default="", help="unix:/path or 127.0.0.1:PORT for clients (default: a socket in the folder)")
+    add("--data", type=Path, help="folder of the platform (default: $FLYTE_PLATFORM_DATA, else ~/.flyte/platform)")
+    add("--endpoint", default="", help="unix:/path or HOST:PORT for clients (default: a socket in the folder)")
     add("--ready-fd", type=int, help="file descriptor that is told the endpoint when ready")
     add("--log-to-stdout", action="store_true", help="write the log there, and not to platform.log in the folder")
     add("--foreground", action="store_true", help="always so; here for symmetry with flyte up")
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     add = several.add_argument
     add("--services", default="", help="what this process carries, for example admin,cache,secrets,reuse_pool")
     add("--name", default="", help="name of this process, the same at each start (default: its services)")
-    add("--listen", default="", help="unix:/path or 127.0.0.1:PORT for the other processes")
+    add("--listen", default="", help="unix:/path or HOST:PORT for the other processes (default: a socket)")
     add("--advertise", default="", help="HOST:PORT by which they reach it, when it listens on every address")
     add("--etcd", default="", help="endpoints of the coordination store, HOST:PORT,... (default: those of the file)")
     return parser
@@ -122,7 +122,9 @@ def _backup(arguments: Sequence[str]) -> int:
     from flyteplane.launcher.backup import HELP, run_backup
 
     parser = argparse.ArgumentParser(prog="python -m flyteplane.launcher backup", description=HELP)
-    parser.add_argument("--data", type=Path, help="folder of the platform (default: $FLYTE_PLATFORM_DATA)")
+    parser.add_argument(
+        "--data", type=Path, help="folder of the platform (default: $FLYTE_PLATFORM_DATA, else ~/.flyte/platform)"
+    )
     parser.add_argument("--to", type=Path, required=True, help="folder of the backup, which must not be there yet")
     given = parser.parse_args(arguments)
     return run_backup(given.data or default_folder(), to=given.to)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -21,6 +20,7 @@ from flyteplane.foundation.errors import InvalidArgument
 from flyteplane.launcher.exposure import is_reachable
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
     from contextlib import AsyncExitStack
     from pathlib import Path
@@ -72,6 +72,8 @@ class ConsolePlan:
     """The key that sessions are derived from; the same for all processes of the platform."""
     by_link: bool = True
     """Its owner, who can read the folder, comes in by a link; otherwise only people with API keys do."""
+    tls: ssl.SSLContext | None = None
+    """With the certificate of the listener for clients. None: there is loopback, or a proxy that ends TLS."""
     owner_key: str = ""
     """With what the owner calls where the listener asks for a key."""
 
@@ -95,17 +97,8 @@ class ConsolePlan:
             link_file=self.folder / LINK_FILE if self.by_link else None,
             owner_credential=owner_credential,
             public_url=self.operator.console_url,
-            tls=self._tls(),
+            tls=self.tls,
         )
-
-    def _tls(self) -> ssl.SSLContext | None:
-        """That of the listener for clients. Without one there is loopback, or a proxy that ends TLS."""
-        edge = self.operator.tls.edge
-        if edge is None:
-            return None
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(edge.cert_file, edge.key_file)
-        return context
 
 
 class OpenConsole:

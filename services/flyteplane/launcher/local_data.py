@@ -17,7 +17,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from flyteplane.cluster.frames import MOST_FRAME_BYTES, encode_frame
+from flyte.spec.frames import MAX_FRAME_BYTES, encode_frame
 from flyteplane.foundation.errors import NotFound, PermissionDenied, PlatformError, Unavailable
 from flyteplane.launcher.endpoint import own_socket
 from flyteplane.scheduler.application.worker_objects import WorkerObjects
@@ -114,7 +114,7 @@ async def _pieces(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
 
 async def _frame(reader: asyncio.StreamReader) -> bytes:
     size = int.from_bytes(await reader.readexactly(_HEADER_BYTES), "little")
-    if size > MOST_FRAME_BYTES:
+    if size > MAX_FRAME_BYTES:
         raise ConnectionError("the connection carries no frames")
     return await reader.readexactly(size)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from flyteplane.foundation.errors import InvalidArgument, PlatformError
 from flyteplane.launcher.operator_text import YamlText, written
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Place = tuple[str | int, ...]
 
-_MOST_TOLD = 20
+_MOST_TOLD: Final = 20
 
 
 class Problems:

@@ -161,7 +161,7 @@ class KubernetesCluster(Section):
     context: str = ""
     namespace: str = "flyte"
     create_namespaces: bool = False
-    contact_s: float = 15.0
+    contact_s: float = 30.0
     installation: str = "flyteplane"
     image_patience_s: float = Field(default=300.0, ge=0)
     image_pull_policy: Literal["", "Always", "IfNotPresent", "Never"] = ""

@@ -135,7 +135,7 @@ class Platform:
         given, observation = await self._surroundings(
             {name: server.channel() for name, server in servers.items()}, transport
         )
-        console = self._bind_console(settings, given)
+        console = self._bind_console(settings, given, transport)
         given = replace(given, console_url=console.url if console is not None else "")
         edge = PlatformEdge(given)
         # Behind a proxy the socket's caller is not who calls.
@@ -177,12 +177,15 @@ class Platform:
             certificate=transport.edge_certificate(self._endpoint),
         )
 
-    def _bind_console(self, settings: PlatformSettings, given: Surroundings) -> OpenConsole | None:
+    def _bind_console(
+        self, settings: PlatformSettings, given: Surroundings, transport: Transport
+    ) -> OpenConsole | None:
         plan = ConsolePlan(
             listen=settings.console_listen,
             operator=given.operator,
             folder=self._folder.path,
             token_key=given.token_key,
+            tls=transport.edge_context(),
             owner_key=given.owner_key,
         )
         return plan.open(self._stack)

@@ -219,6 +219,7 @@ class ServiceProcess:
             operator=given.operator,
             folder=self._folder.path,
             token_key=given.token_key,
+            tls=self._transport.edge_context(),
             by_link=not given.operator.identity.configured,
         )
         return plan.open(self._stack)

@@ -14,6 +14,8 @@ from flyteplane.observe import Reading
 from flyteplane.rpc.internal import internal_channel, internal_server, worker_server
 
 if TYPE_CHECKING:
+    import ssl
+
     import grpc
 
     from flyteplane.foundation.clock import Clock
@@ -65,6 +67,14 @@ class Transport:
         from flyteplane.rpc.transport import server_credentials
 
         return server_credentials(self.edge, clients_prove_themselves=False)
+
+    def edge_context(self) -> ssl.SSLContext | None:
+        """Of a listener for people's browsers, with the same certificate; None for none."""
+        if self.edge is None:
+            return None
+        from flyteplane.rpc.tls_context import server_context
+
+        return server_context(self.edge)
 
     def edge_url(self, address: str) -> str:
         """The address of the clients' listener in words that say whether it speaks TLS."""

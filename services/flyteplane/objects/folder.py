@@ -11,6 +11,7 @@ import asyncio
 import errno
 import io
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ from flyteplane.objects.port import Content, ObjectInfo, ObjectPage
 
 #: Temporary files start with this; a key's segment never does, because such keys are refused.
 TEMPORARY: Final = ".tmp-"
+#: What workers of this machine call theirs, who write into the folder themselves.
+_OF_WORKERS: Final = re.compile(r"\.flyte-[0-9a-f]{16}")
 #: Temporary files of this age belong to writers that were killed.
 _ABANDONED_AFTER_S: Final = 24 * 3600.0
 _CHUNK_BYTES: Final = 1 << 20
@@ -216,12 +219,16 @@ class FolderObjectStore:
     def _remove_abandoned(self) -> int:
         removed = 0
         for path, _, files in os.walk(self._root):
-            for file in (Path(path) / name for name in files if name.startswith(TEMPORARY)):
+            for file in (Path(path, name) for name in files if _is_temporary(name)):
                 with suppress(OSError):
                     if file.stat().st_mtime < self._clock.now() - _ABANDONED_AFTER_S:
                         file.unlink()
                         removed += 1
         return removed
+
+
+def _is_temporary(name: str) -> bool:
+    return name.startswith(TEMPORARY) or _OF_WORKERS.fullmatch(name) is not None
 
 
 def _info(key: str, status: os.stat_result) -> ObjectInfo:

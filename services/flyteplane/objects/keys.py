@@ -4,6 +4,9 @@ from typing import Final
 
 from flyteplane.foundation.errors import InvalidArgument
 
+#: Where objects lie that are on their way: clients put them there to be checked, or the adapter of S3 to be copied.
+UPLOADS: Final = "uploads/"
+INCOMING: Final = "incoming/"
 #: Most bytes of a key, as S3 has it.
 MOST_KEY_BYTES: Final = 1024
 #: Most bytes between two slashes, as file systems have it, with room for the name of a temporary file.

@@ -22,7 +22,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 from flyteplane.foundation.clock import Clock, SystemClock
 from flyteplane.foundation.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from flyteplane.foundation.ids import IdSource, SystemIds
-from flyteplane.objects.keys import validate_key, validate_prefix
+from flyteplane.objects.keys import INCOMING, validate_key, validate_prefix
 from flyteplane.objects.port import Content, ObjectInfo, ObjectPage
 from flyteplane.objects.s3_client import ONCE, s3_client
 from flyteplane.objects.s3_errors import RangeBehindTheEnd, translated
@@ -34,8 +34,6 @@ T = TypeVar("T")
 _THREADS: Final = 16
 _PART_BYTES: Final = 8 << 20
 _PARTS_AT_A_TIME: Final = 4
-#: Files on their way to a name that must be free; a lifecycle rule may remove what killed processes left.
-INCOMING: Final = "incoming/"
 
 
 class S3ObjectStore:

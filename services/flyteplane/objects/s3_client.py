@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -50,10 +51,21 @@ def s3_client(settings: S3Settings, *, endpoint: str, retries: RetryConfig = PAT
         given["credential_provider"] = keys
     options: ClientConfig = {**_TIMES, "allow_http": settings.allow_http}
     if settings.ca_file is not None:
-        options["root_certificate"] = _read(settings.ca_file)
+        options["root_certificate"] = _certificates(settings.ca_file)
     return S3Store(
         settings.bucket, prefix=settings.prefix or None, client_options=options, retry_config=retries, **given
     )
+
+
+def _certificates(ca_file: Path) -> str:
+    """What a file of authorities holds, which the client takes for a mistake of the program if it is none."""
+    try:
+        ssl.create_default_context(cadata=(content := _read(ca_file, field="ca_file")))
+    except ssl.SSLError as error:
+        raise FailedPrecondition(
+            f"objects.ca_file: {ca_file} holds no certificates in PEM", reason="OBJECTS", field="objects.ca_file"
+        ) from error
+    return content
 
 
 class FileKeys:
@@ -65,20 +77,21 @@ class FileKeys:
 
     def __call__(self) -> S3Credential:
         return {
-            "access_key_id": _read(self._access_key),
-            "secret_access_key": _read(self._secret_key),
+            "access_key_id": _read(self._access_key, field="access_key_file"),
+            "secret_access_key": _read(self._secret_key, field="secret_key_file"),
             "token": None,
             "expires_at": datetime.now(UTC) + _KEYS_HOLD,
         }
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, *, field: str) -> str:
+    setting = f"objects.{field}"
     try:
         content = path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise FailedPrecondition(
-            f"{path} cannot be read, which is needed for the object store", reason="OBJECTS", mend="Check the file."
-        ) from error
+        problem = f"{setting}: {path} cannot be read, which is needed for the object store"
+        raise FailedPrecondition(problem, reason="OBJECTS", field=setting, mend="Check the file.") from error
     if not content:
-        raise FailedPrecondition(f"{path} is empty", reason="OBJECTS", mend="Write the key into it.")
+        problem = f"{setting}: {path} is empty"
+        raise FailedPrecondition(problem, reason="OBJECTS", field=setting, mend="Write into it what belongs there.")
     return content

@@ -12,6 +12,7 @@ from typing import Final
 from flyteplane.foundation.errors import FailedPrecondition, NotFound, PlatformError, Unavailable
 
 _STATUS: Final = re.compile(r"status code: (\d{3})")
+_CERTIFICATE: Final = re.compile(r"InvalidCertificate\(\s*(\w+)")
 _CODE: Final = re.compile(r"<Code>(\w+)</Code>")
 _DENIED: Final = frozenset({"401", "403"})
 #: What a server says of a bucket that lies in another region.
@@ -35,7 +36,7 @@ def translated(key: str, *, store: str) -> Iterator[None]:
     Raises:
         NotFound: OBJECT_NOT_FOUND.
         FailedPrecondition: STORE_NO_BUCKET, STORE_DENIED, STORE_REGION.
-        Unavailable: STORE_UNREACHABLE, STORE_NO_KEYS.
+        Unavailable: STORE_UNREACHABLE, STORE_CERTIFICATE, STORE_NO_KEYS.
         RangeBehindTheEnd: see there.
     """
     from obstore.exceptions import AlreadyExistsError, BaseError
@@ -59,6 +60,12 @@ def _public(error: Exception, key: str, *, store: str) -> Exception:
             f"no keys are to be had for {store}",
             reason="STORE_NO_KEYS",
             mend="Name objects.access_key_file and secret_key_file, or give the process a role or AWS_* variables.",
+        )
+    if disbelieved := _first(_CERTIFICATE, text):
+        return Unavailable(
+            f"the certificate of {store} is not believed ({disbelieved})",
+            reason="STORE_CERTIFICATE",
+            mend="Name its authority as objects.ca_file, and in objects.endpoint a name that it bears.",
         )
     if code == "NoSuchBucket":
         return _refusal(f"there is no {store}", reason="STORE_NO_BUCKET", mend="Make the bucket, or mend objects.url.")

@@ -93,9 +93,21 @@ async def migrate(database: "Database", *, package: str) -> None:
         FailedPrecondition: the database was written by a newer build (SCHEMA_FROM_THE_FUTURE).
         Unavailable: the database cannot be written.
     """
-    if (await schema_state(database, package=package)).age in (SchemaAge.CURRENT, SchemaAge.NEWER):
+    state = await schema_state(database, package=package)
+    if state.age in (SchemaAge.CURRENT, SchemaAge.NEWER):
         return
+    if state.found:
+        load_revisions(package)
     await database.transaction(lambda connection: upgrade(connection, package, database_name=database.name))
+
+
+def load_revisions(package: str) -> None:
+    """Import what runs revisions beforehand: a server ends a transaction that stands still while somebody imports."""
+    import alembic.config
+    import alembic.runtime.environment  # noqa: F401
+
+    for _ in _script(_load(package)).walk_revisions():
+        pass
 
 
 def upgrade(connection: Connection, package: str, *, database_name: str = "the database") -> None:

@@ -5,6 +5,7 @@ they do for psql. One parameter is ours: `schema`, so that several services can 
 leaves the connection string: `name` is what people get to see.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,6 +16,8 @@ from flyteplane.foundation.errors import InvalidArgument
 POSTGRES_DRIVERS: Final = frozenset({"postgresql", "postgresql+asyncpg", "postgres"})
 _SCHEMA: Final = "schema"
 _DRIVER: Final = "postgresql"
+_FILES: Final = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
+_OF_THE_SYSTEM: Final = "system"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,8 @@ class PostgresAddress:
         host: a host name or the folder of a socket; "" for the driver's default.
         database: its name; "" for the driver's default, the user's name.
         schema: the schema for all tables; "" for the first one of the user's search path.
+        certificates: the files of certificates and keys, by the parameter that names them.
+        key_has_password: the key is encrypted, and the URL says with what.
     """
 
     connection_string: str = field(repr=False)
@@ -34,6 +39,8 @@ class PostgresAddress:
     host: str
     database: str
     schema: str
+    certificates: Mapping[str, str] = field(default_factory=dict)
+    key_has_password: bool = False
 
 
 def postgres_address(url: URL) -> PostgresAddress:
@@ -50,6 +57,8 @@ def postgres_address(url: URL) -> PostgresAddress:
         host=host,
         database=database,
         schema=schema,
+        certificates={name: path for name in _FILES if (path := _single(url, name)) and path != _OF_THE_SYSTEM},
+        key_has_password=bool(_single(url, "sslpassword")),
     )
 
 

@@ -31,9 +31,11 @@ _CONNECTION_CLASS: Final = "08"
 _LOGIN_CLASS: Final = "28"
 
 _Told = tuple[type[PlatformError], str, str, str]
+#: The reason of a server that does not answer.
+UNREACHABLE: Final = "STORE_UNREACHABLE"
 _UNREACHABLE: Final[_Told] = (
     Unavailable,
-    "STORE_UNREACHABLE",
+    UNREACHABLE,
     "{name} cannot be reached",
     "Check that the server runs and that host and port are right.",
 )
@@ -41,7 +43,7 @@ _LOGIN: Final[_Told] = (
     PermissionDenied,
     "STORE_LOGIN_REFUSED",
     "{name} refused the login",
-    "Check user and password of the database URL, and the server's rules of access.",
+    "Check user, password and certificate (sslcert, sslkey) of the database URL, and the server's rules of access.",
 )
 _BY_CODE: Final[dict[str, _Told]] = {
     "25006": (Unavailable, "STORE_READ_ONLY", "{name} cannot be written", "Connect to the primary server."),
@@ -77,7 +79,7 @@ _BY_CODE: Final[dict[str, _Told]] = {
 
 def sqlstate(error: BaseException) -> str:
     """The SQLSTATE that an error of the server, or one made from it, carries; "" for any other error."""
-    for one in _origins(error):
+    for one in origins(error):
         code = getattr(one, "sqlstate", None)
         if isinstance(code, str):
             return code
@@ -114,7 +116,7 @@ def did_nothing(error: BaseException) -> bool:
     code = sqlstate(error)
     if code in _LOST or code in _CUT_OFF or code.startswith(_CONNECTION_CLASS):
         return True
-    return any(type(one).__name__ == _OUTDATED for one in _origins(error))
+    return any(type(one).__name__ == _OUTDATED for one in origins(error))
 
 
 def refused_for_good(error: BaseException) -> bool:
@@ -123,7 +125,7 @@ def refused_for_good(error: BaseException) -> bool:
     return bool(code) and code not in _NOT_YET and not code.startswith(_CONNECTION_CLASS)
 
 
-def _origins(error: BaseException) -> Iterator[BaseException]:
+def origins(error: BaseException) -> Iterator[BaseException]:
     """The error and what it was made from: SQLAlchemy wraps the errors of its adapter, which wraps the driver's."""
     one: BaseException | None = error
     while one is not None:

@@ -12,7 +12,8 @@ from typing import Final
 from flyteplane.foundation.errors import FailedPrecondition, InvalidArgument
 from flyteplane.records.failures import store_failure
 from flyteplane.records.postgres_address import PostgresAddress
-from flyteplane.records.postgres_failures import refused_for_good, unreachable
+from flyteplane.records.postgres_certificates import certificate_refused, check_certificates
+from flyteplane.records.postgres_failures import UNREACHABLE, refused_for_good, unreachable
 from flyteplane.records.postgres_session import Session, Sessions, quoted
 from flyteplane.records.postgres_turns import Turns
 
@@ -34,8 +35,10 @@ async def open_sessions(address: PostgresAddress, *, lock_wait_s: float, patienc
     Raises:
         InvalidArgument: the URL does not suit the driver.
         Unavailable: the server could not be reached for `patience_s`.
-        PermissionDenied, FailedPrecondition: the server refuses us, or the database is missing or unsuitable.
+        PermissionDenied, FailedPrecondition: the server refuses us, or we it for its certificate, or the database is
+            missing or unsuitable.
     """
+    check_certificates(address)
     sessions = Sessions(address, lock_wait_s=lock_wait_s)
     try:
         session = await _first(sessions, address, patience_s=patience_s)
@@ -60,12 +63,16 @@ async def _first(sessions: Sessions, address: PostgresAddress, *, patience_s: fl
         try:
             return await sessions.open()
         except Exception as error:
+            if (disbelieved := certificate_refused(error, address)) is not None:
+                raise disbelieved from error
             if _is_about_the_url(error):
                 # Without the cause: its text may repeat the URL.
                 raise InvalidArgument(
                     "the parameters of the database URL do not suit PostgreSQL", reason="DATABASE_URL", field="url"
                 ) from None
             public = store_failure(error, name=address.name) or unreachable(address.name)
+            if public.reason == UNREACHABLE and "sslcert" in address.certificates:
+                public.mend += " A server that does not know the authority of sslcert hangs up as well."
             if refused_for_good(error) or loop.time() + pause > until:
                 raise public from error
         await asyncio.sleep(pause)

@@ -78,7 +78,7 @@ def _lock_all(locks: Sequence[tuple[Path, sqlite3.Connection]]) -> bool:
         _run(lock, f"PRAGMA busy_timeout={int(wait_s * 1000)}", name=str(path))
         try:
             lock.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                 raise _failure(error, str(path)) from error
             return False

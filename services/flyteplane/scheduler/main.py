@@ -33,12 +33,12 @@ from flyteplane.scheduler.clients.pool_stream import LEAST_AWAY_S, PoolStream
 from flyteplane.scheduler.clients.sweeper import sweep_for_ever
 from flyteplane.scheduler.clients.worker_sessions import WorkerSessions
 from flyteplane.scheduler.domain.definitions import NO_ENTRIES, Entries
-from flyteplane.scheduler.servicer import SchedulerServicer
-from flyteplane.scheduler.servicer_classes import ResourceClassServicer
-from flyteplane.scheduler.servicer_clusters import ClusterServicer
-from flyteplane.scheduler.servicer_queues import QueueServicer
-from flyteplane.scheduler.servicer_worker_data import WorkerDataServicer
-from flyteplane.scheduler.servicer_workers import WorkerServicer
+from flyteplane.scheduler.servicer.cluster_service import ClusterServicer
+from flyteplane.scheduler.servicer.queue_service import QueueServicer
+from flyteplane.scheduler.servicer.resource_class_service import ResourceClassServicer
+from flyteplane.scheduler.servicer.scheduler_service import SchedulerServicer
+from flyteplane.scheduler.servicer.worker_data_service import WorkerDataServicer
+from flyteplane.scheduler.servicer.worker_service import WorkerServicer
 from flyteplane.scheduler.store.log_files import LogFiles
 from flyteplane.scheduler.store.log_objects import LogObjects
 from flyteplane.scheduler.store.sql_administration import SqlAdministration
@@ -97,9 +97,10 @@ class SchedulerService:
     def add_to(self, server: Any) -> None:
         """Registers what other services and people call on a gRPC server, real or in process."""
         add_SchedulerServiceServicer_to_server(SchedulerServicer(self._scheduler), server)
-        administration = self._scheduler.administration
-        add_QueueServiceServicer_to_server(QueueServicer(QueueAdministration(administration)), server)
-        add_ResourceClassServiceServicer_to_server(ResourceClassServicer(ClassAdministration(administration)), server)
+        administration, clock = self._scheduler.administration, self._scheduler.engine.clock
+        queues, classes = QueueAdministration(administration), ClassAdministration(administration)
+        add_QueueServiceServicer_to_server(QueueServicer(queues, clock=clock), server)
+        add_ResourceClassServiceServicer_to_server(ResourceClassServicer(classes, clock=clock), server)
         add_ClusterServiceServicer_to_server(ClusterServicer(self._cluster_list), server)
 
     def add_workers_to(self, server: Any) -> None:

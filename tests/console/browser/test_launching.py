@@ -79,6 +79,24 @@ def test_a_task_is_found_and_launched_from_the_form(page: Page, platform: Platfo
     assert inputs(platform, "by-form") == {"candidates": 2, "rates": [0.5, 0.25], "title": "<b>bold</b>", "folder": ""}
 
 
+def test_a_folder_is_uploaded_with_the_form(page: Page, platform: PlatformUnderTest, tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    (pictures / "deep").mkdir(parents=True)
+    (pictures / "1.png").write_bytes(b"one")
+    (pictures / "deep" / "Übersicht 2.png").write_bytes(b"second")
+    page.goto(f"/launch?task={SCOPE}/sweeping.measure")
+    page.get_by_role("button", name="Launch").click()
+    expect(page.get_by_text("Choose a folder or files")).to_be_visible()
+    page.get_by_label("A folder").set_input_files(pictures)
+    expect(page.get_by_text("2 files, 1 KiB")).to_be_visible()
+    page.get_by_label("Name", exact=True).fill("measured")
+    page.get_by_role("button", name="Launch").click()
+    page.wait_for_url(f"**/runs/{SCOPE}/measured")
+    expect(page.locator("#head")).to_contain_text("Succeeded")
+    found = json.loads(platform.flyte("get", "io", "measured", "--outputs-only").stdout)["outputs"]
+    assert list(found.values()) == [{"1.png": 3, "deep/Übersicht 2.png": 6}]
+
+
 @pytest.mark.timeout(300)
 def test_the_digits_demo_is_launched_from_the_form_and_fills_its_page(
     page: Page, platform: PlatformUnderTest, repository: Path
@@ -117,10 +135,26 @@ def test_pages_fit_a_phone(page: Page) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
 
 
+def show(page: Page, *, visible: bool) -> None:
+    """Bring a page to the front or to the background, as far as it can know; headless browsers show all of theirs."""
+    hidden = json.dumps(not visible)
+    page.evaluate(f"Object.defineProperty(document, 'hidden', {{ value: {hidden}, configurable: true }})")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
 def test_a_queue_is_drained_and_takes_runs_again(page: Page, platform: PlatformUnderTest) -> None:
     page.goto("/queues")
+    other = page.context.new_page()
+    other.goto("/queues")
+    other.get_by_role("button", name="Drain default").focus()
+    show(other, visible=False)
     page.get_by_role("button", name="Drain default").click()
     expect(page.get_by_text("Drained")).to_be_visible()
+    # A page in the background lets go of its stream. Whoever looks at it again sees all, and is where they were.
+    expect(other.get_by_text("Active")).to_be_visible()
+    show(other, visible=True)
+    expect(other.get_by_role("button", name="Resume default")).to_be_focused()
+    other.close()
     page.goto(FORM)
     page.get_by_role("button", name="Launch").click()
     expect(page.get_by_role("alert")).to_contain_text("drain")

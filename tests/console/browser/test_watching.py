@@ -62,6 +62,10 @@ def test_the_tree_fills_by_itself_and_a_lost_connection_resumes(
     expect(page.locator("#head")).to_contain_text("Succeeded")
     expect(counts).to_contain_text("Succeeded 5")
     assert page.evaluate("window.untouched")
+    counts.get_by_role("link", name="Succeeded 5").click()
+    expect(page.get_by_role("heading", name="Actions: Succeeded")).to_be_visible()
+    expect(page.get_by_role("link", name="train")).to_have_count(4)
+    assert judge(page) == []
 
 
 def test_an_action_shows_its_log_and_a_report_that_cannot_reach_around_it(

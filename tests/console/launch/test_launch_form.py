@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import hashlib
+import io
 import json
 import math
 from collections.abc import Callable
@@ -15,8 +17,10 @@ from uuid import UUID
 
 import pytest
 from pydantic import BaseModel
+from starlette.datastructures import UploadFile
 
 import flyte.io
+from flyte.io.hashing import content_hash
 from flyte.spec.digests import inputs_digest
 from flyte.types.codecs import codec_for
 from flyteapi.task.v1.interface_pb2 import Interface, Parameter
@@ -24,7 +28,10 @@ from flyteapi.task.v1.value_pb2 import NamedValues, Pickle, Value
 from flyteplane.console.launch.controls import Control
 from flyteplane.console.launch.form import LaunchForm
 from flyteplane.console.launch.reading import StoredFile
+from flyteplane.console.launch.shapes import UploadKind
 from flyteplane.console.launch.state import FormState
+from flyteplane.console.uploads import folder_hash, name_of_files, paths_in_folder
+from flyteplane.foundation.errors import InvalidArgument
 
 
 class Colour(enum.Enum):
@@ -300,12 +307,51 @@ def test_a_file_is_uploaded_only_for_controls_that_take_one() -> None:
     state = FormState(
         {"inputs.x": ("1", "2"), "inputs.x.2": ("s3://b/k",)}, {"inputs.x.1": "a.txt", "inputs.y": "b", "inputs.x": "c"}
     )
-    assert list(form.uploads(state)) == ["inputs.x.1"]
+    assert list(form.uploads(state)) == [("inputs.x.1", UploadKind.FILE)]
     assert form.read(state).problems == {}
     stored = {"inputs.x.1": StoredFile(uri="file:///store/a.txt", name="a.txt", size_bytes=3)}
     value = form.read(state, stored=stored).values.values[0].value
     files = codec_for(list[flyte.io.File[Any] | None]).decode(value)
     assert [file.path for file in files] == ["file:///store/a.txt", "s3://b/k"]
+
+
+def test_a_folder_is_posted_as_its_files_or_named_by_an_address() -> None:
+    form = form_of(dict[str, flyte.io.Dir[Any]])
+    state = FormState({"inputs.x": ("1",), "inputs.x.1.key": ("k",)}, {"inputs.x.1.value": "pictures"})
+    assert list(form.uploads(state)) == [("inputs.x.1.value", UploadKind.DIR)]
+    stored = StoredFile(uri="file:///store/f", name="pictures", size_bytes=9, hash="ab")
+    value = form.read(state, stored={"inputs.x.1.value": stored}).values.values[0].value
+    folder = codec_for(dict[str, flyte.io.Dir[Any]]).decode(value)["k"]
+    assert (folder.path, folder.name, folder.hash) == ("file:///store/f", "pictures", "ab")
+    nothing = form.read(FormState({"inputs.x": ("1",), "inputs.x.1.key": ("k",)}))
+    assert "Choose a folder" in nothing.problems["inputs.x.1.value"]
+    # A browser forgets what was chosen when a form comes back: the page says what it was.
+    (control,) = form.draw(state, {"inputs.x.1.key": "no"})
+    assert control.rows[0].controls[1].forgotten == "pictures"
+
+
+def file_named(name: str, content: bytes = b"") -> UploadFile:
+    return UploadFile(io.BytesIO(content), filename=name)
+
+
+def test_posted_files_keep_their_paths_below_the_folder_that_was_chosen() -> None:
+    chosen = [file_named("pics/a.png"), file_named("pics/deep/b.png")]
+    assert list(paths_in_folder(chosen)) == ["a.png", "deep/b.png"]
+    assert name_of_files(chosen) == "pics"
+    loose = [file_named("a.png"), file_named("ü b.png")]
+    assert list(paths_in_folder(loose)) == ["a.png", "ü b.png"]
+    assert name_of_files(loose) == "2 files"
+    with pytest.raises(InvalidArgument, match=r"two files 'a\.png'"):
+        paths_in_folder([*loose, file_named("pics/a.png")])
+
+
+def test_a_folder_has_the_hash_that_it_has_in_python(tmp_path: Path) -> None:
+    contents = {"b.txt": b"b", "a/ü.txt": b"a", "a.txt": b""}
+    for name, content in contents.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    digests = {name: hashlib.sha256(content).digest() for name, content in contents.items()}
+    assert folder_hash(digests) == content_hash(tmp_path)
 
 
 def test_a_table_is_parquet_or_csv() -> None:

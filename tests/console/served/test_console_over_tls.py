@@ -1,4 +1,4 @@
-"""With certificates for clients the console speaks TLS too, and still reaches the platform behind them."""
+"""With certificates for clients the console speaks TLS too, and reaches the platform behind them; renewals are met."""
 
 from __future__ import annotations
 
@@ -33,5 +33,12 @@ def test_the_console_speaks_tls_where_clients_do(tmp_path: Path) -> None:
             assert "No run fits" in answer.read().decode()
         with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
             urllib.request.urlopen(link, timeout=20)
+        # Renewed by another authority: whoever connects from now on meets the new certificate, also without a name.
+        renewed = make_certificates(tmp_path / "renewed")
+        renewed.server.key_file.replace(made.server.key_file)
+        renewed.server.cert_file.replace(made.server.cert_file)
+        trusting = ssl.create_default_context(cafile=str(renewed.ca_file))
+        with urllib.request.urlopen(request, context=trusting, timeout=20) as answer:
+            assert "No run fits" in answer.read().decode()
     finally:
         platform.destroy()

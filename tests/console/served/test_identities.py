@@ -54,6 +54,10 @@ def test_a_key_lets_in_and_its_rights_are_those_of_the_pages(people: People) -> 
     assert "key:viewer" in viewer.get("/runs").text
     assert "secret-run" in viewer.get("/runs").text
     assert viewer.get(run).status == 200
+    # Whoever sees one project only sees its part of what belongs to all.
+    for path in ("/pools", "/pools/events", "/secrets", "/queues", "/queues/events", "/clusters"):
+        with viewer.events(path) as answer:
+            assert answer.status == 200, path
     refused = viewer.change(f"{run}/rerun")
     assert refused.status == 403
     assert "secret-run" not in str(refused.headers)

@@ -79,6 +79,41 @@ def test_the_list_of_runs_changes_while_it_is_looked_at(served: Served) -> None:
     assert 'href="' + served.done not in "".join(data["rows"].values())
 
 
+def test_queues_pools_and_clusters_change_while_they_are_looked_at(served: Served, tmp_path: Path) -> None:
+    for address, lists in (("/pools/events", {"pools"}), ("/clusters/events", {"clusters", "classes"})):
+        with served.owner.events(address) as events:
+            first = {data["list"] for _, (_, data, _) in zip(lists, events, strict=False)}
+        assert first == lists
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    with served.owner.events("/queues/events") as events:
+        messages = iter(events)
+
+        def wait_for(running: int) -> None:
+            for _, data, _ in messages:
+                figures = re.findall(r'class="figure">(\d+)', data["rows"].get("queue-default", ""))
+                if figures and int(figures[0]) == running:
+                    return
+
+        wait_for(0)
+        path = served.run("gated", "--gate", str(gate), wait=False)
+        wait_for(2)
+        assert served.owner.change(f"{path}/abort").status == 303
+        wait_for(0)
+
+
+def test_actions_of_a_phase_are_found_wherever_they_are_in_the_tree(served: Served) -> None:
+    page = served.owner.get(f"{served.done}?phase=succeeded").text
+    assert len(keys(page)) == WINDOW
+    token = re.search(r'data-phase="succeeded" data-token="([^"]+)"', page)
+    assert token is not None
+    rest = served.owner.get(f"{served.done}/tree?phase=succeeded&token={token[1]}").text
+    assert len({*keys(page), *keys(rest)}) == CHILDREN + 2
+    assert f'href="{served.done}?phase=succeeded#tree-title" aria-current="true"' in page
+    assert "None at the moment." in served.owner.get(f"{served.done}?phase=failed").text
+    assert "ValueError" in served.owner.get(f"{served.failed}?phase=failed").text
+
+
 def test_runs_are_filtered(served: Served) -> None:
     done, failed = (path.rpartition("/")[2] for path in (served.done, served.failed))
     for query, shown, hidden in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,12 +95,16 @@ async def test_a_server_that_another_authority_signed_is_refused(secure: EtcdSer
     assert f"{secure.endpoint}: its certificate is not signed by ca_file" in raised.value.message
 
 
-async def test_a_server_that_wants_a_certificate_is_not_used_without(
-    secure: EtcdServer, certificates: Certificates
+async def test_a_server_that_wants_a_certificate_is_not_used_without_or_with_that_of_another_authority(
+    secure: EtcdServer, certificates: Certificates, tmp_path: Path
 ) -> None:
-    with pytest.raises(Unavailable) as raised:
-        await use(EtcdSettings(endpoints=(secure.endpoint,), ca_file=certificates.ca_file))
-    assert secure.endpoint in raised.value.message
+    other = make_certificates(tmp_path).client
+    without = EtcdSettings(endpoints=(secure.endpoint,), ca_file=certificates.ca_file)
+    for settings in (without, replace(without, cert_file=other.cert_file, key_file=other.key_file)):
+        with pytest.raises(Unavailable) as raised:
+            await use(settings)
+        assert secure.endpoint in raised.value.message
+        assert "cert_file" in raised.value.message
 
 
 async def test_a_server_that_wants_tls_is_not_used_without(secure: EtcdServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import subprocess
 import sys
@@ -215,6 +216,36 @@ async def test_a_revision_that_fails_leaves_the_old_schema(database: Database, p
         await migrate(database, package=PACKAGE)
     assert await database.read(revision) == "0001"
     assert await database.read(columns) == ["id", "text"]
+
+
+async def test_what_runs_revisions_is_loaded_before_the_transaction_begins(
+    database: Database, package_folder: Path, tmp_path: Path
+) -> None:
+    await go_back_to_the_first(database)
+    program = textwrap.dedent(
+        f"""
+        import asyncio, sys
+        from flyteplane.records import migrate, open_database
+        class Watched:
+            def __init__(self, database):
+                self.name, self.read, self._database = database.name, database.read, database
+            async def transaction(self, work):
+                loaded = set(sys.modules)
+                await self._database.transaction(work)
+                print("alembic" in loaded, [name for name in set(sys.modules) - loaded if name.startswith("alembic")])
+        async def main():
+            database = await open_database("sqlite:///{tmp_path}/notes.db")
+            await migrate(Watched(database), package="{PACKAGE}")
+            await database.close()
+        sys.path.insert(0, {str(package_folder.parent)!r})
+        asyncio.run(main())
+        """
+    )
+    done = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "True []"
+    assert await database.read(revision) == "0002"
 
 
 def test_neither_a_fresh_database_nor_one_at_head_loads_alembic(package_folder: Path, tmp_path: Path) -> None:

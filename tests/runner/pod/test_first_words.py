@@ -18,9 +18,11 @@ from tests.support.worker_owner import LEASE, Listener, NotTheLeader, StoredData
 
 from flyte.runner.contact import Contact
 from flyte.runner.pod.endpoints import Endpoints
+from flyte.runner.pod.first_request import first_request
 from flyte.runner.pod.first_words import PATIENCE_S, FirstOrders, FirstWords
+from flyte.runner.pod.hello import hello
 from flyte.spec.worker_exits import OUT_OF_CONTACT, REFUSED
-from flyteapi.scheduler.v1.worker_service_pb2 import Hello
+from flyteapi.scheduler.v1.worker_service_pb2 import SessionRequest, WorkerReport
 
 Bundle = Callable[[str], str]
 
@@ -52,8 +54,15 @@ async def ask(
 ) -> FirstOrders | None:
     """First words as an agent says them, which has less patience than a busy machine needs."""
     endpoints, contact = Endpoints(addresses, rng=random.Random(1)), contact or Contact(20.0)
-    words = FirstWords(endpoints, hello=Hello(token=token), contact=contact, patience_s=patience_s)
-    return await words.begin().answer()
+    words = FirstWords(endpoints, token=token, contact=contact, patience_s=patience_s)
+    return await asyncio.to_thread(words.begin().answer)
+
+
+@pytest.mark.parametrize("token", ["t", "the-token" * 100, "sn\N{SNOWMAN}w" * 5_000])
+def test_the_first_request_is_what_protobuf_would_make_of_it(token: str) -> None:
+    expected = SessionRequest(reports=[WorkerReport(hello=hello(token))])
+    assert SessionRequest.FromString(first_request(token)) == expected
+    assert first_request(token) == expected.SerializeToString()
 
 
 async def test_the_orders_and_the_code_come_with_the_first_words(

@@ -53,8 +53,8 @@ async def secured(authority: Authority, owner: WorkerOwner, data: StoredData) ->
 async def ask(address: str, authorities: str) -> FirstOrders | None:
     """First words as an agent says them."""
     endpoints = Endpoints([address], rng=random.Random(1), authorities=authorities)
-    words = FirstWords(endpoints, hello=Hello(token="the-token"), contact=Contact(20.0), patience_s=20.0)
-    return await words.begin().answer()
+    words = FirstWords(endpoints, token="the-token", contact=Contact(20.0), patience_s=20.0)
+    return await asyncio.to_thread(words.begin().answer)
 
 
 async def test_the_first_words_go_through_tls(

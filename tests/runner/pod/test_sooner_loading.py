@@ -19,7 +19,7 @@ from tests.runner.pod.conftest import HEAD, StartPod, pack
 from tests.support.worker_owner import Listener, StoredData, WorkerOwner
 
 from flyte.runner.later import LATER, load_before_searching
-from flyte.runner.pod.deferred import SELDOM_USED, deferred
+from flyte.runner.pod.deferred import MESSAGES, SELDOM_USED, deferred
 from flyte.runner.pod.packed_modules import PackedFile, write_packed_file
 from flyte.runner.pod.prepared import prepare, prepared
 
@@ -102,6 +102,34 @@ def test_a_function_that_is_only_looked_up_does_not_load_its_module() -> None:
     assert "traceback" in modules_after(program)
 
 
+TAKES_MESSAGES = (
+    "from flyte.runner.pod.deferred import MESSAGES, deferred\nwith deferred(*MESSAGES):\n"
+    "    from flyteapi.common.v1 import phase_pb2\n"
+    "    from flyteapi.scheduler.v1.worker_service_pb2 import SessionResponse, WorkerOrder\n"
+    "import sys\nassert 'google.protobuf' not in sys.modules\n"
+)
+
+
+@pytest.mark.parametrize(
+    "use", ["SessionResponse.FromString(b'')", "WorkerOrder(lease=1)", "phase_pb2.PHASE_SUCCEEDED"]
+)
+def test_messages_are_loaded_when_one_of_them_is_made_or_read(use: str) -> None:
+    read_back = "assert SessionResponse.FromString(SessionResponse(orders=[WorkerOrder(lease=7)]).SerializeToString())"
+    program = f"{TAKES_MESSAGES}assert {use} is not None\n{read_back}.orders[0].lease == 7"
+    assert "flyteapi.scheduler.v1.worker_service_pb2" in modules_after(program)
+
+
+def test_messages_that_are_imported_after_the_block_are_the_real_ones() -> None:
+    program = (
+        f"{TAKES_MESSAGES}from flyteapi.common.v1 import error_pb2, phase_pb2 as real\n"
+        "from flyteapi.scheduler.v1 import worker_service_pb2\n"
+        "assert {type(module).__name__ for module in (error_pb2, real, worker_service_pb2)} == {'module'}\n"
+        "assert isinstance(WorkerOrder(), worker_service_pb2.WorkerOrder)\n"
+        "assert real.PHASE_SUCCEEDED == phase_pb2.PHASE_SUCCEEDED\n"
+    )
+    modules_after(program)
+
+
 def test_threads_that_use_a_stand_in_at_once_load_its_module_once(unknown_module: str, tmp_path: Path) -> None:
     (tmp_path / "seldom_used.py").write_text(
         "import sys, time\nsys.seldom_used_loads += 1\ntime.sleep(0.05)\nVALUE = 7\n"
@@ -148,9 +176,9 @@ def test_prepared_methods_are_those_that_would_have_been_compiled(tmp_path: Path
 def test_prepared_methods_are_not_compiled_again(tmp_path: Path) -> None:
     file = tmp_path / "prepared"
     prepare_for(define, file)
-    marked = marshal.dumps(compile("raise RuntimeError('from the file')", "<string>", "exec"))
-    texts = dict.fromkeys(PackedFile(str(file)).table["texts"], (0, len(marked)))
-    write_packed_file(str(file), {"texts": texts}, [marked])
+    marked = compile("raise RuntimeError('from the file')", "<string>", "exec")
+    texts = dict.fromkeys(PackedFile(str(file)).table["texts"], marked)
+    write_packed_file(str(file), {"texts": texts}, [])
     with prepared(str(file)), pytest.raises(RuntimeError, match="from the file"):
         define()
     define()
@@ -223,13 +251,20 @@ LOAD = "import sys\nfrom flyte.runner.later import load_before_searching\nload_b
 
 @pytest.mark.parametrize(
     ("name", "all_at_once"),
-    [("secrets.py", True), ("platform", True), ("train.py", False), ("test", False), ("os.py", False)],
+    [
+        ("secrets.py", True),
+        ("platform", True),
+        ("google", True),
+        ("train.py", False),
+        ("test", False),
+        ("os.py", False),
+    ],
 )
 def test_a_project_with_names_of_the_standard_library_has_everything_loaded_before(
     tmp_path: Path, name: str, all_at_once: bool
 ) -> None:
     (tmp_path / name).touch()
-    assert ({*LATER, *SELDOM_USED} <= modules_after(LOAD, str(tmp_path))) is all_at_once
+    assert ({*LATER, *SELDOM_USED, *MESSAGES} <= modules_after(LOAD, str(tmp_path))) is all_at_once
 
 
 def test_a_folder_that_cannot_be_read_has_no_such_names() -> None:
@@ -237,7 +272,8 @@ def test_a_folder_that_cannot_be_read_has_no_such_names() -> None:
 
 
 WORKER = (
-    "import flyte.runner.pod.__main__\nfrom flyte.runner.pod.prepared import prepared\nwith prepared():\n"
+    "import flyte.runner.pod.__main__\nfrom flyte.runner.pod.prepared import prepared\n"
+    "from flyte.runner.pod.deferred import MESSAGES\nwith prepared(later=MESSAGES):\n"
     "    import flyte.authoring.task_environment, flyte.runner.worker\nimport flyte\n"
     "env = flyte.TaskEnvironment('env', resources=flyte.Resources(cpu=1))\n"
     "@env.task\nasync def first() -> float:\n    'Waits for nobody.'\n"
@@ -248,7 +284,20 @@ WORKER = (
 
 
 def test_a_worker_loads_little_before_its_task() -> None:
-    absent = {*LATER, *SELDOM_USED, "grpc", "ssl", "tarfile", "numpy", "cloudpickle", "ast", "tokenize", "textwrap"}
+    absent = {
+        *LATER,
+        *SELDOM_USED,
+        *MESSAGES,
+        "google.protobuf",
+        "grpc",
+        "ssl",
+        "tarfile",
+        "numpy",
+        "cloudpickle",
+        "ast",
+        "tokenize",
+        "textwrap",
+    }
     assert not modules_after(WORKER) & absent - {"json"}
 
 

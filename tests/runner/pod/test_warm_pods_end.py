@@ -13,7 +13,7 @@ import pytest
 from tests.runner.owner import decode, encode
 from tests.runner.pod.conftest import StartPod
 from tests.support.pool_owner import PoolOwner
-from tests.support.processes import alive
+from tests.support.processes import alive, await_end
 from tests.support.worker_owner import Listener, StoredData
 
 Bundle = Callable[[str], str]
@@ -158,9 +158,8 @@ async def test_an_agent_that_was_stopped_past_its_contact_delivers_no_result(
     pool.place(1, "waits", encode(path=str(go)), bundle=digest)
     await pool.until(lambda: pool.printed(1))
     pod.signal(signal.SIGSTOP)
-    await asyncio.sleep(2.0)
-    # The worker has ended itself, while its agent could not; nobody has collected it yet.
-    assert not alive(int(pool.printed(1).split()[0]))
+    # The worker ends itself, while its agent cannot; nobody collects it yet.
+    assert not await asyncio.to_thread(await_end, [int(pool.printed(1).split()[0])], within_s=20.0)
     go.touch()
     pod.signal(signal.SIGCONT)
     assert await pod.exit_code() == OUT_OF_CONTACT

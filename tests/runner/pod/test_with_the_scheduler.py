@@ -22,8 +22,8 @@ from flyteplane.rpc.server import RpcServer
 from flyteplane.rpc.tokens import attempt_token_mint
 from flyteplane.scheduler.application.worker_data import WorkerData
 from flyteplane.scheduler.domain.phases import Phase
-from flyteplane.scheduler.servicer_worker_data import WorkerDataServicer
-from flyteplane.scheduler.servicer_workers import WorkerServicer
+from flyteplane.scheduler.servicer.worker_data_service import WorkerDataServicer
+from flyteplane.scheduler.servicer.worker_service import WorkerServicer
 
 SOURCE = (
     "from flyte import storage\n@env.task\nasync def f() -> str:\n"

@@ -77,4 +77,5 @@ def test_the_loop_handler_passes_on_everything_but_the_poller() -> None:
     loop = Loop()
     for message in ("PollerCompletionQueue: EAGAIN", "real"):
         errors.silence_polling_error(loop, {"message": message})
+    errors.silence_polling_error(loop, {"message": "in a callback", "exception": BlockingIOError(11, "again")})
     assert loop.seen == ["real"]

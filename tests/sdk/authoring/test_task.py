@@ -1,8 +1,12 @@
 """The decorator and overrides: settings of a task and the rules of reuse."""
 
 import copy
+import functools
+import pickle
+import threading
 from typing import Any
 
+import cloudpickle
 import pytest
 
 import flyte
@@ -204,6 +208,34 @@ def test_a_function_with_variable_parameters_is_refused() -> None:
     for func in (variable, keyword):
         with pytest.raises(ValueError, match="cannot have variable positional or keyword arguments"):
             task_of(func=func)
+
+
+def test_a_function_whose_parameters_have_no_name_for_callers_is_refused() -> None:
+    def positional(x: int, /) -> int:
+        return x
+
+    with pytest.raises(ValueError, match="by position only"):
+        task_of(func=positional)
+
+
+def test_a_task_is_made_of_a_function_and_once() -> None:
+    environment = flyte.TaskEnvironment("e")
+    for nothing in (3, functools.partial(work, 1), environment):
+        with pytest.raises(TypeError, match="made of a function"):
+            environment.task(nothing)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="is a task already"):
+        environment.task(environment.task(work))
+
+
+def test_a_pickled_task_takes_no_sibling_along() -> None:
+    environment, lock = flyte.TaskEnvironment("e"), threading.Lock()
+
+    async def locked() -> bool:
+        return lock.locked()
+
+    environment.task(locked)
+    taken = pickle.loads(cloudpickle.dumps(environment.task(work)))
+    assert (taken.name, taken.parent_env_name, list(environment.tasks)) == ("e.work", "e", ["e.locked", "e.work"])
 
 
 def test_an_unknown_parameter_is_refused_at_every_level() -> None:

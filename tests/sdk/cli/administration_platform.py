@@ -16,14 +16,15 @@ from flyteapi.scheduler.v1.cluster_service_pb2_grpc import add_ClusterServiceSer
 from flyteapi.scheduler.v1.queue_service_pb2_grpc import add_QueueServiceServicer_to_server
 from flyteapi.scheduler.v1.resource_class_service_pb2_grpc import add_ResourceClassServiceServicer_to_server
 from flyteplane.cluster.memory import MemoryCluster
+from flyteplane.foundation.clock import SystemClock
 from flyteplane.rpc.server import RpcServer
 from flyteplane.scheduler.application.cluster_list import ClusterList
 from flyteplane.scheduler.domain.definitions import Entries
 from flyteplane.scheduler.domain.queueing.classes import ResourceClass
 from flyteplane.scheduler.domain.queueing.settings import QueueSettings
-from flyteplane.scheduler.servicer_classes import ResourceClassServicer
-from flyteplane.scheduler.servicer_clusters import ClusterServicer
-from flyteplane.scheduler.servicer_queues import QueueServicer
+from flyteplane.scheduler.servicer.cluster_service import ClusterServicer
+from flyteplane.scheduler.servicer.queue_service import QueueServicer
+from flyteplane.scheduler.servicer.resource_class_service import ResourceClassServicer
 
 IN_FILE = Entries(
     queues=(QueueSettings(name="kept"),),
@@ -82,8 +83,10 @@ class AdministrationPlatform:
         await self.world.lead()
         server = RpcServer(self.endpoint)
         clusters = ClusterList([MemoryCluster(name="local")], workers=lambda name: 3)
-        add_QueueServiceServicer_to_server(QueueServicer(self.world.queues), server.grpc_server)
-        add_ResourceClassServiceServicer_to_server(ResourceClassServicer(self.world.classes), server.grpc_server)
+        add_QueueServiceServicer_to_server(QueueServicer(self.world.queues, clock=SystemClock()), server.grpc_server)
+        add_ResourceClassServiceServicer_to_server(
+            ResourceClassServicer(self.world.classes, clock=SystemClock()), server.grpc_server
+        )
         add_ClusterServiceServicer_to_server(ClusterServicer(clusters), server.grpc_server)
         add_RunServiceServicer_to_server(self.run, server.grpc_server)
         await server.start()

@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from tests.sdk.cli.conftest import Flyte
 
 from flyte.cli import get, main
 from flyte.cli.lazy import LazyCommand
+from flyte.cli.main import COMMANDS
 
-TABLES = {**main.COMMANDS, **{f"get {name}": command for name, command in get.COMMANDS.items()}}
+TABLES = {**COMMANDS, **{f"get {name}": command for name, command in get.COMMANDS.items()}}
 HEAVY = {"grpc", "google", "pydantic", "markdown_it", "flyteapi", "asyncio"}
 
 
@@ -94,3 +96,9 @@ def test_requests_that_make_no_sense_are_refused_here(flyte: Flyte, arguments: l
     finished = flyte(*arguments)
     assert finished.code == 1
     assert words in " ".join(finished.err.split())
+
+
+def test_the_command_is_a_group_that_programs_can_invoke() -> None:
+    assert "--copy-style" in CliRunner().invoke(main, ["run", "--help"]).output
+    by_module = [sys.executable, "-m", "flyte.cli", "run", "--help"]
+    assert "--copy-style" in subprocess.run(by_module, capture_output=True, text=True, check=True).stdout

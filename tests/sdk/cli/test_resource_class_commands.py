@@ -46,6 +46,7 @@ def test_a_class_is_created_as_it_is_described(operate: Command) -> None:
         "used_cpu_millis": 0,
         "used_memory_bytes": 0,
         "from_file": False,
+        "built_in": False,
     }
 
 

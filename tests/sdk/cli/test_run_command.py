@@ -208,6 +208,23 @@ def test_help_lists_tasks_and_inputs(flyte: Flyte, shop: str) -> None:
     assert "--local" in inputs
 
 
+def test_a_package_in_src_is_imported_by_its_own_name(flyte: Flyte, here: Path) -> None:
+    package = here / "src" / "bakery"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "oven.py").write_text("import flyte\nenv = flyte.TaskEnvironment(name='oven')\n")
+    (package / "main.py").write_text(
+        "import flyte\nfrom bakery.oven import env as absolute\nfrom .oven import env as relative\n"
+        "assert absolute is relative\nenv = flyte.TaskEnvironment(name='b', depends_on=[relative])\n"
+        "@env.task\nasync def main() -> str:\n    return __name__\n"
+        "@absolute.task\nasync def bake() -> int:\n    return 1\n"
+    )
+    assert flyte("run", "--local", "src/bakery/main.py", "main").out == "o0 = 'bakery.main'\n"
+    rows = json.loads(flyte("deploy", "--dry-run", "--json", "src/bakery/main.py").out)
+    # One deployment brings both: what an environment depends on is not deployed a second time by itself.
+    assert [row["task"] for row in rows] == ["oven.bake", "b.main"]
+
+
 def test_modules_beside_the_file_and_below_the_working_folder_are_found(flyte: Flyte, here: Path) -> None:
     (here / "jobs").mkdir()
     (here / "jobs" / "beside.py").write_text("A = 1\n")

@@ -199,7 +199,7 @@ def at_a_terminal(home: Path, answers: list[tuple[bytes, bytes]], *arguments: st
     """The exit code of a command, and everything that its terminal showed. Answers follow the ends of questions."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "flyte.cli.main", *arguments],
+        [sys.executable, "-m", "flyte.cli", *arguments],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

@@ -83,7 +83,7 @@ def test_a_worker_address_that_cannot_be_read_is_refused(flyte: Flyte, here: Pat
 
 def test_a_reader_that_left_ends_a_command_without_a_word(here: Path) -> None:
     command = subprocess.Popen(
-        [sys.executable, "-m", "flyte.cli.main", "up", "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "flyte.cli", "up", "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert command.stdout is not None
     command.stdout.close()

@@ -189,7 +189,7 @@ def test_a_run_is_submitted_and_aborted(command: Command) -> None:
 def started(folder: Path, environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
     """The command, going on in a process of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "flyte.cli.main", *arguments],
+        [sys.executable, "-m", "flyte.cli", *arguments],
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,

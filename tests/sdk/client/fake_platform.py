@@ -51,7 +51,15 @@ class Script:
     logs: list[bytes] = field(default_factory=list)
     watch: Watch | None = None
     refuse: Callable[[str, Any], Any] | None = None
+    lose: Callable[[str, Any], Any] | None = None
+    """Is awaited when everything is done but the answer."""
     metadata: list[tuple[str, str]] = field(default_factory=list)
+
+
+def _page(entries: list[Any], request: Any) -> tuple[list[Any], str]:
+    start = int(request.page_token or 0)
+    end = start + (request.page_size or 100)
+    return entries[start:end], str(end) if end < len(entries) else ""
 
 
 class Runs(run_service_pb2_grpc.RunServiceServicer):
@@ -65,6 +73,8 @@ class Runs(run_service_pb2_grpc.RunServiceServicer):
         known = next((one for one in self._script.created if one.request_id == request.request_id), None)
         if known is None:
             self._script.created.append(request)
+        if self._script.lose is not None:
+            await self._script.lose("CreateRun", context)
         run = run_service_pb2.Run(id=request.run, task_name=request.spec.name or request.deployed.name)
         run.id.name = request.run.name or "generated"
         run.phase = phase_pb2.PHASE_QUEUED
@@ -78,11 +88,8 @@ class Runs(run_service_pb2_grpc.RunServiceServicer):
         return run_service_pb2.GetRunResponse(run=run)
 
     async def ListRuns(self, request: Any, context: Any) -> Any:
-        runs = list(self._script.runs.values())
-        start = int(request.page_token or 0)
-        end = start + (request.page_size or 100)
-        token = str(end) if end < len(runs) else ""
-        return run_service_pb2.ListRunsResponse(runs=runs[start:end], next_page_token=token)
+        page, token = _page(list(self._script.runs.values()), request)
+        return run_service_pb2.ListRunsResponse(runs=page, next_page_token=token)
 
     async def WatchRun(self, request: Any, context: Any) -> Any:
         self._script.watched.append(request.from_sequence)
@@ -185,7 +192,8 @@ class Projects(project_service_pb2_grpc.ProjectServiceServicer):
         return project_service_pb2.CreateProjectResponse(project=request.project)
 
     async def ListProjects(self, request: Any, context: Any) -> Any:
-        return project_service_pb2.ListProjectsResponse(projects=self._projects.values())
+        page, token = _page(list(self._projects.values()), request)
+        return project_service_pb2.ListProjectsResponse(projects=page, next_page_token=token)
 
 
 class Triggers(trigger_service_pb2_grpc.TriggerServiceServicer):
@@ -204,7 +212,8 @@ class Triggers(trigger_service_pb2_grpc.TriggerServiceServicer):
         return trigger_service_pb2.GetTriggerResponse(trigger=self._script.triggers[request.id.name])
 
     async def ListTriggers(self, request: Any, context: Any) -> Any:
-        return trigger_service_pb2.ListTriggersResponse(triggers=self._script.triggers.values())
+        page, token = _page(list(self._script.triggers.values()), request)
+        return trigger_service_pb2.ListTriggersResponse(triggers=page, next_page_token=token)
 
     async def SetTriggerActive(self, request: Any, context: Any) -> Any:
         trigger = self._script.triggers[request.id.name]

@@ -146,6 +146,13 @@ def test_elsewhere_the_root_holds_the_outermost_package(tmp_path: Path) -> None:
     assert choose_root(package_folder / "b.py", given=None, cwd=tmp_path) == tmp_path / "my-project"
 
 
+def test_a_working_folder_inside_of_a_package_is_no_root(tmp_path: Path) -> None:
+    for folder in (tmp_path / "src" / "pkg", tmp_path / "src" / "pkg" / "jobs"):
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").write_text("")
+        assert choose_root(folder / "daily.py", given=None, cwd=folder) == tmp_path / "src"
+
+
 def test_a_file_outside_a_given_root_is_refused(tmp_path: Path) -> None:
     write(tmp_path, a_dot_py="", sub__b_dot_py="")
     with pytest.raises(CodeBundleError, match="root_dir"):

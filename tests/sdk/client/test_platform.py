@@ -13,14 +13,16 @@ from tests.sdk.client.fake_platform import FakePlatform
 
 import flyte
 import flyte.errors
+from flyte.client.failures import no_platform
 from flyte.client.init import set_settings
 from flyte.client.settings import ClientSettings
-from flyte.remote import Action, ActionDetails, Project, Run, Task, User, upload_file
+from flyte.remote import Action, ActionDetails, Project, Run, Task, Trigger, User, upload_file
 from flyte.remote.failures import traceback_of
 from flyte.spec.phases import ActionPhase
 from flyteapi.admin.v1.run_service_pb2 import GetActionDataResponse, WatchRunRequest, WatchRunResponse
 from flyteapi.admin.v1.run_service_pb2 import Run as RunMessage
 from flyteapi.common.v1 import error_pb2, phase_pb2
+from flyteapi.common.v1.identity_pb2 import RunId
 from flyteapi.scheduler.v1.event_pb2 import ActionHeader, Event
 from flyteapi.scheduler.v1.scheduler_service_pb2 import ActionState
 from flyteapi.task.v1.value_pb2 import NamedValues, Payload, PayloadReference
@@ -243,9 +245,17 @@ def test_a_platform_that_is_not_there_is_named(tmp_path: Any) -> None:
         Run.get("r1")
 
 
+def test_nobody_is_told_to_start_a_platform_of_somebody_else() -> None:
+    assert "flyte up" not in str(no_platform("https://flyte.example.org:7000"))
+
+
 def test_without_a_platform_remote_objects_say_how_to_get_one() -> None:
-    with pytest.raises(flyte.errors.InitializationError, match="has not been initialized"):
+    with pytest.raises(flyte.errors.InitializationError, match=r"Client has not been initialized.*config file"):
         Run.get("r1")
+    with pytest.raises(flyte.errors.InitializationError, match="Configuration has not been") as error:
+        flyte.deploy(flyte.TaskEnvironment("shop"))
+    assert str(error.value).endswith("with a valid endpoint/api-key before")
+    assert "flyte.init_from_config()" in error.value.__notes__[0]
     set_settings(ClientSettings())
     with pytest.raises(flyte.errors.InitializationError, match="flyte up"):
         Run.get("r1")
@@ -404,3 +414,16 @@ def test_two_environments_of_one_name_are_refused(platform: FakePlatform, user_m
     )
     with pytest.raises(ValueError, match="Duplicate environment name 'shop'"):
         flyte.run(user_module("shop", program).main)
+
+
+def test_lists_are_read_page_after_page_and_no_further_than_is_wanted(platform: FakePlatform) -> None:
+    set_settings(ClientSettings(endpoint=platform.endpoint, batch_size=2))
+    for number in range(5):
+        Project.create(f"p{number}", "P")
+        Trigger.create(flyte.Trigger(f"t{number}", flyte.Cron("0 * * * *")), "e.f")
+        platform.script.runs[f"r{number}"] = RunMessage(id=RunId(name=f"r{number}"))
+    assert [project.id for project in Project.listall()] == [f"p{number}" for number in range(5)]
+    assert [trigger.name for trigger in Trigger.listall()] == [f"t{number}" for number in range(5)]
+    assert [trigger.name for trigger in Trigger.listall(limit=3)] == ["t0", "t1", "t2"]
+    assert [run.name for run in Run.listall(limit=3)] == ["r0", "r1", "r2"]
+    assert not list(Run.listall(limit=0))

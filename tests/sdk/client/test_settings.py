@@ -11,10 +11,10 @@ import pytest
 import flyte
 from flyte.client.endpoints import Target, parse_endpoint
 from flyte.client.init import current_settings
+from flyte.client.patience import LONGEST_PAUSE_S, pause_s
 from flyte.client.platform_folder import platform_folder, read_platform
 from flyte.client.settings import settings_from_config
 from flyte.config import Config, PlatformConfig, TaskConfig
-from flyte.remote.watching import LONGEST_PAUSE_S, pause_s
 
 
 @pytest.mark.parametrize(
@@ -133,6 +133,7 @@ def test_a_folder_without_a_readable_state_has_no_platform(tmp_path: Path) -> No
         ({"labels": {"a b": "c"}}, "labels"),
         ({"custom_context": {"a": 1}}, "custom_context"),
         ({"max_action_concurrency": 1}, "max_action_concurrency"),
+        ({"run_start_time": 3}, "run_start_time must be a datetime"),
         ({"cache_lookup_scope": "world"}, "cache_lookup_scope"),
         ({"queue": "a", "task_queue": "b"}, "two spellings of one parameter"),
         ({"overwrite_cache": True, "disable_run_cache": True}, "contradict"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,8 +18,10 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from tests.support.certificates import Authority, Identity
 
+from flyte.authoring.logs import system_logger
 from flyte.client.channel import Connection
 from flyte.client.settings import ClientSettings, settings_from_config
+from flyte.client.tls import problem_of
 from flyte.config.files import ConfigFile
 from flyte.config.reading import read
 from flyte.errors import InitializationError, UnionRpcError
@@ -43,13 +47,13 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @asynccontextmanager
-async def serving(identity: Identity | None = None) -> AsyncIterator[int]:
+async def serving(identity: Identity | None = None, *, port: int = 0) -> AsyncIterator[int]:
     """A listener with a certificate, or without TLS; yields its port."""
     credentials = None
     if identity is not None:
         pair = (identity.key_file.read_bytes(), identity.cert_file.read_bytes())
         credentials = grpc.ssl_server_credentials([pair])
-    server = RpcServer("127.0.0.1:0", credentials=credentials)
+    server = RpcServer(f"127.0.0.1:{port}", credentials=credentials)
     address = await server.start()
     try:
         yield int(address.rpartition(":")[2])
@@ -124,6 +128,49 @@ async def test_a_client_with_tls_is_told_that_the_server_has_none(authority: Aut
         assert "does not speak TLS" in said
         assert f"http://localhost:{port}" in said
         assert await ask(f"http://localhost:{port}") == 1
+
+
+class Waiting(logging.Handler):
+    """Hears that the SDK says that it waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._loop.call_soon_threadsafe(self.said.set)
+
+
+async def test_a_platform_elsewhere_that_is_just_replaced_is_waited_for(authority: Authority) -> None:
+    identity = authority.issue("replaced", dns=("localhost",), addresses=())
+    async with serving(identity) as port:
+        pass
+    waiting = Waiting()
+    system_logger.addHandler(waiting)
+    settings = ClientSettings(endpoint=f"https://localhost:{port}", ca_cert_file_path=str(authority.ca_file))
+    connection = Connection(settings)
+    try:
+        check: Any = HealthStub(connection.channel).Check
+        answer = asyncio.ensure_future(connection.change(check, health_pb2.HealthCheckRequest()))
+        await waiting.said.wait()
+        async with serving(identity, port=port):
+            assert (await answer).status == 1
+    finally:
+        system_logger.removeHandler(waiting)
+        await connection.close()
+
+
+async def test_a_server_that_hangs_up_is_not_said_to_lack_tls(authority: Authority) -> None:
+    """As one does that is killed between connection and handshake."""
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        endpoint = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        settings = ClientSettings(endpoint=endpoint, ca_cert_file_path=str(authority.ca_file))
+        assert await asyncio.to_thread(problem_of, settings) is None
 
 
 @pytest.mark.parametrize("secure", [True, False])

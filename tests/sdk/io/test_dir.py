@@ -72,6 +72,8 @@ def test_missing_folders(tmp_path: Path) -> None:
     assert missing.list_files_sync() == []
     with pytest.raises(FileNotFoundError, match="There is nothing below"):
         missing.download_sync()
+    with pytest.raises(FileNotFoundError, match="There is nothing below"):
+        Dir[Any](path=str(tmp_path / "missing")).download_sync()
     with pytest.raises(FileNotFoundError, match="is not a folder"):
         Dir.from_local_sync(tmp_path / "missing")
 

@@ -67,6 +67,8 @@ def test_the_hash_can_be_given_or_made_another_way(source: Path, prefix: str) ->
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="is not a file"):
         File.from_local_sync(tmp_path / "missing")
+    with pytest.raises(FileNotFoundError, match="There is no file"):
+        File[Any](path=str(tmp_path / "missing")).download_sync()
 
 
 async def test_a_new_file_is_written_and_read_awaited_or_not(prefix: str) -> None:
@@ -256,6 +258,8 @@ def test_references_have_the_methods_of_the_models_that_they_are_in_the_peer_sdk
         assert kind.model_validate(reference.model_dump()) == reference
         assert kind.model_validate_json(reference.model_dump_json()) == reference
         assert reference.model_copy(update={"hash": "h"}).hash == "h"
+        assert kind.model_construct(path=reference.path) == reference
+        assert kind.model_json_schema()["properties"].keys() == reference.model_dump().keys()
         assert "hash" not in reference.model_dump(exclude_none=True)
         assert list(reference.model_dump(include={"path"})) == ["path"]
         with pytest.raises(ValueError, match="needs the field 'path'"):

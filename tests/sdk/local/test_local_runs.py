@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pickle
+import tempfile
 import threading
 import time
 import traceback
@@ -423,6 +424,19 @@ def test_a_local_run_has_the_surface_of_one_on_a_platform() -> None:
         run.get_report()
     with pytest.raises(AttributeError, match="A local run has no 'details'"):
         run.details()
+
+
+def test_the_data_of_runs_lies_where_nobody_else_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    run = flyte.with_runcontext(name="mine").run(total, n=1)
+    assert (type(run).__name__, run.url) == ("_InlineRun", str(tmp_path / "flyte" / "metadata" / "mine"))
+    assert (tmp_path / "flyte").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "flyte").chmod(0o777)
+    own = tmp_path / f"flyte-{os.getuid()}"
+    assert flyte.run(total, n=1).url.startswith(f"{own}/metadata/")
+    own.rename(tmp_path / "elsewhere")
+    own.symlink_to(tmp_path / "elsewhere")
+    assert not flyte.run(total, n=1).url.startswith((f"{own}/", f"{tmp_path}/flyte/"))
 
 
 def test_a_dry_run_carries_nothing_out() -> None:

@@ -79,6 +79,12 @@ def test_a_lock_file_beside_the_project_is_found(tmp_path: Path) -> None:
     assert debian().with_uv_project(tmp_path / "pyproject.toml").uri != without
 
 
+@pytest.mark.parametrize("variables", [["A=1"], {"A": 1}, {1: "a"}])
+def test_variables_of_an_image_are_texts_by_name(variables: Any) -> None:
+    with pytest.raises(TypeError):
+        debian().with_env_vars(variables)
+
+
 def test_every_builder_method_gives_an_image_of_its_own(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text("# /// script\n# dependencies = ['numpy']\n# ///\n")

@@ -7,7 +7,7 @@ import pytest
 from flyte.spec.check import check_settings
 from flyte.spec.not_given import NOT_GIVEN, is_given
 from flyte.spec.problems import InvalidSetting, InvalidSettingType
-from flyte.spec.resolve import PARAMETERS, Level, Resolved, canonical, resolve_queue
+from flyte.spec.resolve import PARAMETERS, Level, Resolved, canonical
 from flyte.spec.resources import Resources
 from flyte.spec.retries import RetryStrategy
 from flyte.spec.reuse import ReusePolicy
@@ -27,11 +27,10 @@ def test_a_more_specific_level_replaces_and_is_remembered() -> None:
     assert settings.timeout.level is Level.DEFAULT
 
 
-def test_every_setting_can_be_explained() -> None:
-    settings = TaskSettings().with_level({"queue": "q"}, level=Level.ENVIRONMENT)
-    explained = {name: (value, level) for name, value, level in settings.explain()}
-    assert explained["queue"] == ("'q'", "environment")
-    assert explained["retries"] == ("RetryStrategy(count=0, backoff=None)", "default")
+def test_every_setting_is_told_with_its_level() -> None:
+    told = dict(TaskSettings().with_level({"queue": "q"}, level=Level.ENVIRONMENT).items())
+    assert told["queue"] == Resolved("q", Level.ENVIRONMENT)
+    assert told["retries"] == Resolved(RetryStrategy(0), Level.DEFAULT)
 
 
 @pytest.mark.parametrize("value", [0, {}, [], "", False])
@@ -71,31 +70,6 @@ def test_switching_reuse_off_in_the_same_override_frees_them() -> None:
     freed = reused.with_level({"env_vars": {}, "reusable": "off"}, level=Level.OVERRIDE)
     assert freed.reusable == Resolved(None, Level.OVERRIDE)
     assert freed.env_vars == Resolved({}, Level.OVERRIDE)
-
-
-def test_the_queue_is_the_nearest_one_named() -> None:
-    everything = {"override": "o", "decorator": "d", "environment": "e", "run": "r", "trigger": "t"}
-    order = ["override", "decorator", "environment", "run", "trigger"]
-    for nearest, level in zip(order, Level.__members__, strict=False):
-        assert resolve_queue(**everything).value == nearest[0], level
-        del everything[nearest]
-    assert resolve_queue() == Resolved("default", Level.DEFAULT)
-
-
-def test_a_run_names_the_queue_of_tasks_that_name_none() -> None:
-    named = TaskSettings().with_level({"queue": "own"}, level=Level.ENVIRONMENT)
-    assert named.for_run(queue="run").queue == Resolved("own", Level.ENVIRONMENT)
-    assert TaskSettings().for_run(queue="run", trigger_queue="t").queue == Resolved("run", Level.RUN)
-    assert TaskSettings().for_run(trigger_queue="t").queue == Resolved("t", Level.TRIGGER)
-
-
-def test_variables_of_a_run_are_laid_over_those_of_its_tasks() -> None:
-    settings = TaskSettings().with_level({"env_vars": {"A": "1", "B": "1"}}, level=Level.ENVIRONMENT)
-    assert settings.for_run(env_vars={"B": "2"}).env_vars == Resolved({"A": "1", "B": "2"}, Level.RUN)
-
-
-def test_levels_have_labels_that_read_back() -> None:
-    assert [Level.from_label(level.label) for level in Level] == list(Level)
 
 
 def test_checked_settings_are_numbers_and_secrets() -> None:

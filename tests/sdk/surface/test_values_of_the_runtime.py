@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import flyte
-from flyte.models import ActionPhase, CallCounter, NativeInterface, is_clustered_worker_env
+from flyte.models import ActionID, ActionPhase, CallCounter, NativeInterface, is_clustered_worker_env
 
 env = flyte.TaskEnvironment("runtime_values")
 
@@ -26,6 +26,11 @@ def test_a_task_is_alone_unless_a_launcher_of_its_own_says_otherwise(monkeypatch
     run = flyte.with_runcontext(env_vars=group).run(places)
     assert run.outputs() == ({"rank": 5, "world": 8, "nodes": 2},)
     assert not is_clustered_worker_env(group)
+
+
+def test_an_action_without_a_run_is_the_root_of_its_own() -> None:
+    assert ActionID(name="one").run_name == "one"
+    assert ActionID(name="a0", run_name="r").new_sub_action("b").run_name == "r"
 
 
 def test_calls_are_numbered_each_on_its_own_whatever_thread_makes_them() -> None:

@@ -69,6 +69,11 @@ def test_a_value_of_another_type_is_refused(annotation: Any, value: Any) -> None
     assert message_of_refusal(annotation, value).startswith("Type conversion failed for variable 'x'.")
 
 
+def test_a_bool_for_an_int_is_refused_in_the_words_that_programs_look_for() -> None:
+    said = message_of_refusal(int, True)
+    assert said.endswith("Reason: Field flyteidl2.core.Primitive.integer: Expected an int, got a boolean.")
+
+
 def test_a_refusal_says_where_inside_the_value_it_is() -> None:
     assert "At [0].inner.a: Expected" in message_of_refusal(list[Outer], [{"x": 1, "inner": {"a": "q"}}])
     assert "At ['k']: " in message_of_refusal(dict[str, int], {"k": "v"})

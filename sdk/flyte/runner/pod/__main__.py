@@ -14,7 +14,9 @@ from flyte.runner.pod.prepared import prepared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from flyte.runner.pod.first_words import FirstWords
+    from flyte.runner.pod.child import Child
+    from flyte.runner.pod.head_start import HeadStart
+    from flyte.runner.pod.workplace import Workplace
 
 with prepared():
     import flyte.runner.pod.common  # noqa: F401
@@ -22,6 +24,8 @@ with prepared():
     from flyte.runner.pod.child import fork_worker
     from flyte.runner.pod.settings import PodSettings, SettingsError
     from flyte.spec.worker_exits import MISCONFIGURED
+
+_TO_READ_ANSWERS = ("flyteapi.scheduler.v1.worker_service_pb2", "flyteapi.scheduler.v1.worker_data_service_pb2")
 
 
 def main() -> int:
@@ -35,31 +39,41 @@ def main() -> int:
         print(f"flyte worker: {error}", file=sys.stderr)
         return MISCONFIGURED
     contact = Contact(settings.contact_s)
+    if settings.replica:
+        # It starts ahead of its tasks, and both of its processes share what is loaded before the fork.
+        with prepared():
+            import flyteapi.scheduler.v1.worker_service_pb2  # noqa: F401
     child = fork_worker(contact)
     if "GRPC_VERBOSITY" not in os.environ:
         # Streams that end are our business and not news for the container's log. Not for the task's own gRPC.
         os.putenv("GRPC_VERBOSITY", "ERROR")
     with prepared():
-        first_words = None if settings.replica else _first_words(settings, contact)
-        from flyte.runner.pod.agent import run_agent
-        from flyte.runner.pod.preparation import Preparation
+        from flyte.runner.pod.workplace import Workplace
 
-        Preparation.load()
+        workplace = Workplace()
+        start = None if settings.replica else _head_start(settings, contact, child, workplace)
+        from flyte.runner.pod.agent import run_agent
     gc.freeze()
     gc.enable()
-    return run_agent(settings, child=child, contact=contact, first_words=first_words)
+    return run_agent(settings, child=child, contact=contact, workplace=workplace, head_start=start)
 
 
-def _first_words(settings: PodSettings, contact: Contact) -> FirstWords:
-    """Begins to ask a scheduler what there is to do, beside all that is loaded meanwhile."""
+def _head_start(settings: PodSettings, contact: Contact, child: Child, workplace: Workplace) -> HeadStart:
+    """Asks a scheduler what there is to do, and lets the worker begin."""
     import random
+    from importlib import import_module
 
     from flyte.runner.pod.endpoints import Endpoints
     from flyte.runner.pod.first_words import FirstWords
-    from flyte.runner.pod.hello import hello
 
     endpoints = Endpoints(settings.endpoints, rng=random.Random(), authorities=settings.authorities)
-    return FirstWords(endpoints, hello=hello(settings.token), contact=contact).begin()
+    words = FirstWords(endpoints, token=settings.token, contact=contact).begin()
+    # While the scheduler answers: what its answer is read with comes first.
+    for module in (*_TO_READ_ANSWERS, "tarfile", "zlib"):
+        import_module(module)
+    from flyte.runner.pod.head_start import head_start
+
+    return head_start(words, child.stream, settings=settings, workplace=workplace)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -24,7 +25,8 @@ from flyte.runner.pod.child import Child
 from flyte.runner.pod.data_client import DataClient
 from flyte.runner.pod.data_relay import DataRelay
 from flyte.runner.pod.endpoints import Endpoints
-from flyte.runner.pod.first_words import FirstWords
+from flyte.runner.pod.first_words import FirstOrders
+from flyte.runner.pod.head_start import HeadStart
 from flyte.runner.pod.memory_events import MemoryEvents
 from flyte.runner.pod.outbox import Outbox
 from flyte.runner.pod.preparation import Preparation
@@ -36,8 +38,9 @@ from flyte.runner.pod.startup_frame import startup_frame
 from flyte.runner.pod.tee import Tee
 from flyte.runner.pod.work import Work
 from flyte.runner.pod.worker_link import OutputPipe, WorkerLink
+from flyte.runner.pod.workplace import Workplace
 from flyte.spec import worker_exits as exit_codes
-from flyteapi.scheduler.v1.worker_service_pb2 import WorkerReport
+from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder, WorkerReport
 
 FIRST_CONTACT_S: Final = 600.0
 """A pod that no scheduler has spoken to by then gives up."""
@@ -45,39 +48,37 @@ _HEAD_START_S: Final = 0.3
 """How long a task that has its first orders is left alone, before gRPC is loaded beside it."""
 _EXPECTED_S: Final = 5.0
 """How long after the first words the session is waited for as if it were there."""
-_MOST_FOLDER_BYTES: Final = 96
-"""A socket's address has room for 107, and the socket has a name in the folder."""
 _LAST_OUTPUT_S: Final = 2.0
 """How long output may keep coming after the worker is dead."""
 
 
-def run_agent(settings: PodSettings, *, child: Child, contact: Contact, first_words: FirstWords | None = None) -> int:
+def run_agent(
+    settings: PodSettings, *, child: Child, contact: Contact, workplace: Workplace, head_start: HeadStart | None = None
+) -> int:
     """Works until the attempt is over; returns the exit code of the process.
 
     Args:
-        first_words: they are being said.
+        head_start: of an attempt whose first words are said.
     """
     adopt_orphans()
-    folder = _private_folder()
     try:
-        return asyncio.run(_run(settings, child, contact, folder, first_words))
+        return asyncio.run(_run(settings, child, contact, workplace, head_start))
     finally:
         kill_all(child.pid)
-        _remove(folder)
+        _remove(workplace.folder)
 
 
 async def _run(
-    settings: PodSettings, child: Child, contact: Contact, folder: Path, first_words: FirstWords | None
+    settings: PodSettings, child: Child, contact: Contact, workplace: Workplace, head_start: HeadStart | None
 ) -> int:
-    return await Agent(settings, child=child, contact=contact, folder=folder, first_words=first_words).run()
+    return await Agent(settings, child=child, contact=contact, workplace=workplace, head_start=head_start).run()
 
 
 class Agent:
     """The agent of one container; made on its loop.
 
     Args:
-        folder: private to this container.
-        first_words: they are being said.
+        head_start: of an attempt whose first words are said.
     """
 
     def __init__(
@@ -86,14 +87,14 @@ class Agent:
         *,
         child: Child,
         contact: Contact,
-        folder: Path,
-        first_words: FirstWords | None = None,
+        workplace: Workplace,
+        head_start: HeadStart | None = None,
     ) -> None:
         rng = random.Random()
         self._child = child
         self._contact = contact
-        self._folder = folder
-        self._first_words = first_words
+        self._folder = workplace.folder
+        self._has_first_orders = False
         self._loop = asyncio.get_running_loop()
         self._exit: asyncio.Future[int] = self._loop.create_future()
         authorities = settings.authorities
@@ -111,9 +112,9 @@ class Agent:
             endpoints = settings.replica_endpoints
         else:
             self._work = self._work_of_attempt(settings, rng)
-        self._relay = DataRelay(self._work.client_of, path=str(folder / "data"))
+        self._relay = DataRelay(self._work.client_of, listener=workplace.listener)
         self._endpoints = (
-            Endpoints(endpoints, rng=rng, authorities=authorities) if first_words is None else first_words.endpoints
+            Endpoints(endpoints, rng=rng, authorities=authorities) if head_start is None else head_start.endpoints
         )
         self._session = Session(
             self._endpoints,
@@ -128,7 +129,12 @@ class Agent:
             changed=self._arrived,
             trouble=_say,
         )
-        self._link.send_frame(startup_frame(settings, folder=folder, data_socket=folder / "data"))
+        self._begins_with = partial(startup_frame, settings, workplace=workplace)
+        self._worker_begins = head_start is not None and head_start.given
+        if isinstance(self._work, PodAttempt) and head_start is not None and head_start.first is not None:
+            self._meet(self._work, head_start.first)
+        if settings.replica:
+            self._tell_worker(())
 
     def _work_of_attempt(self, settings: PodSettings, rng: random.Random) -> Work:
         return PodAttempt(
@@ -138,7 +144,7 @@ class Agent:
             memory=MemoryEvents(),
             data=self._data,
             preparation=Preparation(self._data, folder=self._folder, rng=rng),
-            tell_worker=self._link.send,
+            tell_worker=self._tell_worker,
             signal_worker=self._signal_worker,
             leave=self._leave,
         )
@@ -161,6 +167,13 @@ class Agent:
             leave=self._leave,
         )
         return work, REUSE_POOL
+
+    def _tell_worker(self, orders: Iterable[WorkerOrder]) -> None:
+        if self._worker_begins:
+            self._link.send(orders)
+        else:
+            self._worker_begins = True
+            self._link.send_frame(self._begins_with(orders=orders))
 
     async def run(self) -> int:
         """Works until there is nothing left to do; returns the exit code of the process."""
@@ -195,25 +208,23 @@ class Agent:
 
     async def _speak(self) -> None:
         try:
-            if isinstance(self._work, PodAttempt) and self._first_words is not None:
-                await self._meet(self._work, self._first_words)
+            if isinstance(self._work, PodAttempt) and self._has_first_orders:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_HEAD_START_S):
+                        await self._work.begun.wait()
             await self._session.run()
         except SessionRefused as refused:
             over = refused.code.name == "FAILED_PRECONDITION"
             _say(f"the scheduler refuses this worker: {refused}")
             self._leave(exit_codes.ATTEMPT_OVER if over else exit_codes.REFUSED)
 
-    async def _meet(self, attempt: PodAttempt, first_words: FirstWords) -> None:
-        if (first := await first_words.answer()) is None:
-            return
+    def _meet(self, attempt: PodAttempt, first: FirstOrders) -> None:
+        self._has_first_orders = True
         self._expected_until = self._loop.time() + _EXPECTED_S
         self._loop.call_later(_EXPECTED_S, self._pace_reading)
         self._contact.answered(first.sent_at)
         self._session.heard.set()
-        attempt.told_first(first.orders, bundle=first.bundle)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_HEAD_START_S):
-                await attempt.begun.wait()
+        attempt.told_first(first.orders, bundle=first.bundle, given=self._worker_begins)
 
     async def _watch_contact(self) -> None:
         try:
@@ -279,16 +290,6 @@ class Agent:
     def _worker_is_over(self) -> None:
         assert self._status is not None
         self._work.worker_ended(self._status)
-
-
-def _private_folder() -> Path:
-    """A folder of this process alone, for what the worker needs and for the socket of its data."""
-    name = f"flyte-worker-{os.urandom(8).hex()}"
-    folder = Path(os.environ.get("TMPDIR") or "/tmp") / name
-    if len(os.fsencode(folder)) > _MOST_FOLDER_BYTES:
-        folder = Path("/tmp") / name
-    folder.mkdir(mode=0o700)
-    return folder
 
 
 def _remove(folder: Path) -> None:

@@ -47,7 +47,7 @@ class PodAttempt:
 
     Args:
         data: reads and writes as this attempt.
-        tell_worker: passes orders on.
+        tell_worker: passes orders on; the first ones are those that make it begin.
         signal_worker: sends a signal to the worker's processes.
         leave: ends the agent with an exit code.
     """
@@ -77,6 +77,7 @@ class PodAttempt:
         self._loop = asyncio.get_running_loop()
         self._orders: asyncio.Queue[WorkerOrder] = asyncio.Queue()
         self._declared: dict[bytes, DeclareTask] = {}
+        self._declared_runs: list[WorkerOrder] = []
         self._raw = RawOutput(self._show_raw)
         self._lease = 0
         self._assigned = False
@@ -124,9 +125,17 @@ class PodAttempt:
                 self._revoked()
             self._orders.put_nowait(order)
 
-    def told_first(self, orders: Sequence[WorkerOrder], *, bundle: bytes) -> None:
-        """The same with the first words, which may have brought the packed code."""
-        self._preparation.has(bundle)
+    def told_first(self, orders: Sequence[WorkerOrder], *, bundle: bytes, given: bool) -> None:
+        """The same with the first words, which may have brought the packed code.
+
+        Args:
+            given: the worker has its code and these orders already.
+        """
+        if given:
+            self._take(next(order for order in orders if order.HasField("assign")))
+            self._assigned = True
+        else:
+            self._preparation.has(bundle)
         self.told(orders)
 
     async def obey(self) -> None:
@@ -134,7 +143,9 @@ class PodAttempt:
         while True:
             order = await self._orders.get()
             kind = order.WhichOneof("order")
-            if kind == "declare_task":
+            if kind == "declare_run":
+                self._declared_runs.append(order)
+            elif kind == "declare_task":
                 self._declared[order.declare_task.digest] = order.declare_task
             elif kind == "assign":
                 await self._begin(order)
@@ -145,17 +156,20 @@ class PodAttempt:
         if self._lease:
             # A new leader may repeat it.
             return
-        assign = order.assign
-        self._lease = order.lease
-        self._raw.belongs_to(_mask_of(assign))
-        declared = self._declared.get(assign.task_digest, DeclareTask())
+        self._take(order)
+        declared = self._declared.get(order.assign.task_digest, DeclareTask())
         try:
             declared.bundle_path = await self._preparation.prepare(declared.spec)
         except CannotRun as problem:
             self._cannot_run(problem)
             return
         self._assigned = True
-        self._tell_worker((WorkerOrder(declare_task=declared), order))
+        self._tell_worker((*self._declared_runs, WorkerOrder(declare_task=declared), order))
+
+    def _take(self, order: WorkerOrder) -> None:
+        """The attempt is this worker's: what it writes from now on belongs to it."""
+        self._lease = order.lease
+        self._raw.belongs_to(_mask_of(order.assign))
 
     def _cannot_run(self, problem: CannotRun) -> None:
         self.begun.set()

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from flyte.runner.contact import Contact
 from flyte.runner.forking import keep_only, leave_template
+from flyte.runner.pod.deferred import MESSAGES
 from flyte.runner.pod.prepared import prepared
 
 
@@ -43,7 +44,7 @@ def _become_worker(stream: int, output: int, contact: Contact) -> NoReturn:
         # The agent is the one that collects what ends below it.
         leave_template(adopts=False)
         connection = keep_only(stream=stream, output=output)
-        with prepared():
+        with prepared(later=MESSAGES):
             # The modules of tasks ask for it first of all.
             import flyte.authoring.task_environment  # noqa: F401
             from flyte.runner.worker import run_worker

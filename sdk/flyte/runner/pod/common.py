@@ -13,4 +13,3 @@ import flyte.runner.forking
 import flyte.runner.relayed_objects
 import flyte.spec.version
 import flyte.spec.worker_endings  # noqa: F401
-import flyteapi.scheduler.v1.worker_service_pb2  # noqa: F401

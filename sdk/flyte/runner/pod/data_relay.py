@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 from flyte.runner.pod.data_client import PASSING, DataClient
 from flyte.runner.relayed_objects import DATA, DONE, ENTRIES, FAILED
-from flyte.wire.frames import MAX_FRAME_BYTES, encode_frame
+from flyte.spec.frames import MAX_FRAME_BYTES, encode_frame
 
 if TYPE_CHECKING:
     import grpc
@@ -31,17 +32,17 @@ class DataRelay:
 
     Args:
         client_of: the client of the attempt with a lease; None if this worker does not hold it.
-        path: of the socket; its folder belongs to this user alone.
+        listener: the socket, which listens already; its folder belongs to this user alone.
     """
 
-    def __init__(self, client_of: Callable[[int], DataClient | None], *, path: str) -> None:
+    def __init__(self, client_of: Callable[[int], DataClient | None], *, listener: socket.socket) -> None:
         self._client_of = client_of
-        self._path = path
+        self._listener = listener
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Begins to listen. Raises OSError."""
-        self._server = await asyncio.start_unix_server(self._serve, self._path)
+        """Begins to answer. Raises OSError."""
+        self._server = await asyncio.start_unix_server(self._serve, sock=self._listener)
 
     def close(self) -> None:
         """Stops listening."""

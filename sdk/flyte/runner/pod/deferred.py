@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import _thread
 import sys
-from functools import partial
 from types import ModuleType
 
 # Not from `typing`, which itself is to be found sooner, see `packed_modules`.
@@ -23,7 +22,13 @@ SELDOM_USED = (
 )
 """What asyncio, dataclasses, logging, pathlib, protobuf, subprocess and tarfile want for work that no worker does
 before its task's first line."""
-_CALLED_LATER = {"traceback": ("extract_stack",)}
+MESSAGES = (
+    *("flyteapi.common.v1.error_pb2", "flyteapi.common.v1.phase_pb2", "flyteapi.scheduler.v1.worker_service_pb2"),
+    *("flyteapi.task.v1.task_spec_pb2", "flyteapi.task.v1.value_pb2", "google.protobuf.timestamp_pb2"),
+)
+"""What a worker says is made of these, and with them protobuf is loaded. What it is told first is plain, see
+`flyte.runner.plain_messages`."""
+_TAKEN_AHEAD = {"traceback": ("extract_stack",)}
 """Functions that somebody takes from a module without calling them: asyncio does, for its debug mode."""
 
 _lock = _thread.allocate_lock()
@@ -34,19 +39,47 @@ class _StandIn(ModuleType):
         # What the import system itself asks a module for is no use of it.
         if name.startswith("__"):
             raise AttributeError(name)
-        if name in _CALLED_LATER.get(self.__name__, ()):
-            return partial(self._call, name)
-        return getattr(self._load(), name)
+        if self._takes_ahead(name):
+            return _Taken(self, name)
+        return getattr(self.load(), name)
 
-    def _call(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        return getattr(self._load(), name)(*args, **kwargs)
+    def _takes_ahead(self, name: str) -> bool:
+        """Whether somebody takes a function or class in the block, to use it later."""
+        if sys.modules.get(self.__name__) is not self:
+            return False
+        return self.__name__ in MESSAGES or name in _TAKEN_AHEAD.get(self.__name__, ())
 
-    def _load(self) -> ModuleType:
+    def load(self) -> ModuleType:
+        """The real module."""
         import importlib
 
+        # Messages import each other, and would get stand-ins, of which nothing is loaded.
+        for name in MESSAGES if self.__name__ in MESSAGES else ():
+            if isinstance(other := sys.modules.get(name), _StandIn):
+                _take_away(other)
         _take_away(self)
         # Also for a module that is there: another thread may have only begun to load it.
         return importlib.import_module(self.__name__)
+
+
+class _Taken:
+    """A function or class that was taken from a module, which is loaded when it is called or looked into."""
+
+    def __init__(self, module: _StandIn, name: str) -> None:
+        self._module = module
+        self._name = name
+        self._found: Any = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._find()(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._find(), name)
+
+    def _find(self) -> Any:
+        if self._found is None:
+            self._found = getattr(self._module.load(), self._name)
+        return self._found
 
 
 class deferred:
@@ -62,7 +95,7 @@ class deferred:
 
     def __exit__(self, *_: object) -> None:
         for stand_in in self._stand_ins:
-            if _take_away(stand_in):
+            if _take_away(stand_in) and stand_in.__name__ not in MESSAGES:
                 _name_in_package(stand_in)
 
 

@@ -1,6 +1,6 @@
 """The first words with a scheduler, before gRPC is loaded: what the attempt is, and its code.
 
-They are said by a thread, while the agent loads what it is made of. It is an ordinary stream of
+They are said by a thread, so that nothing waits for it longer than it may take. It is an ordinary stream of
 `WorkerService.Session`, judged by the scheduler as every other: its Hello has the token, the orders come only from a
 scheduler that leads, and contact counts from the sending of the Hello. Once the orders are here the connection is
 closed, and `Session` goes on as after any stream that broke: it says Hello again, with the attempt as running. So
@@ -10,7 +10,6 @@ is wrong.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 import threading
@@ -19,15 +18,20 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Final, Self
-
-from google.protobuf.message import DecodeError
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from flyte.runner.contact import Contact
 from flyte.runner.pod.endpoints import Endpoints
+from flyte.runner.pod.first_request import first_request
 from flyte.runner.pod.http2 import GrpcConnection, ProtocolError
 from flyte.spec.tls_names import WORKERS_NAME
-from flyteapi.scheduler.v1.worker_service_pb2 import Hello, SessionRequest, SessionResponse, WorkerOrder, WorkerReport
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder
+
+_M = TypeVar("_M", bound="Message")
 
 PATIENCE_S: Final = 1.0
 """For all schedulers together; each is given its share. So much is lost where something swallows such connections."""
@@ -57,11 +61,12 @@ class FirstWords:
 
     Args:
         endpoints: left at the scheduler that has answered.
+        token: of the attempt.
     """
 
-    def __init__(self, endpoints: Endpoints, *, hello: Hello, contact: Contact, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, endpoints: Endpoints, *, token: str, contact: Contact, patience_s: float = PATIENCE_S) -> None:
         self.endpoints = endpoints
-        self._hello = hello
+        self._token = token
         self._contact = contact
         self._patience_s = patience_s
         self._answer: Future[FirstOrders | None] = Future()
@@ -72,11 +77,10 @@ class FirstWords:
         threading.Thread(target=self._speak, name="first words", daemon=True).start()
         return self
 
-    async def answer(self) -> FirstOrders | None:
-        """What was answered; None if no scheduler has given an assignment in time."""
+    def answer(self) -> FirstOrders | None:
+        """Waits for the answer; None if no scheduler has given an assignment in time."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._patience_s + _LATE_S):
-                return await asyncio.wrap_future(self._answer)
+            return self._answer.result(self._patience_s + _LATE_S)
         return None
 
     def _speak(self) -> None:
@@ -91,7 +95,7 @@ class FirstWords:
             address = self.endpoints.current
             try:
                 found = self._ask(address, until=monotonic() + share_s)
-            except (OSError, ValueError, DecodeError):
+            except (OSError, ValueError):
                 self.endpoints.failed(address)
             else:
                 self.endpoints.works(address)
@@ -102,11 +106,11 @@ class FirstWords:
         with _connected(self.endpoints, address, until=until) as (connection, secure):
             conversation = _Conversation(GrpcConnection(address, secure=secure), connection, until=until)
             sent_at = self._contact.now()
-            session = conversation.say(self._hello)
+            session = conversation.say(first_request(self._token))
             orders = conversation.orders(session)
             # The attempt is known; its code can also be fetched later.
-            with contextlib.suppress(OSError, ValueError, DecodeError):
-                return FirstOrders(sent_at, orders, conversation.bundle(orders, self._hello.token))
+            with contextlib.suppress(OSError, ValueError):
+                return FirstOrders(sent_at, orders, conversation.bundle(orders, self._token))
             return FirstOrders(sent_at, orders, b"")
 
 
@@ -135,16 +139,25 @@ def _left(until: float) -> float:
     return left_s
 
 
+def _read(content: bytes, kind: type[_M]) -> _M:
+    """A message. Raises ProtocolError for what is none."""
+    from google.protobuf.message import DecodeError
+
+    try:
+        return kind.FromString(content)
+    except DecodeError as error:
+        raise ProtocolError(f"it says what is no {kind.__name__}: {error}") from error
+
+
 class _Conversation:
     def __init__(self, connection: GrpcConnection, channel: socket.socket, *, until: float) -> None:
         self._connection = connection
         self._channel = channel
         self._until = until
 
-    def say(self, hello: Hello) -> int:
+    def say(self, request: bytes) -> int:
         """Begins the session; returns the number of the call."""
-        request = SessionRequest(reports=[WorkerReport(hello=hello)])
-        session = self._connection.call(_SESSION, request.SerializeToString(), last=False)
+        session = self._connection.call(_SESSION, request, last=False)
         self._send()
         return session
 
@@ -155,7 +168,10 @@ class _Conversation:
             message = self._next(session)
             if message is None:
                 raise ProtocolError("the stream has ended without an assignment")
-            orders += SessionResponse.FromString(message).orders
+            # Whoever waits for this has loaded it by now.
+            from flyteapi.scheduler.v1.worker_service_pb2 import SessionResponse
+
+            orders += _read(message, SessionResponse).orders
         return orders
 
     def bundle(self, orders: list[WorkerOrder], token: str) -> bytes:
@@ -170,7 +186,7 @@ class _Conversation:
         call = self._connection.call(_FETCH_BUNDLE, request, last=True, metadata=metadata)
         content = bytearray()
         while (message := self._next(call)) is not None:
-            content += FetchBundleResponse.FromString(message).data
+            content += _read(message, FetchBundleResponse).data
             if len(content) > _MOST_BUNDLE_BYTES:
                 return b""
         return bytes(content)

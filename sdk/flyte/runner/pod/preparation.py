@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -37,12 +36,6 @@ class Preparation:
         self._folder = folder
         self._rng = rng
         self._content = b""
-
-    @staticmethod
-    def load() -> None:
-        """Imports what `prepare` needs; for a moment in which there is nothing else to do."""
-        for module in ("concurrent.futures.thread", "tarfile", "zlib", "flyteapi.scheduler.v1.worker_data_service_pb2"):
-            import_module(module)
 
     def has(self, packed: bytes) -> None:
         """The packed bundle of the task came with its first orders; it need not be fetched."""

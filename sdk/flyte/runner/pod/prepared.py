@@ -11,7 +11,6 @@ another Python, everything works as ever and takes longer.
 
 from __future__ import annotations
 
-import marshal
 import sys
 
 from flyte.runner.pod.packed_modules import PackedFile, PackedModules, describe_modules, write_packed_file
@@ -19,8 +18,8 @@ from flyte.runner.pod.packed_modules import PackedFile, PackedModules, describe_
 # Not from `typing`, which itself is to be found sooner.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from types import ModuleType
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from types import CodeType, ModuleType
     from typing import Any
 
     Pattern = tuple[str | bytes, int]
@@ -31,7 +30,8 @@ FILE = f"{__file__.removesuffix('.py')}.{sys.implementation.cache_tag}.marshal"
 
 _LOADED_FIRST = (
     *("flyte.runner.pod.deferred", "flyte.runner.pod.common", "flyte.runner.pod.agent", "flyte.runner.pod.child"),
-    *("flyte.authoring.task_environment", "flyte.runner.worker"),
+    *("flyte.authoring.task_environment", "flyte.runner.worker", "flyte.runner.pod.head_start", "tarfile", "zlib"),
+    *("concurrent.futures.thread", "flyteapi.scheduler.v1.worker_data_service_pb2"),
 )
 """Modules whose loading loads all that agent and worker need before a task's first line."""
 
@@ -40,9 +40,14 @@ _files: dict[str, PackedFile] = {}
 
 
 class prepared:
-    """What is loaded in the block comes from the file, as far as it is there."""
+    """What is loaded in the block comes from the file, as far as it is there.
 
-    def __init__(self, file: str = FILE) -> None:
+    Args:
+        later: further modules that are not loaded before something of them is used.
+    """
+
+    def __init__(self, file: str = FILE, *, later: Sequence[str] = ()) -> None:
+        self._later = later
         if file not in _files:
             _files[file] = PackedFile(file)
         self._file = _files[file]
@@ -53,7 +58,7 @@ class prepared:
         sys.meta_path.insert(0, self._modules)
         from flyte.runner.pod.deferred import SELDOM_USED, deferred
 
-        self._deferred = deferred(*SELDOM_USED)
+        self._deferred = deferred(*SELDOM_USED, *self._later)
         self._deferred.__enter__()
         self._compiling = _Compiling(self._execute, self._pattern)
 
@@ -64,8 +69,7 @@ class prepared:
         self._file.close()
 
     def _execute(self, text: str, namespace: dict[str, Any], made: dict[str, Any]) -> None:
-        place = self._file.table.get("texts", {}).get(text)
-        exec((place and self._file.code(place)) or text, namespace, made)
+        exec(self._file.table.get("texts", {}).get(text, text), namespace, made)
 
     def _pattern(self, pattern: Any, flags: int = 0) -> Any:
         compiled = self._file.table.get("patterns", {}).get((pattern, int(flags)))
@@ -103,7 +107,7 @@ class _Notes:
     """Compiles as ever, and notes what came out."""
 
     def __init__(self) -> None:
-        self.codes: dict[str, bytes] = {}
+        self.codes: dict[str, CodeType] = {}
         self.patterns: dict[Pattern, tuple[Any, ...]] = {}
         self._compiling = _Compiling(self._execute, self._pattern)
 
@@ -112,8 +116,7 @@ class _Notes:
         self._compiling.undo()
 
     def _execute(self, text: str, namespace: dict[str, Any], made: dict[str, Any]) -> None:
-        code = compile(text, "<string>", "exec")
-        self.codes[text] = marshal.dumps(code)
+        code = self.codes[text] = compile(text, "<string>", "exec")
         exec(code, namespace, made)
 
     def _pattern(self, pattern: Any, flags: int = 0) -> Any:
@@ -157,12 +160,8 @@ def prepare(
     finally:
         notes.undo()
     described, pieces = describe_modules(modules())
-    position, texts = sum(map(len, pieces)), {}
-    for text, code in notes.codes.items():
-        texts[text] = (position, len(code))
-        position += len(code)
-    table = {"folders": sys.path[1:], "modules": described, "texts": texts, "patterns": notes.patterns}
-    write_packed_file(file, table, [*pieces, *notes.codes.values()])
+    table = {"folders": sys.path[1:], "modules": described, "texts": notes.codes, "patterns": notes.patterns}
+    write_packed_file(file, table, pieces)
 
 
 def _load_first() -> None:
@@ -170,9 +169,6 @@ def _load_first() -> None:
 
     for module in _LOADED_FIRST:
         import_module(module)
-    from flyte.runner.pod.preparation import Preparation
-
-    Preparation.load()
 
 
 if __name__ == "__main__":

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Final
 
+from flyte.runner.plain_messages import to_plain
 from flyte.runner.pod.settings import PodSettings, environment_of_task
+from flyte.runner.pod.workplace import Workplace
+from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder
 
 _SECRETS_FOLDER: Final = "/etc/flyte/secrets"
 """In memory, where the pod mounts it for a task that has secrets as files."""
 
 
-def startup_frame(settings: PodSettings, *, folder: Path, data_socket: Path) -> bytes:
+def startup_frame(settings: PodSettings, *, workplace: Workplace, orders: Iterable[WorkerOrder] = ()) -> bytes:
     """The worker's first frame. It keeps the container's variables and working folder; a replica has a folder for
     temporary files to itself, since it is emptied between attempts.
 
     Args:
-        folder: private to this container.
+        orders: the first ones, if it is to begin at once.
     """
     in_memory = os.path.ismount(_SECRETS_FOLDER) and os.access(_SECRETS_FOLDER, os.W_OK)
     return json.dumps(
@@ -28,9 +31,10 @@ def startup_frame(settings: PodSettings, *, folder: Path, data_socket: Path) -> 
             "env": environment_of_task(os.environ),
             "cwd": os.getcwd(),
             "cwd_is_own": False,
-            "temp": str(folder / "temp") if settings.replica else os.environ.get("TMPDIR") or "/tmp",
-            "secrets_folder": _SECRETS_FOLDER if in_memory else str(folder / "secrets"),
+            "temp": str(workplace.folder / "temp") if settings.replica else os.environ.get("TMPDIR") or "/tmp",
+            "secrets_folder": _SECRETS_FOLDER if in_memory else str(workplace.folder / "secrets"),
             "secrets_in_memory": in_memory,
-            "data_socket": str(data_socket),
+            "data_socket": workplace.data_path,
+            "orders": [to_plain(order) for order in orders],
         }
     ).encode()

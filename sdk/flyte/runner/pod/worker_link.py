@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from flyte.runner.pod.pausable import PausableReader
-from flyte.wire.frames import FrameDecoder, encode_frame
+from flyte.spec.frames import FrameDecoder, encode_frame
 from flyteapi.scheduler.v1.worker_service_pb2 import SessionRequest, SessionResponse, WorkerOrder, WorkerReport
 
 _READ_BYTES: Final = 1 << 18

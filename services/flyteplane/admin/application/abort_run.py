@@ -4,11 +4,11 @@ The abort of a run is one durable mark: with the scheduler, or on the outbox ent
 run yet. In the second case the run is handed over and aborted at once, so that it has one history like any other.
 """
 
+from flyte.spec.child_names import ROOT_ACTION
 from flyteplane.admin.application.outbox import Outbox
 from flyteplane.admin.application.ports import RunStore, Scheduler
 from flyteplane.admin.application.read_runs import unknown_run
 from flyteplane.admin.application.setting_rules import check_reason
-from flyteplane.admin.application.settlement import ROOT_ACTION
 from flyteplane.admin.domain.run import RunKey, RunPhase
 from flyteplane.foundation.errors import NotFound
 

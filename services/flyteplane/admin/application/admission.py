@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from flyte.spec.digests import inputs_digest
+from flyte.spec.names import DEFAULT_QUEUE
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteapi.task.v1.value_pb2 import NamedValues, Payload
@@ -27,8 +28,6 @@ from flyteplane.admin.domain.task_version import DeployedTask
 from flyteplane.foundation.absent import absent_task
 from flyteplane.foundation.errors import InvalidArgument, NotFound
 
-#: Of actions that nothing else names a queue for.
-DEFAULT_QUEUE: Final = "default"
 #: What submitters of a task in full call its version.
 VERSION_ANNOTATION: Final = "flyte.org/version"
 _TASKS_REMEMBERED: Final = 1024

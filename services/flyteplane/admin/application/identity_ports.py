@@ -5,6 +5,7 @@ from typing import Protocol
 
 from flyteplane.admin.domain.api_key import ApiKey, StoredKey
 from flyteplane.admin.domain.audit import AuditFilter
+from flyteplane.admin.domain.request_mark import RequestMark
 from flyteplane.identity.audit import AuditRecord
 from flyteplane.identity.callers import Grant
 from flyteplane.identity.settings import SubjectGrant
@@ -13,14 +14,18 @@ from flyteplane.identity.settings import SubjectGrant
 class KeyStore(Protocol):
     """API keys by name. A name is never given twice, not even after the key was revoked."""
 
-    async def add(self, stored: StoredKey) -> bool:
-        """Keep a new key; False if the name was ever given."""
+    async def add(self, stored: StoredKey, *, request: RequestMark | None = None) -> StoredKey | None:
+        """Keep a new key, and return it; None if the name was ever given.
+
+        For a request that was answered before, the key that was made then, as it is now. Raises AlreadyExists: the
+        request id belongs to another request.
+        """
 
     async def find(self, name: str) -> StoredKey | None:
         """A key, revoked or not."""
 
-    async def list(self) -> Sequence[ApiKey]:
-        """All keys by name."""
+    async def list(self, *, after: str, limit: int) -> Sequence[ApiKey]:
+        """Keys by name; only those behind `after`."""
 
     async def revoke(self, name: str, *, at_us: int) -> bool:
         """Note that a key holds no longer; the first time counts. False if there is none."""

@@ -8,16 +8,22 @@ from collections.abc import Callable, Sequence
 
 from flyte.spec.names import NameKind, check_name
 from flyteplane.admin.application.identity_ports import KeyStore, RoleStore
+from flyteplane.admin.application.pages import Page, page_of
+from flyteplane.admin.application.repetition import mark_of
 from flyteplane.admin.application.setting_rules import spec_rules
 from flyteplane.admin.domain.api_key import (
     SECRET_BYTES,
     ApiKey,
     StoredKey,
     check_grants,
+    derived_secret,
     digest_of,
     lifetime_us,
+    refuse_guessable,
     written,
 )
+from flyteplane.admin.domain.page_token import PageTokens
+from flyteplane.admin.domain.paging import whole_list_size
 from flyteplane.foundation.clock import Clock
 from flyteplane.foundation.errors import AlreadyExists, InvalidArgument, NotFound
 from flyteplane.foundation.ids import IdSource
@@ -32,6 +38,7 @@ class KeysAndRoles:
 
     Args:
         from_file: roles that the operator's file gives.
+        derivation_key: of the platform; with it a key that is asked for again is made again.
         changed: called once somebody has lost something.
     """
 
@@ -44,6 +51,8 @@ class KeysAndRoles:
         ids: IdSource,
         from_file: Sequence[SubjectGrant],
         changed: Callable[[], None],
+        tokens: PageTokens,
+        derivation_key: bytes,
     ) -> None:
         self._keys = keys
         self._roles = roles
@@ -51,11 +60,16 @@ class KeysAndRoles:
         self._ids = ids
         self._from_file = from_file
         self._changed = changed
+        self._tokens = tokens
+        self._derivation_key = derivation_key
 
     async def create_key(
-        self, name: str, *, grants: tuple[Grant, ...], valid_for_us: int | None, by: str
+        self, name: str, *, grants: tuple[Grant, ...], valid_for_us: int | None, by: str, request_id: str = ""
     ) -> tuple[ApiKey, str]:
-        """A new key, and the key as its holder has it. Raises InvalidArgument, AlreadyExists."""
+        """A new key, and the key as its holder has it: the same for all requests of a caller with the same id.
+
+        Raises InvalidArgument, AlreadyExists.
+        """
         with spec_rules():
             check_name(name, kind=NameKind.PROJECT, field="name")
         check_grants(grants)
@@ -67,19 +81,42 @@ class KeysAndRoles:
             created_by=by,
             expires_at_us=now_us + lifetime_us(valid_for_us),
         )
-        secret = self._ids.unique(SECRET_BYTES)
-        if not await self._keys.add(StoredKey(key, digest_of(secret))):
+        request = mark_of("CreateApiKey", request_id, by=by, content=(name, key.grants, valid_for_us))
+        secret = self._secret(name, by=by, request_id=request_id)
+        stored = await self._keys.add(StoredKey(key, digest_of(secret)), request=request)
+        if stored is None or stored.digest != digest_of(secret):
             raise AlreadyExists(
                 f"there is or was a key {name!r}",
                 reason="KEY_EXISTS",
                 field="name",
                 mend="Choose another name: the audit log tells keys apart by their names.",
             )
-        return key, written(name, secret)
+        return stored.key, written(name, secret)
 
-    async def list_keys(self, caller: Caller) -> Sequence[ApiKey]:
-        """The keys of which the caller could give each role."""
-        return [key for key in await self._keys.list() if _rules(caller, key.grants)]
+    def _secret(self, name: str, *, by: str, request_id: str) -> str:
+        if not request_id:
+            return self._ids.unique(SECRET_BYTES)
+        refuse_guessable(request_id)
+        return derived_secret(self._derivation_key, by=by, name=name, request_id=request_id)
+
+    async def list_keys(self, caller: Caller, *, size: int, token: str) -> Page[ApiKey]:
+        """A page of the keys of which the caller could give each role, by name.
+
+        Raises InvalidArgument (PAGE_SIZE, PAGE_TOKEN).
+        """
+
+        async def read(after: str, limit: int) -> Sequence[ApiKey]:
+            return await self._keys.list(after=after, limit=limit)
+
+        return await page_of(
+            read,
+            seen=lambda key: _rules(caller, key.grants),
+            position=lambda key: key.name,
+            size=whole_list_size(size),
+            token=token,
+            tokens=self._tokens,
+            query="keys",
+        )
 
     async def revoke_key(self, name: str, caller: Caller) -> None:
         """End a key. Raises NotFound."""
@@ -113,11 +150,27 @@ class KeysAndRoles:
         await self._roles.revoke(subject, grant)
         self._changed()
 
-    async def list_grants(self, caller: Caller, *, subject: str) -> Sequence[SubjectGrant]:
-        """Roles in the caller's scopes, those of the operator's file too; of one subject, or of all for ""."""
+    async def list_grants(self, caller: Caller, *, subject: str, size: int, token: str) -> Page[SubjectGrant]:
+        """A page of roles in the caller's scopes, those of the operator's file too; of one subject, or of all for "".
+
+        Raises InvalidArgument (PAGE_SIZE, PAGE_TOKEN).
+        """
+        # Those of the file and those of the store are one list; there are as many as an organisation has groups.
         found = {*self._from_file, *await self._roles.list()}
-        seen = [one for one in found if subject in ("", one.subject) and _rules(caller, (one.grant,))]
-        return sorted(seen, key=lambda one: (one.subject, one.grant))
+        wanted = sorted((_place_of(one), one) for one in found if subject in ("", one.subject))
+
+        async def read(after: str, limit: int) -> Sequence[SubjectGrant]:
+            return [one for place, one in wanted if place > after][:limit]
+
+        return await page_of(
+            read,
+            seen=lambda one: _rules(caller, (one.grant,)),
+            position=_place_of,
+            size=whole_list_size(size),
+            token=token,
+            tokens=self._tokens,
+            query=repr(("grants", subject)),
+        )
 
     def _now_us(self) -> int:
         return int(self._clock.now() * 1e6)
@@ -125,6 +178,11 @@ class KeysAndRoles:
 
 def _rules(caller: Caller, grants: Sequence[Grant]) -> bool:
     return all(caller.may(Role.ADMIN, grant.scope) for grant in grants)
+
+
+def _place_of(one: SubjectGrant) -> str:
+    """Where a role stands in the list: texts in this order are in the order of subject, role and scope."""
+    return "\0".join((one.subject, str(int(one.grant.role)), one.grant.scope.project, one.grant.scope.domain))
 
 
 def _check_subject(subject: str) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Final, Protocol
 
@@ -63,6 +63,8 @@ class UploadPlace:
     expires_in_s: float
     upload_id: str = ""
     """Not empty: what was put at the URL has to be completed under this id."""
+    folder_uri: str = ""
+    """Of the folder that it is in; empty if it stands by itself."""
 
 
 class Objects:
@@ -91,13 +93,19 @@ class Objects:
         """Where to put an object. Raises InvalidArgument, NotFound (project)."""
         await self._refuse_place(upload)
         present = await self._store.head(upload.key)
-        uri = self._addresses.uri_of(upload.key)
+        place = UploadPlace(
+            exists=True,
+            url="",
+            uri=self._addresses.uri_of(upload.key),
+            expires_in_s=URL_EXPIRES_IN_S,
+            folder_uri=self._addresses.uri_of(upload.folder_key) if upload.folder else "",
+        )
         if present is not None and present.size_bytes == upload.size_bytes:
-            return UploadPlace(exists=True, url="", uri=uri, expires_in_s=URL_EXPIRES_IN_S)
+            return place
         upload_id = self._ids.unique() if self._addresses.takes_unchecked else ""
         key = upload.unchecked_key(upload_id) if upload_id else upload.key
         url = await self._addresses.upload_url(key, expires_in_s=URL_EXPIRES_IN_S)
-        return UploadPlace(exists=False, url=url, uri=uri, expires_in_s=URL_EXPIRES_IN_S, upload_id=upload_id)
+        return replace(place, exists=False, url=url, upload_id=upload_id)
 
     async def complete(self, upload: Upload, *, upload_id: str) -> str:
         """Check what was put at a URL and store it; returns its URI. What is not as announced is removed.

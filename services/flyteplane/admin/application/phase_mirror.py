@@ -1,9 +1,11 @@
 """Follows the scheduler's phases of runs, so that lists can be filtered without asking it.
 
 Phases and the cursor are written in one transaction: after a crash the stream goes on exactly behind the last phase
-that was kept. The mirror is never asked what to do; losing it would lose no run.
+that was kept. The mirror is never asked what to do; losing it would lose no run. Whoever shows a list and then follows
+changes waits for it, so that a run that ended between the two is in one of them.
 """
 
+import asyncio
 import logging
 
 from flyteplane.admin.application.ports import RunStore, Scheduler
@@ -24,6 +26,13 @@ class PhaseMirror:
         self._clock = clock
         self._ids = ids
         self._failures = 0
+        self._cursor = 0
+        self._moved = asyncio.Event()
+
+    async def has_reached(self, cursor: int) -> None:
+        """Wait until lists of runs show every change up to this cursor."""
+        while self._cursor < cursor:
+            await self._moved.wait()
 
     async def run(self) -> None:
         """Follow, and begin again behind the stored cursor whenever the stream or the store fails."""
@@ -36,9 +45,16 @@ class PhaseMirror:
                 await self._back_off(Unavailable("the scheduler ended the stream of phases"))
 
     async def _follow(self) -> None:
-        async for batch in self._scheduler.phases(await self._runs.phase_cursor()):
+        self._move(await self._runs.phase_cursor())
+        async for batch in self._scheduler.phases(self._cursor):
             await self._runs.apply_phases(batch)
+            self._move(batch.cursor)
             self._failures = 0
+
+    def _move(self, cursor: int) -> None:
+        self._cursor = cursor
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
 
     async def _back_off(self, error: PlatformError) -> None:
         self._failures += 1

@@ -4,13 +4,14 @@ A store method that changes something returns when the change is durable. Every 
 store, or the scheduler, cannot be reached; further errors are named where they occur.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteapi.task.v1.value_pb2 import Payload
 from flyteplane.admin.domain.project import Project, ProjectChange
+from flyteplane.admin.domain.request_mark import RequestMark
 from flyteplane.admin.domain.run import NewRun, RunFilter, RunKey, RunPhase, RunProgress, RunRecord, Submission
 from flyteplane.admin.domain.task_version import DeployedTask, TaskToDeploy
 from flyteplane.admin.domain.trigger import StoredTrigger, TriggerKey, TriggerState
@@ -60,8 +61,10 @@ class RunStore(Protocol):
     async def get(self, key: RunKey) -> RunRecord | None:
         """A run, or None."""
 
-    async def list(self, where: RunFilter, *, before: int | None, limit: int) -> Sequence[RunRecord]:
-        """Runs that fit, newest first, with a sequence below `before`."""
+    async def list(
+        self, where: RunFilter, *, before: int | None, limit: int, among: Collection[RunKey] | None = None
+    ) -> Sequence[RunRecord]:
+        """Runs that fit, newest first, with a sequence below `before`; only those in `among` if that is given."""
 
     async def pending(self) -> Sequence[RunKey]:
         """Runs in the outbox, oldest first."""
@@ -132,22 +135,38 @@ class TriggerStore(Protocol):
     """Triggers, each with what is noted of its firing."""
 
     async def put(
-        self, key: TriggerKey, *, content: bytes, state: TriggerState, known: StoredTrigger | None
+        self,
+        key: TriggerKey,
+        *,
+        content: bytes,
+        state: TriggerState,
+        known: StoredTrigger | None,
+        request: RequestMark | None = None,
+        now_us: int = 0,
     ) -> StoredTrigger | None:
         """Store a trigger if it is still what the caller knows; None: if there is none. Returns None, and changes
         nothing, if somebody was faster: another trigger of the name, made since, is not the one that was known.
 
-        Raises NotFound, FailedPrecondition: the project or domain does not exist or is archived.
+        `request` is noted as answered, at `now_us`, with the change; one that was answered before counts as somebody
+        who was faster. Raises NotFound, FailedPrecondition: the project or domain does not exist or is archived;
+        AlreadyExists: the request id belongs to another request.
         """
+
+    async def is_repeated(self, request: RequestMark) -> bool:
+        """Whether a request was answered before. Raises AlreadyExists: its id belongs to another request."""
 
     async def get(self, key: TriggerKey) -> StoredTrigger | None:
         """A trigger, or None."""
 
-    async def list(self, *, project: str, domain: str, task_name: str) -> Sequence[StoredTrigger]:
-        """Triggers by task and name; an empty `task_name` stands for all."""
+    async def list(
+        self, *, project: str, domain: str, task_name: str, after: tuple[str, str], limit: int
+    ) -> Sequence[StoredTrigger]:
+        """Triggers by task and name, only those behind `after`; an empty `task_name` stands for all."""
 
-    async def delete(self, key: TriggerKey) -> bool:
-        """Remove a trigger; returns whether there was one."""
+    async def delete(self, key: TriggerKey, *, request: RequestMark | None = None, now_us: int = 0) -> bool:
+        """Remove a trigger; returns whether there was one. A request that was answered before, noted at `now_us`,
+        removes nothing and is told the same. Raises AlreadyExists: the request id belongs to another request.
+        """
 
     async def due(self, *, now_us: int, limit: int) -> Sequence[StoredTrigger]:
         """Triggers that have something to do by now, the one that waits longest first."""
@@ -159,17 +178,22 @@ class TriggerStore(Protocol):
 class ProjectStore(Protocol):
     """Projects."""
 
-    async def create(self, project: Project) -> Project:
-        """Store a new project. Raises AlreadyExists."""
+    async def create(self, project: Project, *, request: RequestMark | None = None) -> Project:
+        """Store a new project; for a request that was answered before, find it as it is now. Raises AlreadyExists."""
 
-    async def update(self, project_id: str, change: ProjectChange) -> Project | None:
-        """Change a project; None if there is none."""
+    async def update(
+        self, project_id: str, change: ProjectChange, *, now_us: int, request: RequestMark | None = None
+    ) -> Project | None:
+        """Change a project; None if there is none. A request that was answered before changes nothing.
+
+        Raises AlreadyExists for a request id that belongs to another request.
+        """
 
     async def get(self, project_id: str) -> Project | None:
         """A project, or None."""
 
-    async def list(self, *, include_archived: bool) -> Sequence[Project]:
-        """Projects by id."""
+    async def list(self, *, include_archived: bool, after: str, limit: int) -> Sequence[Project]:
+        """Projects by id; only those behind `after`."""
 
 
 class Scheduler(Protocol):
@@ -189,6 +213,9 @@ class Scheduler(Protocol):
 
     async def inputs_of(self, run: RunKey, *, action: str) -> Payload:
         """The inputs of an action. Raises NotFound."""
+
+    async def paused(self, *, project: str, domain: str) -> Collection[RunKey]:
+        """Runs in which somebody is asked for an answer now; empty words stand for everywhere."""
 
     def phases(self, cursor: int) -> AsyncIterator[PhaseBatch]:
         """Phases of all runs from a cursor on. Ends only with an error."""

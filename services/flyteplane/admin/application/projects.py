@@ -1,11 +1,15 @@
 """Creating and changing projects."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from flyte.spec.names import NameKind, check_labels, check_name
+from flyteplane.admin.application.pages import Page, page_of
 from flyteplane.admin.application.ports import ProjectStore
+from flyteplane.admin.application.repetition import mark_of
 from flyteplane.admin.application.setting_rules import spec_rules
+from flyteplane.admin.domain.page_token import PageTokens
+from flyteplane.admin.domain.paging import whole_list_size
 from flyteplane.admin.domain.project import (
     DEFAULT_DOMAINS,
     MOST_DESCRIPTION_CHARACTERS,
@@ -24,12 +28,16 @@ _MOST_NAME_CHARACTERS = 128
 class Projects:
     """The use cases of projects. One instance serves all calls."""
 
-    def __init__(self, *, store: ProjectStore, clock: Clock) -> None:
+    def __init__(self, *, store: ProjectStore, clock: Clock, tokens: PageTokens) -> None:
         self._store = store
         self._clock = clock
+        self._tokens = tokens
 
-    async def create(self, project: Project) -> Project:
-        """Store a new project. Raises InvalidArgument, AlreadyExists."""
+    async def create(self, project: Project, *, by: str = "", request_id: str = "") -> Project:
+        """Store a new project, once for all requests of a caller with the same id.
+
+        Raises InvalidArgument, AlreadyExists.
+        """
         with spec_rules():
             check_name(project.id, kind=NameKind.PROJECT, field="project.id")
             for domain in project.domains:
@@ -43,14 +51,21 @@ class Projects:
             name=project.name or project.id,
             domains=project.domains or DEFAULT_DOMAINS,
             archived=False,
-            created_at_us=int(self._clock.now() * 1e6),
+            created_at_us=self._now_us(),
         )
-        return await self._store.create(new)
+        content = (project.id, project.name, project.description, sorted(project.labels.items()), project.domains)
+        return await self._store.create(new, request=mark_of("CreateProject", request_id, by=by, content=content))
 
-    async def update(self, project_id: str, change: ProjectChange) -> Project:
-        """Change what is given. Raises InvalidArgument, NotFound."""
+    async def update(self, project_id: str, change: ProjectChange, *, by: str = "", request_id: str = "") -> Project:
+        """Change what is given, once for all requests of a caller with the same id.
+
+        Raises InvalidArgument, NotFound, AlreadyExists (the request id).
+        """
         _check_texts(change.name or "", change.description or "", change.labels or {}, field="")
-        found = await self._store.update(project_id, change)
+        labels = None if change.labels is None else sorted(change.labels.items())
+        content = (project_id, replace(change, labels=None), labels)
+        request = mark_of("UpdateProject", request_id, by=by, content=content)
+        found = await self._store.update(project_id, change, now_us=self._now_us(), request=request)
         if found is None:
             raise absent_project(project_id, field="id")
         return found
@@ -62,9 +77,26 @@ class Projects:
             raise absent_project(project_id, field="id")
         return found
 
-    async def list(self, *, include_archived: bool) -> Sequence[Project]:
-        """Projects by id."""
-        return await self._store.list(include_archived=include_archived)
+    async def list(
+        self, *, include_archived: bool, is_seen: Callable[[Project], bool], size: int, token: str
+    ) -> Page[Project]:
+        """A page of those projects that the caller may see, by id. Raises InvalidArgument (PAGE_SIZE, PAGE_TOKEN)."""
+
+        async def read(after: str, limit: int) -> Sequence[Project]:
+            return await self._store.list(include_archived=include_archived, after=after, limit=limit)
+
+        return await page_of(
+            read,
+            seen=is_seen,
+            position=lambda project: project.id,
+            size=whole_list_size(size),
+            token=token,
+            tokens=self._tokens,
+            query=repr(("projects", include_archived)),
+        )
+
+    def _now_us(self) -> int:
+        return int(self._clock.now() * 1e6)
 
 
 def _check_texts(name: str, description: str, labels: Mapping[str, str], *, field: str) -> None:

@@ -66,11 +66,17 @@ class ReadRuns:
         return spec
 
     async def list(self, where: RunFilter, *, size: int, token: str) -> RunPage:
-        """A page of runs, newest first. Raises InvalidArgument (PAGE_SIZE, PAGE_TOKEN)."""
+        """A page of runs, newest first.
+
+        Raises InvalidArgument (PAGE_SIZE, PAGE_TOKEN), and Unavailable where the scheduler has to be asked.
+        """
         limit = page_size(size)
         query = _query(where)
         position = self._tokens.read(token, query=query)
-        found = await self._runs.list(where, before=int(position) if position else None, limit=limit + 1)
+        before, among = int(position) if position else None, None
+        if where.paused_only:
+            among = await self._scheduler.paused(project=where.project, domain=where.domain)
+        found = await self._runs.list(where, before=before, limit=limit + 1, among=among)
         page = fitting(found[:limit], size=_size)
         more = str(page[-1].sequence) if len(found) > len(page) else ""
         return RunPage(runs=page, next_token=self._tokens.make(more, query=query))
@@ -114,5 +120,6 @@ def _query(where: RunFilter) -> str:
             where.updated_before_us,
             where.task_version,
             sorted(where.label_keys),
+            where.paused_only,
         )
     )

@@ -6,6 +6,7 @@ recovery takes over is the scheduler's decision; admin names the run to recover 
 
 from dataclasses import dataclass
 
+from flyte.spec.child_names import ROOT_ACTION
 from flyteapi.common.v1.identity_pb2 import RunId
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
@@ -14,7 +15,6 @@ from flyteplane.admin.application.admission import Admission, AskedRun
 from flyteplane.admin.application.create_run import CreateRun
 from flyteplane.admin.application.ports import Scheduler, StoredRun
 from flyteplane.admin.application.read_runs import ReadRuns
-from flyteplane.admin.application.settlement import ROOT_ACTION
 from flyteplane.admin.domain.run import RunKey, RunRecord
 from flyteplane.foundation.errors import InvalidArgument
 

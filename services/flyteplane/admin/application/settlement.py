@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
+from flyte.spec.child_names import ROOT_ACTION
 from flyteplane.admin.application.ports import RunStore, Scheduler
 from flyteplane.admin.domain.run import RunKey
 from flyteplane.foundation.clock import Timer, TimerClock
@@ -20,7 +21,6 @@ from flyteplane.foundation.tasks import BackgroundTasks
 
 _log = logging.getLogger("flyteplane.admin.outbox")
 
-ROOT_ACTION: Final = "a0"
 #: Entries wait this long for company.
 COLLECT_S: Final = 0.02
 _RETRY_S: Final = 1.0

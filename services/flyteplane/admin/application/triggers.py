@@ -10,7 +10,9 @@ from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteplane.admin.application.admission import Admission, TaskVersionName, unknown_task
 from flyteplane.admin.application.create_run import CreateRun
 from flyteplane.admin.application.input_rules import check_inputs
+from flyteplane.admin.application.pages import Page, page_of
 from flyteplane.admin.application.ports import StoredRun, TaskStore, TriggerStore
+from flyteplane.admin.application.repetition import mark_of
 from flyteplane.admin.application.setting_rules import check_place, check_request_id, check_settings
 from flyteplane.admin.application.trigger_rules import (
     asked_run,
@@ -20,6 +22,9 @@ from flyteplane.admin.application.trigger_rules import (
     key_of,
     schedule_of,
 )
+from flyteplane.admin.domain.page_token import PageTokens
+from flyteplane.admin.domain.paging import whole_list_size
+from flyteplane.admin.domain.request_mark import RequestMark
 from flyteplane.admin.domain.trigger import StoredTrigger, TriggerKey, TriggerState
 from flyteplane.foundation.absent import absent_trigger
 from flyteplane.foundation.clock import Clock
@@ -45,6 +50,7 @@ class Triggers:
         create: CreateRun,
         clock: Clock,
         ids: IdSource,
+        tokens: PageTokens,
         changed: Callable[[], None],
     ) -> None:
         self._store = store
@@ -53,12 +59,13 @@ class Triggers:
         self._create = create
         self._clock = clock
         self._ids = ids
+        self._tokens = tokens
         self._changed = changed
 
-    async def put(self, trigger: Trigger) -> StoredTrigger:
+    async def put(self, trigger: Trigger, *, by: str = "", request_id: str = "") -> StoredTrigger:
         """Store a trigger, in place of one of the same name. The same again changes nothing, not even its next time.
 
-        Raises InvalidArgument, and NotFound for its task, project or domain.
+        Raises InvalidArgument, NotFound for its task, project or domain, AlreadyExists for a request id of another.
         """
         key = key_of(trigger)
         check_place(key.project, domain=key.domain, field="id")
@@ -66,7 +73,10 @@ class Triggers:
         check_settings(trigger.settings)
         await self._check_task(trigger)
         content = _content(trigger)
-        return await self._change(key, lambda known: self._replaced(known, trigger, content), content=content)
+        request = mark_of("PutTrigger", request_id, by=by, content=content)
+        return await self._change(
+            key, lambda known: self._replaced(known, trigger, content), content=content, request=request
+        )
 
     async def get(self, key: TriggerKey) -> StoredTrigger:
         """A trigger. Raises NotFound."""
@@ -75,12 +85,30 @@ class Triggers:
             raise _unknown(key)
         return found
 
-    async def list(self, *, project: str, domain: str, task_name: str) -> Sequence[StoredTrigger]:
-        """Triggers by task and name."""
-        return await self._store.list(project=project, domain=domain, task_name=task_name)
+    async def list(self, *, project: str, domain: str, task_name: str, size: int, token: str) -> Page[StoredTrigger]:
+        """A page of triggers, by task and name. Raises InvalidArgument (PAGE_SIZE, PAGE_TOKEN)."""
 
-    async def set_active(self, key: TriggerKey, active: bool) -> StoredTrigger:
-        """Switch a trigger on or off. One that is switched on begins anew: nothing is caught up. Raises NotFound."""
+        async def read(after: str, limit: int) -> Sequence[StoredTrigger]:
+            task, _, name = after.partition("/")
+            return await self._store.list(
+                project=project, domain=domain, task_name=task_name, after=(task, name), limit=limit
+            )
+
+        return await page_of(
+            read,
+            seen=lambda _: True,
+            position=lambda trigger: str(trigger.key),
+            size=whole_list_size(size),
+            token=token,
+            tokens=self._tokens,
+            query=repr(("triggers", project, domain, task_name)),
+        )
+
+    async def set_active(self, key: TriggerKey, active: bool, *, by: str = "", request_id: str = "") -> StoredTrigger:
+        """Switch a trigger on or off. One that is switched on begins anew: nothing is caught up.
+
+        Raises NotFound, AlreadyExists for a request id of another request.
+        """
 
         def switched(known: StoredTrigger | None) -> TriggerState | None:
             if known is None:
@@ -89,11 +117,13 @@ class Triggers:
                 return None
             return self._fresh(Trigger.FromString(known.content), active=active, before=known.state)
 
-        return await self._change(key, switched, content=None)
+        request = mark_of("SetTriggerActive", request_id, by=by, content=(key, active))
+        return await self._change(key, switched, content=None, request=request)
 
-    async def delete(self, key: TriggerKey) -> None:
-        """Remove a trigger. Raises NotFound."""
-        if not await self._store.delete(key):
+    async def delete(self, key: TriggerKey, *, by: str = "", request_id: str = "") -> None:
+        """Remove a trigger. Raises NotFound, AlreadyExists for a request id of another request."""
+        request = mark_of("DeleteTrigger", request_id, by=by, content=key)
+        if not await self._store.delete(key, request=request, now_us=self._now_us()):
             raise _unknown(key)
 
     async def fire(self, key: TriggerKey, *, request_id: str) -> StoredRun:
@@ -145,16 +175,28 @@ class Triggers:
         decide: Callable[[StoredTrigger | None], TriggerState | None],
         *,
         content: bytes | None,
+        request: RequestMark | None,
     ) -> StoredTrigger:
-        """Write what `decide` makes of the stored trigger; None changes nothing. Without `content` it stays."""
+        """Write what `decide` makes of the stored trigger; None changes nothing. Without `content` it stays.
+
+        For a request that was answered before, find the trigger as it is now. Raises NotFound if it is gone since.
+        """
         for _ in range(_TRIES):
             known = await self._store.get(key)
+            # Asked after the trigger was read: an answer that was given between the two is found here.
+            if request is not None and await self._store.is_repeated(request):
+                return await self.get(key)
             state = decide(known)
             if state is None and known is not None:
-                return known
+                if request is None:
+                    return known
+                # Nothing is changed but that the request was answered, which is to hold for what others change later.
+                state = known.state
             if state is not None:
                 wanted = content if content is not None else known.content if known is not None else b""
-                stored = await self._store.put(key, content=wanted, state=state, known=known)
+                stored = await self._store.put(
+                    key, content=wanted, state=state, known=known, request=request, now_us=self._now_us()
+                )
                 if stored is not None:
                     self._changed()
                     return stored

@@ -1,14 +1,16 @@
 """The scheduler behind the port of the use cases."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import TYPE_CHECKING, Final
 
+from flyte.spec.child_names import ROOT_ACTION
 from flyteapi.common.v1.identity_pb2 import ActionId, RunId
 from flyteapi.scheduler.v1.scheduler_service_pb2 import (
     AbortActionRequest,
     AcceptRunRequest,
     GetActionDataRequest,
     GetActionRequest,
+    ListPausedRunsRequest,
     RunSettings,
     WatchRunPhasesRequest,
     WatchRunPhasesResponse,
@@ -16,7 +18,6 @@ from flyteapi.scheduler.v1.scheduler_service_pb2 import (
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteapi.task.v1.value_pb2 import Payload
 from flyteplane.admin.application.ports import PhaseBatch, PhaseChange
-from flyteplane.admin.application.settlement import ROOT_ACTION
 from flyteplane.admin.domain.run import RunKey, RunPhase, RunProgress, Submission
 from flyteplane.rpc.client import translated_errors
 
@@ -81,6 +82,13 @@ class RemoteScheduler:
                 GetActionDataRequest(action=_action_id(run, action)), timeout=CALL_TIMEOUT_S
             )
         return response.inputs
+
+    async def paused(self, *, project: str, domain: str) -> Collection[RunKey]:
+        request, found = ListPausedRunsRequest(project=project, domain=domain), set[RunKey]()
+        with translated_errors():
+            async for part in self._stub.ListPausedRuns(request, timeout=CALL_TIMEOUT_S):
+                found |= {RunKey(run.project, run.domain, run.name) for run in part.runs}
+        return found
 
     async def phases(self, cursor: int) -> AsyncIterator[PhaseBatch]:
         with translated_errors():

@@ -1,11 +1,15 @@
 """API keys: how one is written, what is kept of it, and whether it holds.
 
-    flyte_laptop_Vb3...         prefix, name, 32 random bytes
+    flyte_laptop_Vb3...         prefix, name, 32 bytes
 
 The name finds the key, the rest proves it. Only its SHA-256 is kept: 32 random bytes cannot be guessed, so nothing
 slower is needed, and the digest opens nothing.
+
+A key that is asked for with a request id is derived from it and from a secret of the platform, so that whoever lost the
+answer and asks again is given the same key without its being kept anywhere. The request id is not kept either.
 """
 
+import base64
 import hashlib
 import hmac
 from dataclasses import dataclass
@@ -19,6 +23,7 @@ SECRET_BYTES: Final = 32
 DEFAULT_VALID_US: Final = 90 * 86_400 * 1_000_000
 LONGEST_VALID_US: Final = 366 * 86_400 * 1_000_000
 MOST_GRANTS: Final = 50
+FEWEST_REQUEST_ID_CHARACTERS: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +62,24 @@ def parse(credential: str) -> tuple[str, str] | None:
         return None
     name, separator, secret = credential[len(PREFIX) :].partition("_")
     return (name, secret) if name and separator and secret else None
+
+
+def derived_secret(platform_key: bytes, *, by: str, name: str, request_id: str) -> str:
+    """The secret of the key `name` that a caller asked for under a request id: the same for the same."""
+    content = hmac.digest(platform_key, repr((by, name, request_id)).encode(), "sha256")
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode("ascii")
+
+
+def refuse_guessable(request_id: str) -> None:
+    """Raise InvalidArgument for a request id that is too short to derive a key from."""
+    if len(request_id) < FEWEST_REQUEST_ID_CHARACTERS:
+        raise InvalidArgument(
+            "the request id could be guessed, and the key is derived from it",
+            reason="REQUEST_ID",
+            field="request_id",
+            limit=f"at least {FEWEST_REQUEST_ID_CHARACTERS} characters",
+            mend="Use a random UUID, or leave it empty.",
+        )
 
 
 def digest_of(secret: str) -> bytes:

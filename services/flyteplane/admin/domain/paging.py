@@ -8,6 +8,12 @@ DEFAULT_PAGE_SIZE: Final = 100
 LARGEST_PAGE_SIZE: Final = 1000
 
 
+def whole_list_size(asked: int) -> int:
+    """The size of a page of a list that had no pages once: `asked`, or 1,000 for 0, so that whoever knows of no pages
+    still gets all there is in any platform but the largest. Raises InvalidArgument above 1,000."""
+    return page_size(asked or LARGEST_PAGE_SIZE)
+
+
 def page_size(asked: int) -> int:
     """The size of a page: `asked`, or 100 for 0. Raises InvalidArgument above 1,000."""
     if asked > LARGEST_PAGE_SIZE or asked < 0:

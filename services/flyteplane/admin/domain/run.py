@@ -193,3 +193,5 @@ class RunFilter:
     updated_after_us: int | None = None
     """When the phase changed last."""
     updated_before_us: int | None = None
+    paused_only: bool = False
+    """Somebody is asked for an answer now. The scheduler knows, and no store."""

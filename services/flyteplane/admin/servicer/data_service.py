@@ -32,6 +32,7 @@ class DataServicer(DataServiceServicer):
             uri=place.uri,
             expires_in=_duration(place.expires_in_s) if place.url else None,
             upload_id=place.upload_id,
+            folder_uri=place.folder_uri,
             headers={"Content-Type": "application/octet-stream"} if place.upload_id else None,
         )
 
@@ -84,6 +85,7 @@ def _upload(request: pb.CreateUploadUrlRequest) -> Upload:
         sha256=request.sha256,
         size_bytes=request.size_bytes,
         filename=request.filename,
+        folder=request.folder,
     )
 
 

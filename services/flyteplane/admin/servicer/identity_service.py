@@ -57,11 +57,13 @@ class IdentityServicer(IdentityServiceServicer):
             grants=tuple(grant_of(grant, field="grants") for grant in request.grants),
             valid_for_us=request.valid_for.ToMicroseconds() if request.HasField("valid_for") else None,
             by=self._caller_of(context),
+            request_id=request.request_id,
         )
         return pb.CreateApiKeyResponse(key=key_message(key), secret=secret)
 
     async def ListApiKeys(self, request: pb.ListApiKeysRequest, context: Context) -> pb.ListApiKeysResponse:
-        return pb.ListApiKeysResponse(keys=map(key_message, await self._keys.list_keys(self._caller(context))))
+        page = await self._keys.list_keys(self._caller(context), size=request.page_size, token=request.page_token)
+        return pb.ListApiKeysResponse(keys=map(key_message, page.entries), next_page_token=page.next_token)
 
     async def RevokeApiKey(self, request: pb.RevokeApiKeyRequest, context: Context) -> pb.RevokeApiKeyResponse:
         await self._keys.revoke_key(request.name, self._caller(context))
@@ -76,8 +78,10 @@ class IdentityServicer(IdentityServiceServicer):
         return pb.RevokeRoleResponse()
 
     async def ListRoleGrants(self, request: pb.ListRoleGrantsRequest, context: Context) -> pb.ListRoleGrantsResponse:
-        found = await self._keys.list_grants(self._caller(context), subject=request.subject)
-        return pb.ListRoleGrantsResponse(grants=subject_grant_messages(found))
+        page = await self._keys.list_grants(
+            self._caller(context), subject=request.subject, size=request.page_size, token=request.page_token
+        )
+        return pb.ListRoleGrantsResponse(grants=subject_grant_messages(page.entries), next_page_token=page.next_token)
 
     async def ListAuditEntries(
         self, request: pb.ListAuditEntriesRequest, context: Context

@@ -4,7 +4,7 @@ from flyteapi.admin.v1 import project_service_pb2 as pb
 from flyteapi.admin.v1.project_service_pb2_grpc import ProjectServiceServicer
 from flyteplane.admin.application.projects import Projects
 from flyteplane.admin.domain.project import DEFAULT_DOMAINS, Project, ProjectChange
-from flyteplane.admin.servicer.context import Context
+from flyteplane.admin.servicer.context import CallerOf, Context
 from flyteplane.admin.servicer.run_messages import timestamp
 from flyteplane.identity.callers import Role, Scope, current_caller
 
@@ -12,8 +12,9 @@ from flyteplane.identity.callers import Role, Scope, current_caller
 class ProjectServicer(ProjectServiceServicer):
     """See `project_service.proto`."""
 
-    def __init__(self, *, projects: Projects) -> None:
+    def __init__(self, *, projects: Projects, caller_of: CallerOf) -> None:
         self._projects = projects
+        self._caller_of = caller_of
 
     async def CreateProject(self, request: pb.CreateProjectRequest, context: Context) -> pb.CreateProjectResponse:
         asked = request.project
@@ -24,7 +25,8 @@ class ProjectServicer(ProjectServiceServicer):
             labels=dict(asked.labels),
             domains=tuple(asked.domains) or DEFAULT_DOMAINS,
         )
-        return pb.CreateProjectResponse(project=_message(await self._projects.create(project)))
+        stored = await self._projects.create(project, by=self._caller_of(context), request_id=request.request_id)
+        return pb.CreateProjectResponse(project=_message(stored))
 
     async def UpdateProject(self, request: pb.UpdateProjectRequest, context: Context) -> pb.UpdateProjectResponse:
         change = ProjectChange(
@@ -33,14 +35,22 @@ class ProjectServicer(ProjectServiceServicer):
             labels=dict(request.labels) if request.replace_labels else None,
             archived=request.archived if request.HasField("archived") else None,
         )
-        return pb.UpdateProjectResponse(project=_message(await self._projects.update(request.id, change)))
+        stored = await self._projects.update(
+            request.id, change, by=self._caller_of(context), request_id=request.request_id
+        )
+        return pb.UpdateProjectResponse(project=_message(stored))
 
     async def GetProject(self, request: pb.GetProjectRequest, context: Context) -> pb.GetProjectResponse:
         return pb.GetProjectResponse(project=_message(await self._projects.get(request.id)))
 
     async def ListProjects(self, request: pb.ListProjectsRequest, context: Context) -> pb.ListProjectsResponse:
-        found = await self._projects.list(include_archived=request.include_archived)
-        return pb.ListProjectsResponse(projects=[_message(project) for project in found if _is_seen(project)])
+        page = await self._projects.list(
+            include_archived=request.include_archived,
+            is_seen=_is_seen,
+            size=request.page_size,
+            token=request.page_token,
+        )
+        return pb.ListProjectsResponse(projects=map(_message, page.entries), next_page_token=page.next_token)
 
 
 def _is_seen(project: Project) -> bool:

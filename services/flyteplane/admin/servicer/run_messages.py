@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from flyte.spec.child_names import ROOT_ACTION
 from flyteapi.admin.v1.run_service_pb2 import ListRunsRequest, Run, WatchRunResponse, WatchRunsRequest
 from flyteapi.common.v1.error_pb2 import TaskError
 from flyteapi.common.v1.identity_pb2 import RunId
@@ -82,6 +83,7 @@ def run_filter(request: ListRunsRequest) -> RunFilter:
         created_before_us=_bound(request, "created_before"),
         updated_after_us=_bound(request, "updated_after"),
         updated_before_us=_bound(request, "updated_before"),
+        paused_only=request.paused_only,
     )
 
 
@@ -100,7 +102,7 @@ def log_of_undelivered(record: RunRecord) -> WatchRunResponse:
     event = Event(
         sequence=1,
         time=timestamp(record.progress.ended_at_us),
-        action="a0",
+        action=ROOT_ACTION,
         phase=phase_message(record.progress.phase),
         header=header,
         error=_error(record),

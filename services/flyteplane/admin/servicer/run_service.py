@@ -16,6 +16,7 @@ from flyteapi.scheduler.v1 import scheduler_service_pb2 as scheduler_pb
 from flyteplane.admin.application.abort_run import AbortRun
 from flyteplane.admin.application.admission import Admission, AskedRun, AskedTask, TaskVersionName
 from flyteplane.admin.application.create_run import CreateRun
+from flyteplane.admin.application.phase_mirror import PhaseMirror
 from flyteplane.admin.application.read_runs import ReadRuns
 from flyteplane.admin.application.rerun_run import AskedRerun, RerunRun
 from flyteplane.admin.servicer.context import CallerOf, Context
@@ -44,6 +45,7 @@ class RunUseCases:
     reads: ReadRuns
     abort: AbortRun
     rerun: RerunRun
+    mirror: PhaseMirror
 
 
 class RunServicer(RunServiceServicer):
@@ -84,6 +86,9 @@ class RunServicer(RunServiceServicer):
         begun = False
         async for part in self._scheduler.WatchRunPhases(scheduler_pb.WatchRunPhasesRequest(only_new=True)):
             changes = [change for change in part.changes if is_in_place(change.run, request)]
+            if not begun:
+                # A run that ended before the watch began is in no change to come: lists have to know of it first.
+                await self._runs.mirror.has_reached(part.cursor)
             if changes or not begun:
                 yield pb.WatchRunsResponse(changes=changes)
             begun = True

@@ -4,34 +4,44 @@ from flyteapi.admin.v1 import trigger_service_pb2 as pb
 from flyteapi.admin.v1.trigger_service_pb2_grpc import TriggerServiceServicer
 from flyteplane.admin.application.triggers import Triggers
 from flyteplane.admin.domain.trigger import StoredTrigger, TriggerKey
-from flyteplane.admin.servicer.context import Context
+from flyteplane.admin.servicer.context import CallerOf, Context
 from flyteplane.admin.servicer.run_messages import run_message, timestamp
 
 
 class TriggerServicer(TriggerServiceServicer):
     """See `trigger_service.proto`."""
 
-    def __init__(self, triggers: Triggers) -> None:
+    def __init__(self, triggers: Triggers, *, caller_of: CallerOf) -> None:
         self._triggers = triggers
+        self._caller_of = caller_of
 
     async def PutTrigger(self, request: pb.PutTriggerRequest, context: Context) -> pb.PutTriggerResponse:
-        return pb.PutTriggerResponse(trigger=_message(await self._triggers.put(request.trigger)))
+        stored = await self._triggers.put(request.trigger, by=self._caller_of(context), request_id=request.request_id)
+        return pb.PutTriggerResponse(trigger=_message(stored))
 
     async def GetTrigger(self, request: pb.GetTriggerRequest, context: Context) -> pb.GetTriggerResponse:
         return pb.GetTriggerResponse(trigger=_message(await self._triggers.get(_key(request.id))))
 
     async def ListTriggers(self, request: pb.ListTriggersRequest, context: Context) -> pb.ListTriggersResponse:
-        found = await self._triggers.list(project=request.project, domain=request.domain, task_name=request.task_name)
-        return pb.ListTriggersResponse(triggers=[_message(trigger) for trigger in found])
+        page = await self._triggers.list(
+            project=request.project,
+            domain=request.domain,
+            task_name=request.task_name,
+            size=request.page_size,
+            token=request.page_token,
+        )
+        return pb.ListTriggersResponse(triggers=map(_message, page.entries), next_page_token=page.next_token)
 
     async def SetTriggerActive(
         self, request: pb.SetTriggerActiveRequest, context: Context
     ) -> pb.SetTriggerActiveResponse:
-        stored = await self._triggers.set_active(_key(request.id), request.active)
+        stored = await self._triggers.set_active(
+            _key(request.id), request.active, by=self._caller_of(context), request_id=request.request_id
+        )
         return pb.SetTriggerActiveResponse(trigger=_message(stored))
 
     async def DeleteTrigger(self, request: pb.DeleteTriggerRequest, context: Context) -> pb.DeleteTriggerResponse:
-        await self._triggers.delete(_key(request.id))
+        await self._triggers.delete(_key(request.id), by=self._caller_of(context), request_id=request.request_id)
         return pb.DeleteTriggerResponse()
 
     async def FireTrigger(self, request: pb.FireTriggerRequest, context: Context) -> pb.FireTriggerResponse:

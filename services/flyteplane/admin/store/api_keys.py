@@ -7,7 +7,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from flyteplane.admin.domain.api_key import ApiKey, StoredKey
+from flyteplane.admin.domain.request_mark import RequestMark
+from flyteplane.admin.store.answered_requests import is_repeated, note_answered
 from flyteplane.admin.store.tables import api_keys
+from flyteplane.foundation.errors import PlatformError
 from flyteplane.identity.callers import Grant, Role, Scope
 from flyteplane.records import Database
 
@@ -18,26 +21,28 @@ class SqlKeyStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, stored: StoredKey) -> bool:
-        def work(connection: Connection) -> bool:
-            known = connection.execute(select(api_keys.c.name).where(api_keys.c.name == stored.key.name)).first()
-            if known is None:
-                connection.execute(insert(api_keys).values(_values(stored)))
-            return known is None
+    async def add(self, stored: StoredKey, *, request: RequestMark | None = None) -> StoredKey | None:
+        def work(connection: Connection) -> StoredKey | PlatformError | None:
+            repeated = is_repeated(connection, request)
+            if isinstance(repeated, PlatformError):
+                return repeated
+            known = _find(connection, stored.key.name)
+            if repeated or known is not None:
+                return known if repeated else None
+            connection.execute(insert(api_keys).values(_values(stored)))
+            note_answered(connection, request, now_us=stored.key.created_at_us)
+            return stored
 
-        return await self._database.write(work)
+        outcome = await self._database.write(work)
+        if isinstance(outcome, PlatformError):
+            raise outcome
+        return outcome
 
     async def find(self, name: str) -> StoredKey | None:
-        query = select(api_keys).where(api_keys.c.name == name)
+        return await self._database.read(lambda connection: _find(connection, name))
 
-        def work(connection: Connection) -> StoredKey | None:
-            row = connection.execute(query).first()
-            return None if row is None else StoredKey(_key(row), bytes(row.digest))
-
-        return await self._database.read(work)
-
-    async def list(self) -> Sequence[ApiKey]:
-        query = select(api_keys).order_by(api_keys.c.name)
+    async def list(self, *, after: str, limit: int) -> Sequence[ApiKey]:
+        query = select(api_keys).where(api_keys.c.name > after).order_by(api_keys.c.name).limit(limit)
         return await self._database.read(lambda connection: [_key(row) for row in connection.execute(query)])
 
     async def revoke(self, name: str, *, at_us: int) -> bool:
@@ -49,6 +54,11 @@ class SqlKeyStore:
             return connection.execute(known).first() is not None
 
         return await self._database.write(work)
+
+
+def _find(connection: Connection, name: str) -> StoredKey | None:
+    row = connection.execute(select(api_keys).where(api_keys.c.name == name)).first()
+    return None if row is None else StoredKey(_key(row), bytes(row.digest))
 
 
 def _values(stored: StoredKey) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from flyteplane.admin.domain.api_key import ApiKey, StoredKey
 from flyteplane.admin.domain.audit import AuditFilter
+from flyteplane.admin.domain.request_mark import RequestMark, id_reused
 from flyteplane.identity.audit import AuditRecord
 from flyteplane.identity.callers import Grant
 from flyteplane.identity.settings import SubjectGrant
@@ -15,15 +16,26 @@ class MemoryKeyStore:
 
     def __init__(self) -> None:
         self._keys: dict[str, StoredKey] = {}
+        self._answered: dict[bytes, bytes] = {}
 
-    async def add(self, stored: StoredKey) -> bool:
-        return self._keys.setdefault(stored.key.name, stored) is stored
+    async def add(self, stored: StoredKey, *, request: RequestMark | None = None) -> StoredKey | None:
+        name = stored.key.name
+        if request is not None and request.name in self._answered:
+            if self._answered[request.name] != request.content:
+                raise id_reused()
+            return self._keys[name]
+        if name in self._keys:
+            return None
+        self._keys[name] = stored
+        if request is not None:
+            self._answered[request.name] = request.content
+        return stored
 
     async def find(self, name: str) -> StoredKey | None:
         return self._keys.get(name)
 
-    async def list(self) -> Sequence[ApiKey]:
-        return [self._keys[name].key for name in sorted(self._keys)]
+    async def list(self, *, after: str, limit: int) -> Sequence[ApiKey]:
+        return [self._keys[name].key for name in sorted(self._keys) if name > after][:limit]
 
     async def revoke(self, name: str, *, at_us: int) -> bool:
         known = self._keys.get(name)

@@ -12,6 +12,8 @@ from flyteplane.admin.domain.project import (
     ProjectChange,
     refuse_closed,
 )
+from flyteplane.admin.domain.request_mark import RequestMark
+from flyteplane.admin.store.answered_requests import is_repeated, note_answered
 from flyteplane.admin.store.tables import projects
 from flyteplane.foundation.absent import absent_project
 from flyteplane.foundation.errors import AlreadyExists, PlatformError
@@ -26,24 +28,48 @@ class SqlProjectStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create(self, project: Project) -> Project:
-        if not await self._database.write(lambda connection: _insert(connection, project)):
-            raise AlreadyExists(
-                f"there is a project {project.id!r}",
-                reason="PROJECT_EXISTS",
-                field="project.id",
-                mend="Choose another id, or change the project with UpdateProject.",
-            )
-        return project
+    async def create(self, project: Project, *, request: RequestMark | None = None) -> Project:
+        def work(connection: Connection) -> Project | PlatformError | None:
+            repeated = is_repeated(connection, request)
+            if repeated is True:
+                return find_project(connection, project.id)
+            if isinstance(repeated, PlatformError):
+                return repeated
+            if not _insert(connection, project):
+                return _taken(project.id)
+            note_answered(connection, request, now_us=project.created_at_us)
+            return project
 
-    async def update(self, project_id: str, change: ProjectChange) -> Project | None:
-        return await self._database.write(lambda connection: _change(connection, project_id, change))
+        outcome = await self._database.write(work)
+        if isinstance(outcome, PlatformError):
+            raise outcome
+        assert outcome is not None  # projects are never deleted
+        return outcome
+
+    async def update(
+        self, project_id: str, change: ProjectChange, *, now_us: int, request: RequestMark | None = None
+    ) -> Project | None:
+        def work(connection: Connection) -> Project | PlatformError | None:
+            repeated = is_repeated(connection, request)
+            if repeated is True:
+                return find_project(connection, project_id)
+            if isinstance(repeated, PlatformError):
+                return repeated
+            changed = _change(connection, project_id, change)
+            if changed is not None:
+                note_answered(connection, request, now_us=now_us)
+            return changed
+
+        outcome = await self._database.write(work)
+        if isinstance(outcome, PlatformError):
+            raise outcome
+        return outcome
 
     async def get(self, project_id: str) -> Project | None:
         return await self._database.read(lambda connection: find_project(connection, project_id))
 
-    async def list(self, *, include_archived: bool) -> Sequence[Project]:
-        query = select(projects).order_by(projects.c.id)
+    async def list(self, *, include_archived: bool, after: str, limit: int) -> Sequence[Project]:
+        query = select(projects).where(projects.c.id > after).order_by(projects.c.id).limit(limit)
         if not include_archived:
             query = query.where(projects.c.archived.is_(False))
         return await self._database.read(lambda connection: [_project(row) for row in connection.execute(query)])
@@ -73,6 +99,15 @@ def refusal_of_place(connection: Connection, project_id: str, *, domain: str, fi
     except PlatformError as refusal:
         return refusal
     return None
+
+
+def _taken(project_id: str) -> AlreadyExists:
+    return AlreadyExists(
+        f"there is a project {project_id!r}",
+        reason="PROJECT_EXISTS",
+        field="project.id",
+        mend="Choose another id, or change the project with UpdateProject.",
+    )
 
 
 def _insert(connection: Connection, project: Project) -> bool:

@@ -1,8 +1,9 @@
 """Runs as rows, and rows as runs."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import FromClause, Row, Select, exists, func, select
+from sqlalchemy import FromClause, Row, Select, exists, func, select, tuple_
 from sqlalchemy.sql import ColumnElement
 
 from flyteplane.admin.domain.run import NewRun, RunFilter, RunKey, RunPhase, RunProgress, RunRecord
@@ -107,6 +108,12 @@ def page_query(where: RunFilter, *, before: int | None, limit: int) -> Select[An
     if before is not None:
         query = query.where(sequence < before)
     return query.order_by(sequence.desc()).limit(limit)
+
+
+def is_one_of(keys: Sequence[RunKey]) -> ColumnElement[bool]:
+    """That a run is one of these."""
+    named = [(key.project, key.domain, key.name) for key in keys]
+    return tuple_(runs.c.project, runs.c.domain, runs.c.name).in_(named)
 
 
 def _conditions(where: RunFilter) -> list[ColumnElement[bool]]:

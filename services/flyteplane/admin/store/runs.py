@@ -5,7 +5,7 @@ twice.
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -15,12 +15,14 @@ from flyteplane.admin.domain.run import NewRun, RunFilter, RunKey, RunProgress, 
 from flyteplane.admin.domain.run_identity import conflict, same_run
 from flyteplane.admin.store import statements
 from flyteplane.admin.store.projects import refusal_of_place
-from flyteplane.admin.store.run_rows import page_query, progress_row, record_of, record_of_new, row_of
+from flyteplane.admin.store.run_rows import is_one_of, page_query, progress_row, record_of, record_of_new, row_of
 from flyteplane.admin.store.task_specs import ensure_spec
 from flyteplane.foundation.errors import PlatformError
 from flyteplane.records import Database
 
 _SPECS_REMEMBERED: Final = 4096
+#: Runs that are named in one query: each takes three parameters, of which SQLite allows 32,766.
+_MOST_NAMED: Final = 5000
 
 
 class SqlRunStore:
@@ -43,9 +45,17 @@ class SqlRunStore:
     async def get(self, key: RunKey) -> RunRecord | None:
         return await self._database.read(lambda connection: _find(connection, key))
 
-    async def list(self, where: RunFilter, *, before: int | None, limit: int) -> Sequence[RunRecord]:
+    async def list(
+        self, where: RunFilter, *, before: int | None, limit: int, among: Collection[RunKey] | None = None
+    ) -> Sequence[RunRecord]:
         query = page_query(where, before=before, limit=limit)
-        return await self._database.scan(lambda connection: [record_of(row) for row in connection.execute(query)])
+        queries = [query] if among is None else [query.where(is_one_of(keys)) for keys in _parts(among)]
+
+        def work(connection: Connection) -> list[RunRecord]:
+            found = [record_of(row) for part in queries for row in connection.execute(part)]
+            return found if among is None else sorted(found, key=lambda record: -record.sequence)[:limit]
+
+        return await self._database.scan(work)
 
     async def pending(self) -> Sequence[RunKey]:
         return await self._database.scan(
@@ -92,6 +102,11 @@ class SqlRunStore:
         self._stored_specs[task_digest] = None
         if len(self._stored_specs) > _SPECS_REMEMBERED:
             self._stored_specs.popitem(last=False)
+
+
+def _parts(keys: Collection[RunKey]) -> Iterator[Sequence[RunKey]]:
+    ordered = sorted(keys)
+    return (ordered[start : start + _MOST_NAMED] for start in range(0, len(ordered), _MOST_NAMED))
 
 
 def _add(connection: Connection, run: NewRun, spec: bytes | None) -> StoredRun | PlatformError:

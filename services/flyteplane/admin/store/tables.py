@@ -134,6 +134,16 @@ platform_keys: Final = Table(
     Column("value", LargeBinary, nullable=False),
 )
 
+#: Of requests that were answered only digests, for a day; see `answered_requests.py`.
+answered_requests: Final = Table(
+    "answered_requests",
+    metadata,
+    Column("mark", LargeBinary, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Index("answered_requests_time", "at_us"),
+)
+
 triggers: Final = Table(
     "triggers",
     metadata,

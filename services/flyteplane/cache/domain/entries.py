@@ -6,18 +6,18 @@ domain, or empty for results that the whole organisation shares because a run as
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from flyteplane.foundation.errors import InvalidArgument
 
 #: Bytes of a key's digest (SHA-256).
-DIGEST_BYTES = 32
+DIGEST_BYTES: Final = 32
 #: Most keys, entries or items of one request.
-MOST_ITEMS = 1_000
+MOST_ITEMS: Final = 1_000
 #: Longest name of a task, version, producer or owner that is kept.
-MOST_CHARACTERS = 2_048
+MOST_CHARACTERS: Final = 2_048
 #: Longest name of a project or domain.
-MOST_SCOPE_CHARACTERS = 63
+MOST_SCOPE_CHARACTERS: Final = 63
 
 
 class EntryKey(NamedTuple):

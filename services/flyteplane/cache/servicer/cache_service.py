@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from flyteapi.cache.v1 import cache_service_pb2 as api
 from flyteapi.cache.v1.cache_service_pb2_grpc import CacheServiceServicer
@@ -23,14 +23,14 @@ from flyteplane.cache.servicer.messages import (
     token_of,
     write_entry,
 )
+from flyteplane.rpc.context import Context
 from flyteplane.rpc.message_size import fitting
 
 if TYPE_CHECKING:
     from flyteplane.foundation.clock import Clock
 
-Context = Any
-_DEFAULT_PAGE = 100
-_LARGEST_PAGE = 1_000
+_DEFAULT_PAGE: Final = 100
+_LARGEST_PAGE: Final = 1_000
 
 
 class CacheServicer(CacheServiceServicer):

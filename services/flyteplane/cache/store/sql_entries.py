@@ -29,7 +29,7 @@ from flyteplane.cache.store.tables import entries, eras, holders
 from flyteplane.records import Database, HotStatement
 
 #: Keys in one query: below the least limit of parameters that a database has.
-_CHUNK = 400
+_CHUNK: Final = 400
 
 _Found = TypeVar("_Found")
 

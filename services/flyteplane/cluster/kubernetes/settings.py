@@ -28,7 +28,7 @@ class KubernetesSettings(PodDefaults):
     """One namespace, or a template with `{project}` and `{domain}`."""
     create_namespaces: bool = False
     """Whether a namespace that is missing is created; needs the right to."""
-    contact_s: float = 15.0
+    contact_s: float = 30.0
     """How long a worker goes on without an answer of its owner; it ends itself then."""
     installation: str = "flyteplane"
     """Value of the label that marks the pods of this owner; no two owners in one cluster share it."""

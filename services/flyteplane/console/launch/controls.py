@@ -53,6 +53,8 @@ class Control:
     """What a new row is made of; its id stands for the one that the row will get."""
     quiet: bool = False
     """Its label is for screen readers only: what is around it says enough to those who see."""
+    forgotten: str = ""
+    """The file or folder that was posted before, which a browser does not keep for a second try."""
     given: bool | None = None
     """Whether a part that may be left out is given; None for one that may not."""
 
@@ -94,7 +96,13 @@ class Drawing:
                 return self._choice(options, about)
             case shapes.Upload(kind):
                 kind_word = "folder" if kind is UploadKind.DIR else "upload"
-                return Control(kind=kind_word, value=self.state.text(name), accept=_ACCEPT.get(kind, ""), **about)
+                return Control(
+                    kind=kind_word,
+                    value=self.state.text(name),
+                    accept=_ACCEPT.get(kind, ""),
+                    forgotten=self.state.files.get(name, ""),
+                    **about,
+                )
             case shapes.Json():
                 return Control(kind="json", value=self.state.text(name), hint='{"key": [1, 2]}', **about)
             case shapes.Nothing():

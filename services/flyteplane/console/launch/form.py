@@ -80,11 +80,12 @@ class LaunchForm:
         """The controls, one for each input, with what they hold and what is wrong with it."""
         return [self._control(each, Drawing(state, problems)) for each in self.inputs]
 
-    def uploads(self, state: FormState) -> Iterator[str]:
-        """Controls of this form that a file was posted with."""
+    def uploads(self, state: FormState) -> Iterator[tuple[str, UploadKind]]:
+        """Controls of this form that files were posted with, and what these are to be."""
         for each in self.inputs:
-            if not each.kept:
-                yield from (name for name in state.files if _asks_for_file(each.shape, each.control, name))
+            for name in state.files if not each.kept else ():
+                if kind := _upload_at(each.shape, each.control, name):
+                    yield name, kind
 
     def read(self, state: FormState, *, stored: Mapping[str, StoredFile] | None = None) -> Answer:
         """The inputs that a post means. Files are only checked as long as they are not among `stored`."""
@@ -153,27 +154,29 @@ def _read(each: Input, reading: Reading) -> Value | None:
     return each.original if value == as_shown else value
 
 
-def _asks_for_file(shape: Shape, control: str, name: str) -> bool:
-    """Whether the control `name` lies inside `control` and is one that takes a file."""
+def _upload_at(shape: Shape, control: str, name: str) -> UploadKind | None:
+    """What the control `name` takes an upload of, if it lies inside `control`; None if it takes none."""
     if not (name == control or name.startswith(f"{control}.")):
-        return False
+        return None
     match shape:
         case shapes.Upload(kind):
-            return name == control and kind is not UploadKind.DIR
-        case shapes.Record(parts=parts):
-            return any(_asks_for_file(part.shape, f"{control}.{part.name}", name) for part in parts)
-        case shapes.Fixed(items):
-            return any(_asks_for_file(item, f"{control}.{index}", name) for index, item in enumerate(items))
+            return kind if name == control else None
         case shapes.Union(alternatives) if shape.blank_is_none:
-            return any(_asks_for_file(alternative, control, name) for _, alternative in alternatives)
+            inside = [(alternative, control) for _, alternative in alternatives]
+        case shapes.Record(parts=parts):
+            inside = [(part.shape, f"{control}.{part.name}") for part in parts]
+        case shapes.Fixed(items):
+            inside = [(item, f"{control}.{index}") for index, item in enumerate(items)]
         case shapes.Union(alternatives):
-            places = enumerate(alternative for _, alternative in alternatives)
-            return any(_asks_for_file(alternative, f"{control}.{index}", name) for index, alternative in places)
+            inside = [(alternative, f"{control}.{index}") for index, (_, alternative) in enumerate(alternatives)]
         case shapes.Sequence(item):
-            row = name.removeprefix(f"{control}.").partition(".")[0]
-            return _asks_for_file(item, f"{control}.{row}", name)
+            inside = [(item, f"{control}.{_first_part(name, below=control)}")]
         case shapes.Entries(value=value):
-            row = name.removeprefix(f"{control}.").partition(".")[0]
-            return _asks_for_file(value, f"{control}.{row}.value", name)
+            inside = [(value, f"{control}.{_first_part(name, below=control)}.value")]
         case _:
-            return False
+            inside = []
+    return next(filter(None, (_upload_at(each, place, name) for each, place in inside)), None)
+
+
+def _first_part(name: str, *, below: str) -> str:
+    return name.removeprefix(f"{below}.").partition(".")[0]

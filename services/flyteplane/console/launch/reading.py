@@ -26,17 +26,24 @@ _REFERENCES: Final = {
     UploadKind.DATA_FRAME: Reference.TYPE_DATA_FRAME,
 }
 _FRAME_FORMATS: Final = {".parquet": "parquet", ".csv": "csv"}
+_NOTHING_GIVEN: Final = {
+    UploadKind.FILE: "Choose a file, or give its address.",
+    UploadKind.DIR: "Choose a folder or files, or give the address of a folder.",
+    UploadKind.DATA_FRAME: "Choose a .parquet or .csv file, or give its address.",
+}
 _SCHEMES: Final = ("file://", "s3://", "gs://", "abfs://", "https://", "http://", "flyte-object://")
 _PACKED: Final = {"int": "ints", "float": "floats", "string": "strings"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
-    """A posted file that is in the object store now."""
+    """A posted file or folder that is in the object store now."""
 
     uri: str
     name: str
     size_bytes: int
+    hash: str = ""
+    """Of the content, where the address does not hold it already."""
 
 
 @dataclass(slots=True)
@@ -101,7 +108,7 @@ class Reading:
     def _upload(self, message: Value, kind: UploadKind, name: str) -> None:
         stored, file, uri = self.stored.get(name), self.state.files.get(name, ""), self.state.text(name).strip()
         if stored is None and not file and not uri:
-            raise NotReadable("Choose a file." if kind is not UploadKind.DIR else "Give the address of a folder.")
+            raise NotReadable(_NOTHING_GIVEN[kind])
         if not file and not uri.startswith(_SCHEMES):
             raise NotReadable(f"An address starts with {', '.join(_SCHEMES[:-1])} or {_SCHEMES[-1]}.")
         reference = message.reference
@@ -109,6 +116,7 @@ class Reading:
         reference.uri = stored.uri if stored is not None else uri
         reference.name = stored.name if stored is not None else ""
         reference.size_bytes = stored.size_bytes if stored is not None else -1
+        reference.hash = stored.hash if stored is not None else ""
         if kind is UploadKind.DATA_FRAME:
             reference.format = _frame_format(file or uri, uploaded=bool(file))
 

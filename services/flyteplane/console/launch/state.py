@@ -17,11 +17,11 @@ MOST_ROWS: Final = 400
 
 @dataclass(frozen=True, slots=True)
 class FormState:
-    """Texts by the name of their control. `files` are the names of controls that a file was posted with."""
+    """Texts by the name of their control."""
 
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
-    """File name by control."""
+    """What was posted as a file or a folder: its name, by control."""
 
     @staticmethod
     def of(pairs: Iterable[tuple[str, str]], *, files: Mapping[str, str] | None = None) -> FormState:

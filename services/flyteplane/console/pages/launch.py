@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,10 +17,12 @@ from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.task.v1.value_pb2 import NamedValues
 from flyteplane.console.launch.form import PREFIX
 from flyteplane.console.launch.run_settings import NAME, control_of, read_settings, shown_settings
+from flyteplane.console.launch.shapes import UploadKind
 from flyteplane.console.launch.state import FormState
 from flyteplane.console.launch_target import Target, find_target
 from flyteplane.console.pages.routes import change, page
-from flyteplane.console.uploads import store_file, store_payload
+from flyteplane.console.posting import MOST_FILES, MOST_GIB
+from flyteplane.console.uploads import name_of_files, store_file, store_folder, store_payload
 from flyteplane.console.views.paths import run_path, task_path
 from flyteplane.foundation.errors import PermissionDenied, PlatformError, Unauthenticated
 from flyteplane.foundation.ids import SystemIds
@@ -76,9 +78,12 @@ async def launch(visit: Visit) -> Response:
 async def _read(visit: Visit, target: Target, posted: FormData) -> _Post:
     """Read what was posted; files are uploaded once everything else is right."""
     items = posted.multi_items()
-    files = {name.removesuffix(_FILE): item for name, item in items if isinstance(item, UploadFile) and item.filename}
+    files: dict[str, list[UploadFile]] = {}
+    for name, item in items:
+        if isinstance(item, UploadFile) and item.filename:
+            files.setdefault(name.removesuffix(_FILE), []).append(item)
     texts = [(name, item) for name, item in items if isinstance(item, str)]
-    post = _Post(FormState.of(texts, files={name: file.filename or "" for name, file in files.items()}))
+    post = _Post(FormState.of(texts, files={name: name_of_files(several) for name, several in files.items()}))
     post.settings, post.problems = read_settings(post.state, base=target.settings)
     form = target.form
     if form is None:
@@ -86,11 +91,20 @@ async def _read(visit: Visit, target: Target, posted: FormData) -> _Post:
     answer = form.read(post.state)
     post.problems.update(answer.problems)
     stored: dict[str, StoredFile] = {}
-    if not post.problems:
-        for name in form.uploads(post.state):
-            stored[name] = await store_file(visit.platform, files[name], project=target.project, domain=target.domain)
+    for name, kind in form.uploads(post.state) if not post.problems else ():
+        try:
+            stored[name] = await _stored(visit, target, files[name], kind)
+        except (PlatformError, grpc.aio.AioRpcError) as error:
+            post.problems[name] = _at_control(as_platform_error(error, method="upload"))
     post.values = form.read(post.state, stored=stored).values if stored else answer.values
     return post
+
+
+async def _stored(visit: Visit, target: Target, files: Sequence[UploadFile], kind: UploadKind) -> StoredFile:
+    where = {"project": target.project, "domain": target.domain}
+    if kind is UploadKind.DIR:
+        return await store_folder(visit.platform, files, **where)
+    return await store_file(visit.platform, files[0], **where)
 
 
 async def _start(visit: Visit, target: Target, post: _Post, *, request_id: str) -> Run:
@@ -133,9 +147,7 @@ async def _payload(visit: Visit, target: Target, values: NamedValues) -> Any:
 
 def _note(post: _Post, error: PlatformError) -> None:
     """Put a refusal of the platform where it belongs in the form. Others are pages of their own, and raised."""
-    if isinstance(error, (PermissionDenied, Unauthenticated)):
-        raise error
-    text = error.public_text.removeprefix(f"{error.field}: ")
+    text = _at_control(error)
     control = control_of(error.field)
     if error.field.startswith(f"{PREFIX}."):
         control = error.field
@@ -143,6 +155,13 @@ def _note(post: _Post, error: PlatformError) -> None:
         post.problems[control] = text
     else:
         post.general = text
+
+
+def _at_control(error: PlatformError) -> str:
+    """What is wrong, for the control that it is about. Raises refusals that are pages of their own."""
+    if isinstance(error, (PermissionDenied, Unauthenticated)):
+        raise error
+    return error.public_text.removeprefix(f"{error.field}: ")
 
 
 async def _drawn(visit: Visit, target: Target, post: _Post, *, status: int = 200) -> Response:
@@ -166,6 +185,8 @@ async def _drawn(visit: Visit, target: Target, post: _Post, *, status: int = 200
         mend=len(post.problems),
         stray=_stray(post.problems, drawn),
         queues=[queue.name for queue in queues.queues],
+        most_files=MOST_FILES,
+        most_gib=MOST_GIB,
         kept=[(action, action.id.name in forced) for action in target.kept],
         request_id=SystemIds().unique(),
     )

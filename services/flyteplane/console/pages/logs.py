@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 from starlette.responses import StreamingResponse
 
 from flyteapi.admin.v1.run_service_pb2 import GetActionRequest, StreamLogsRequest
 from flyteapi.common.v1.identity_pb2 import ActionId
-from flyteplane.console.ansi import AnsiLines, Line
 from flyteplane.console.live import Message, last_seen, stream
+from flyteplane.console.log_tail import LogTail
+from flyteplane.console.pacing import paced
 from flyteplane.console.pages.action import action_of
 from flyteplane.console.pages.routes import page
 from flyteplane.foundation.errors import NotFound
@@ -19,9 +21,6 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from flyteplane.console.visit import Visit
-
-#: Bytes that a page is given; the rest is in the file.
-MOST_ON_PAGE: Final = 4 * 1024 * 1024
 
 
 async def lines(visit: Visit) -> Response:
@@ -32,26 +31,22 @@ async def lines(visit: Visit) -> Response:
 
 
 async def _lines(visit: Visit, named: ActionId, attempt: int, *, after: int) -> AsyncGenerator[Message, None]:
-    """The lines behind the first `after`. Those are read all the same: their last colour may go on."""
-    reader, size, count = AnsiLines(), 0, 0
-    request = StreamLogsRequest(action=named, attempt=attempt, follow=True)
-    async for part in visit.platform.runs.StreamLogs(request):
-        size += len(part.data)
-        if size > MOST_ON_PAGE:
-            yield Message(kind="cut")
-            break
-        fresh = reader.feed(part.data)
-        seen, count = max(after - count, 0), count + len(fresh)
-        if fresh[seen:]:
-            yield Message(kind="lines", data=[_pieces(line) for line in fresh[seen:]], id=str(count))
-    else:
-        if rest := reader.end()[max(after - count, 0) :]:
-            yield Message(kind="lines", data=[_pieces(line) for line in rest], id=str(count + 1))
+    """The lines behind the first `after`."""
+    tail = LogTail(after=after)
+
+    async def written() -> AsyncGenerator[None, None]:
+        request = StreamLogsRequest(action=named, attempt=attempt, follow=True)
+        async for part in visit.platform.runs.StreamLogs(request):
+            tail.add(part.data)
+            yield
+
+    async with aclosing(paced(written())) as times:
+        async for _ in times:
+            for message in tail.messages():
+                yield message
+    for message in tail.messages(ended=True):
+        yield message
     yield Message(kind="ended")
-
-
-def _pieces(line: Line) -> list[list[str]]:
-    return [[piece.text, piece.classes] for piece in line]
 
 
 async def download(visit: Visit) -> Response:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from flyteapi.common.v1.identity_pb2 import Scope
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import DrainPoolRequest, ListPoolsRequest, WatchPoolsRequest
 from flyteplane.console.live import stream
 from flyteplane.console.live_lists import Lists, follow_lists
 from flyteplane.console.pages.routes import change, page
+from flyteplane.console.pages.scope import ScopeChoice, listed_for
 from flyteplane.console.views.pools import PoolView, pool_view
 
 if TYPE_CHECKING:
@@ -17,24 +19,30 @@ if TYPE_CHECKING:
 
 
 async def pools(visit: Visit) -> Response:
-    """All pools with their replicas."""
-    return visit.render("pools.html", pools=await _views(visit))
+    """Pools with their replicas."""
+    scope, found = await _views(visit)
+    return visit.render("pools.html", pools=found, scope=scope, live=f"/pools/events?{visit.request.url.query}")
 
 
 async def events(visit: Visit) -> Response:
     """The pools as they change."""
     # Whoever may not see them is told so by a status, not by a stream that breaks.
-    await _views(visit)
-    return stream(follow_lists(visit.platform.pools.WatchPools(WatchPoolsRequest()), lambda: _panels(visit)))
+    scope, _ = await _views(visit)
+    changes = visit.platform.pools.WatchPools(WatchPoolsRequest(scope=scope.asked))
+    return stream(follow_lists(changes, lambda: _panels(visit)))
 
 
 async def _panels(visit: Visit) -> Lists:
-    return {"pools": {view.key: visit.piece("pool_panel.html", pool=view) for view in await _views(visit)}}
+    _, found = await _views(visit)
+    return {"pools": {view.key: visit.piece("pool_panel.html", pool=view) for view in found}}
 
 
-async def _views(visit: Visit) -> list[PoolView]:
-    found = await visit.platform.pools.ListPools(ListPoolsRequest())
-    return [pool_view(pool) for pool in found.pools]
+async def _views(visit: Visit) -> tuple[ScopeChoice, list[PoolView]]:
+    async def listed(scope: Scope | None) -> list[PoolView]:
+        found = await visit.platform.pools.ListPools(ListPoolsRequest(scope=scope))
+        return [pool_view(pool) for pool in found.pools]
+
+    return await listed_for(visit, listed)
 
 
 async def drain(visit: Visit) -> Response:

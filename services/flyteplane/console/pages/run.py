@@ -6,7 +6,9 @@ import asyncio
 import secrets
 import time
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
+from flyte.spec.child_names import ROOT_ACTION
 from flyteapi.admin.v1.run_service_pb2 import (
     AbortRunRequest,
     CountActionsRequest,
@@ -22,6 +24,7 @@ from flyteplane.console.run_changes import Changes, RunWatch
 from flyteplane.console.tree import Tree
 from flyteplane.console.views.actions import families, group_key
 from flyteplane.console.views.paths import action_path, rerun_path, run_path
+from flyteplane.console.views.phases import phase_of_code
 from flyteplane.console.views.runs import run_details, run_view
 
 if TYPE_CHECKING:
@@ -31,9 +34,10 @@ if TYPE_CHECKING:
 
     from flyteapi.scheduler.v1.scheduler_service_pb2 import CountActionsResponse
     from flyteplane.console.views.actions import ActionView, PhaseCount
+    from flyteplane.console.views.phases import PhaseView
     from flyteplane.console.visit import Visit
 
-_ROOT: Final = "a0"
+_ROOT: Final = ROOT_ACTION
 _MOST_REASON: Final = 1024
 _MOST_REPEATED: Final = 20
 
@@ -49,33 +53,36 @@ async def run(visit: Visit) -> Response:
     found = await visit.platform.runs.GetRun(GetRunRequest(run=named))
     # Counted before anything is listed: events from that sequence on are all that the page can have missed.
     counted = await visit.platform.runs.CountActions(CountActionsRequest(run=named))
-    tree = Tree(visit.platform, named)
+    tree, phase = Tree(visit.platform, named), phase_of_code(visit.query.get("phase", ""))
     with_this_source = ListRunsRequest(
         project=named.project, domain=named.domain, source=named, page_size=_MOST_REPEATED
     )
+    first = tree.window(_ROOT) if phase is None else tree.in_phase(phase)
     roots, window, repeated = await asyncio.gather(
-        tree.named([_ROOT]), tree.window(_ROOT), visit.platform.runs.ListRuns(with_this_source)
+        tree.named([_ROOT]), first, visit.platform.runs.ListRuns(with_this_source)
     )
     return visit.render(
         "run.html",
         run=run_view(found.run),
         details=run_details(found, repeated_by=repeated.runs, request_id=secrets.token_hex(16)),
         counts=_whole(counted.counts),
-        following=counted.next_sequence,
         root=roots[0] if roots else None,
         window=window,
+        chosen=phase,
+        events=f"{run_path(named)}/events?{urlencode({'from': counted.next_sequence, **_asked(phase)})}",
         recover=rerun_path(named, recover=True),
         change_and_run=rerun_path(named),
     )
 
 
 async def window(visit: Visit) -> Response:
-    """A window of the tree, as a piece of the page."""
-    query = visit.query
-    group = query.get("group") if "group" in query else None
-    found = await Tree(visit.platform, run_of(visit)).window(
-        query.get("parent", _ROOT), group=group, token=query.get("token", "")
-    )
+    """A window of the tree, or of the actions in a phase, as a piece of the page."""
+    query, tree = visit.query, Tree(visit.platform, run_of(visit))
+    token, phase = query.get("token", ""), phase_of_code(query.get("phase", ""))
+    if phase is not None:
+        found = await tree.in_phase(phase, token=token)
+    else:
+        found = await tree.window(query.get("parent", _ROOT), group=query.get("group"), token=token)
     return visit.render("tree_window.html", window=found, base=run_path(run_of(visit)))
 
 
@@ -105,7 +112,12 @@ async def _update(visit: Visit, named: RunId, changes: Changes) -> dict[str, Any
     update: dict[str, Any] = {
         "rows": [],
         "many": changes.many,
-        "counts": visit.piece("phase_counts.html", counts=_whole(counted.counts)),
+        "counts": visit.piece(
+            "phase_counts.html",
+            counts=_whole(counted.counts),
+            path=run_path(named),
+            chosen=phase_of_code(visit.query.get("phase", "")),
+        ),
     }
     if changes.names and not changes.many:
         update["rows"] = await _rows(visit, tree, await tree.named(changes.names))
@@ -138,6 +150,10 @@ async def _rows(visit: Visit, tree: Tree, actions: Sequence[ActionView]) -> list
             for group in groups
         ]
     return rows
+
+
+def _asked(phase: PhaseView | None) -> dict[str, str]:
+    return {"phase": phase.code} if phase is not None else {}
 
 
 def _whole(counts: Iterable[CountActionsResponse.Count]) -> Sequence[PhaseCount]:

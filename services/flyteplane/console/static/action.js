@@ -14,6 +14,9 @@ function logs(section) {
   const download = section.querySelector("[data-download]");
   let source;
   let matches = 0;
+  let waiting = [];
+  let drawing = 0;
+  let dropped = 0;
 
   const fits = (line) => search.value !== "" && line.textContent.toLowerCase().includes(search.value.toLowerCase());
 
@@ -35,40 +38,62 @@ function logs(section) {
     tell();
   }
 
-  function add(lines) {
-    const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
-    const fresh = document.createDocumentFragment();
-    for (const pieces of lines) {
-      const line = document.createElement("div");
-      for (const [text, classes] of pieces) {
-        if (!classes) line.append(text);
-        else {
-          const piece = document.createElement("span");
-          piece.className = classes;
-          piece.textContent = text;
-          line.append(piece);
-        }
+  function drawn(pieces) {
+    const line = document.createElement("div");
+    for (const [text, classes] of pieces) {
+      if (!classes) line.append(text);
+      else {
+        const piece = document.createElement("span");
+        piece.className = classes;
+        piece.textContent = text;
+        line.append(piece);
       }
-      mark(line);
-      fresh.append(line);
     }
-    list.append(fresh);
-    while (list.children.length > MOST_LINES) list.firstChild.remove();
+    mark(line);
+    return line;
+  }
+
+  function drop(lines) {
+    for (const line of lines) {
+      matches -= line.classList.contains("found");
+      line.remove();
+    }
+    dropped += lines.length;
+  }
+
+  // Once for all that came since the last frame: a long log comes in hundreds of messages.
+  function draw() {
+    drawing = 0;
+    const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+    dropped += Math.max(waiting.length - MOST_LINES, 0);
+    const fresh = waiting.slice(-MOST_LINES).map(drawn);
+    waiting = [];
+    list.append(...fresh);
+    drop([...list.children].slice(0, Math.max(list.children.length - MOST_LINES, 0)));
+    if (dropped) note.textContent = `The ${dropped.toLocaleString()} lines before these are in the file.`;
     if (atEnd) list.scrollTop = list.scrollHeight;
     tell();
+  }
+
+  function add(lines) {
+    for (const line of lines) waiting.push(line);
+    drawing ||= requestAnimationFrame(draw);
   }
 
   function open() {
     source?.close();
     list.replaceChildren();
-    matches = 0;
+    [matches, waiting, dropped] = [0, [], 0];
     note.textContent = "";
     const query = `attempt=${encodeURIComponent(attempt.value)}`;
     download.href = `${section.dataset.logs}/download?${query}`;
     source = follow(`${section.dataset.logs}?${query}`, {
       lines: add,
-      cut: () => { note.textContent = "There is more than a page can show. Download the whole log."; },
-      ended: () => { if (!list.children.length) note.textContent = "Nothing was written."; },
+      skipped: (before) => {
+        list.replaceChildren();
+        [matches, waiting, dropped] = [0, [], before];
+      },
+      ended: () => { if (!list.children.length && !waiting.length) note.textContent = "Nothing was written."; },
     });
   }
 
@@ -88,6 +113,7 @@ function report(frame) {
     mark = response.headers.get("etag");
     frame.src = frame.dataset.report;
     frame.hidden = false;
+    document.querySelector("[data-when-report]").hidden = false;
     document.querySelector("[data-no-report]").hidden = true;
   }
   return () => look().catch(() => {});

@@ -8,7 +8,8 @@ export function post(path, body = new FormData()) {
 }
 
 export function duration(seconds) {
-  if (seconds < 1) return `${Math.max(seconds * 1000, 0).toFixed(0)} ms`;
+  if (seconds < 0.0005) return "< 1 ms";
+  if (seconds < 1) return `${(seconds * 1000).toFixed(0)} ms`;
   if (seconds < 60) return `${seconds.toFixed(1)} s`;
   const whole = Math.floor(seconds);
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
@@ -44,6 +45,12 @@ export function say(text, good = false) {
   status.textContent = text;
   status.classList.toggle("good", good);
   if (good) hiding = setTimeout(() => say(""), 3000);
+}
+
+/** Says something that is over in some seconds. */
+export function mention(text) {
+  say(text);
+  hiding = setTimeout(() => say(""), 8000);
 }
 
 document.querySelector("[data-theme-toggle]")?.addEventListener("click", () => {

@@ -48,8 +48,43 @@ document.addEventListener("change", (event) => {
   if (event.target.closest(".given")) showGiven(event.target.closest("[data-omittable]"));
 });
 
+const form = document.querySelector("form.launch");
+const MIB = 1024 * 1024;
+
+const filesIn = (part) => [...part.querySelectorAll('input[type="file"]')].flatMap((input) => [...input.files]);
+const bytesOf = (files) => files.reduce((total, file) => total + file.size, 0);
+
+function sizeText(bytes) {
+  if (bytes < MIB) return `${Math.ceil(bytes / 1024)} KiB`;
+  return bytes < 1024 * MIB ? `${(bytes / MIB).toFixed(1)} MiB` : `${(bytes / 1024 / MIB).toFixed(1)} GiB`;
+}
+
+/** What is too much of the files below an element; empty if nothing is. */
+function excess(part) {
+  const { mostFiles, mostGib } = form.dataset;
+  const files = filesIn(part);
+  if (files.length <= Number(mostFiles) && bytesOf(files) <= Number(mostGib) * 1024 * MIB) return "";
+  return `At most ${mostFiles} files and ${mostGib} GiB can be uploaded at once. Copy the data to an object store, and give its address instead.`;
+}
+
+document.addEventListener("change", (event) => {
+  const picks = event.target.closest("[data-picks]");
+  if (!picks || event.target.type !== "file") return;
+  const files = filesIn(picks);
+  const told = picks.parentElement.querySelector("[data-picked]");
+  const count = files.length === 1 ? "One file" : `${files.length} files`;
+  told.textContent = excess(picks) || (files.length ? `${count}, ${sizeText(bytesOf(files))}` : "");
+});
+
 // A second click starts nothing more; the platform would know the request again anyway.
-document.querySelector("form.launch").addEventListener("submit", (event) => {
+form.addEventListener("submit", (event) => {
+  const told = document.getElementById("sending");
+  told.textContent = excess(form);
+  if (told.textContent) {
+    event.preventDefault();
+    return;
+  }
+  if (filesIn(form).length) told.textContent = `Uploading ${sizeText(bytesOf(filesIn(form)))}…`;
   for (const button of event.target.querySelectorAll("button.main")) button.disabled = true;
 });
 addEventListener("pageshow", () => {

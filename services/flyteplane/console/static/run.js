@@ -1,6 +1,6 @@
 // The tree of a run: folds, windows, bars on one scale, and what happens, live.
 import { drawBars, measure } from "./bars.js";
-import { count, follow, localise } from "./console.js";
+import { count, follow, localise, mention } from "./console.js";
 
 const tree = document.querySelector(".tree");
 if (tree) {
@@ -14,7 +14,7 @@ if (tree) {
   }
 
   const windowAddress = (data) => {
-    const query = new URLSearchParams({ parent: data.parent });
+    const query = new URLSearchParams(data.phase ? { phase: data.phase } : { parent: data.parent });
     if (data.group !== undefined) query.set("group", data.group);
     if (data.token) query.set("token", data.token);
     return `${base}/tree?${query}`;
@@ -55,20 +55,25 @@ if (tree) {
   tree.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (!button) return;
-    if (button.dataset.token) more(button).catch(() => { button.disabled = false; });
+    const unread = () => {
+      button.disabled = false;
+      mention("These rows could not be read. Try again in a moment, or load the page again.");
+    };
+    if (button.dataset.token) more(button).catch(unread);
     else if (button.getAttribute("aria-expanded") === "true") {
       button.setAttribute("aria-expanded", "false");
       button.closest("li").querySelector(":scope > ul").hidden = true;
-    } else unfold(button).catch(() => {});
+    } else unfold(button).catch(unread);
   });
 
   // Arrow keys move between rows, left and right fold.
   tree.addEventListener("keydown", (event) => {
     const moves = { ArrowDown: 1, ArrowUp: -1 };
     if (event.key in moves) {
-      const stops = [...tree.querySelectorAll(".what a, .more button")].filter((stop) => stop.checkVisibility());
-      const place = stops.indexOf(event.target.closest(".node, .more")?.querySelector(".what a, button"));
-      stops[place + moves[event.key]]?.focus();
+      const rows = [...tree.querySelectorAll(".node, .more")].filter((row) => row.checkVisibility());
+      const place = rows.indexOf(event.target.closest(".node, .more")) + moves[event.key];
+      // A group has no page of its own: its fold stands for it.
+      (rows[place]?.querySelector(".what a") ?? rows[place]?.querySelector("button"))?.focus();
       event.preventDefault();
     } else if (event.key === "ArrowRight" || event.key === "ArrowLeft") {
       const fold = event.target.closest(".node")?.querySelector("button.fold");
@@ -106,7 +111,7 @@ if (tree) {
     try {
       for (const list of [...tree.querySelectorAll("li > ul:not([hidden])")].slice(0, 20)) {
         const fold = list.parentElement.querySelector(":scope > .node button.fold");
-        const rows = await fetchRows(fold ? fold.dataset : { parent: "a0" });
+        const rows = await fetchRows(fold?.dataset ?? list.dataset);
         for (const row of rows) {
           if (row.id) put({ key: row.id, list: list.parentElement.id, html: row.querySelector(".node").outerHTML });
           else if (!list.querySelector(":scope > .more")) list.append(row);
@@ -143,13 +148,13 @@ if (tree) {
   }
   measure(tree);
   draw();
-  if (tree.dataset.following !== "0") {
+  if (tree.dataset.events) {
     const redraw = setInterval(() => {
       if (document.hidden) return;
       measure(tree);
       draw();
     }, 1000);
-    follow(`${base}/events?from=${tree.dataset.following}`, {
+    follow(tree.dataset.events, {
       update,
       ended: () => {
         clearInterval(redraw);

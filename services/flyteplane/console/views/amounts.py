@@ -24,7 +24,7 @@ def bytes_text(amount: int) -> str:
 
 def of_limit(count: int, limit: int) -> str:
     """How many there are, and of how many there may be."""
-    return f"{count} of {limit}" if limit else str(count)
+    return f"{count:,} of {limit:,}" if limit else f"{count:,}"
 
 
 def share(count: int, whole: int) -> float | None:

@@ -44,6 +44,7 @@ class ClassView:
     memory_share: float | None
     allows: str
     from_file: bool
+    built_in: bool
 
     @property
     def key(self) -> str:
@@ -82,6 +83,7 @@ def class_view(found: ResourceClass) -> ClassView:
         memory_share=share(found.used_memory_bytes, found.quota_memory_bytes),
         allows=", ".join(name for name, allows in allowed.items() if allows),
         from_file=found.from_file,
+        built_in=found.built_in,
     )
 
 

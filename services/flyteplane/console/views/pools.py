@@ -23,7 +23,7 @@ class ReplicaView:
     name: str
     state: str
     running: int
-    done: int
+    done: str
     memory: str
     where: str
     started_at: float | None
@@ -42,8 +42,8 @@ class PoolView:
     replicas: Sequence[ReplicaView]
     occupied: str
     occupied_share: float | None
-    waiting: int
-    placed: int
+    waiting: str
+    placed: str
     warm: str
     """Share of attempts that found a warm slot at once; empty before the first."""
     trouble: str
@@ -71,8 +71,8 @@ def pool_view(pool: Pool) -> PoolView:
         replicas=[_replica(replica) for replica in pool.replicas],
         occupied=f"{at_work} of {slots}",
         occupied_share=share(at_work, slots),
-        waiting=pool.waiting,
-        placed=pool.placed,
+        waiting=f"{pool.waiting:,}",
+        placed=f"{pool.placed:,}",
         warm=f"{pool.placed_warm / pool.placed:.0%}" if pool.placed else "",
         trouble=pool.trouble,
         where=" · ".join(filter(None, (pool.cluster, pool.resource_class))),
@@ -85,7 +85,7 @@ def _replica(replica: Replica) -> ReplicaView:
         name=replica.name,
         state=f"{replica.state}, overflow" if replica.overflow else replica.state,
         running=replica.running,
-        done=replica.done,
+        done=f"{replica.done:,}",
         memory=bytes_text(replica.resident_bytes),
         where=replica.node or (f"process {replica.pid}" if replica.pid else ""),
         started_at=seconds_of(replica, "started_at"),

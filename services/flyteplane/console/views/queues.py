@@ -27,7 +27,7 @@ class QueueView:
     runs: str
     running: str
     running_share: float | None
-    waiting: int
+    waiting: str
     held: str
     """What runs and waits, of what it may hold."""
     priority: int
@@ -52,7 +52,7 @@ def queue_view(queue: Queue) -> QueueView:
         runs=of_limit(queue.running_runs, queue.run_concurrency),
         running=of_limit(queue.running, queue.action_concurrency),
         running_share=share(queue.running, queue.action_concurrency),
-        waiting=queue.waiting,
+        waiting=f"{queue.waiting:,}",
         held=of_limit(queue.running + queue.waiting, queue.depth),
         priority=queue.priority if queue.HasField("priority") else 500,
         clusters=", ".join(queue.clusters) or "all",

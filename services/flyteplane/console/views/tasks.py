@@ -108,6 +108,8 @@ def facts(spec: TaskSpec) -> list[tuple[str, str]]:
         "Code": f"{entrypoint.module}:{entrypoint.attribute}" if entrypoint.module else "pickled",
         "Image": spec.image.uri,
         "Packages": ", ".join(spec.image.python_packages),
+        "Debian packages": ", ".join(spec.image.system_packages),
+        "Needs a container": ", ".join(spec.image.container_steps),
         "CPU": resources.cpu,
         "Memory": resources.memory,
         "Accelerators": f"{accelerator.quantity} × {accelerator.device or accelerator.device_class}"

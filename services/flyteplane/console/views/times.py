@@ -35,8 +35,10 @@ def duration_text(seconds: float | None) -> str:
     """How long, with two units at most, such as "1 h 4 min"; empty for None."""
     if seconds is None:
         return ""
+    if seconds < 0.0005:
+        return "< 1 ms"
     if seconds < 1:
-        return f"{max(seconds, 0) * 1000:.0f} ms"
+        return f"{seconds * 1000:.0f} ms"
     if seconds < _MINUTE_S:
         return f"{seconds:.1f} s"
     whole = int(seconds)

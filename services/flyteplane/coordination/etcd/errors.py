@@ -105,8 +105,9 @@ _CAUSES: Final = (
     ("refused", "nobody listens there"),
     ("DNS", "the name cannot be resolved"),
     ("resol", "the name cannot be resolved"),
-    ("closed", "it closed the connection; does it want TLS?"),
-    ("reset", "it closed the connection; does it want TLS?"),
+    ("Unwrap", "it hung up behind the TLS handshake; does it know the authority of cert_file?"),
+    ("closed", "it closed the connection; does it want TLS? or another cert_file?"),
+    ("reset", "it closed the connection; does it want TLS? or another cert_file?"),
 )
 
 

@@ -8,6 +8,7 @@ the replica forgotten. A leader that may have been replaced touches no replica t
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Final
 
 from flyteplane.cluster.patience import patiently
 from flyteplane.cluster.ports import Cluster, ExitReason, WorkerExit, WorkerSink
@@ -31,7 +32,7 @@ from flyteplane.reuse_pool.domain.effects import Start, Stop
 _log = logging.getLogger("flyteplane.reuse_pool")
 
 #: Trying again is of no use before somebody has changed something.
-_PERMANENT = (InvalidArgument, NotFound, PermissionDenied)
+_PERMANENT: Final = (InvalidArgument, NotFound, PermissionDenied)
 StartFailed = Callable[[Session, PlatformError, bool], None]
 
 

@@ -14,6 +14,7 @@ from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import (
     GetPoolResponse,
     ListPoolsRequest,
     ListPoolsResponse,
+    Pool,
     ResizePoolRequest,
     ResizePoolResponse,
     WatchPoolsRequest,
@@ -23,6 +24,8 @@ from flyteapi.reuse_pool.v1.reuse_pool_service_pb2_grpc import ReusePoolServiceS
 from flyteplane.reuse_pool.application.outbox import Outbox
 from flyteplane.reuse_pool.application.reuse_pool import ReusePool
 from flyteplane.reuse_pool.servicer.pool_messages import pool_message
+from flyteplane.rpc.context import Context
+from flyteplane.rpc.list_pages import list_page
 
 
 class PoolServicer(ReusePoolServiceServicer):
@@ -31,7 +34,7 @@ class PoolServicer(ReusePoolServiceServicer):
     def __init__(self, reuse_pool: ReusePool) -> None:
         self._reuse_pool = reuse_pool
 
-    async def Assign(self, request_iterator: Any, context: Any) -> AsyncIterator[AssignResponse]:
+    async def Assign(self, request_iterator: Any, context: Context) -> AsyncIterator[AssignResponse]:
         """Relay until the scheduler ends the stream, or opens another one."""
         requests = aiter(request_iterator)
         first: AssignRequest = await anext(requests, AssignRequest())
@@ -55,26 +58,33 @@ class PoolServicer(ReusePoolServiceServicer):
         finally:
             outbox.close()
 
-    async def ListPools(self, request: ListPoolsRequest, context: Any) -> ListPoolsResponse:
-        """Pools with live figures."""
+    async def ListPools(self, request: ListPoolsRequest, context: Context) -> ListPoolsResponse:
+        """Pools with live figures, a page of them."""
         pools = self._reuse_pool.list_pools(project=request.scope.project, domain=request.scope.domain)
-        return ListPoolsResponse(pools=[pool_message(pool, self._reuse_pool) for pool in pools])
+        page = list_page(
+            [pool_message(pool, self._reuse_pool) for pool in pools],
+            name=lambda pool: pool.pool,
+            size_bytes=Pool.ByteSize,
+            asked=request.page_size,
+            token=request.page_token,
+        )
+        return ListPoolsResponse(pools=page.entries, next_page_token=page.next_token)
 
-    async def WatchPools(self, request: WatchPoolsRequest, context: Any) -> AsyncIterator[WatchPoolsResponse]:
+    async def WatchPools(self, request: WatchPoolsRequest, context: Context) -> AsyncIterator[WatchPoolsResponse]:
         """When figures of pools have changed."""
         async with aclosing(self._reuse_pool.changes()) as changes:
             async for _ in changes:
                 yield WatchPoolsResponse()
 
-    async def GetPool(self, request: GetPoolRequest, context: Any) -> GetPoolResponse:
+    async def GetPool(self, request: GetPoolRequest, context: Context) -> GetPoolResponse:
         """One pool."""
         return GetPoolResponse(pool=pool_message(self._reuse_pool.get_pool(request.pool), self._reuse_pool))
 
-    async def DrainPool(self, request: DrainPoolRequest, context: Any) -> DrainPoolResponse:
+    async def DrainPool(self, request: DrainPoolRequest, context: Context) -> DrainPoolResponse:
         """Finish what runs, then remove the pool."""
         return DrainPoolResponse(pool=pool_message(self._reuse_pool.drain_pool(request.pool), self._reuse_pool))
 
-    async def ResizePool(self, request: ResizePoolRequest, context: Any) -> ResizePoolResponse:
+    async def ResizePool(self, request: ResizePoolRequest, context: Context) -> ResizePoolResponse:
         """Change the bounds of a living pool."""
         pool = self._reuse_pool.resize_pool(
             request.pool, min_replicas=request.min_replicas, max_replicas=request.max_replicas

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from flyteplane.foundation.bell import Bell
 from flyteplane.foundation.errors import Aborted, FailedPrecondition, InvalidArgument, Unavailable
 from flyteplane.observe.logs import get_logger
-from flyteplane.scheduler.application.administration_ports import AdministrationRecords, LiveAdmission
+from flyteplane.scheduler.application.administration_ports import AdministrationRecords, LiveAdmission, Request
 from flyteplane.scheduler.domain.definitions import NO_ENTRIES, Definitions, Entries, Origin, merge_definitions
 from flyteplane.scheduler.domain.queueing.checks import names_any
 from flyteplane.scheduler.domain.queueing.classes import ClusterRoom
@@ -71,9 +71,10 @@ class Administration:
             if self._definitions is not None:
                 self._apply()
 
-    async def change(self, decide: Decision) -> None:
-        """Runs a decision on the present definitions: it checks, then writes. A caller who leaves does not stop it."""
-        task = asyncio.get_running_loop().create_task(self._change(decide), name="administration change")
+    async def change(self, decide: Decision, *, request: Request = None) -> None:
+        """Runs a decision on the present definitions: it checks, then writes, and keeps with that which request it
+        answers. One that was answered before decides nothing. A caller who leaves does not stop it."""
+        task = asyncio.get_running_loop().create_task(self._change(decide, request), name="administration change")
         self._changes.add(task)
         task.add_done_callback(self._changes.discard)
         await asyncio.shield(task)
@@ -83,10 +84,12 @@ class Administration:
         if self._changes:
             await asyncio.wait(self._changes)
 
-    async def _change(self, decide: Decision) -> None:
+    async def _change(self, decide: Decision, request: Request) -> None:
         async with self._lock:
             try:
-                await decide(self.definitions)
+                definitions = self.definitions
+                if request is None or not await self.records.is_answered(request):
+                    await decide(definitions)
             except Aborted as error:
                 raise _not_leader("another scheduler leads by now") from error
             finally:

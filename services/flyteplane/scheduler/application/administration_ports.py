@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeAlias
 
 from flyteplane.scheduler.domain.definitions import Entries
 from flyteplane.scheduler.domain.queueing.classes import ClusterRoom, ResourceClass
@@ -11,8 +12,26 @@ from flyteplane.scheduler.domain.queueing.settings import QueueSettings
 from flyteplane.scheduler.domain.queueing.waits import QueueFigures, RoomFigures
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnsweredRequest:
+    """A request that may be sent again."""
+
+    mark: bytes
+    """SHA-256 of its rpc, id and content."""
+    at: float
+    """When it was answered first, seconds since the epoch."""
+
+
+Request: TypeAlias = AnsweredRequest | None
+"""None: the request has no id, and is never known again."""
+
+#: For how long a request is known again, in seconds: far beyond the patience of any client.
+REQUESTS_KEPT_S: Final = 86_400.0
+
+
 class AdministrationRecords(Protocol):
-    """The durable queues and classes. Every write compares the epoch inside of its transaction."""
+    """The durable queues and classes. Every write compares the epoch inside of its transaction, and keeps in it which
+    request it answers."""
 
     def take_over(self, epoch: int) -> None:
         """Writes under this epoch from now on, which the scheduler that leads has claimed."""
@@ -20,16 +39,19 @@ class AdministrationRecords(Protocol):
     async def load(self) -> Entries:
         """Everything that is stored, in order of names."""
 
-    async def put_queue(self, queue: QueueSettings) -> None:
+    async def is_answered(self, request: AnsweredRequest) -> bool:
+        """Whether this very request was answered by a write, in the last day at least."""
+
+    async def put_queue(self, queue: QueueSettings, *, request: Request = None) -> None:
         """Stores a queue in place of the one of its name; durable on return. Raises Aborted (FENCED)."""
 
-    async def delete_queue(self, name: str) -> None:
+    async def delete_queue(self, name: str, *, request: Request = None) -> None:
         """Removes a queue if it is there; durable on return. Raises Aborted (FENCED)."""
 
-    async def put_class(self, shape: ResourceClass) -> None:
+    async def put_class(self, shape: ResourceClass, *, request: Request = None) -> None:
         """Stores a class in place of the one of its name; durable on return. Raises Aborted (FENCED)."""
 
-    async def delete_class(self, name: str) -> None:
+    async def delete_class(self, name: str, *, request: Request = None) -> None:
         """Removes a class if it is there; durable on return. Raises Aborted (FENCED)."""
 
 

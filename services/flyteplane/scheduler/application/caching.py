@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flyteapi.cache.v1.cache_service_pb2 import CacheEntry, LookupRequest, PutRequest, PutResponse
 from flyteapi.common.v1.identity_pb2 import ActionId, RunId
@@ -40,12 +40,12 @@ if TYPE_CHECKING:
     from flyteplane.scheduler.application.ports import CacheClient, Records
 
 #: Most keys in one lookup, and most results in one store.
-BATCH = 500
+BATCH: Final = 500
 #: Most bytes of results in one store.
-BATCH_BYTES = 16 << 20
+BATCH_BYTES: Final = 16 << 20
 #: Results that wait to be stored, and their bytes: what comes while a slow cache has so many to store is not cached.
-MOST_STORING = 10_000
-MOST_STORING_BYTES = 64 << 20
+MOST_STORING: Final = 10_000
+MOST_STORING_BYTES: Final = 64 << 20
 
 
 class Caching:

@@ -14,6 +14,7 @@ from flyteplane.scheduler.application.administration import (
     refuse_change_of_file,
     refuse_unknown_clusters,
 )
+from flyteplane.scheduler.application.administration_ports import Request
 from flyteplane.scheduler.domain.definitions import ClassEntry, Definitions, Origin
 from flyteplane.scheduler.domain.queueing.classes import ResourceClass
 from flyteplane.scheduler.domain.queueing.pod_settings import refuse_settings_of_pods
@@ -28,7 +29,9 @@ class ClassView:
     used_cpu_millis: int
     used_memory_bytes: int
     from_file: bool
-    """It stands in the operator's file, or is a cluster's own."""
+    """It stands in the operator's file."""
+    built_in: bool
+    """It is a cluster's own."""
 
 
 class ClassAdministration:
@@ -45,7 +48,14 @@ class ClassAdministration:
         """All classes, smallest first."""
         return [self._view(entry) for entry in self._administration.definitions.classes.values()]
 
-    async def put(self, shape: ResourceClass, *, must_be_new: bool = False, must_exist: bool = False) -> ClassView:
+    async def put(
+        self,
+        shape: ResourceClass,
+        *,
+        must_be_new: bool = False,
+        must_exist: bool = False,
+        request: Request = None,
+    ) -> ClassView:
         """Creates or replaces a class; durable on return.
 
         Raises InvalidArgument (unknown cluster, settings of pods where no cluster has pods), AlreadyExists
@@ -67,12 +77,12 @@ class ClassAdministration:
                 )
             if entry is not None:
                 refuse_change_of_file(f"resource class {shape.name!r}", entry.origin, path=given.file_path)
-            await given.records.put_class(shape)
+            await given.records.put_class(shape, request=request)
 
-        await given.change(decide)
+        await given.change(decide, request=request)
         return self.get(shape.name)
 
-    async def delete(self, name: str) -> None:
+    async def delete(self, name: str, *, request: Request = None) -> None:
         """Deletes a class; durable on return. Raises NotFound, and FailedPrecondition for one that was not stored."""
         given = self._administration
 
@@ -80,9 +90,9 @@ class ClassAdministration:
             entry = _find(definitions, name)
             _refuse_own(entry)
             refuse_change_of_file(f"resource class {name!r}", entry.origin, path=given.file_path)
-            await given.records.delete_class(name)
+            await given.records.delete_class(name, request=request)
 
-        await given.change(decide)
+        await given.change(decide, request=request)
 
     def _view(self, entry: ClassEntry) -> ClassView:
         figures = self._administration.live.class_figures(entry.shape.name)
@@ -91,7 +101,8 @@ class ClassAdministration:
             running=figures.running,
             used_cpu_millis=figures.used_cpu_millis,
             used_memory_bytes=figures.used_memory_bytes,
-            from_file=entry.origin is not Origin.STORE,
+            from_file=entry.origin is Origin.FILE,
+            built_in=entry.origin is Origin.BUILT_IN,
         )
 
 

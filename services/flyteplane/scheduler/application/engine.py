@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flyteapi.scheduler.v1.worker_service_pb2 import (
     ActionResult,
@@ -54,10 +54,10 @@ if TYPE_CHECKING:
     from flyteplane.scheduler.domain.queueing.slots import Slot
 
 #: Leases of one epoch: the epoch in the upper 32 bits, a count in the lower.
-LEASE_BITS = 32
-MOST_EPOCH = (1 << 31) - 1
+LEASE_BITS: Final = 32
+MOST_EPOCH: Final = (1 << 31) - 1
 #: Runs that have ended whose last events stay in memory.
-MOST_ENDED_RUNS = 64
+MOST_ENDED_RUNS: Final = 64
 
 
 class Engine:

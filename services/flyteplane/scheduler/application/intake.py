@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from weakref import WeakValueDictionary
 
 from flyte.spec.digests import task_digest
+from flyte.spec.names import DEFAULT_QUEUE
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.scheduler.v1.worker_service_pb2 import ActionResult
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
@@ -19,7 +20,6 @@ from flyteplane.scheduler.application.living import Action, Run, TaskRecord
 from flyteplane.scheduler.application.ports import RunRow
 from flyteplane.scheduler.domain.failures import Failure, FailureKind
 from flyteplane.scheduler.domain.phases import ROOT, Phase
-from flyteplane.scheduler.domain.queueing.settings import DEFAULT_QUEUE
 from flyteplane.scheduler.domain.state import ActionState
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from flyteplane.scheduler.application.tasks import Tasks
 
 #: Most actions of one run; beyond it a submit is refused.
-MOST_ACTIONS = 1_000_000
+MOST_ACTIONS: Final = 1_000_000
 #: Names of actions become parts of paths and of worker names.
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 

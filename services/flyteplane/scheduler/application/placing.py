@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from flyte.spec.names import DEFAULT_QUEUE
 from flyteplane.cluster.pool_quota import refuse_beyond_quota
 from flyteplane.foundation.errors import InvalidArgument, PlatformError
 from flyteplane.scheduler.domain.queueing.checks import names_any
-from flyteplane.scheduler.domain.queueing.settings import DEFAULT_QUEUE
 
 if TYPE_CHECKING:
     from flyteplane.cluster.ports import Cluster, PodConstraints

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flyteapi.common.v1.identity_pb2 import ActionId, RunId
 from flyteapi.scheduler.v1.event_pb2 import ActionHeader
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from flyteplane.scheduler.application.ports import ActionFilter, ActionRow, Records, RunKey, RunRow
     from flyteplane.scheduler.application.tasks import Tasks
 
-DEFAULT_PAGE = 100
-LARGEST_PAGE = 1_000
+DEFAULT_PAGE: Final = 100
+LARGEST_PAGE: Final = 1_000
 
 
 class Queries:
@@ -101,6 +101,14 @@ class Queries:
         for parent, group, phase, count in counts:
             response.counts.add(parent=parent, group=group, phase=wire.phase_of(Phase(phase)), count=count)
         return response
+
+    def paused(self, *, project: str, domain: str) -> Sequence[RunKey]:
+        """Runs in which somebody is asked for an answer now; empty words stand for everywhere.
+
+        They are read off the attempts that there are, of which a question that waits has one.
+        """
+        asking = (attempt.action.run.key for attempt in self._engine.attempts.values() if attempt.action.task.asks)
+        return [key for key in dict.fromkeys(asking) if project in ("", key.project) and domain in ("", key.domain)]
 
     async def explain(self, key: RunKey, name: str) -> ExplainActionResponse:
         """Why an action is where it is. Raises NotFound."""

@@ -11,14 +11,16 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from flyte.spec.names import DEFAULT_QUEUE
 from flyteplane.foundation.errors import AlreadyExists, FailedPrecondition, NotFound
 from flyteplane.scheduler.application.administration import (
     Administration,
     refuse_change_of_file,
     refuse_unknown_clusters,
 )
+from flyteplane.scheduler.application.administration_ports import Request
 from flyteplane.scheduler.domain.definitions import Definitions, Origin, QueueEntry
-from flyteplane.scheduler.domain.queueing.settings import DEFAULT_QUEUE, QueueSettings
+from flyteplane.scheduler.domain.queueing.settings import QueueSettings
 from flyteplane.scheduler.domain.queueing.waits import QueueFigures
 
 #: Between two words that figures have changed: people cannot read faster.
@@ -68,7 +70,14 @@ class QueueAdministration:
         _ = self._administration.definitions
         return self._administration.figures_changed.rings(apart_s=_APART_S)
 
-    async def put(self, queue: QueueSettings, *, must_be_new: bool = False, must_exist: bool = False) -> QueueView:
+    async def put(
+        self,
+        queue: QueueSettings,
+        *,
+        must_be_new: bool = False,
+        must_exist: bool = False,
+        request: Request = None,
+    ) -> QueueView:
         """Creates or replaces a queue; durable on return.
 
         Raises InvalidArgument (unknown cluster), AlreadyExists (`must_be_new`), NotFound (`must_exist`),
@@ -89,9 +98,9 @@ class QueueAdministration:
                 )
             if entry is not None:
                 refuse_change_of_file(f"queue {queue.name!r}", entry.origin, path=given.file_path)
-            await given.records.put_queue(queue)
+            await given.records.put_queue(queue, request=request)
 
-        await given.change(decide)
+        await given.change(decide, request=request)
         return self.get(queue.name)
 
     async def drain(self, name: str, *, resume: bool = False) -> QueueView:
@@ -111,7 +120,7 @@ class QueueAdministration:
         await given.change(decide)
         return self.get(name)
 
-    async def delete(self, name: str) -> None:
+    async def delete(self, name: str, *, request: Request = None) -> None:
         """Deletes a queue that is drained and empty; durable on return.
 
         Raises NotFound, and FailedPrecondition for the default queue, one of the operator's file, one that still
@@ -129,9 +138,9 @@ class QueueAdministration:
                 )
             refuse_change_of_file(f"queue {name!r}", entry.origin, path=given.file_path)
             _refuse_living(entry.settings, given.live.figures(name))
-            await given.records.delete_queue(name)
+            await given.records.delete_queue(name, request=request)
 
-        await given.change(decide)
+        await given.change(decide, request=request)
 
     def _view(self, entry: QueueEntry) -> QueueView:
         figures = self._administration.live.figures(entry.settings.name)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteplane.scheduler.application import wire
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from flyteplane.scheduler.application.tasks import Tasks
 
 #: Lease of stored attempts of a platform that did not store leases.
-_LOST_LEASE = 1
+_LOST_LEASE: Final = 1
 
 
 async def recover(*, engine: Engine, records: Records, tasks: Tasks, consider: Callable[[Action], None]) -> int:

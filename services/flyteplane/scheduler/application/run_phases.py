@@ -11,9 +11,9 @@ from flyteplane.rpc.message_size import pieces
 if TYPE_CHECKING:
     from flyteplane.scheduler.application.ports import Records, RunChange
 
-PAGE = 500
+PAGE: Final = 500
 #: Time in which changes are collected for one read of the store.
-COLLECT_S = 0.02
+COLLECT_S: Final = 0.02
 _SHORT_FIELDS_BYTES: Final = 256
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flyteapi.scheduler.v1.event_pb2 import EventBatch
 from flyteapi.scheduler.v1.scheduler_service_pb2 import WatchRunResponse
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from flyteplane.scheduler.application.ports import Records, RunKey
 
 #: Events that may wait for one watcher.
-MOST_WAITING = 20_000
+MOST_WAITING: Final = 20_000
 #: Events in one message.
-MOST_IN_MESSAGE = 500
+MOST_IN_MESSAGE: Final = 500
 #: Segments read from the store at once.
-PAGE = 50
+PAGE: Final = 50
 #: Time in which events of children are collected for one message. Ends of runs are never held back.
-COLLECT_S = 0.02
+COLLECT_S: Final = 0.02
 
 
 class Watcher:

@@ -8,7 +8,7 @@ worker go on. With the answer comes a new token once the one before is some way 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flyteapi.scheduler.v1.worker_service_pb2 import (
     HeartbeatAnswer,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from flyteplane.scheduler.clients.fresh_workers import FreshWorkers
 
 #: Reports that name no lease.
-_OF_WORKER = ("hello", "heartbeat", "declare_task")
+_OF_WORKER: Final = ("hello", "heartbeat", "declare_task")
 
 
 class WorkerSessions:

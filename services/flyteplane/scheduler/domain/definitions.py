@@ -14,9 +14,10 @@ from types import MappingProxyType
 from typing import Final, get_args
 
 from flyte.spec.devices import DeviceClass
+from flyte.spec.names import DEFAULT_QUEUE
 from flyteplane.scheduler.domain.queueing.checks import names_any
 from flyteplane.scheduler.domain.queueing.classes import ClusterRoom, ResourceClass
-from flyteplane.scheduler.domain.queueing.settings import DEFAULT_QUEUE, QueueSettings
+from flyteplane.scheduler.domain.queueing.settings import QueueSettings
 
 _LONGEST_NAME: Final = 63
 #: More accelerators than any node has, of every class: where the cluster itself decides.

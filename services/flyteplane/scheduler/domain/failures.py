@@ -81,8 +81,8 @@ def worker_failure(
         return Failure(kind=FailureKind.SYSTEM, code="WORKER_LOST", message=text)
     ending = worker_ending(exit_code=exit_code, signal=signal, out_of_memory=out_of_memory)
     text, by_itself = ending.message, ending.code == "WORKER_EXITED"
-    if by_itself and reason == "ENDED" and message and not message.startswith("ended with"):
-        text = f"{text} {message}"
+    if by_itself and reason == "ENDED":
+        text = f"{text} {message}".rstrip()
     return Failure(
         kind=FailureKind.USER if ending.by_task else FailureKind.SYSTEM,
         code=ending.code,

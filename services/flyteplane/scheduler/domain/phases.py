@@ -4,6 +4,8 @@ table."""
 from enum import IntEnum
 from typing import Final
 
+from flyte.spec.child_names import ROOT_ACTION
+
 
 class Phase(IntEnum):
     """Where an action stands. Terminal phases are entered once and never left."""
@@ -40,4 +42,4 @@ class CacheStatus(IntEnum):
 
 
 #: Name of the root action of every run.
-ROOT: Final = "a0"
+ROOT: Final = ROOT_ACTION

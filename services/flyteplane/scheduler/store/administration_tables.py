@@ -1,11 +1,20 @@
 """Tables of what operators say through the API: queues and resource classes.
 
-One row each; lists and maps are JSON, because nobody ever asks the database for what is inside of them.
+One row each; lists and maps are JSON, because nobody ever asks the database for what is inside of them. Of requests
+that were answered only digests are kept, for a day.
 """
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Integer, String, Table
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, String, Table
 
 from flyteplane.scheduler.store.tables import metadata as metadata
+
+answered_requests = Table(
+    "answered_requests",
+    metadata,
+    Column("mark", LargeBinary, primary_key=True),
+    Column("answered_at", Float, nullable=False),
+    Index("answered_requests_by_time", "answered_at"),
+)
 
 queues = Table(
     "queues",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flyteplane.foundation.errors import Aborted
+from flyteplane.scheduler.application.administration_ports import AnsweredRequest, Request
 from flyteplane.scheduler.domain.definitions import Entries
 from flyteplane.scheduler.domain.queueing.classes import ResourceClass
 from flyteplane.scheduler.domain.queueing.settings import QueueSettings
@@ -16,6 +17,7 @@ class MemoryAdministration:
         self.records = records
         self.queues: dict[str, QueueSettings] = {}
         self.classes: dict[str, ResourceClass] = {}
+        self.answered: set[bytes] = set()
 
     def open(self) -> MemoryAdministrationOwner:
         """A view of the rows for one scheduler."""
@@ -40,26 +42,32 @@ class MemoryAdministrationOwner:
             classes=tuple(shape for _, shape in sorted(self._rows.classes.items())),
         )
 
-    async def put_queue(self, queue: QueueSettings) -> None:
+    async def is_answered(self, request: AnsweredRequest) -> bool:
         """See the port."""
-        self._fence()
+        return request.mark in self._rows.answered
+
+    async def put_queue(self, queue: QueueSettings, *, request: Request = None) -> None:
+        """See the port."""
+        self._write(request)
         self._rows.queues[queue.name] = queue
 
-    async def delete_queue(self, name: str) -> None:
+    async def delete_queue(self, name: str, *, request: Request = None) -> None:
         """See the port."""
-        self._fence()
+        self._write(request)
         self._rows.queues.pop(name, None)
 
-    async def put_class(self, shape: ResourceClass) -> None:
+    async def put_class(self, shape: ResourceClass, *, request: Request = None) -> None:
         """See the port."""
-        self._fence()
+        self._write(request)
         self._rows.classes[shape.name] = shape
 
-    async def delete_class(self, name: str) -> None:
+    async def delete_class(self, name: str, *, request: Request = None) -> None:
         """See the port."""
-        self._fence()
+        self._write(request)
         self._rows.classes.pop(name, None)
 
-    def _fence(self) -> None:
+    def _write(self, request: Request) -> None:
         if not self._epoch or self._epoch != self._rows.records.epoch:
             raise Aborted("another scheduler has claimed the shard", reason="FENCED")
+        if request is not None:
+            self._rows.answered.add(request.mark)

@@ -14,10 +14,11 @@ from sqlalchemy import Connection, Table, delete, insert, select, update
 
 from flyteplane.foundation.errors import Aborted
 from flyteplane.records import Database
+from flyteplane.scheduler.application.administration_ports import REQUESTS_KEPT_S, AnsweredRequest, Request
 from flyteplane.scheduler.domain.definitions import Entries
 from flyteplane.scheduler.domain.queueing.classes import ResourceClass
 from flyteplane.scheduler.domain.queueing.settings import QueueSettings
-from flyteplane.scheduler.store.administration_tables import queues, resource_classes
+from flyteplane.scheduler.store.administration_tables import answered_requests, queues, resource_classes
 from flyteplane.scheduler.store.sql_records import SHARD
 from flyteplane.scheduler.store.tables import leadership
 
@@ -39,30 +40,43 @@ class SqlAdministration:
         """See the port."""
         return await self._database.read(_load)
 
-    async def put_queue(self, queue: QueueSettings) -> None:
+    async def is_answered(self, request: AnsweredRequest) -> bool:
         """See the port."""
-        await self._write(lambda connection: _put(connection, queues, _values(queue)))
+        query = select(answered_requests.c.mark).where(answered_requests.c.mark == request.mark)
+        return await self._database.read(lambda connection: connection.execute(query).first() is not None)
 
-    async def delete_queue(self, name: str) -> None:
+    async def put_queue(self, queue: QueueSettings, *, request: Request = None) -> None:
         """See the port."""
-        await self._write(lambda connection: _delete(connection, queues, name))
+        await self._write(lambda connection: _put(connection, queues, _values(queue)), request)
 
-    async def put_class(self, shape: ResourceClass) -> None:
+    async def delete_queue(self, name: str, *, request: Request = None) -> None:
         """See the port."""
-        await self._write(lambda connection: _put(connection, resource_classes, _values(shape)))
+        await self._write(lambda connection: _delete(connection, queues, name), request)
 
-    async def delete_class(self, name: str) -> None:
+    async def put_class(self, shape: ResourceClass, *, request: Request = None) -> None:
         """See the port."""
-        await self._write(lambda connection: _delete(connection, resource_classes, name))
+        await self._write(lambda connection: _put(connection, resource_classes, _values(shape)), request)
 
-    async def _write(self, work: Callable[[Connection], None]) -> None:
+    async def delete_class(self, name: str, *, request: Request = None) -> None:
+        """See the port."""
+        await self._write(lambda connection: _delete(connection, resource_classes, name), request)
+
+    async def _write(self, work: Callable[[Connection], None], request: Request) -> None:
         def fenced(connection: Connection) -> None:
             stored = connection.execute(select(leadership.c.epoch).where(leadership.c.shard == SHARD)).scalar()
             if not self._epoch or stored != self._epoch:
                 raise Aborted(f"epoch {self._epoch} was replaced by {stored}", reason="FENCED")
             work(connection)
+            if request is not None:
+                _note(connection, request)
 
         await self._database.transaction(fenced)
+
+
+def _note(connection: Connection, request: AnsweredRequest) -> None:
+    table = answered_requests
+    connection.execute(delete(table).where(table.c.answered_at < request.at - REQUESTS_KEPT_S))
+    connection.execute(insert(table).values(mark=request.mark, answered_at=request.at))
 
 
 def _load(connection: Connection) -> Entries:

@@ -87,8 +87,10 @@ class SqlRecords:
     ) -> None:
         """Applies one save unless one before it failed: the writer would go on after a failure, and what is stored
         would have a hole."""
-        failed = before is not None and before.done() and (before.cancelled() or before.exception() is not None)
-        if failed or 0 < self._first_failed < number:
+        if before is not None and before.done() and (before.cancelled() or before.exception() is not None):
+            # Kept for those behind it in the same transaction, who cannot see yet that this one fails as well.
+            self._first_failed = self._first_failed or number - 1
+        if 0 < self._first_failed < number:
             raise Aborted("a write before this one failed", reason="EARLIER_WRITE_FAILED")
         try:
             _apply(connection, changes)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from flyteapi.secrets.v1 import secrets_service_pb2 as api
 from flyteapi.secrets.v1.secrets_service_pb2_grpc import SecretsServiceServicer
+from flyteplane.rpc.context import Context
 from flyteplane.secrets.domain.values import parse_request_id, parse_value
 from flyteplane.secrets.servicer.messages import (
     access_message,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from flyteplane.secrets.application.operation import Operation
     from flyteplane.secrets.application.resolution import Resolution
 
-Context = Any
 _DEFAULT_PAGE: Final = 100
 
 

@@ -5,6 +5,7 @@ import dataclasses
 from pathlib import Path
 
 import flyte
+import flyte.io
 import flyte.report
 
 #: A report is of whoever wrote the task, and so is whatever it tries.
@@ -54,3 +55,10 @@ async def sweep(candidates: int = 4, rates: list[float] = [0.5], title: str = "d
         results = await asyncio.gather(*(train.aio(candidate, folder) for candidate in grid))
     await flyte.report.replace.aio(f"<h1>Best of {title}: {max(results)}</h1>{ATTACK}", do_flush=True)
     return f"{title}: {max(results)}"
+
+
+@env.task
+async def measure(pictures: flyte.io.Dir) -> dict[str, int]:  # type: ignore[type-arg]  # as users write it
+    """Tells the sizes of files."""
+    root = Path(await pictures.download())
+    return {path.relative_to(root).as_posix(): path.stat().st_size for path in root.rglob("*") if path.is_file()}

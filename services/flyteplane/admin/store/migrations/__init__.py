@@ -2,7 +2,7 @@
 
 from flyteplane.admin.store import tables
 
-HEAD = "0005"
+HEAD = "0006"
 COMPATIBLE_FROM = "0002"
 VERSION_TABLE = "admin_version"
 SCHEMA = tables.metadata

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 
+from flyte.spec.names import DEFAULT_QUEUE
 from flyteplane.scheduler.domain.queueing.checks import names_any
 from flyteplane.scheduler.domain.queueing.classes import ClusterRoom, Demand, ResourceClass, smallest_fit
 from flyteplane.scheduler.domain.queueing.queues import MOST_KNOWN_DEMANDS, Queue, Run
 from flyteplane.scheduler.domain.queueing.rooms import Room
-from flyteplane.scheduler.domain.queueing.settings import DEFAULT_QUEUE, QueueSettings
+from flyteplane.scheduler.domain.queueing.settings import QueueSettings
 from flyteplane.scheduler.domain.queueing.shapes import Shape, ShapeKey
 
 

@@ -11,8 +11,6 @@ from typing import Final
 from flyteplane.foundation.errors import InvalidArgument
 from flyteplane.scheduler.domain.queueing.checks import check_clusters, check_name, check_range
 
-#: The queue of actions that name none. It always exists and cannot be deleted.
-DEFAULT_QUEUE: Final = "default"
 #: Bounds of priority; more is admitted earlier.
 LEAST_PRIORITY: Final = 0
 DEFAULT_PRIORITY: Final = 500

@@ -2,7 +2,7 @@
 
 from flyteplane.scheduler.store import administration_tables
 
-HEAD = "0002"
+HEAD = "0003"
 COMPATIBLE_FROM = "0002"
 VERSION_TABLE = "scheduler_version"
 SCHEMA = administration_tables.metadata

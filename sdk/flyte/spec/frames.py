@@ -1,7 +1,8 @@
 """Messages on a byte stream: four bytes of length, little-endian, then the message.
 
-Workers on the platform's own machine speak so over an inherited socket. The decoder is fed with whatever the socket
-gave and returns the messages that are complete; it copies each byte once, however small the pieces are.
+Workers on the platform's own machine and the side that placed them speak so over an inherited socket. The decoder is
+fed with whatever the socket gave and returns the messages that are complete; it copies each byte once, however small
+the pieces are.
 """
 
 from __future__ import annotations

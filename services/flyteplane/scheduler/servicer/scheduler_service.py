@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flyteapi.common.v1.identity_pb2 import RunId
 from flyteapi.scheduler.v1 import scheduler_service_pb2 as api
 from flyteapi.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceServicer
 from flyteplane.foundation.errors import InvalidArgument
+from flyteplane.rpc.context import Context
+from flyteplane.rpc.message_size import pieces
 from flyteplane.scheduler.application import wire
 from flyteplane.scheduler.application.intake import NewRun
 from flyteplane.scheduler.application.ports import ActionFilter, RunKey
@@ -16,8 +18,6 @@ from flyteplane.scheduler.domain.phases import ROOT, Phase
 
 if TYPE_CHECKING:
     from flyteplane.scheduler.application.scheduler import Scheduler
-
-Context = Any
 
 
 class SchedulerServicer(SchedulerServiceServicer):
@@ -96,6 +96,15 @@ class SchedulerServicer(SchedulerServiceServicer):
                 if change.error:
                     message.error.ParseFromString(change.error)
             yield response
+
+    async def ListPausedRuns(
+        self, request: api.ListPausedRunsRequest, context: Context
+    ) -> AsyncIterator[api.ListPausedRunsResponse]:
+        """See the proto."""
+        found = self._scheduler.queries.paused(project=request.project, domain=request.domain)
+        runs = [RunId(project=key.project, domain=key.domain, name=key.name) for key in found]
+        for piece in pieces(runs, size=RunId.ByteSize, most=len(runs)):
+            yield api.ListPausedRunsResponse(runs=piece)
 
     async def StreamLogs(
         self, request: api.StreamLogsRequest, context: Context

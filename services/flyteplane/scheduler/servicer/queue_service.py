@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from flyteapi.scheduler.v1 import queue_service_pb2 as api
 from flyteapi.scheduler.v1.queue_service_pb2_grpc import QueueServiceServicer
 from flyteplane.foundation.errors import InvalidArgument
+from flyteplane.rpc.context import Context
+from flyteplane.rpc.list_pages import list_page
 from flyteplane.scheduler.application.queue_admin import QueueState
+from flyteplane.scheduler.application.repetition import request_of
 from flyteplane.scheduler.domain.queueing.settings import DEFAULT_PRIORITY, QueueSettings
 
 if TYPE_CHECKING:
+    from flyteplane.foundation.clock import Clock
     from flyteplane.scheduler.application.queue_admin import QueueAdministration, QueueView
 
-Context = Any
 
 _STATES: Final = {
     QueueState.ACTIVE: api.QUEUE_STATE_ACTIVE,
@@ -27,13 +30,19 @@ _STATES: Final = {
 class QueueServicer(QueueServiceServicer):
     """Serves `QueueService`."""
 
-    def __init__(self, queues: QueueAdministration) -> None:
+    def __init__(self, queues: QueueAdministration, *, clock: Clock) -> None:
         self._queues = queues
+        self._clock = clock
 
     async def PutQueue(self, request: api.PutQueueRequest, context: Context) -> api.PutQueueResponse:
         """See the proto."""
         settings = settings_of(request.queue)
-        view = await self._queues.put(settings, must_be_new=request.must_be_new, must_exist=request.must_exist)
+        view = await self._queues.put(
+            settings,
+            must_be_new=request.must_be_new,
+            must_exist=request.must_exist,
+            request=request_of(request, at=self._clock.now()),
+        )
         return api.PutQueueResponse(queue=message_of(view))
 
     async def GetQueue(self, request: api.GetQueueRequest, context: Context) -> api.GetQueueResponse:
@@ -42,7 +51,14 @@ class QueueServicer(QueueServiceServicer):
 
     async def ListQueues(self, request: api.ListQueuesRequest, context: Context) -> api.ListQueuesResponse:
         """See the proto."""
-        return api.ListQueuesResponse(queues=[message_of(view) for view in self._queues.all()])
+        page = list_page(
+            [message_of(view) for view in self._queues.all()],
+            name=lambda queue: queue.name,
+            size_bytes=api.Queue.ByteSize,
+            asked=request.page_size,
+            token=request.page_token,
+        )
+        return api.ListQueuesResponse(queues=page.entries, next_page_token=page.next_token)
 
     async def WatchQueues(
         self, request: api.WatchQueuesRequest, context: Context
@@ -59,7 +75,7 @@ class QueueServicer(QueueServiceServicer):
 
     async def DeleteQueue(self, request: api.DeleteQueueRequest, context: Context) -> api.DeleteQueueResponse:
         """See the proto."""
-        await self._queues.delete(request.name)
+        await self._queues.delete(request.name, request=request_of(request, at=self._clock.now()))
         return api.DeleteQueueResponse()
 
 

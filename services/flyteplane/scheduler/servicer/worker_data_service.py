@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 from flyteapi.scheduler.v1 import worker_data_service_pb2 as api
 from flyteapi.scheduler.v1.worker_data_service_pb2_grpc import WorkerDataServiceServicer
 from flyteplane.foundation.errors import InvalidArgument
+from flyteplane.rpc.context import Context
 
 if TYPE_CHECKING:
     from flyteplane.scheduler.application.worker_data import WorkerData
     from flyteplane.scheduler.domain.worker_access import Reader
-
-Context = Any
 
 
 class WorkerDataServicer(WorkerDataServiceServicer):

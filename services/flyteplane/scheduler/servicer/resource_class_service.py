@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flyteapi.scheduler.v1 import resource_class_service_pb2 as api
 from flyteapi.scheduler.v1.resource_class_service_pb2_grpc import ResourceClassServiceServicer
+from flyteplane.rpc.context import Context
+from flyteplane.rpc.list_pages import list_page
+from flyteplane.scheduler.application.repetition import request_of
 from flyteplane.scheduler.application.wire import class_message
 from flyteplane.scheduler.domain.queueing.classes import ResourceClass
 
 if TYPE_CHECKING:
+    from flyteplane.foundation.clock import Clock
     from flyteplane.scheduler.application.class_admin import ClassAdministration, ClassView
-
-Context = Any
 
 
 class ResourceClassServicer(ResourceClassServiceServicer):
     """Serves `ResourceClassService`."""
 
-    def __init__(self, classes: ClassAdministration) -> None:
+    def __init__(self, classes: ClassAdministration, *, clock: Clock) -> None:
         self._classes = classes
+        self._clock = clock
 
     async def PutResourceClass(
         self, request: api.PutResourceClassRequest, context: Context
     ) -> api.PutResourceClassResponse:
         """See the proto."""
         shape = shape_of(request.resource_class)
-        view = await self._classes.put(shape, must_be_new=request.must_be_new, must_exist=request.must_exist)
+        view = await self._classes.put(
+            shape,
+            must_be_new=request.must_be_new,
+            must_exist=request.must_exist,
+            request=request_of(request, at=self._clock.now()),
+        )
         return api.PutResourceClassResponse(resource_class=message_of(view))
 
     async def GetResourceClass(
@@ -39,13 +47,20 @@ class ResourceClassServicer(ResourceClassServiceServicer):
         self, request: api.ListResourceClassesRequest, context: Context
     ) -> api.ListResourceClassesResponse:
         """See the proto."""
-        return api.ListResourceClassesResponse(resource_classes=[message_of(view) for view in self._classes.all()])
+        page = list_page(
+            [message_of(view) for view in self._classes.all()],
+            name=lambda shape: shape.name,
+            size_bytes=api.ResourceClass.ByteSize,
+            asked=request.page_size,
+            token=request.page_token,
+        )
+        return api.ListResourceClassesResponse(resource_classes=page.entries, next_page_token=page.next_token)
 
     async def DeleteResourceClass(
         self, request: api.DeleteResourceClassRequest, context: Context
     ) -> api.DeleteResourceClassResponse:
         """See the proto."""
-        await self._classes.delete(request.name)
+        await self._classes.delete(request.name, request=request_of(request, at=self._clock.now()))
         return api.DeleteResourceClassResponse()
 
 
@@ -73,5 +88,5 @@ def message_of(view: ClassView) -> api.ResourceClass:
     """The message of a class."""
     message = class_message(view.shape)
     message.used_cpu_millis, message.used_memory_bytes = view.used_cpu_millis, view.used_memory_bytes
-    message.running, message.from_file = view.running, view.from_file
+    message.running, message.from_file, message.built_in = view.running, view.from_file, view.built_in
     return message

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flyteapi.scheduler.v1 import cluster_service_pb2 as api
 from flyteapi.scheduler.v1.cluster_service_pb2_grpc import ClusterServiceServicer
+from flyteplane.rpc.context import Context
 
 if TYPE_CHECKING:
     from flyteplane.scheduler.application.cluster_list import ClusterList, ClusterView
-
-Context = Any
 
 
 class ClusterServicer(ClusterServiceServicer):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flyte.wire.frames import MAX_FRAME_BYTES, FrameDecoder, FrameTooLargeError, encode_frame
+from flyte.spec.frames import MAX_FRAME_BYTES, FrameDecoder, FrameTooLargeError, encode_frame
 
 
 @given(st.lists(st.binary(max_size=300), max_size=12), st.lists(st.integers(1, 50), min_size=1))

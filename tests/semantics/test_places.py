@@ -27,6 +27,11 @@ def test_a_task_knows_its_run_action_group_and_custom_context(place: Place) -> N
     assert len({found["action"] for found in (own, inside, first, second, overridden)}) == 5
 
 
+def test_variables_of_the_task_go_before_those_of_the_run_and_these_before_those_of_the_image(place: Place) -> None:
+    found = place.result(places.who_gave_them, env_vars={"RUN": "run", "LEVEL": "run"})
+    assert found == {"OF_IMAGE": "image", "RUN": "run", "LEVEL": "environment"}
+
+
 def test_children_have_the_same_names_in_every_run(place: Place) -> None:
     names = [[found["action"] for found in place.result(places.parent)] for _ in range(2)]
     assert names[0] == names[1]

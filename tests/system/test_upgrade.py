@@ -116,7 +116,7 @@ def platform(tmp_path: Path) -> Iterator[PlatformUnderTest]:
         connect(own)
         yield own
         own.stop()
-        own.assert_nothing_runs()
+        own.assert_nothing_runs(within_s=20)
     finally:
         own.destroy()
 
@@ -132,7 +132,7 @@ def test_every_earlier_revision_is_brought_to_this_one_with_all_that_is_in_it(
     unfinished = flyte.run(kept.both, ledger.path, announcements.path, str(tmp_path / "go"))
     announcements.next(within_s=60)
     platform.kill()
-    platform.assert_nothing_runs()
+    platform.assert_nothing_runs(within_s=20)
 
     known = {service: rows_in(platform.data / f"{service}.db") for service in SERVICES}
     assert all(known["admin"][table] for table in ("runs", "run_labels", "triggers", "task_versions"))

@@ -38,8 +38,10 @@ class DescribedTask:
     bounds: TimeoutBounds
     retries: RetryStrategy
     max_inline_io_bytes: int
+    image_variables: Mapping[str, str]
+    """Those of the run go before them."""
     variables: Mapping[str, str]
-    """Of the image and of the task, whose own win."""
+    """The task's own, which go before those of the run."""
     secrets: tuple[Secret, ...]
     is_async: bool
     execute: Callable[..., Any]
@@ -78,7 +80,8 @@ def _describe(task: Task) -> DescribedTask:
         bounds=timeout_bounds(task.timeout),
         retries=task.retries,
         max_inline_io_bytes=task.max_inline_io_bytes,
-        variables={**_variables_of_image(task.image), **(task.env_vars or {})},
+        image_variables=_variables_of_image(task.image),
+        variables=task.env_vars or {},
         secrets=normalise_secrets(task.secrets),
         is_async=task.is_async,
         execute=function or _weakly(task),

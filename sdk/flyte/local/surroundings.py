@@ -27,14 +27,14 @@ def surroundings(task: DescribedTask, attempt: int, *, run: LocalRunSettings) ->
 
     Entering raises RuntimeUserError for a secret that there is not.
     """
-    if not (run.env_vars or task.variables or task.secrets or attempt):
+    if not (task.image_variables or run.env_vars or task.variables or task.secrets or attempt):
         return _NOTHING
     return _in_place(task, attempt, run)
 
 
 @contextmanager
 def _in_place(task: DescribedTask, attempt: int, run: LocalRunSettings) -> Iterator[None]:
-    variables = {**run.env_vars, **task.variables}
+    variables = {**task.image_variables, **run.env_vars, **task.variables}
     if attempt:
         variables["FLYTE_ATTEMPT_NUMBER"] = str(attempt)
     folder: str | None = None

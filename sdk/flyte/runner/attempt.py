@@ -42,8 +42,8 @@ class RunOfTask:
         self._trace = TraceContext.parse(run.trace_parent) if run.trace_parent else None
         self._bundle_path = bundle_path
         self._variables = {
-            **run.env,
             **spec.image.env,
+            **run.env,
             **spec.env,
             "FLYTE_PROJECT": self.project,
             "FLYTE_DOMAIN": self.domain,
@@ -65,7 +65,7 @@ class RunOfTask:
         return MappingProxyType(dict(assign.custom_context)) if assign.custom_context else self.custom_context
 
     def variables(self, assign: Assign) -> dict[str, str]:
-        """Environment variables of an attempt: of the run, the image, the task and the platform."""
+        """Environment variables of an attempt: the platform's before the task's, the run's and the image's, in this order."""
         variables = self._variables.copy()
         variables["FLYTE_ACTION_NAME"] = assign.action
         variables["FLYTE_ATTEMPT_NUMBER"] = str(assign.attempt - 1)

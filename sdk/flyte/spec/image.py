@@ -173,6 +173,8 @@ class Image:
         platform: Architecture | tuple[Architecture, ...] | None = None,
     ) -> Image:
         """Return a copy that differs in what is given."""
+        if addl_layer is not None and not isinstance(addl_layer, Layer):
+            raise InvalidSettingType(f"Expected addl_layer to be of type Layer, got {type(addl_layer)}", field="image")
         return self._copy(
             registry=registry or self.registry,
             name=name or self.name,

@@ -41,6 +41,15 @@ class PodTemplate:
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
 
+    def __post_init__(self) -> None:
+        name, field = self.primary_container_name, "pod_template.primary_container_name"
+        if not isinstance(name, str):
+            raise InvalidSettingType(
+                f"Expected primary_container_name to be of type str, got {type(name)}", field=field
+            )
+        if not name:
+            raise InvalidSetting("primary_container_name is empty: name the task's container.", field=field)
+
     @classmethod
     def from_spec(
         cls,

@@ -9,6 +9,19 @@ import signal
 from flyte.runner.pod.signals import Signals
 
 
+async def test_a_signal_that_was_held_back_is_heard_once_somebody_listens() -> None:
+    heard = asyncio.Event()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    os.kill(os.getpid(), signal.SIGUSR1)
+    signals = Signals({signal.SIGUSR1: heard.set})
+    try:
+        async with asyncio.timeout(20):
+            await heard.wait()
+    finally:
+        signals.close()
+    assert signal.SIGUSR1 not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
 async def test_signals_call_their_functions_on_the_loop_in_the_order_in_which_they_came() -> None:
     heard: asyncio.Queue[str] = asyncio.Queue()
     signals = Signals(

@@ -85,6 +85,11 @@ def test_variables_of_an_image_are_texts_by_name(variables: Any) -> None:
         debian().with_env_vars(variables)
 
 
+def test_a_clone_adds_a_layer_and_nothing_else() -> None:
+    with pytest.raises(TypeError, match="addl_layer"):
+        debian().clone(addl_layer="numpy")  # type: ignore[arg-type]
+
+
 def test_every_builder_method_gives_an_image_of_its_own(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text("# /// script\n# dependencies = ['numpy']\n# ///\n")

@@ -50,6 +50,13 @@ def test_a_malformed_name_is_refused(request_: Any) -> None:
         normalise_pod_template(request_)
 
 
+def test_the_tasks_container_has_a_name() -> None:
+    with pytest.raises(InvalidSetting, match="is empty"):
+        PodTemplate(primary_container_name="")
+    with pytest.raises(InvalidSettingType, match="to be of type str"):
+        PodTemplate(primary_container_name=None)  # type: ignore[arg-type]
+
+
 def test_anything_else_is_refused() -> None:
     with pytest.raises(InvalidSettingType, match="Expected pod_template to be of type str or PodTemplate"):
         normalise_pod_template(5)

@@ -29,6 +29,20 @@ async def about() -> dict[str, str]:
     }
 
 
+pictured = flyte.TaskEnvironment(
+    "places_pictured",
+    resources=flyte.Resources(cpu="200m"),
+    image=flyte.Image.from_debian_base().with_env_vars({"OF_IMAGE": "image", "RUN": "image", "LEVEL": "image"}),
+    env_vars={"LEVEL": "environment"},
+)
+
+
+@pictured.task
+async def who_gave_them() -> dict[str, str]:
+    """Variables that are given at one, two and three levels."""
+    return {name: os.environ[name] for name in ("OF_IMAGE", "RUN", "LEVEL")}
+
+
 @env.task
 async def parent() -> list[dict[str, str]]:
     """Itself, and children under groups and contexts."""

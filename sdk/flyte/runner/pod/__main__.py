@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from flyte.runner.pod.workplace import Workplace
 
 with prepared():
+    import signal
+
     import flyte.runner.pod.common  # noqa: F401
     from flyte.runner.contact import Contact
     from flyte.runner.pod.child import fork_worker
@@ -44,6 +46,8 @@ def main() -> int:
         with prepared():
             import flyteapi.scheduler.v1.worker_service_pb2  # noqa: F401
     child = fork_worker(contact)
+    # To the first process of a container it would be lost as long as nobody listens.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     if "GRPC_VERBOSITY" not in os.environ:
         # Streams that end are our business and not news for the container's log. Not for the task's own gRPC.
         os.putenv("GRPC_VERBOSITY", "ERROR")

@@ -25,6 +25,8 @@ class Signals:
         for number in handlers:
             signal.signal(number, _nothing)
             signal.siginterrupt(number, False)
+        # Those that were held back until somebody listens come now.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers)
 
     def close(self) -> None:
         """Signals do from now on what they do by default."""

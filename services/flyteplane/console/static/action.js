@@ -3,6 +3,7 @@ import { drawBars, measure } from "./bars.js";
 import { count, follow, localise } from "./console.js";
 
 const MOST_LINES = 10000;
+const SPACING_MS = 250;
 
 function logs(section) {
   const list = section.querySelector("[data-lines]");
@@ -61,7 +62,7 @@ function logs(section) {
     dropped += lines.length;
   }
 
-  // Once for all that came since the last frame: a long log comes in hundreds of messages.
+  // Once for all that came lately: a long log comes in many messages, and each drawing lays out thousands of lines.
   function draw() {
     drawing = 0;
     const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
@@ -77,7 +78,7 @@ function logs(section) {
 
   function add(lines) {
     for (const line of lines) waiting.push(line);
-    drawing ||= requestAnimationFrame(draw);
+    drawing ||= setTimeout(draw, list.children.length ? SPACING_MS : 0);
   }
 
   function open() {

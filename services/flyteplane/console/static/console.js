@@ -134,19 +134,20 @@ export function follow(address, handlers) {
   }
 
   function open() {
-    source = new EventSource(place());
-    source.onopen = () => {
+    const opened = new EventSource(place());
+    source = opened;
+    opened.onopen = () => {
       if (lost) say("Connected again. Nothing was missed.", true);
       lost = false;
       pause = SOONEST_MS;
     };
-    source.onerror = () => {
+    opened.onerror = () => {
       lost = true;
       say("Reconnecting…");
-      if (source.readyState === EventSource.CLOSED) refused();
+      if (opened.readyState === EventSource.CLOSED) refused();
     };
     for (const [kind, handle] of Object.entries(handlers)) {
-      source.addEventListener(kind, (event) => {
+      opened.addEventListener(kind, (event) => {
         last = event.lastEventId || last;
         if (kind === "ended") close();
         handle(JSON.parse(event.data));

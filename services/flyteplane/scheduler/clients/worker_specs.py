@@ -26,7 +26,7 @@ def worker_spec(worker: FreshWorker, constraints: PodConstraints) -> WorkerSpec:
         name=worker.name,
         python_installs=installs_of(spec.image),
         # In the order in which the worker itself lays them over each other.
-        env={**run.settings.env, **spec.image.env, **spec.env},
+        env={**spec.image.env, **run.settings.env, **spec.env},
         cpu_millis=limits.cpu_millis,
         memory_bytes=limits.memory_bytes,
         labels={

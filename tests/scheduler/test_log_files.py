@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -21,11 +21,24 @@ WAIT_S = 10.0
 
 
 @pytest.fixture(params=["files", "objects"])
-async def logs(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[FollowedLogs]:
+async def open_logs(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Callable[[], FollowedLogs]]:
+    """Opens the logs of one leader after another."""
     objects = MemoryObjectStore(clock=SystemClock())
-    logs = LogFiles(tmp_path / "logs") if request.param == "files" else LogObjects(objects, clock=SystemClock())
-    yield logs
-    await logs.close()
+    opened: list[FollowedLogs] = []
+
+    def open_one() -> FollowedLogs:
+        files = request.param == "files"
+        opened.append(LogFiles(tmp_path / "logs") if files else LogObjects(objects, clock=SystemClock()))
+        return opened[-1]
+
+    yield open_one
+    for logs in opened:
+        await logs.close()
+
+
+@pytest.fixture
+def logs(open_logs: Callable[[], FollowedLogs]) -> FollowedLogs:
+    return open_logs()
 
 
 class Following:
@@ -189,3 +202,49 @@ async def test_the_log_of_an_attempt_ends_with_it_and_that_of_an_action_with_its
     assert await scheduler.logs.read(key, "a0", 2, offset=0, limit=99) == b"of the second"
     assert await scheduler.attempt_after(key, "a0", 1) == 2
     assert await scheduler.attempt_after(key, "a0", 2) == 0
+
+
+async def whole(logs: FollowedLogs) -> bytes:
+    """All of the log, which may be stored in pieces."""
+    text = b""
+    while piece := await logs.read(RUN, "a0", 1, offset=len(text), limit=99):
+        text += piece
+    return text
+
+
+@pytest.mark.parametrize("looked_at", ["before", "between", "after"])
+async def test_what_a_worker_says_again_to_the_next_leader_is_in_the_log_once(
+    open_logs: Callable[[], FollowedLogs], looked_at: str
+) -> None:
+    text = b"".join(b"line %d\n" % number for number in range(6))
+    for attempt, (arrived, again) in enumerate(((n, k) for n in (1, 20, len(text)) for k in (0, 1, 7, 19)), start=1):
+        again = min(again, arrived)
+        first = open_logs()
+        first.append(RUN, "a0", attempt, text[:5], position=1)
+        first.append(RUN, "a0", attempt, text[5:arrived], position=6)
+        await first.close()
+        stored = max(5, arrived)
+        second = open_logs()
+        if looked_at == "before":
+            assert len(await second.read(RUN, "a0", attempt, offset=0, limit=99)) > 0
+        for begin in range(again, len(text), 3):
+            second.append(RUN, "a0", attempt, text[begin : begin + 3], position=begin + 1)
+            if looked_at == "between":
+                assert await second.read(RUN, "a0", attempt, offset=0, limit=1) == b"l"
+        # On a new stream to the same leader.
+        second.append(RUN, "a0", attempt, text[-8:], position=len(text) - 7)
+        await second.close()
+        seen, third = b"", open_logs()
+        while piece := await third.read(RUN, "a0", attempt, offset=len(seen), limit=99):
+            seen += piece
+        assert seen == text, (arrived, again, stored)
+
+
+async def test_other_output_at_the_same_place_is_not_left_out(open_logs: Callable[[], FollowedLogs]) -> None:
+    """As of an attempt that a leader began and could not store, so that the next one began it again."""
+    first, second = open_logs(), open_logs()
+    first.append(RUN, "a0", 1, b"begun at 12:00\n", position=1)
+    await first.close()
+    second.append(RUN, "a0", 1, b"begun at 12:01\n", position=1)
+    await second.close()
+    assert await whole(open_logs()) == b"begun at 12:00\nbegun at 12:01\n"

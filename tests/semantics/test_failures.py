@@ -24,6 +24,10 @@ def test_a_parent_sees_class_code_kind_and_message(place: Place) -> None:
     assert dict(zip(SEEN, place.result(trouble.sees, list(SEEN)), strict=True)) == SEEN
 
 
+def test_a_parent_can_look_at_the_exception_itself(place: Place) -> None:
+    assert place.result(trouble.status_of_rejected) == 409
+
+
 def test_a_synchronous_child_fails_in_the_same_ways(place: Place) -> None:
     seen = place.result(trouble.sees_synchronous, ["exit", "stop", "plain"])
     assert seen == [

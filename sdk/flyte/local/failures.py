@@ -9,13 +9,17 @@ from flyte.errors import BaseRuntimeError, RuntimeUserError
 
 
 def as_seen_by_parent(error: Exception) -> BaseRuntimeError:
-    """Return the error that a parent catches: the one that a platform makes of code, kind and message."""
+    """Return the error that a parent catches: the one that a platform makes of code, kind and message.
+
+    What the child raised is its cause, without the traceback, which the error tells already.
+    """
     from flyte.wire.errors import error_from_proto, error_to_proto
 
     message = error_to_proto(error)
     seen = error_from_proto(message)
     if isinstance(error, BaseRuntimeError) and error.kind != "user":
         seen.kind = error.kind
+    seen.__cause__ = error.with_traceback(None)
     return seen
 
 

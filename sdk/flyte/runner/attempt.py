@@ -65,7 +65,7 @@ class RunOfTask:
         return MappingProxyType(dict(assign.custom_context)) if assign.custom_context else self.custom_context
 
     def variables(self, assign: Assign) -> dict[str, str]:
-        """Environment variables of an attempt: the platform's before the task's, the run's and the image's, in this order."""
+        """Environment variables of an attempt: the platform's, before the task's, the run's and the image's."""
         variables = self._variables.copy()
         variables["FLYTE_ACTION_NAME"] = assign.action
         variables["FLYTE_ATTEMPT_NUMBER"] = str(assign.attempt - 1)

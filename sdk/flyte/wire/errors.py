@@ -59,16 +59,15 @@ def error_from_proto(message: error_pb2.TaskError) -> BaseRuntimeError:
     error: Any = from_failure(code=code, kind="user" if users_fault else "system", message=message.message)
     error.recoverable = message.recoverable
     error.remote_traceback = message.traceback
-    error.pickled_exception = message.pickled_exception
     if message.traceback:
         error.add_note(f"\nThe task failed with:\n{message.traceback.rstrip()}")
     result: BaseRuntimeError = error
     return result
 
 
-def original_exception(error: BaseException) -> BaseException | None:
+def original_exception(message: error_pb2.TaskError) -> BaseException | None:
     """Return the exception that a child raised, if it could travel and can be made here; None otherwise."""
-    pickled = getattr(error, "pickled_exception", b"")
+    pickled = message.pickled_exception
     if not pickled:
         return None
     from flyte.types.pickles import open_pickle

@@ -135,6 +135,19 @@ def test_pages_fit_a_phone(page: Page) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
 
 
+def test_a_stream_that_is_refused_is_opened_later_or_says_why_it_cannot_be(page: Page) -> None:
+    streams = "**/queues/events"
+    page.route(streams, lambda route: route.fulfill(status=503))
+    page.goto("/queues")
+    expect(page.locator("#connection")).to_contain_text("Reconnecting")
+    page.unroute(streams)
+    expect(page.locator("#connection")).to_contain_text("Connected again")
+    page.route(streams, lambda route: route.fulfill(status=401))
+    page.goto("/queues")
+    expect(page.locator("#connection")).to_contain_text("Load the page again to sign in")
+    page.unroute(streams)
+
+
 def show(page: Page, *, visible: bool) -> None:
     """Bring a page to the front or to the background, as far as it can know; headless browsers show all of theirs."""
     hidden = json.dumps(not visible)

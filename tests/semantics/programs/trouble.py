@@ -153,3 +153,27 @@ async def noted(ledger: str, word: str) -> str:
     if word == "bad":
         raise StockError(word)
     return word
+
+
+class Rejected(Exception):
+    """One with more to it than its text."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"status {status}")
+        self.status = status
+
+
+@env.task
+async def is_rejected() -> None:
+    """Fails with a class of its own."""
+    raise Rejected(409)
+
+
+@env.task
+async def status_of_rejected() -> int:
+    """What a parent reads off the exception of its child."""
+    try:
+        await is_rejected()
+    except flyte.errors.RuntimeUserError as error:
+        return getattr(error.__cause__, "status", 0)
+    return 0

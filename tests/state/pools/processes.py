@@ -37,7 +37,7 @@ CONTACT_S: Final = 12.0
 class _Logs:
     """Output is nobody's business here."""
 
-    def append(self, run: RunKey, action: str, attempt: int, data: bytes) -> None:
+    def append(self, run: RunKey, action: str, attempt: int, data: bytes, *, position: int = 0) -> None:
         """See the port."""
 
     def notify(self, run: RunKey, action: str) -> None:

@@ -115,5 +115,5 @@ async def all_of_them() -> list[str]:
         try:
             await task()
         except flyte.errors.RuntimeUserError as error:
-            told.append(f"{error.code} {error!r} {error} {getattr(error, 'original_exception', None)!r}")
+            told.append(f"{error.code} {error!r} {error} {error.__cause__!r}")
     return [*told, *[str(len(await gives(times))) for times in (1, 20_000)]]

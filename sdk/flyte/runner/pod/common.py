@@ -10,6 +10,7 @@ import pathlib  # noqa: F401
 import typing  # noqa: F401
 
 import flyte.runner.forking
+import flyte.runner.plain_messages
 import flyte.runner.relayed_objects
 import flyte.spec.version
 import flyte.spec.worker_endings  # noqa: F401

@@ -75,7 +75,6 @@ class Outbox:
         if may_drop and self.is_full:
             self._kept_of(lease).dropped_bytes += len(data)
             return
-        self._kept_of(lease)
         self._mark_dropped(lease)
         self._append_output(data, lease=lease, is_stderr=is_stderr)
 
@@ -145,8 +144,11 @@ class Outbox:
         self.changed.set()
 
     def _append_output(self, data: bytes, *, lease: int, is_stderr: bool) -> None:
+        kept = self._kept_of(lease)
         self._output_bytes += len(data)
-        self._append(WorkerReport(lease=lease, log=LogChunk(data=data, is_stderr=is_stderr)))
+        chunk = LogChunk(data=data, is_stderr=is_stderr, position=kept.output_bytes + 1)
+        kept.output_bytes += len(data)
+        self._append(WorkerReport(lease=lease, log=chunk))
 
     def _let_go(self, report: WorkerReport) -> None:
         self._size_bytes -= report.ByteSize()
@@ -201,6 +203,8 @@ class _KeptOfAttempt:
     end: WorkerReport | None = None
     dropped_bytes: int = 0
     """Output that was dropped since the last mark."""
+    output_bytes: int = 0
+    """All output that was taken, marks included."""
 
     def before_the_end(self) -> Iterator[WorkerReport]:
         if self.started is not None:

@@ -402,8 +402,9 @@ class Engine:
                 self._started(attempt)
                 self._arm_runtime(attempt)
             elif kind == "log":
-                action = attempt.action
-                self.logs.append(action.run.key, action.name, action.state.attempt, report.log.data)
+                action, log = attempt.action, report.log
+                key, number = action.run.key, action.state.attempt
+                self.logs.append(key, action.name, number, log.data, position=log.position)
             elif kind == "trace":
                 self._trace(attempt.action, report.trace.SerializeToString())
             elif kind == "cancel_call":

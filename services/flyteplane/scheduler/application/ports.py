@@ -213,8 +213,13 @@ class Records(Protocol):
 class LogStore(Protocol):
     """Captured output of attempts, kept for ever."""
 
-    def append(self, run: RunKey, action: str, attempt: int, data: bytes) -> None:
-        """Adds output. Never raises: a log that cannot be written is reported once in the service's own log."""
+    def append(self, run: RunKey, action: str, attempt: int, data: bytes, *, position: int = 0) -> None:
+        """Adds output. Never raises: a log that cannot be written is reported once in the service's own log.
+
+        Args:
+            position: which byte of the attempt's output is the first of `data`, from 1: what the log has already is
+                left out. 0: all of it is new.
+        """
 
     async def read(self, run: RunKey, action: str, attempt: int, *, offset: int, limit: int) -> bytes:
         """A piece of a log; empty at its end."""

@@ -6,6 +6,7 @@ append rather than by looking again.
 
 import asyncio
 import logging
+import os
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from io import FileIO
@@ -30,11 +31,12 @@ class LogFiles:
         self._followers = LogFollowers()
         self._failed = False
 
-    def append(self, run: RunKey, action: str, attempt: int, data: bytes) -> None:
+    def append(self, run: RunKey, action: str, attempt: int, data: bytes, *, position: int = 0) -> None:
         """See the port."""
         try:
             file = self._file((run, action, attempt))
-            file.write(data)
+            known = _known(file, data, begin=position - 1) if position else 0
+            file.write(data[known:])
         except OSError as error:
             if not self._failed:
                 self._failed = True
@@ -92,10 +94,16 @@ class LogFiles:
             self._open.popitem(last=False)[1].close()
         path = self._path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("ab", buffering=0)
+        file = path.open("a+b", buffering=0)
         self._open[key] = file
         return file
 
     def _path(self, key: _Key) -> Path:
         run, action, attempt = key
         return self._folder / run.project / run.domain / run.name / action / f"{attempt}.log"
+
+
+def _known(file: FileIO, data: bytes, *, begin: int) -> int:
+    """How much of the data is in the file already, at the place where it belongs."""
+    stored = os.pread(file.fileno(), len(data), begin)
+    return len(stored) if data.startswith(stored) else 0

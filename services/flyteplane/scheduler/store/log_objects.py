@@ -56,7 +56,7 @@ class LogObjects:
         self._failing = False
         self._lost_bytes = 0
 
-    def append(self, run: RunKey, action: str, attempt: int, data: bytes) -> None:
+    def append(self, run: RunKey, action: str, attempt: int, data: bytes, *, position: int = 0) -> None:
         """See the port."""
         if len(data) > self._room_bytes:
             if not self._lost_bytes:
@@ -65,8 +65,7 @@ class LogObjects:
             return
         key = (run, action, attempt)
         log = self._of(key)
-        log.unwritten += data
-        self._room_bytes -= len(data)
+        self._room_bytes -= log.append(data, position=position)
         if len(log.unwritten) >= _SEGMENT_BYTES and not self._failing:
             self._write_now(key)
         elif key not in self._due:
@@ -141,7 +140,7 @@ class LogObjects:
     async def _write(self, key: _Key) -> None:
         log = self._of(key)
         try:
-            while log.unwritten:
+            while log.unwritten or log.left_out_bytes:
                 async with self._slots:
                     self._room_bytes += await log.write()
                 self._works_again()

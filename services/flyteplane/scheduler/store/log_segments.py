@@ -16,6 +16,8 @@ from flyteplane.scheduler.application.ports import RunKey
 
 _MOST_SEGMENT_BYTES: Final = 4 << 20
 _PAGE: Final = 1000
+#: More than a worker keeps of what it does not know to have arrived.
+_MOST_REPEATED_BYTES: Final = 16 << 20
 
 
 class LogSegments:
@@ -28,7 +30,38 @@ class LogSegments:
         """Offset at which each stored segment ends."""
         self._loaded = False
         self._one_at_a_time = asyncio.Lock()
+        self._said = -1
+        """Bytes of output that the worker has said up to now, whoever led; -1 before it says anything here."""
+        self._first_said = -1
+        """Where it began to speak here, until it is known what was stored of that before; then -1."""
+        self._before = b""
+        """What a leader before this one has stored, and the worker, who may not know, has yet to say again."""
         self.unwritten = bytearray()
+        self.left_out_bytes = 0
+        """Taken out of `unwritten` again since the last write, as it was stored already."""
+
+    def append(self, data: bytes, *, position: int) -> int:
+        """Take output, but for what is here already; returns by how many bytes `unwritten` has grown."""
+        if position:
+            begin = position - 1
+            if self._said < 0:
+                self._said = self._first_said = begin
+                self._loaded = False
+            known, self._said = max(0, self._said - begin), max(self._said, begin + len(data))
+            data = data[known:]
+        before_bytes = len(self.unwritten)
+        self.unwritten += data
+        return len(self.unwritten) - before_bytes + self._leave_out()
+
+    def _leave_out(self) -> int:
+        """Take out of `unwritten` what was stored before; returns by how many bytes it grows thereby: none, or less."""
+        count = min(len(self._before), len(self.unwritten))
+        same = self.unwritten.startswith(self._before[:count])
+        self._before = self._before[count:] if same else b""
+        if not same:
+            return 0
+        del self.unwritten[:count]
+        return -count
 
     async def read(self, offset: int, limit: int) -> bytes:
         """At most `limit` bytes from an offset on; none at the end. Raises Unavailable."""
@@ -43,14 +76,15 @@ class LogSegments:
         return await self._objects.get_range(self._key(number), offset=offset - start, length=limit)
 
     async def write(self) -> int:
-        """Store a part of what is not stored yet; returns how many bytes. Raises Unavailable."""
+        """Store a part of what is not stored yet; returns how many bytes, and those left out. Raises Unavailable."""
         async with self._one_at_a_time:
             await self._load()
             content = bytes(self.unwritten[:_MOST_SEGMENT_BYTES])
             while content and not await self._put(len(self._ends), content):
                 self._loaded = False
                 await self._load()
-            return len(content)
+            left_out, self.left_out_bytes = self.left_out_bytes, 0
+            return len(content) + left_out
 
     async def _put(self, number: int, content: bytes) -> bool:
         key = self._key(number)
@@ -74,7 +108,21 @@ class LogSegments:
             if not page.next_after:
                 break
             after = page.next_after
-        self._ends, self._loaded = ends, True
+        first = self._first_said
+        if 0 <= first < total <= first + _MOST_REPEATED_BYTES:
+            self._before = await self._range(ends, first)
+        # At once: no reader sees anything in both.
+        self._ends, self._loaded, self._first_said = ends, True, -1
+        self.left_out_bytes -= self._leave_out()
+
+    async def _range(self, ends: list[int], begin: int) -> bytes:
+        """All that is stored from a byte on."""
+        pieces = []
+        for number in range(bisect_right(ends, begin), len(ends)):
+            start = ends[number - 1] if number else 0
+            length = ends[number] - max(start, begin)
+            pieces.append(await self._objects.get_range(self._key(number), offset=max(begin - start, 0), length=length))
+        return b"".join(pieces)
 
     def _key(self, number: int) -> str:
         return f"{self._prefix}{number:010}"

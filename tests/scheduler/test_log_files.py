@@ -204,10 +204,10 @@ async def test_the_log_of_an_attempt_ends_with_it_and_that_of_an_action_with_its
     assert await scheduler.attempt_after(key, "a0", 2) == 0
 
 
-async def whole(logs: FollowedLogs) -> bytes:
+async def whole(logs: FollowedLogs, attempt: int = 1) -> bytes:
     """All of the log, which may be stored in pieces."""
     text = b""
-    while piece := await logs.read(RUN, "a0", 1, offset=len(text), limit=99):
+    while piece := await logs.read(RUN, "a0", attempt, offset=len(text), limit=99):
         text += piece
     return text
 
@@ -217,27 +217,22 @@ async def test_what_a_worker_says_again_to_the_next_leader_is_in_the_log_once(
     open_logs: Callable[[], FollowedLogs], looked_at: str
 ) -> None:
     text = b"".join(b"line %d\n" % number for number in range(6))
-    for attempt, (arrived, again) in enumerate(((n, k) for n in (1, 20, len(text)) for k in (0, 1, 7, 19)), start=1):
-        again = min(again, arrived)
-        first = open_logs()
+    arrivals = [(arrived, again) for arrived in (6, 20, len(text)) for again in (0, 1, 6, 19) if again <= arrived]
+    for attempt, (arrived, again) in enumerate(arrivals, start=1):
+        first, second = open_logs(), open_logs()
         first.append(RUN, "a0", attempt, text[:5], position=1)
         first.append(RUN, "a0", attempt, text[5:arrived], position=6)
         await first.close()
-        stored = max(5, arrived)
-        second = open_logs()
         if looked_at == "before":
-            assert len(await second.read(RUN, "a0", attempt, offset=0, limit=99)) > 0
+            assert await whole(second, attempt) == text[:arrived]
         for begin in range(again, len(text), 3):
             second.append(RUN, "a0", attempt, text[begin : begin + 3], position=begin + 1)
             if looked_at == "between":
-                assert await second.read(RUN, "a0", attempt, offset=0, limit=1) == b"l"
+                assert text.startswith(await whole(second, attempt))
         # On a new stream to the same leader.
         second.append(RUN, "a0", attempt, text[-8:], position=len(text) - 7)
         await second.close()
-        seen, third = b"", open_logs()
-        while piece := await third.read(RUN, "a0", attempt, offset=len(seen), limit=99):
-            seen += piece
-        assert seen == text, (arrived, again, stored)
+        assert await whole(open_logs(), attempt) == text, (arrived, again)
 
 
 async def test_other_output_at_the_same_place_is_not_left_out(open_logs: Callable[[], FollowedLogs]) -> None:

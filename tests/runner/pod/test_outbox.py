@@ -57,6 +57,22 @@ def test_an_answered_heartbeat_lets_go_of_what_was_written_before_it() -> None:
     assert written(outbox) == [trace(1), trace(2)]
 
 
+def test_output_says_where_it_belongs_so_that_what_is_said_again_is_known_again() -> None:
+    outbox = Outbox(most_output_bytes=8)
+    for lease, data in ((LEASE, b"one "), (4, b"other"), (LEASE, b"lost"), (LEASE, b"lost too")):
+        outbox.add_output(data, lease=lease, is_stderr=False, may_drop=True)
+    written(outbox)
+    outbox.mark(1)
+    outbox.acknowledge(1)
+    outbox.add_output(b"two", lease=LEASE, is_stderr=False, may_drop=True)
+    first = written(outbox)
+    outbox.rewind()
+    assert written(outbox) == first
+    mark = first[0].log.data
+    assert b"12 bytes of output dropped" in mark
+    assert [(report.log.data, report.log.position) for report in first] == [(mark, 5), (b"two", 5 + len(mark))]
+
+
 def test_answers_of_a_stream_before_count_for_nothing() -> None:
     outbox = Outbox()
     outbox.add(trace(0))

@@ -14,6 +14,7 @@ from flyte.cli.resolved_settings import resolved_settings, settings_lines
 if TYPE_CHECKING:
     from flyte.remote import Action, ActionDetails
     from flyteapi.scheduler.v1.scheduler_service_pb2 import ExplainActionResponse
+    from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 
 _WORDS = {
     "explanation": "explanation",
@@ -145,7 +146,7 @@ def _show(details: ActionDetails, *, explain: bool, as_json: bool) -> None:
         explained = details.explain()
         shown |= explanation(explained)
         shown["queue"] = explained.queue or shown["queue"]
-        shown["settings"] = resolved_settings(details.task)
+        shown["settings"] = resolved_settings(_task_in_its_run(details))
     if as_json:
         print_json(shown)
         return
@@ -160,6 +161,15 @@ def _show(details: ActionDetails, *, explain: bool, as_json: bool) -> None:
         _say_waiting(shown)
         shown["settings"] = settings_lines(shown["settings"])
     print_details(shown)
+
+
+def _task_in_its_run(details: ActionDetails) -> TaskSpec:
+    from flyte.remote import Run
+    from flyte.spec.in_run import in_run
+
+    run = Run.get(details.run_name).message
+    task: TaskSpec = in_run(details.task, run.settings, fired=bool(run.trigger))
+    return task
 
 
 def _phase(phase: Any) -> str:

@@ -187,7 +187,7 @@ class AttemptController:
                     call.action, lambda: self._carry_out(call), is_over=lambda: self.is_over
                 )
         except Exception as error:
-            raise as_seen_by_parent(error)
+            raise as_seen_by_parent(error) from error
         return codec.decode_outputs(outputs)
 
     async def _carry_out(self, call: LocalCall) -> bytes:

@@ -11,7 +11,7 @@ from flyte.errors import BaseRuntimeError, RuntimeUserError
 def as_seen_by_parent(error: Exception) -> BaseRuntimeError:
     """Return the error that a parent catches: the one that a platform makes of code, kind and message.
 
-    What the child raised is its cause, without the traceback, which the error tells already.
+    What the child raised becomes its cause, and loses the traceback, which the error tells already.
     """
     from flyte.wire.errors import error_from_proto, error_to_proto
 
@@ -19,7 +19,7 @@ def as_seen_by_parent(error: Exception) -> BaseRuntimeError:
     seen = error_from_proto(message)
     if isinstance(error, BaseRuntimeError) and error.kind != "user":
         seen.kind = error.kind
-    seen.__cause__ = error.with_traceback(None)
+    error.__traceback__ = None
     return seen
 
 

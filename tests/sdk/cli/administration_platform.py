@@ -15,6 +15,7 @@ from flyteapi.scheduler.v1 import scheduler_service_pb2 as api
 from flyteapi.scheduler.v1.cluster_service_pb2_grpc import add_ClusterServiceServicer_to_server
 from flyteapi.scheduler.v1.queue_service_pb2_grpc import add_QueueServiceServicer_to_server
 from flyteapi.scheduler.v1.resource_class_service_pb2_grpc import add_ResourceClassServiceServicer_to_server
+from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteplane.cluster.memory import MemoryCluster
 from flyteplane.foundation.clock import SystemClock
 from flyteplane.rpc.server import RpcServer
@@ -52,7 +53,12 @@ class WaitingRun(RunServiceServicer):
         state.header.queue = "default"
         tried = api.AttemptState(attempt=1, phase=PHASE_FAILED, worker="w1", cluster="prod", resource_class="small")
         tried.error.code, tried.error.message = "Evicted", "the node was low on memory"
-        return runs.GetActionResponse(action=state, attempts=[tried])
+        return runs.GetActionResponse(action=state, attempts=[tried], task=TaskSpec(env={"A": "task"}))
+
+    async def GetRun(self, request: runs.GetRunRequest, context: Any) -> runs.GetRunResponse:
+        """The run of the action, with settings of its own."""
+        settings = api.RunSettings(queue="gpu", env={"B": "run"})
+        return runs.GetRunResponse(run=runs.Run(id=request.run, settings=settings))
 
     async def ExplainAction(self, request: runs.ExplainActionRequest, context: Any) -> runs.ExplainActionResponse:
         """What the test says."""

@@ -55,6 +55,12 @@ def test_a_retry_says_when_it_is_due(operate: Command, administered: Administrat
     assert lines(operate(*EXPLAIN).out)["not before"] == "2026-11-22T12:00:00+00:00"
 
 
+def test_what_the_run_gave_is_said_to_be_from_it(operate: Command) -> None:
+    settings = json.loads(operate(*EXPLAIN, "--json").out)["settings"]
+    assert settings["queue"] == {"value": "gpu", "level": "run"}
+    assert settings["env_vars"] == {"value": {"A": "task", "B": "run"}, "level": "default, run"}
+
+
 def test_programs_get_every_fact_apart(operate: Command) -> None:
     found = json.loads(operate(*EXPLAIN, "--json").out)
     wanted = {"waits_for": "queue", "ahead_in_queue": 3, "queue": "gpu", "resource_class": "large", "not_before": None}

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import grpc
 
+from flyte.spec.in_run import in_run
 from flyteapi.admin.v1.run_service_pb2 import (
     CountActionsRequest,
     ExplainActionRequest,
     GetActionDataRequest,
     GetActionDataResponse,
     GetActionRequest,
+    GetRunRequest,
     SignalActionRequest,
 )
 from flyteapi.common.v1.identity_pb2 import ActionId
@@ -54,8 +56,9 @@ async def action(visit: Visit) -> Response:
     named, runs = action_of(visit), visit.platform.runs
     # Before anything is read: events from there on are all that the page can have missed.
     following = (await runs.CountActions(CountActionsRequest(run=named.run))).next_sequence
-    found, data, explained = await asyncio.gather(
+    found, run, data, explained = await asyncio.gather(
         runs.GetAction(GetActionRequest(action=named)),
+        runs.GetRun(GetRunRequest(run=named.run)),
         runs.GetActionData(GetActionDataRequest(action=named)),
         runs.ExplainAction(ExplainActionRequest(action=named)),
     )
@@ -73,7 +76,7 @@ async def action(visit: Visit) -> Response:
         error=error_view(found.action.error),
         inputs=inputs,
         outputs=outputs,
-        settings=settings_of(found.task),
+        settings=settings_of(in_run(found.task, run.run.settings, fired=bool(run.run.trigger))),
         attempts=attempts,
         explanation=explanation_of(explained.explanation),
         producer=producer_of(found.action),

@@ -21,7 +21,9 @@ from flyteplane.cache.main import CacheService, open_cache
 from flyteplane.cache.store.stored_objects import PlatformObjects
 from flyteplane.coordination.memory import MemoryCoordination
 from flyteplane.foundation.clock import ManualClock
+from flyteplane.foundation.errors import InvalidArgument
 from flyteplane.objects import MemoryObjectStore
+from flyteplane.rpc.client import translated_errors
 from flyteplane.rpc.inprocess import InProcessServer
 
 if TYPE_CHECKING:
@@ -363,6 +365,12 @@ async def test_what_is_older_than_the_operator_allows_is_a_miss_and_goes(opened:
     assert await get(stub, key()) is None
     await opened.service.housekeeping.round()
     assert not (await stub.ListEntries(api.ListEntriesRequest(scope=SCOPE))).entries
+
+
+async def test_a_page_that_is_too_large_is_refused_and_not_cut(stub: CacheServiceAsyncStub) -> None:
+    with pytest.raises(InvalidArgument) as refused, translated_errors():
+        await stub.ListEntries(api.ListEntriesRequest(scope=SCOPE, page_size=1001))
+    assert (refused.value.reason, refused.value.field) == ("PAGE_SIZE", "page_size")
 
 
 async def test_entries_are_deleted_by_task_and_listed_without_values(

@@ -313,7 +313,7 @@ async def test_metrics_tell_of_pools_that_live_and_of_what_those_did_that_are_go
         await scheduler.place(lease, action)
     await scheduler.placed(1)
     (pool,) = bench.service.reuse_pool.list_pools()
-    registry = Registry(PoolSettings())
+    registry = Registry(PoolSettings(), clock=bench.clock)
     registry.pools[pool.state.name] = pool
     metrics = Metrics()
     metrics.read_from(lambda: readings(registry))

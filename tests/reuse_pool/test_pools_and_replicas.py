@@ -62,6 +62,7 @@ async def test_pools_are_listed_by_scope(bench: Bench) -> None:
 async def test_a_watch_of_pools_says_at_once_and_after_changes_that_there_is_something_to_look_at(bench: Bench) -> None:
     watch = aiter(bench.stub.WatchPools(WatchPoolsRequest()))
     await anext(watch)
+    bench.clock.advance(1.0)
     following = asyncio.ensure_future(anext(watch))
     await (await bench.scheduler()).declare(declaration())
     await asyncio.wait_for(following, 20)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from flyteplane.foundation.clock import ManualClock
 from flyteplane.foundation.errors import Unavailable
 from flyteplane.scheduler.application.administration import Administration
 from flyteplane.scheduler.application.administration_ports import Request
@@ -78,13 +79,16 @@ class World:
         self.shard = MemoryRecords()
         self.rows = MemoryAdministration(self.shard)
         self.file = file or Entries()
+        self.clock = ManualClock()
         self.clusters = clusters
 
     async def lead(self) -> None:
         """A new scheduler takes the shard over; the one before it goes on, fenced."""
         self.live = RememberedAdmission()
         self.records = TroubledRecords(self.rows)
-        self.administration = Administration(self.records, live=self.live, clusters=self.clusters, file=self.file)
+        self.administration = Administration(
+            self.records, live=self.live, clusters=self.clusters, clock=self.clock, file=self.file
+        )
         self.queues = QueueAdministration(self.administration)
         self.classes = ClassAdministration(self.administration)
         await self.administration.open(epoch=await self.shard.open().claim(at_least=1))

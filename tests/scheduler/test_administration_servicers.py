@@ -139,6 +139,7 @@ async def test_what_is_made_or_deleted_with_a_request_id_may_be_asked_for_again(
 async def test_a_watch_of_queues_says_at_once_and_after_changes_that_there_is_something_to_look_at(face: Face) -> None:
     watch = aiter(face.queues.WatchQueues(queue_api.WatchQueuesRequest()))
     await anext(watch)
+    face.world.clock.advance(1.0)
     following = asyncio.ensure_future(anext(watch))
     await _put(face)
     await asyncio.wait_for(following, 20)

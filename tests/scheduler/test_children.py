@@ -100,7 +100,7 @@ async def test_a_call_of_a_task_that_cannot_be_carried_out_is_refused_and_not_st
     lease = await bench.call("a0", "c1", spec)
     result = next(order.result for order in bench.workers.sent[lease] if order.HasField("result"))
     assert result.error.code == "NO_CLASS_FITS"
-    page = await bench.scheduler.queries.page(key, EVERY_ACTION, page_size=0, page_token="")
+    page = await bench.scheduler.queries.page(key, EVERY_ACTION, asked=0, page_token="")
     assert [action.id.name for action in page.actions] == ["a0"]
 
 

@@ -303,7 +303,7 @@ async def test_a_deletion_that_is_sent_again_deletes_nothing_more(world: World) 
 
 
 async def test_a_scheduler_that_does_not_lead_answers_nothing(world: World) -> None:
-    idle = Administration(world.rows.open(), live=world.live, clusters=world.clusters)
+    idle = Administration(world.rows.open(), live=world.live, clusters=world.clusters, clock=world.clock)
     with pytest.raises(Unavailable):
         QueueAdministration(idle).all()
     await idle.take_file(IN_FILE)
@@ -312,7 +312,7 @@ async def test_a_scheduler_that_does_not_lead_answers_nothing(world: World) -> N
 
 
 async def test_a_file_that_changed_before_the_lead_was_taken_counts(world: World) -> None:
-    administration = Administration(world.rows.open(), live=world.live, clusters=world.clusters)
+    administration = Administration(world.rows.open(), live=world.live, clusters=world.clusters, clock=world.clock)
     await administration.take_file(IN_FILE)
     await administration.open(epoch=world.shard.epoch)
     assert QueueAdministration(administration).get("kept").from_file
@@ -323,7 +323,7 @@ async def test_a_file_that_changed_before_the_lead_was_taken_counts(world: World
 
 async def test_the_admission_accepts_by_what_was_put_and_drained(world: World) -> None:
     admission: Admission[str] = Admission()
-    administration = Administration(world.rows.open(), live=admission, clusters=world.clusters)
+    administration = Administration(world.rows.open(), live=admission, clusters=world.clusters, clock=world.clock)
     await administration.open(epoch=world.shard.epoch)
     queues = QueueAdministration(administration)
     await queues.put(replace(GPU, depth=1))

@@ -221,6 +221,12 @@ async def test_actions_are_chosen_by_parent_and_phase(face: Face) -> None:
     assert [action.id.name for action in running.actions] == ["c2"]
 
 
+async def test_a_page_that_is_too_large_is_refused_and_not_cut(face: Face) -> None:
+    await face.submit()
+    request = api.ListActionsRequest(run=RUN, page_size=1001)
+    assert await _status(face.runs.ListActions(request)) is grpc.StatusCode.INVALID_ARGUMENT
+
+
 @pytest.mark.parametrize("token", ["nonsense", "é", base64.urlsafe_b64encode(b"x").decode(), "x" * 9, HUGE])
 async def test_a_page_token_of_somebody_else_is_an_invalid_argument(face: Face, token: str) -> None:
     await face.submit()

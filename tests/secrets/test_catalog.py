@@ -145,7 +145,7 @@ async def test_a_page_token_of_somebody_else_is_refused(platform: Platform) -> N
 async def test_a_page_beyond_the_limit_is_refused(platform: Platform) -> None:
     with pytest.raises(InvalidArgument) as caught, translated_errors():
         await platform.stub.ListSecrets(api.ListSecretsRequest(page_size=1_001))
-    assert (caught.value.field, caught.value.limit) == ("page_size", "1 to 1000")
+    assert (caught.value.field, caught.value.limit) == ("page_size", "1000 entries")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Final, Literal, cast, get_args
 
 from flyte.client.bundle_files import included_files, loaded_module_files, tree_files
 from flyte.client.source_root import import_folders
@@ -22,7 +22,7 @@ from flyte.wire.bundle_layout import IMPORT_FOLDERS_ENTRY
 
 CopyStyle = Literal["loaded_modules", "all", "none", "custom"]
 
-MAX_BUNDLE_BYTES = 100 * 1024 * 1024
+MAX_BUNDLE_BYTES: Final = 100 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

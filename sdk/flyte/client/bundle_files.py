@@ -13,17 +13,18 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 from flyte.errors import CodeBundleError
 
-IGNORED_FOLDERS = frozenset(
+IGNORED_FOLDERS: Final = frozenset(
     {
         *(".git", ".hg", ".svn", ".venv", "venv", "env", ".env", "node_modules", "__pycache__", ".mypy_cache"),
         *(".pytest_cache", ".ruff_cache", ".tox", ".nox", ".idea", ".vscode", ".flyte", ".ipynb_checkpoints"),
     }
 )
-IGNORED_FILES = ("*.pyc", "*.pyo", "*.so.tmp", ".DS_Store", ".coverage", "*.swp")
-_OWN_PACKAGES = frozenset({"flyte", "flyteapi", "flyteplane"})
+IGNORED_FILES: Final = ("*.pyc", "*.pyo", "*.so.tmp", ".DS_Store", ".coverage", "*.swp")
+_OWN_PACKAGES: Final = frozenset({"flyte", "flyteapi", "flyteplane"})
 
 
 def loaded_module_files(root: Path) -> list[Path]:

@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from flyte.client.credentials import Credentials
 from flyte.client.failures import from_rpc_error, is_platform_gone, may_pass, no_platform
@@ -42,10 +42,10 @@ if TYPE_CHECKING:
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
 
-MAX_MESSAGE_BYTES = 128 * 1024 * 1024
+MAX_MESSAGE_BYTES: Final = 128 * 1024 * 1024
 """Room for what a task may take in and give back inline (100 MiB), and its envelope."""
 
-_RETRIES = {
+_RETRIES: Final = {
     "initialBackoff": "0.05s",
     "maxBackoff": "0.5s",
     "backoffMultiplier": 2,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flyte.authoring.registry import with_dependencies
 from flyte.client.bundle import CopyStyle, check_copy_style
@@ -127,7 +127,7 @@ def _version(packaged: PackagedTasks) -> str:
     return total.hexdigest()[:32]
 
 
-_IN_DOUBT = "Version {} may have been deployed, all of it or nothing: deploying it again changes nothing then."
+_IN_DOUBT: Final = "Version {} may have been deployed, all of it or nothing: deploying it again changes nothing then."
 
 
 async def _send(packaged: PackagedTasks, *, version: str) -> None:

@@ -6,7 +6,7 @@ message; retry information becomes `retry_after_s` of a `ResourceExhaustedError`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flyte.errors import (
     BaseRuntimeError,
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     import grpc
     from google.rpc.status_pb2 import Status
 
-_USER_CODES = {
+_USER_CODES: Final = {
     "INVALID_ARGUMENT": "InvalidArgument",
     "NOT_FOUND": "NotFound",
     "ALREADY_EXISTS": "AlreadyExists",
     "FAILED_PRECONDITION": "FailedPrecondition",
     "OUT_OF_RANGE": "InvalidArgument",
 }
-_OUTCOME_UNKNOWN = ("STORE_OUTCOME_UNKNOWN", "DEADLINE_EXCEEDED")
+_OUTCOME_UNKNOWN: Final = ("STORE_OUTCOME_UNKNOWN", "DEADLINE_EXCEEDED")
 """Reasons with which the platform says that it does not know whether a change was made."""
 
 

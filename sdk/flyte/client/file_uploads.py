@@ -1,7 +1,7 @@
 """How a program that runs no task brings files to its platform: `flyte.io` asks here.
 
-The platform of this machine reads the same disk, so data is written straight into its store; any other is given whole
-files through its data service.
+The platform of this machine reads the same disk, so data is written straight into its store; any other is given
+files and folders through its data service.
 """
 
 from __future__ import annotations
@@ -33,6 +33,12 @@ class PlatformUploads:
         from flyte.remote.files import upload_file
 
         return upload_file(path, fname=name)[1]
+
+    def upload_folder(self, path: Path, *, name: str) -> str:
+        """Bring a folder with all below it to the platform and return its URI."""
+        from flyte.remote.files import upload_dir
+
+        return upload_dir(path, prefix=name)
 
 
 def _folder_of_socket(endpoint: str) -> Path:

@@ -387,7 +387,7 @@ def _platform_of_environment() -> PlatformConfig:
     return read(None, environment=os.environ).platform
 
 
-_NOT_SUPPORTED = (
+_NOT_SUPPORTED: Final = (
     *("proxy_command", "client_id", "client_credentials_secret", "scopes"),
     *("auth_client_config", "image_registry", "local_tracked", "local_tracked_strict"),
 )

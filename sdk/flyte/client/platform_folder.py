@@ -10,11 +10,12 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-FOLDER_VARIABLE = "FLYTE_PLATFORM_DATA"
-STATE_FILE = "platform.json"
-LOG_FILE = "platform.log"
-CONSOLE_LINK_FILE = "console.json"
+FOLDER_VARIABLE: Final = "FLYTE_PLATFORM_DATA"
+STATE_FILE: Final = "platform.json"
+LOG_FILE: Final = "platform.log"
+CONSOLE_LINK_FILE: Final = "console.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flyte.authoring.logs import LogSettings, given_format
 from flyte.client.bundle import CopyStyle
@@ -220,7 +220,7 @@ def with_runcontext(
     return Runner(_context(given))
 
 
-_NOT_SUPPORTED = ("notifications", "debug", "tracked", "tracked_strict")
+_NOT_SUPPORTED: Final = ("notifications", "debug", "tracked", "tracked_strict")
 
 
 def _context(given: Mapping[str, Any]) -> RunContext:
@@ -259,7 +259,7 @@ async def run(task: Any, /, *args: Any, **kwargs: Any) -> Any:
     return await start(task, args, kwargs, context=RunContext(queue=queue))
 
 
-_QUEUE_SPELLINGS = ("queue", "task_queue")
+_QUEUE_SPELLINGS: Final = ("queue", "task_queue")
 
 
 def _has_input(task: Any, name: str) -> bool:

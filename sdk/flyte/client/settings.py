@@ -9,16 +9,17 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from flyte.client.platform_folder import platform_folder, read_platform
 from flyte.config import Config
 
-DEFAULT_PROJECT = "flytesnacks"
-DEFAULT_DOMAIN = "development"
-RPC_TIMEOUT_S = 30.0
-RPC_RETRIES = 3
-PATIENCE_S = 30.0
-BATCH_SIZE = 1000
+DEFAULT_PROJECT: Final = "flytesnacks"
+DEFAULT_DOMAIN: Final = "development"
+RPC_TIMEOUT_S: Final = 30.0
+RPC_RETRIES: Final = 3
+PATIENCE_S: Final = 30.0
+BATCH_SIZE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

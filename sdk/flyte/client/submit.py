@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flyte.authoring.context import get_custom_context
 from flyte.client.call_ids import new_request_id
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from flyte.remote.task import TaskDetails
     from flyte.remote.trigger import TriggerDetails
 
-VERSION_ANNOTATION = "flyte.org/version"
+VERSION_ANNOTATION: Final = "flyte.org/version"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-_SECTIONS = frozenset({"admin", "console", "task", "image", "local"})
+_SECTIONS: Final = frozenset({"admin", "console", "task", "image", "local"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from flyte.config.files import ConfigFile, get_config_file
 from flyte.config.values import Config, ImageConfig, LocalConfig, PlatformConfig, TaskConfig
 
-_TRUE = frozenset({"1", "true", "yes", "on"})
-_FALSE = frozenset({"0", "false", "no", "off", ""})
+_TRUE: Final = frozenset({"1", "true", "yes", "on"})
+_FALSE: Final = frozenset({"0", "false", "no", "off", ""})
 
 
 def auto(config_file: str | Path | ConfigFile | None = None) -> Config:

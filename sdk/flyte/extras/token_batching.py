@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Final, Protocol, TypeVar, runtime_checkable
 
 from flyte.extras.batching import DynamicBatcher
 
 RecordT = TypeVar("RecordT")
 ResultT = TypeVar("ResultT")
 
-_CHARACTERS_PER_TOKEN = 4
+_CHARACTERS_PER_TOKEN: Final = 4
 
 
 @runtime_checkable

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from typing import Final
 
 from flyte.spec import image_layers as layers
 from flyte.wire.image_packages import pip_options
 
-_PIP = "python -m pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore"
+_PIP: Final = "python -m pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore"
 
 
 def pip_command(layer: layers.PipOptions, *words: str) -> str:

@@ -10,7 +10,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from flyte.io.file import File
 from flyte.io.hashing import content_hash
-from flyte.io.placement import StoredData, new_location, stores_on_creation
+from flyte.io.placement import StoredData, new_location, stores_on_creation, upload
 from flyte.io.reference import PathReference, download_target
 from flyte.storage import objects
 from flyte.storage.locations import is_remote, join, local_path, name_of, scheme_of
@@ -72,10 +72,12 @@ class Dir(PathReference, Generic[T]):
             raise FileNotFoundError(f"{source} is not a folder")
         if remote_destination is None and not stores_on_creation():
             return cls(path=str(source), name=source.name, hash=dir_cache_key or content_hash(source))
-        address = remote_destination or new_location(source.name)
-        size = objects.put_folder(source, address)
+        address = None if remote_destination else upload(source.resolve(), name=source.resolve().name)
+        if address is None:
+            address = remote_destination or new_location(source.resolve().name)
+            objects.put_folder(source, address)
         folder = cls(path=address, name=source.name, hash=dir_cache_key or content_hash(source))
-        folder._size_bytes = size
+        folder._size_bytes = sum(file.stat().st_size for file in objects.files_below(source))
         return folder
 
     @classmethod

@@ -41,6 +41,10 @@ class Uploads(Protocol):
         """Bring a file to the platform and return its URI. It blocks."""
         ...
 
+    def upload_folder(self, path: Path, *, name: str) -> str:
+        """Bring a folder with all below it to the platform and return its URI. It blocks."""
+        ...
+
 
 _uploads: Uploads | None = None
 
@@ -87,18 +91,18 @@ def stores_on_creation() -> bool:
 
 
 def upload(path: Path, *, name: str) -> str | None:
-    """Bring a file to a platform that only takes whole files; None if files are simply written below the prefix."""
+    """Bring a file or a folder to a platform that has to be handed it; None if data is written below the prefix."""
     if task_prefix() is not None or _uploads is None or _uploads.prefix() is not None:
         return None
-    return _uploads.upload_file(path, name=name)
+    return _uploads.upload_folder(path, name=name) if path.is_dir() else _uploads.upload_file(path, name=name)
 
 
 def reachable(uri: str) -> str:
-    """Return an address of the data that workers can read: uploads a file that only this machine can."""
-    if is_remote(uri):
+    """Return an address of the data that workers can read: uploads what only this machine can."""
+    if not uri or is_remote(uri):
         return uri
     path = local_path(uri)
-    return (upload(path, name=path.name) if path.is_file() else None) or uri
+    return (upload(path, name=path.name) if path.exists() else None) or uri
 
 
 def _local_folder() -> str:

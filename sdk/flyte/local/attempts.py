@@ -14,13 +14,13 @@ import contextvars
 import ctypes
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from flyte.errors import RuntimeUserError
 
 T = TypeVar("T")
 
-CANCEL_GRACE_S = 5.0
+CANCEL_GRACE_S: Final = 5.0
 """How long a cancelled async task may take to clean up before it is left behind."""
 
 

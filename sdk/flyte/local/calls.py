@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from flyte.errors import (
     DeadlineExceededError,
@@ -25,9 +25,9 @@ from flyte.spec.retries import RetryStrategy
 from flyte.spec.timeouts import TimeoutBounds
 from flyte.types.interface import check_inline_size
 
-DEFAULT_PAUSE_S = 0.5
-LONGEST_DEFAULT_PAUSE_S = 60.0
-NO_BOUNDS = TimeoutBounds()
+DEFAULT_PAUSE_S: Final = 0.5
+LONGEST_DEFAULT_PAUSE_S: Final = 60.0
+NO_BOUNDS: Final = TimeoutBounds()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

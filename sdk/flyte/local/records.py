@@ -26,7 +26,7 @@ MAX_TEXT: Final = 10_000
 
 _log = logging.getLogger("flyte.local")
 
-_SCHEMA = """
+_SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS runs (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL,

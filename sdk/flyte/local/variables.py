@@ -11,8 +11,9 @@ import os
 import threading
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from typing import Final
 
-_ABSENT = None
+_ABSENT: Final = None
 
 
 class VariableLayers:

@@ -9,8 +9,7 @@ from pathlib import Path
 from flyte.client.channel import connection
 from flyte.client.file_uploads import PlatformUploads
 from flyte.client.init import current_domain, current_project, require_settings
-from flyte.client.upload import upload
-from flyte.errors import RuntimeUserError
+from flyte.client.upload import upload, upload_folder
 from flyte.io.placement import new_location, task_prefix
 from flyte.storage import objects
 from flyte.syncify import syncify
@@ -42,20 +41,15 @@ async def upload_file(
 async def upload_dir(dir_path: str | Path, verify: bool = True, prefix: str | None = None) -> str:
     """Bring a folder with all below it to the platform and return the URI of the folder there.
 
-    `prefix` is the name that the folder gets, by default its own. Raises NotADirectoryError without it, and
-    RuntimeUserError on a platform whose object store cannot be written from here.
+    `prefix` is the name that the folder gets, by default its own. Raises NotADirectoryError without a folder.
     """
     settings = require_settings()
     folder = Path(dir_path).resolve()
     if not folder.is_dir():
         raise NotADirectoryError(f"{dir_path} is not a folder")
+    name = (prefix or "").strip("/") or folder.name or "data"
     if task_prefix() is None and PlatformUploads(settings).prefix() is None:
-        raise RuntimeUserError(
-            "FolderNotUploaded",
-            f"The object store of {settings.endpoint} cannot be written from here, and its platform takes single files "
-            "only. Copy the folder to an object store that your tasks can read, and name it with "
-            "flyte.io.Dir.from_existing_remote(uri).",
-        )
-    address = new_location(prefix or folder.name)
+        return await upload_folder(connection(), folder, name=name, project=current_project(), domain=current_domain())
+    address = new_location(name)
     await asyncio.to_thread(objects.put_folder, folder, address)
     return address

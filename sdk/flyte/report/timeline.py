@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import html
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from flyte.report.document import MAIN_TAB
 from flyte.report.functions import get_tab
 
-DEFAULT_LIMIT = 300
+DEFAULT_LIMIT: Final = 300
 """How many characters of a value are shown unless a caller says otherwise."""
 
 

@@ -63,7 +63,7 @@ def to_plain(message: Message) -> Any:
 
 def _plain(field: Field, value: Any) -> Any:
     # The field's options say it too, and to ask for them loads protobuf's description of itself.
-    if field.message_type is not None and hasattr(value, "items"):
+    if field.is_repeated and field.message_type is not None and hasattr(value, "items"):
         of_values = field.message_type.fields_by_name["value"]
         return {_MAP: {key: _plain_item(of_values, item) for key, item in value.items()}}
     if field.is_repeated:

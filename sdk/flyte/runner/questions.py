@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flyte.authoring.condition import ConditionTask
 from flyte.errors import BaseRuntimeError, ConditionFailedError, ConditionTimedoutError
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from flyte.authoring.condition import Question
     from flyte.runner.controller import AttemptController
 
-_TIMED_OUT = "DeadlineExceededError"
+_TIMED_OUT: Final = "DeadlineExceededError"
 
 
 async def ask_people(controller: AttemptController, question: Question) -> str:

@@ -79,7 +79,7 @@ class FunctionBodyPolicy:
         return hash(FunctionBodyPolicy)
 
 
-_FUNCTION_BODY = FunctionBodyPolicy()
+_FUNCTION_BODY: Final = FunctionBodyPolicy()
 """One for all, so that two equal requests compare as equal."""
 
 

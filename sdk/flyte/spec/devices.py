@@ -13,11 +13,11 @@ from flyte.spec.problems import InvalidSetting
 
 DeviceClass: TypeAlias = Literal["GPU", "TPU", "NEURON", "AMD_GPU", "HABANA_GAUDI"]
 
-_MIG_40GB = ("1g.5gb", "2g.10gb", "3g.20gb", "4g.20gb", "7g.40gb")
-_MIG_80GB = ("1g.10gb", "2g.20gb", "3g.40gb", "4g.40gb", "7g.80gb")
-_MIG_H100 = ("1g.10gb", "1g.20gb", "2g.20gb", "3g.40gb", "4g.40gb", "7g.80gb")
-_MIG_H200 = ("1g.18gb", "1g.35gb", "2g.35gb", "3g.71gb", "4g.71gb", "7g.141gb")
-_MIG_RTX_PRO = ("1g.24gb", "2g.48gb", "4g.96gb")
+_MIG_40GB: Final = ("1g.5gb", "2g.10gb", "3g.20gb", "4g.20gb", "7g.40gb")
+_MIG_80GB: Final = ("1g.10gb", "2g.20gb", "3g.40gb", "4g.40gb", "7g.80gb")
+_MIG_H100: Final = ("1g.10gb", "1g.20gb", "2g.20gb", "3g.40gb", "4g.40gb", "7g.80gb")
+_MIG_H200: Final = ("1g.18gb", "1g.35gb", "2g.35gb", "3g.71gb", "4g.71gb", "7g.141gb")
+_MIG_RTX_PRO: Final = ("1g.24gb", "2g.48gb", "4g.96gb")
 
 GPU_PARTITIONS: Final[dict[str, tuple[str, ...]]] = {
     "A2": (),

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar, Final, Literal, TypeAlias
 
 from flyte.spec.problems import InvalidSetting, InvalidSettingType
 from flyte.spec.secrets import Secret
@@ -18,7 +18,7 @@ from flyte.spec.secrets import Secret
 CopyStyle: TypeAlias = Literal["loaded_modules", "all"]
 ProjectInstallMode: TypeAlias = Literal["dependencies_only", "install_project"]
 
-_IGNORED_FOLDERS = frozenset({"__pycache__", ".git", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache"})
+_IGNORED_FOLDERS: Final = frozenset({"__pycache__", ".git", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,10 +17,10 @@ from flyte.spec.problems import InvalidSetting, InvalidSettingType
 DEFAULT_QUEUE: Final = "default"
 """The queue of actions for which nothing names one. It always exists and cannot be deleted."""
 
-_SNAKE_OR_KEBAB = r"[a-z0-9]+([_-][a-z0-9]+)*"
-_DNS_LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
-_DNS_SUBDOMAIN = rf"{_DNS_LABEL}(\.{_DNS_LABEL})*"
-_LABEL_WORD = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
+_SNAKE_OR_KEBAB: Final = r"[a-z0-9]+([_-][a-z0-9]+)*"
+_DNS_LABEL: Final = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+_DNS_SUBDOMAIN: Final = rf"{_DNS_LABEL}(\.{_DNS_LABEL})*"
+_LABEL_WORD: Final = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
 
 
 class NameKind(StrEnum):
@@ -61,11 +61,13 @@ class NameRule:
         return re.compile(rf"\A(?:{self.grammar})\Z")
 
 
-_DNS_WORDS = "lower-case letters, digits and '-', beginning and ending with a letter or digit"
-_SUBDOMAIN_WORDS = "lower-case letters, digits, '-' and '.', each part beginning and ending with a letter or digit"
+_DNS_WORDS: Final = "lower-case letters, digits and '-', beginning and ending with a letter or digit"
+_SUBDOMAIN_WORDS: Final = (
+    "lower-case letters, digits, '-' and '.', each part beginning and ending with a letter or digit"
+)
 
-_FILE_NAME = r"(?!\.\.?\Z)[A-Za-z0-9._-]+"
-_FILE_NAME_WORDS = "letters, digits, '-', '_' and '.', and neither '.' nor '..'"
+_FILE_NAME: Final = r"(?!\.\.?\Z)[A-Za-z0-9._-]+"
+_FILE_NAME_WORDS: Final = "letters, digits, '-', '_' and '.', and neither '.' nor '..'"
 
 RULES: Final[dict[NameKind, NameRule]] = {
     NameKind.ENVIRONMENT: NameRule(_SNAKE_OR_KEBAB, 128, "snake_case or kebab-case"),

@@ -14,7 +14,7 @@ from typing import Final
 
 from flyte.spec.problems import InvalidSetting
 
-_QUANTITY = re.compile(r"\A(?P<number>\d+(?:\.\d*)?|\.\d+)(?P<suffix>[eE][+-]?\d{1,2}|[A-Za-z]{0,2})\Z")
+_QUANTITY: Final = re.compile(r"\A(?P<number>\d+(?:\.\d*)?|\.\d+)(?P<suffix>[eE][+-]?\d{1,2}|[A-Za-z]{0,2})\Z")
 
 _FACTORS: Final[dict[str, Decimal]] = {
     "": Decimal(1),

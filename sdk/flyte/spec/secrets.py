@@ -19,7 +19,7 @@ from flyte.spec.problems import InvalidSetting, InvalidSettingType
 SECRETS_FOLDER: Final = PurePosixPath("/etc/flyte/secrets")
 """Where secrets that are asked for as files appear: `<folder>/[<group>/]<key>`."""
 
-_ENV_VAR = re.compile(r"^[A-Z_][A-Z0-9_]*$")
+_ENV_VAR: Final = re.compile(r"^[A-Z_][A-Z0-9_]*$")
 
 
 @dataclass(frozen=True, slots=True)

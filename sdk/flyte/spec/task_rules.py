@@ -44,12 +44,12 @@ PROMPT_TYPES: Final = ("text", "markdown")
 MAX_PROMPT_CHARACTERS: Final = 16 * 1024
 """The longest prompt of a condition, and the longest description."""
 
-_DIGEST = re.compile(r"\A[0-9a-f]{64}\Z")
-_DOTTED = re.compile(r"\A[^./\\\x00-\x1f\x7f]+(\.[^./\\\x00-\x1f\x7f]+)*\Z")
+_DIGEST: Final = re.compile(r"\A[0-9a-f]{64}\Z")
+_DOTTED: Final = re.compile(r"\A[^./\\\x00-\x1f\x7f]+(\.[^./\\\x00-\x1f\x7f]+)*\Z")
 """Python imports a file by any name without a dot: scripts are called `01_hello.py` and `my-agents.py`."""
-_ATTRIBUTE = re.compile(r"\A[^\W\d][\w<>]*(\.[\w<>]+)*\Z")
-_SYSTEM_PACKAGE = re.compile(r"\A[a-z0-9][a-z0-9+.-]*(:[a-z0-9]+)?([=][A-Za-z0-9.+:~-]+)?\Z")
-_ONE_LINE = re.compile(r"\A[^\x00-\x1f\x7f]+\Z")
+_ATTRIBUTE: Final = re.compile(r"\A[^\W\d][\w<>]*(\.[\w<>]+)*\Z")
+_SYSTEM_PACKAGE: Final = re.compile(r"\A[a-z0-9][a-z0-9+.-]*(:[a-z0-9]+)?([=][A-Za-z0-9.+:~-]+)?\Z")
+_ONE_LINE: Final = re.compile(r"\A[^\x00-\x1f\x7f]+\Z")
 
 
 def refuse_invalid_task(spec: Any) -> None:

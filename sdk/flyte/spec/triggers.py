@@ -238,7 +238,7 @@ def _scheduled(cls: type[Trigger], expression: str, given: dict[str, Any]) -> Tr
 
 _CRON_MACROS: Final = frozenset({"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"})
 _CRON_FIELDS: Final = (("minute", 0, 59), ("hour", 0, 23), ("day of month", 1, 31), ("month", 1, 12))
-_CRON_FIELD = re.compile(r"\A[0-9A-Za-z*?,/#LW-]+\Z")
+_CRON_FIELD: Final = re.compile(r"\A[0-9A-Za-z*?,/#LW-]+\Z")
 
 
 def check_automation(automation: object, *, field: str = "triggers.automation") -> None:

@@ -6,7 +6,7 @@ Everything is loaded when it is first asked for.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from flyte.storage.asynchronous import (
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flyte.storage.objects import get_bytes, get_file, list_objects, put_bytes, put_file
     from flyte.storage.options import ABFS, GCS, S3, Storage, configure
 
-_PLACES = {
+_PLACES: Final = {
     "ABFS": "options",
     "GCS": "options",
     "S3": "options",

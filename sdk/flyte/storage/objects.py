@@ -92,7 +92,7 @@ def list_objects(uri: str) -> list[StoredObject]:
         return sorted((StoredObject(*entry) for entry in _listed(uri)), key=lambda found: found.uri)
     root = local_path(uri)
     as_uri = scheme_of(uri) == "file"
-    return [StoredObject(local_uri(path) if as_uri else str(path), path.stat().st_size) for path in _files_below(root)]
+    return [StoredObject(local_uri(path) if as_uri else str(path), path.stat().st_size) for path in files_below(root)]
 
 
 def relative_name(uri: str, prefix: str) -> str:
@@ -108,7 +108,9 @@ def put_folder(path: str | Path, uri: str) -> int:
     root, total = Path(path), 0
     if not root.is_dir():
         raise FileNotFoundError(f"{root} is not a folder")
-    for file in _files_below(root):
+    if not is_remote(uri):
+        local_path(uri).mkdir(parents=True, exist_ok=True)
+    for file in files_below(root):
         put_file(file, join(uri, file.relative_to(root).as_posix()))
         total += file.stat().st_size
     return total
@@ -185,7 +187,8 @@ def _renamed(target: Path) -> Iterator[Path]:
         raise
 
 
-def _files_below(root: Path) -> list[Path]:
+def files_below(root: Path) -> list[Path]:
+    """Return all files below a folder, in order, without half-written ones; a file itself for a file."""
     if root.is_file():
         return [root]
     found = (Path(folder, name) for folder, _, names in os.walk(root) for name in names)

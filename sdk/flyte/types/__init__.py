@@ -9,7 +9,7 @@ Everything is loaded when it is first asked for, since the messages are not need
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from flyte.types.codec import Codec
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flyte.types.mismatch import TypeTransformerFailedError
     from flyte.types.transformer import Literal, LiteralType, Renderable, TypeTransformer
 
-_PLACES = {
+_PLACES: Final = {
     "Codec": "flyte.types.codec",
     "FlytePickle": "flyte.types.flyte_pickle",
     "InterfaceCodec": "flyte.types.interface",

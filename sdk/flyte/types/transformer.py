@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, get_origin, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeAlias, TypeVar, get_origin, runtime_checkable
 
 from google.protobuf.message import Message
 
@@ -29,7 +29,7 @@ T = TypeVar("T")
 Literal: TypeAlias = Value
 """The message of one value."""
 
-_MESSAGE_FIELD = "message"
+_MESSAGE_FIELD: Final = "message"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

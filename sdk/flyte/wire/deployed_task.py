@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from flyte.authoring.task import TaskTemplate
 from flyte.spec.digests import inputs_digest
@@ -14,7 +14,7 @@ from flyte.wire import task_settings
 from flyteapi.task.v1 import task_spec_pb2
 from flyteapi.task.v1.value_pb2 import NamedValues
 
-OVERRIDABLE = frozenset(
+OVERRIDABLE: Final = frozenset(
     {
         *("short_name", "resources", "retries", "timeout", "env_vars", "secrets", "service_account"),
         *("max_inline_io_bytes", "cache", "queue", "interruptible"),

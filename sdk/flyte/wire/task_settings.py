@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -19,7 +19,7 @@ from flyte.spec.secrets import Secret
 from flyte.spec.timeouts import TimeoutBounds
 from flyteapi.task.v1 import task_spec_pb2
 
-_LINK_CONTEXT = {
+_LINK_CONTEXT: Final = {
     "run_name": "{{run}}",
     "project": "{{project}}",
     "domain": "{{domain}}",

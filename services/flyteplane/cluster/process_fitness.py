@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from flyteapi.task.v1.task_spec_pb2 import ImageSpec, TaskSpec
 from flyteplane.cluster.python_installs import options_elsewhere
 from flyteplane.foundation.errors import InvalidArgument
 
-_MEND = "Run it on a cluster, or leave the setting out."
-_MEND_OF_STEPS = "Build the image and run the task on a cluster of pods, or take the step out for this platform."
+_MEND: Final = "Run it on a cluster, or leave the setting out."
+_MEND_OF_STEPS: Final = "Build the image and run the task on a cluster of pods, or take the step out for this platform."
 
 
 def process_fitness(spec: TaskSpec, *, missing_packages: Callable[[list[str]], Sequence[str]] = list) -> None:

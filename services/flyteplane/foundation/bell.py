@@ -9,11 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 
+from flyteplane.foundation.clock import TimerClock
+
 
 class Bell:
     """Belongs to one event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: TimerClock) -> None:
+        self._clock = clock
         self._listening: set[asyncio.Event] = set()
 
     def ring(self) -> None:
@@ -32,8 +35,10 @@ class Bell:
         try:
             while True:
                 event.clear()
+                told_at = self._clock.monotonic()
                 yield
-                await asyncio.sleep(apart_s)
                 await event.wait()
+                if (early_s := told_at + apart_s - self._clock.monotonic()) > 0.0:
+                    await self._clock.sleep(early_s)
         finally:
             self._listening.discard(event)

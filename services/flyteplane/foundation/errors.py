@@ -25,7 +25,7 @@ from typing import ClassVar, Final
 
 #: Reason of an `Unavailable` that leaves open whether a change was stored.
 OUTCOME_UNKNOWN: Final = "STORE_OUTCOME_UNKNOWN"
-_REASON = re.compile(r"[A-Z][A-Z0-9_]{1,61}[A-Z0-9]")
+_REASON: Final = re.compile(r"[A-Z][A-Z0-9_]{1,61}[A-Z0-9]")
 
 
 class PlatformError(Exception):

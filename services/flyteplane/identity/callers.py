@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 
 class Role(IntEnum):
@@ -53,7 +54,7 @@ class Scope:
         return f"{self.project}/{self.domain}" if self.domain else f"the project {self.project}"
 
 
-EVERYWHERE = Scope()
+EVERYWHERE: Final = Scope()
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -16,8 +16,8 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 from flyteplane.observe.export import SEND_WITHIN_S, ExportedSpans
 from flyteplane.observe.spans import Span
 
-_KINDS = {"internal": SpanKind.INTERNAL, "server": SpanKind.SERVER}
-_SCOPE = InstrumentationScope("flyteplane")
+_KINDS: Final = {"internal": SpanKind.INTERNAL, "server": SpanKind.SERVER}
+_SCOPE: Final = InstrumentationScope("flyteplane")
 
 
 def open_otlp(endpoint: str, *, attributes: dict[str, str]) -> ExportedSpans:

@@ -176,7 +176,7 @@ def _wire(
     clusters, clock = ReplicaClusters(given.clusters), given.clock
     background = BackgroundTasks("reuse_pool")
     journal = Journal(fenced=given.on_failure)
-    registry = Registry(given.settings)
+    registry = Registry(given.settings, clock=clock)
     lifecycle = ReplicaLifecycle(
         registry,
         clusters=clusters,

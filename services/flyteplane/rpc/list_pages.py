@@ -1,7 +1,10 @@
-"""Pages of lists that a service holds in memory as a whole.
+"""Pages of lists: how large one may be, and the pages of lists that a service holds in memory as a whole.
 
-A token names the last entry of its page and where it stood, so that a list that changes between two pages repeats and
-leaves out nothing but what has changed.
+There is one rule for sizes, whichever service answers: a page that is too large is refused and never cut, so that
+nobody takes a page that was cut for the last one.
+
+A token of a list in memory names the last entry of its page and where it stood, so that a list that changes between
+two pages repeats and leaves out nothing but what has changed.
 """
 
 from __future__ import annotations
@@ -15,6 +18,9 @@ from typing import Final, Generic, TypeVar
 from flyteplane.foundation.errors import InvalidArgument
 from flyteplane.rpc.message_size import fitting
 
+#: Entries on a page of a list that grows with use, where nobody asks for a size.
+DEFAULT_PAGE_SIZE: Final = 100
+#: Entries: a page is read into memory as a whole, here and by whoever asked.
 LARGEST_PAGE_SIZE: Final = 1000
 
 Entry = TypeVar("Entry")
@@ -26,6 +32,25 @@ class ListPage(Generic[Entry]):
 
     entries: Sequence[Entry]
     next_token: str
+
+
+def page_size(asked: int) -> int:
+    """The size of a page: `asked`, or 100 for 0. Raises InvalidArgument (PAGE_SIZE) above 1,000."""
+    if not 0 <= asked <= LARGEST_PAGE_SIZE:
+        raise InvalidArgument(
+            f"a page of {asked} is too large",
+            reason="PAGE_SIZE",
+            field="page_size",
+            limit=f"{LARGEST_PAGE_SIZE} entries",
+            mend="Ask for smaller pages and follow next_page_token.",
+        )
+    return asked or DEFAULT_PAGE_SIZE
+
+
+def whole_list_size(asked: int) -> int:
+    """The size of a page of a list that had no pages once: `asked`, or 1,000 for 0, so that whoever knows of no pages
+    still gets all there is in any platform but the largest. Raises InvalidArgument (PAGE_SIZE) above 1,000."""
+    return page_size(asked or LARGEST_PAGE_SIZE)
 
 
 def list_page(
@@ -43,16 +68,9 @@ def list_page(
         size_bytes: of an entry, as it is sent.
         asked: entries on a page; 0 for 1,000.
     """
-    if asked > LARGEST_PAGE_SIZE:
-        raise InvalidArgument(
-            f"a page of {asked} is too large",
-            reason="PAGE_SIZE",
-            field="page_size",
-            limit=f"{LARGEST_PAGE_SIZE} entries",
-            mend="Ask for smaller pages and follow next_page_token.",
-        )
+    size = whole_list_size(asked)
     start = _start(entries, name, token)
-    page = fitting(entries[start : start + (asked or LARGEST_PAGE_SIZE)], size=size_bytes)
+    page = fitting(entries[start : start + size], size=size_bytes)
     end = start + len(page)
     return ListPage(entries=page, next_token=_token(end - 1, name(page[-1])) if end < len(entries) else "")
 

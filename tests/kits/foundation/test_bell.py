@@ -6,10 +6,11 @@ import asyncio
 from contextlib import aclosing
 
 from flyteplane.foundation.bell import Bell
+from flyteplane.foundation.clock import ManualClock
 
 
 async def test_rings_are_heard_once_each_time_somebody_looks() -> None:
-    bell = Bell()
+    bell = Bell(ManualClock())
     async with aclosing(bell.rings(apart_s=0.0)) as rings:
         # What was before counts as one, and so do all rings until the next look.
         await anext(rings)
@@ -17,7 +18,7 @@ async def test_rings_are_heard_once_each_time_somebody_looks() -> None:
         bell.ring()
         await anext(rings)
         waiting = asyncio.ensure_future(anext(rings))
-        await asyncio.sleep(0.01)
+        await _at_rest()
         assert not waiting.done()
         bell.ring()
         await asyncio.wait_for(waiting, 10)
@@ -25,13 +26,32 @@ async def test_rings_are_heard_once_each_time_somebody_looks() -> None:
 
 
 async def test_everybody_hears_a_ring_and_nobody_too_often() -> None:
-    bell, apart_s = Bell(), 0.05
-    loop = asyncio.get_running_loop()
-    async with aclosing(bell.rings(apart_s=apart_s)) as slow, aclosing(bell.rings(apart_s=0.0)) as quick:
+    clock = ManualClock()
+    bell = Bell(clock)
+    async with aclosing(bell.rings(apart_s=5.0)) as slow, aclosing(bell.rings(apart_s=0.0)) as quick:
         await anext(slow)
         await anext(quick)
-        begun = loop.time()
         bell.ring()
         await anext(quick)
-        await anext(slow)
-        assert loop.time() - begun >= apart_s - 0.001
+        waiting = asyncio.ensure_future(anext(slow))
+        clock.advance(4.0)
+        await _at_rest()
+        assert not waiting.done()
+        clock.advance(1.0)
+        await asyncio.wait_for(waiting, 10)
+
+
+async def test_a_ring_after_a_long_silence_is_heard_at_once() -> None:
+    clock = ManualClock()
+    bell = Bell(clock)
+    async with aclosing(bell.rings(apart_s=5.0)) as rings:
+        await anext(rings)
+        clock.advance(5.0)
+        bell.ring()
+        await asyncio.wait_for(anext(rings), 10)
+
+
+async def _at_rest() -> None:
+    """Everything that can go on without the clock has done so."""
+    for _ in range(10):
+        await asyncio.sleep(0)

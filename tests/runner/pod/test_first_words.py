@@ -159,6 +159,16 @@ async def test_the_session_goes_on_with_the_attempt_that_runs_already(
     assert pod.stdout == b"ran\n"
 
 
+async def test_an_attempt_with_inputs_of_megabytes_runs(
+    owner: WorkerOwner, listener: Listener, start_pod: StartPod, bundle: Bundle
+) -> None:
+    digest = bundle("@env.task\nasync def f(text: str) -> int:\n    return len(text)\n")
+    owner.assign("f", encode(text="\N{SNOWMAN}" * 3_000_000), bundle=digest)
+    pod = await start_pod(listener.address)
+    assert decode((await owner.end()).outputs.inline) == [3_000_000]
+    assert await pod.exit_code() == 0
+
+
 async def test_a_pod_that_meets_silence_first_runs_its_task_by_the_session_alone(
     owner: WorkerOwner, listener: Listener, start_pod: StartPod, bundle: Bundle
 ) -> None:

@@ -94,6 +94,12 @@ def test_packages_of_the_image_are_looked_at_by_the_agent(data: StoredData, work
     assert (start.given, startup) == (False, None)
 
 
+def test_orders_that_are_long_are_left_to_the_agent(data: StoredData, workplace: Workplace) -> None:
+    answer = FirstOrders(1.0, orders_of("f", bytes(2 << 20)), b"")
+    start, startup = started(answer, workplace)
+    assert (start.first, start.given, startup) == (answer, False, None)
+
+
 def test_without_an_answer_the_worker_waits(workplace: Workplace) -> None:
     start, startup = started(None, workplace)
     assert (start.first, start.given, startup) == (None, False, None)

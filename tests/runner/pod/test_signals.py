@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 
 from flyte.runner.pod.signals import Signals
@@ -12,7 +11,8 @@ from flyte.runner.pod.signals import Signals
 async def test_a_signal_that_was_held_back_is_heard_once_somebody_listens() -> None:
     heard = asyncio.Event()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
-    os.kill(os.getpid(), signal.SIGUSR1)
+    # To this thread: another one, left by a test before, does not hold it back, and would end the process.
+    signal.raise_signal(signal.SIGUSR1)
     signals = Signals({signal.SIGUSR1: heard.set})
     try:
         async with asyncio.timeout(20):
@@ -33,7 +33,7 @@ async def test_signals_call_their_functions_on_the_loop_in_the_order_in_which_th
             ((signal.SIGUSR1, signal.SIGUSR2), ["one", "two"]),
         ):
             for number in numbers:
-                os.kill(os.getpid(), number)
+                signal.raise_signal(number)
             async with asyncio.timeout(20):
                 assert [await heard.get(), await heard.get()] == expected
     finally:

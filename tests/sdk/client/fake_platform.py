@@ -43,6 +43,7 @@ class Script:
     deployed: list[task_service_pb2.DeployTasksRequest] = field(default_factory=list)
     triggers: dict[str, trigger_service_pb2.Trigger] = field(default_factory=dict)
     objects: dict[bytes, bytes] = field(default_factory=dict)
+    folders: dict[str, bytes] = field(default_factory=dict)
     uploads_asked: int = 0
     gives_urls: bool = True
     runs: dict[str, run_service_pb2.Run] = field(default_factory=dict)
@@ -125,6 +126,9 @@ class Data(data_service_pb2_grpc.DataServiceServicer):
 
     async def CreateUploadUrl(self, request: Any, context: Any) -> Any:
         self._script.uploads_asked += 1
+        if request.folder:
+            root = f"store://{request.folder}"
+            return data_service_pb2.CreateUploadUrlResponse(uri=f"{root}/{request.filename}", folder_uri=root)
         path = self._script.store / f"{request.sha256.hex()}.tar.gz"
         exists = path.exists() or request.sha256 in self._script.objects
         url = path.as_uri() if self._script.gives_urls else ""
@@ -141,6 +145,8 @@ class Data(data_service_pb2_grpc.DataServiceServicer):
         if hashlib.sha256(content).digest() != named.sha256:
             await context.abort(grpc.StatusCode.DATA_LOSS, "other digest")
         self._script.objects[named.sha256] = content
+        if named.folder:
+            self._script.folders[f"store://{named.folder}/{named.filename}"] = content
         return data_service_pb2.UploadObjectResponse(uri=f"store://{named.sha256.hex()}")
 
     async def CreateDownloadUrl(self, request: Any, context: Any) -> Any:

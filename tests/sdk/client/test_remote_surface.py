@@ -10,7 +10,9 @@ from tests.sdk.client.fake_platform import FakePlatform
 
 import flyte
 import flyte.errors
+from flyte.io import Dir
 from flyte.remote import Action, Project, Run, Secret, Task, Trigger, upload_dir, upload_file
+from flyte.types.codecs import codec_for
 from flyteapi.task.v1.value_pb2 import NamedValues
 
 PROGRAM = """
@@ -137,10 +139,26 @@ def test_inside_of_a_task_the_current_version_is_its_own() -> None:
         assert Task.get("a.b", auto_version="current").version == "v7"
 
 
-def test_a_folder_is_refused_where_the_store_cannot_be_written(platform: FakePlatform, tmp_path: Any) -> None:
+def test_a_folder_goes_through_the_platform_where_the_store_cannot_be_written(
+    platform: FakePlatform, tmp_path: Any
+) -> None:
+    folder = tmp_path / "pictures"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "\u00fc 1.txt").write_text("x")
+    (folder / "empty").write_bytes(b"")
     with pytest.raises(NotADirectoryError):
         upload_dir(tmp_path / "none")
-    with pytest.raises(flyte.errors.RuntimeUserError, match="cannot be written from here"):
-        upload_dir(tmp_path)
-    (tmp_path / "f.txt").write_text("x")
-    assert upload_file(tmp_path / "f.txt", content_type="text/plain")[0]
+    for uri in (upload_dir(folder), Dir.from_local_sync(folder).path, _given(Dir(path=str(folder)))):
+        assert uri.endswith("/pictures")
+        kept = {name: content for name, content in platform.script.folders.items() if name.startswith(f"{uri}/")}
+        assert kept == {f"{uri}/deep/\u00fc 1.txt": b"x", f"{uri}/empty": b""}
+    assert upload_dir(folder, prefix="mine/2024").endswith("/mine/2024")
+    (tmp_path / "nothing").mkdir()
+    assert upload_dir(tmp_path / "nothing").endswith("/nothing")
+    assert _given(Dir.empty()) == ""
+    assert upload_file(folder / "empty", content_type="text/plain")[0]
+
+
+def _given(folder: Dir[Any]) -> str:
+    """The address of a folder that is an input."""
+    return codec_for(Dir).encode(folder, name="folder").reference.uri

@@ -181,6 +181,9 @@ class Uploader:
         self.taken.append((path.read_bytes(), name))
         return f"s3://platform/{name}"
 
+    def upload_folder(self, path: Path, *, name: str) -> str:
+        raise NotImplementedError
+
 
 def test_with_a_platform_a_local_file_is_brought_to_it(source: Path) -> None:
     platform = Uploader()

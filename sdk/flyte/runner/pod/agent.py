@@ -13,7 +13,7 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
@@ -34,7 +34,7 @@ from flyte.runner.pod.processes import ended_children, kill_all, kill_leftovers,
 from flyte.runner.pod.session import HEARTBEAT_S, SCHEDULER, OtherSide, Session, SessionRefused
 from flyte.runner.pod.settings import PodSettings
 from flyte.runner.pod.signals import Signals
-from flyte.runner.pod.startup_frame import startup_frame
+from flyte.runner.pod.startup_frame import can_be_plain, startup_frame
 from flyte.runner.pod.tee import Tee
 from flyte.runner.pod.work import Work
 from flyte.runner.pod.worker_link import OutputPipe, WorkerLink
@@ -168,12 +168,14 @@ class Agent:
         )
         return work, REUSE_POOL
 
-    def _tell_worker(self, orders: Iterable[WorkerOrder]) -> None:
-        if self._worker_begins:
-            self._link.send(orders)
-        else:
+    def _tell_worker(self, orders: Sequence[WorkerOrder]) -> None:
+        if not self._worker_begins:
             self._worker_begins = True
-            self._link.send_frame(self._begins_with(orders=orders))
+            if can_be_plain(orders):
+                self._link.send_frame(self._begins_with(orders=orders))
+                return
+            self._link.send_frame(self._begins_with())
+        self._link.send(orders)
 
     async def run(self) -> int:
         """Works until there is nothing left to do; returns the exit code of the process."""

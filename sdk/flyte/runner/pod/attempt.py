@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from flyte.runner.pod.data_client import DataClient
@@ -61,7 +61,7 @@ class PodAttempt:
         memory: MemoryEvents,
         data: DataClient,
         preparation: Preparation,
-        tell_worker: Callable[[Iterable[WorkerOrder]], None],
+        tell_worker: Callable[[Sequence[WorkerOrder]], None],
         signal_worker: Callable[[int], None],
         leave: Callable[[int], None],
     ) -> None:

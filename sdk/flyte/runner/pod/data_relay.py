@@ -12,7 +12,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flyte.runner.pod.data_client import PASSING, DataClient
 from flyte.runner.relayed_objects import DATA, DONE, ENTRIES, FAILED
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 else:
     from flyte.runner.pod.late_grpc import grpc
 
-_HEADER_BYTES = 4
-_NOT_HELD = "the attempt that asks for it is over, so it may not reach the platform's objects any more"
+_HEADER_BYTES: Final = 4
+_NOT_HELD: Final = "the attempt that asks for it is over, so it may not reach the platform's objects any more"
 
 
 class DataRelay:

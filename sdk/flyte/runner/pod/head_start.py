@@ -14,7 +14,7 @@ from flyte.runner.pod.endings import CannotRun
 from flyte.runner.pod.endpoints import Endpoints
 from flyte.runner.pod.first_words import FirstOrders, FirstWords
 from flyte.runner.pod.settings import PodSettings
-from flyte.runner.pod.startup_frame import startup_frame
+from flyte.runner.pod.startup_frame import can_be_plain, startup_frame
 from flyte.runner.pod.workplace import Workplace
 from flyte.spec.frames import encode_frame
 
@@ -44,7 +44,7 @@ def head_start(words: FirstWords, worker: socket.socket, *, settings: PodSetting
 
 def _give(first: FirstOrders, worker: socket.socket, *, settings: PodSettings, workplace: Workplace) -> bool:
     declared = next((order.declare_task for order in first.orders if order.HasField("declare_task")), None)
-    if declared is None or declared.spec.image.python_packages:
+    if declared is None or declared.spec.image.python_packages or not can_be_plain(first.orders):
         return False
     if digest := declared.spec.entrypoint.bundle_digest:
         packed, content = workplace.folder / "first.tar.gz", workplace.folder / "first"

@@ -14,6 +14,13 @@ from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder
 
 _SECRETS_FOLDER: Final = "/etc/flyte/secrets"
 """In memory, where the pod mounts it for a task that has secrets as files."""
+_MOST_PLAIN_BYTES: Final = 1 << 20
+"""As plain values bytes take up to six times as much, and a frame has its limit."""
+
+
+def can_be_plain(orders: Iterable[WorkerOrder]) -> bool:
+    """Whether the worker can be given these orders with its first frame."""
+    return sum(order.ByteSize() for order in orders) <= _MOST_PLAIN_BYTES
 
 
 def startup_frame(settings: PodSettings, *, workplace: Workplace, orders: Iterable[WorkerOrder] = ()) -> bytes:

@@ -7,9 +7,9 @@ from typing import Final
 from flyteplane.admin.application.identity_ports import AuditStore
 from flyteplane.admin.domain.audit import AuditFilter
 from flyteplane.admin.domain.page_token import PageTokens
-from flyteplane.admin.domain.paging import page_size
 from flyteplane.foundation.clock import Clock
 from flyteplane.identity.audit import AuditRecord
+from flyteplane.rpc.list_pages import page_size
 
 _FORGET_EVERY_S: Final = 3600.0
 

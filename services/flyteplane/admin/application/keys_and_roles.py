@@ -5,6 +5,7 @@ new grant holds, and what is listed or revoked by name is compared here. What on
 """
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from flyte.spec.names import NameKind, check_name
 from flyteplane.admin.application.identity_ports import KeyStore, RoleStore
@@ -23,14 +24,14 @@ from flyteplane.admin.domain.api_key import (
     written,
 )
 from flyteplane.admin.domain.page_token import PageTokens
-from flyteplane.admin.domain.paging import whole_list_size
 from flyteplane.foundation.clock import Clock
 from flyteplane.foundation.errors import AlreadyExists, InvalidArgument, NotFound
 from flyteplane.foundation.ids import IdSource
 from flyteplane.identity.callers import Caller, Grant, Role
 from flyteplane.identity.settings import SubjectGrant
+from flyteplane.rpc.list_pages import whole_list_size
 
-_LONGEST_SUBJECT = 300
+_LONGEST_SUBJECT: Final = 300
 
 
 class KeysAndRoles:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from flyte.spec.names import NameKind, check_labels, check_name
 from flyteplane.admin.application.pages import Page, page_of
@@ -9,7 +10,6 @@ from flyteplane.admin.application.ports import ProjectStore
 from flyteplane.admin.application.repetition import mark_of
 from flyteplane.admin.application.setting_rules import spec_rules
 from flyteplane.admin.domain.page_token import PageTokens
-from flyteplane.admin.domain.paging import whole_list_size
 from flyteplane.admin.domain.project import (
     DEFAULT_DOMAINS,
     MOST_DESCRIPTION_CHARACTERS,
@@ -21,8 +21,9 @@ from flyteplane.admin.domain.project import (
 from flyteplane.foundation.absent import absent_project
 from flyteplane.foundation.clock import Clock
 from flyteplane.foundation.errors import InvalidArgument
+from flyteplane.rpc.list_pages import whole_list_size
 
-_MOST_NAME_CHARACTERS = 128
+_MOST_NAME_CHARACTERS: Final = 128
 
 
 class Projects:

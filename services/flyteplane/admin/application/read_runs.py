@@ -12,10 +12,10 @@ from typing import Final
 from flyteplane.admin.application.outbox import Outbox
 from flyteplane.admin.application.ports import RunStore, Scheduler, TaskStore
 from flyteplane.admin.domain.page_token import PageTokens
-from flyteplane.admin.domain.paging import page_size
 from flyteplane.admin.domain.run import RunFilter, RunKey, RunRecord
 from flyteplane.foundation.absent import absent_run
 from flyteplane.foundation.errors import DataLoss, DeadlineExceeded, NotFound, Unavailable
+from flyteplane.rpc.list_pages import page_size
 from flyteplane.rpc.message_size import fitting
 
 _SHORT_FIELDS_BYTES: Final = 1024

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from flyte.spec.names import NameKind, check_name
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
@@ -10,16 +11,16 @@ from flyteplane.admin.application.ports import TaskStore
 from flyteplane.admin.application.setting_rules import check_place, spec_rules
 from flyteplane.admin.domain.object_name import bundle_key
 from flyteplane.admin.domain.page_token import PageTokens
-from flyteplane.admin.domain.paging import page_size
 from flyteplane.admin.domain.task_version import DeployedTask, TaskToDeploy
 from flyteplane.foundation.clock import Clock
 from flyteplane.foundation.digest import is_digest
 from flyteplane.foundation.errors import InvalidArgument, NotFound
 from flyteplane.objects import ObjectStore
+from flyteplane.rpc.list_pages import page_size
 from flyteplane.rpc.message_size import fitting
 
 #: A deployment is one transaction; this many specs are still a short one.
-MOST_TASKS = 1000
+MOST_TASKS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,13 +23,13 @@ from flyteplane.admin.application.trigger_rules import (
     schedule_of,
 )
 from flyteplane.admin.domain.page_token import PageTokens
-from flyteplane.admin.domain.paging import whole_list_size
 from flyteplane.admin.domain.request_mark import RequestMark
 from flyteplane.admin.domain.trigger import StoredTrigger, TriggerKey, TriggerState
 from flyteplane.foundation.absent import absent_trigger
 from flyteplane.foundation.clock import Clock
 from flyteplane.foundation.errors import Aborted, NotFound
 from flyteplane.foundation.ids import IdSource
+from flyteplane.rpc.list_pages import whole_list_size
 
 _TRIES: Final = 10
 

@@ -4,11 +4,12 @@ Only digests are kept. The id of a request may be worth something, as an API key
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from flyteplane.foundation.errors import AlreadyExists
 
 #: For how long a request is known again: far beyond the patience of any client.
-KEPT_US = 86_400 * 1_000_000
+KEPT_US: Final = 86_400 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

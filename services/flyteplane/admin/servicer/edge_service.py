@@ -1,5 +1,7 @@
 """EdgeService: what the processes that clients connect to ask of admin."""
 
+from typing import Final
+
 from flyteapi.admin.v1 import edge_service_pb2 as pb
 from flyteapi.admin.v1.edge_service_pb2_grpc import EdgeServiceServicer
 from flyteplane.admin.application.audit_trail import AuditTrail
@@ -11,7 +13,7 @@ from flyteplane.foundation.errors import InvalidArgument
 from flyteplane.identity.audit import AuditRecord
 from flyteplane.identity.callers import Scope
 
-_MOST_CALLS = 1_000
+_MOST_CALLS: Final = 1_000
 
 
 class EdgeServicer(EdgeServiceServicer):

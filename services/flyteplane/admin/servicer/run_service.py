@@ -6,7 +6,7 @@ as it is: same content, same statuses, message by message, nothing held back.
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import grpc
 
@@ -33,7 +33,7 @@ from flyteplane.observe.spans import current_trace
 if TYPE_CHECKING:
     from flyteapi.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceAsyncStub
 
-_LOOK_TIMEOUT_S = 10.0
+_LOOK_TIMEOUT_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
@@ -19,7 +19,7 @@ from flyteplane.foundation.absent import absent_project
 from flyteplane.foundation.errors import AlreadyExists, PlatformError
 from flyteplane.records import Database
 
-_FIND = select(projects).where(projects.c.id == bindparam("wanted"))
+_FIND: Final = select(projects).where(projects.c.id == bindparam("wanted"))
 
 
 class SqlProjectStore:

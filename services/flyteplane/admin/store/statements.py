@@ -11,8 +11,8 @@ from sqlalchemy import and_, bindparam, delete, insert, or_, select, update
 from flyteplane.admin.domain.run import TERMINAL_PHASES, RunKey
 from flyteplane.admin.store.tables import phase_cursor, run_labels, run_outbox, runs, task_specs
 
-_IS_RUN = and_(runs.c.project == bindparam("p"), runs.c.domain == bindparam("d"), runs.c.name == bindparam("n"))
-_ITS_ENTRY = run_outbox.c.sequence == select(runs.c.sequence).where(_IS_RUN).scalar_subquery()
+_IS_RUN: Final = and_(runs.c.project == bindparam("p"), runs.c.domain == bindparam("d"), runs.c.name == bindparam("n"))
+_ITS_ENTRY: Final = run_outbox.c.sequence == select(runs.c.sequence).where(_IS_RUN).scalar_subquery()
 _PROGRESS: Final[dict[str, Any]] = {
     column: bindparam(column) for column in ("phase", "started_at_us", "ended_at_us", "error")
 }

@@ -24,6 +24,23 @@ from sqlalchemy import (
 metadata: Final = MetaData()
 _Sequence: Final = BigInteger().with_variant(Integer, "sqlite")
 
+
+def _number(name: str) -> Column[int]:
+    """Numbers the rows in the order in which they were committed."""
+    return Column(name, _Sequence, primary_key=True, autoincrement=True)
+
+
+def _of_run() -> Column[int]:
+    """The number of the run that a row belongs to, and with which it goes."""
+    return Column("sequence", _Sequence, ForeignKey("runs.sequence", ondelete="CASCADE"), primary_key=True)
+
+
+def _place(*, is_key: bool = False) -> tuple[Column[str], Column[str]]:
+    """Where a row belongs; `is_key`: and a part of its name."""
+    project, domain = (Column(name, Text, primary_key=is_key, nullable=False) for name in ("project", "domain"))
+    return project, domain
+
+
 projects: Final = Table(
     "projects",
     metadata,
@@ -46,9 +63,8 @@ task_specs: Final = Table(
 task_versions: Final = Table(
     "task_versions",
     metadata,
-    Column("sequence", _Sequence, primary_key=True, autoincrement=True),
-    Column("project", Text, nullable=False),
-    Column("domain", Text, nullable=False),
+    _number("sequence"),
+    *_place(),
     Column("name", Text, nullable=False),
     Column("version", Text, nullable=False),
     Column("digest", LargeBinary, ForeignKey("task_specs.digest"), nullable=False),
@@ -61,9 +77,8 @@ task_versions: Final = Table(
 runs: Final = Table(
     "runs",
     metadata,
-    Column("sequence", _Sequence, primary_key=True, autoincrement=True),
-    Column("project", Text, nullable=False),
-    Column("domain", Text, nullable=False),
+    _number("sequence"),
+    *_place(),
     Column("name", Text, nullable=False),
     Column("created_by", Text, nullable=False),
     Column("request_id", Text),  # null: none was given
@@ -102,7 +117,7 @@ runs: Final = Table(
 run_labels: Final = Table(
     "run_labels",
     metadata,
-    Column("sequence", _Sequence, ForeignKey("runs.sequence", ondelete="CASCADE"), primary_key=True),
+    _of_run(),
     Column("key", Text, primary_key=True),
     Column("value", Text, nullable=False),
     Index("run_labels_value", "key", "value", "sequence"),
@@ -113,7 +128,7 @@ run_labels: Final = Table(
 run_outbox: Final = Table(
     "run_outbox",
     metadata,
-    Column("sequence", _Sequence, ForeignKey("runs.sequence", ondelete="CASCADE"), primary_key=True),
+    _of_run(),
     Column("inputs", LargeBinary, nullable=False),
     Column("abort_reason", Text),  # null: nobody asked for an abort
 )
@@ -147,8 +162,7 @@ answered_requests: Final = Table(
 triggers: Final = Table(
     "triggers",
     metadata,
-    Column("project", Text, primary_key=True),
-    Column("domain", Text, primary_key=True),
+    *_place(is_key=True),
     Column("task_name", Text, primary_key=True),
     Column("name", Text, primary_key=True),
     Column("content", LargeBinary, nullable=False),
@@ -180,21 +194,19 @@ role_grants: Final = Table(
     metadata,
     Column("subject", Text, primary_key=True),
     Column("role", SmallInteger, primary_key=True, autoincrement=False),
-    Column("project", Text, primary_key=True),
-    Column("domain", Text, primary_key=True),
+    *_place(is_key=True),
 )
 
 audit: Final = Table(
     "audit",
     metadata,
-    Column("number", _Sequence, primary_key=True, autoincrement=True),
+    _number("number"),
     Column("at_us", BigInteger, nullable=False),
     Column("subject", Text, nullable=False),
     Column("method", Text, nullable=False),
     Column("target", Text, nullable=False),
     Column("status", Text, nullable=False),
-    Column("project", Text, nullable=False),
-    Column("domain", Text, nullable=False),
+    *_place(),
     Index("audit_time", "at_us"),
     Index("audit_subject", "subject", "number"),
     sqlite_autoincrement=True,

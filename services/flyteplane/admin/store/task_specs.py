@@ -1,10 +1,12 @@
 """Task specs by digest: written once, whoever refers to them."""
 
+from typing import Final
+
 from sqlalchemy import Connection, bindparam, insert, select
 
 from flyteplane.admin.store.tables import task_specs
 
-_FIND = select(task_specs.c.spec).where(task_specs.c.digest == bindparam("wanted"))
+_FIND: Final = select(task_specs.c.spec).where(task_specs.c.digest == bindparam("wanted"))
 
 
 def find_spec(connection: Connection, digest: bytes) -> bytes | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
 from flyteapi.cache.v1 import cache_service_pb2 as api
 from flyteapi.cache.v1.cache_service_pb2_grpc import CacheServiceServicer
@@ -24,13 +24,11 @@ from flyteplane.cache.servicer.messages import (
     write_entry,
 )
 from flyteplane.rpc.context import Context
+from flyteplane.rpc.list_pages import page_size
 from flyteplane.rpc.message_size import fitting
 
 if TYPE_CHECKING:
     from flyteplane.foundation.clock import Clock
-
-_DEFAULT_PAGE: Final = 100
-_LARGEST_PAGE: Final = 1_000
 
 
 class CacheServicer(CacheServiceServicer):
@@ -103,7 +101,7 @@ class CacheServicer(CacheServiceServicer):
 
     async def ListEntries(self, request: api.ListEntriesRequest, context: Context) -> api.ListEntriesResponse:
         """See the proto."""
-        limit = min(request.page_size or _DEFAULT_PAGE, _LARGEST_PAGE)
+        limit = page_size(request.page_size)
         entries = await self._results.page(
             self._selection(request), before=position_of(request.page_token), limit=limit + 1
         )

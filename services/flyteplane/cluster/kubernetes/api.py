@@ -9,7 +9,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from flyteplane.cluster.kubernetes.connection import Connection
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 _log = logging.getLogger("flyteplane.cluster")
 
 #: Requests at a time. Less than there are connections: a request's time must not be spent waiting for one.
-_IN_FLIGHT = {Priority.TERMINAL: 48, Priority.CREATE: 24}
-_DEFAULT_PAUSE_S = 1.0
-_MAX_PAUSE_S = 30.0
+_IN_FLIGHT: Final = {Priority.TERMINAL: 48, Priority.CREATE: 24}
+_DEFAULT_PAUSE_S: Final = 1.0
+_MAX_PAUSE_S: Final = 30.0
 #: Credentials are read again at most so often.
-_RENEW_EVERY_S = 30.0
+_RENEW_EVERY_S: Final = 30.0
 
 
 class KubernetesApi:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flyteplane.foundation.errors import FailedPrecondition, InvalidArgument
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from kubernetes.aio.client.rest import RESTClientObject
 
 #: Connections to one server; each watch keeps one for itself.
-_CONNECTIONS = 100
+_CONNECTIONS: Final = 100
 #: Time to connect; the whole of a request has a limit of its own.
-_CONNECT_S = 5.0
+_CONNECT_S: Final = 5.0
 
 
 class Connection:

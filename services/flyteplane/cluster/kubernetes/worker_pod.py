@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from flyteplane.cluster.kubernetes.history import PodHistory
 from flyteplane.cluster.kubernetes.marks import Pod, PodKey, key_of, uid_of
@@ -12,9 +12,9 @@ from flyteplane.cluster.pods.labels import COMPONENT_LABEL, INSTALLATION_LABEL, 
 from flyteplane.cluster.ports import WorkerProgress, WorkerSink
 from flyteplane.foundation.clock import Timer
 
-_METADATA = ("namespace", "name", "uid", "deletionTimestamp", "deletionGracePeriodSeconds")
-_LABELS = (INSTALLATION_LABEL, COMPONENT_LABEL)
-_ANNOTATIONS = (WORKER_LABEL, PRIMARY_ANNOTATION)
+_METADATA: Final = ("namespace", "name", "uid", "deletionTimestamp", "deletionGracePeriodSeconds")
+_LABELS: Final = (INSTALLATION_LABEL, COMPONENT_LABEL)
+_ANNOTATIONS: Final = (WORKER_LABEL, PRIMARY_ANNOTATION)
 
 
 class WorkerPod:

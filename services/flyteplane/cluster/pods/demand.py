@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flyte.spec.quantities import parse_bytes, parse_cpu_millis, parse_quantity
 from flyteplane.cluster.pods.accelerators import devices_of
@@ -20,7 +20,7 @@ from flyteplane.cluster.pods.template import read_template
 if TYPE_CHECKING:
     from flyteapi.task.v1.task_spec_pb2 import PodTemplate, ResourceRequest
 
-_UNLIMITED = LimitsPolicy(cpu=None, memory=None)
+_UNLIMITED: Final = LimitsPolicy(cpu=None, memory=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

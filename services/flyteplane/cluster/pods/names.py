@@ -13,8 +13,8 @@ LABEL_LENGTH: Final = 63
 """The most characters of a DNS label and of a label's value."""
 
 _DIGEST_LENGTH: Final = 12
-_DNS_LABEL = re.compile(r"\A[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z")
-_LABEL_VALUE = re.compile(r"\A([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?\Z")
+_DNS_LABEL: Final = re.compile(r"\A[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z")
+_LABEL_VALUE: Final = re.compile(r"\A([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?\Z")
 _KUBERNETES_OWN: Final = "kube-"
 _BASE32: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 

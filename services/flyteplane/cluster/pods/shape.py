@@ -16,7 +16,7 @@ from flyteplane.cluster.pods.refusals import refusal, refusing
 
 Check: TypeAlias = Callable[[Any, str], None]
 
-_ENV_NAME = re.compile(r"\A[-._a-zA-Z][-._a-zA-Z0-9]*\Z")
+_ENV_NAME: Final = re.compile(r"\A[-._a-zA-Z][-._a-zA-Z0-9]*\Z")
 _GREATEST_WHOLE: Final = 2**63 - 1
 
 

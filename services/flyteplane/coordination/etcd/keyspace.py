@@ -1,12 +1,13 @@
 """Our keys in etcd: text below one prefix, there bytes below the installation's prefix."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from etcdserverpb.key_value_pb2 import KeyValue as WireKeyValue
 from flyteplane.coordination.values import KeyValue
 
 #: As the end of a range: all keys from its beginning on.
-_NO_END = b"\0"
+_NO_END: Final = b"\0"
 
 
 @dataclass(frozen=True, slots=True)

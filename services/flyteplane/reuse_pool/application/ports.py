@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import DeclarePool
 
@@ -21,7 +21,7 @@ class SecretValues:
     """By absolute path."""
 
 
-NO_SECRETS = SecretValues()
+NO_SECRETS: Final = SecretValues()
 
 
 class SecretsPort(Protocol):

@@ -4,6 +4,7 @@ from collections import Counter
 
 from flyteplane.foundation.absent import SHORTEST_POOL_PREFIX, absent_pool
 from flyteplane.foundation.bell import Bell
+from flyteplane.foundation.clock import TimerClock
 from flyteplane.reuse_pool.application.catalogue import Catalogue
 from flyteplane.reuse_pool.application.outbox import Outbox
 from flyteplane.reuse_pool.application.sessions import Held, OpenPool, Session
@@ -15,7 +16,7 @@ from flyteplane.reuse_pool.domain.policy import PoolSettings
 class Registry:
     """All that lives. Belongs to one event loop."""
 
-    def __init__(self, settings: PoolSettings) -> None:
+    def __init__(self, settings: PoolSettings, *, clock: TimerClock) -> None:
         self.settings = settings
         self.pools: dict[str, OpenPool] = {}
         self.sessions: dict[str, Session] = {}
@@ -30,7 +31,7 @@ class Registry:
         self.to_flush: dict[Session, None] = {}
         self.past: Counter[str] = Counter()
         """What pools that are gone have counted."""
-        self.figures_changed = Bell()
+        self.figures_changed = Bell(clock)
         """Rings when figures of pools may be others than before."""
         self.continued: Counter[str] = Counter()
         """What was taken over from an earlier life of the service."""

@@ -11,7 +11,7 @@ from flyteplane.foundation.clock import Timer, TimerClock
 from flyteplane.reuse_pool.application.sessions import OpenPool
 from flyteplane.reuse_pool.domain.deadlines import forgive
 
-NEVER = float("inf")
+NEVER: Final = float("inf")
 #: A timer that is later than this was not merely busy.
 _AWAY_S: Final = 1.0
 

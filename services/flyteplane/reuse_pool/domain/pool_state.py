@@ -5,6 +5,7 @@ The events that change it are functions in modules of their own: `attempt_events
 """
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from flyteplane.reuse_pool.domain.attempt import Attempt, Slot, Stage
 from flyteplane.reuse_pool.domain.backlog import Backlog
@@ -14,7 +15,7 @@ from flyteplane.reuse_pool.domain.policy import PoolPolicy, PoolSettings
 from flyteplane.reuse_pool.domain.replica import Replica, ReplicaState
 from flyteplane.reuse_pool.domain.roster import Roster
 
-NEVER = float("inf")
+NEVER: Final = float("inf")
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from flyteplane.foundation.bell import Bell
+from flyteplane.foundation.clock import TimerClock
 from flyteplane.foundation.errors import Aborted, FailedPrecondition, InvalidArgument, Unavailable
 from flyteplane.observe.logs import get_logger
 from flyteplane.scheduler.application.administration_ports import AdministrationRecords, LiveAdmission, Request
@@ -32,12 +33,13 @@ class Administration:
         *,
         live: LiveAdmission,
         clusters: Iterable[ClusterRoom],
+        clock: TimerClock,
         file: Entries = NO_ENTRIES,
     ) -> None:
         self.records = records
         self.live = live
         self.clusters: Sequence[ClusterRoom] = tuple(clusters)
-        self.figures_changed = Bell()
+        self.figures_changed = Bell(clock)
         """Rings when figures of queues, classes or clusters may be others than before."""
         self._stored = Entries()
         self._file = file

@@ -22,6 +22,7 @@ from flyteapi.scheduler.v1.scheduler_service_pb2 import (
 )
 from flyteplane.foundation.absent import absent_living_run
 from flyteplane.foundation.errors import InvalidArgument, NotFound
+from flyteplane.rpc.list_pages import LARGEST_PAGE_SIZE, page_size
 from flyteplane.rpc.message_size import fitting
 from flyteplane.scheduler.application import wire
 from flyteplane.scheduler.application.counting import EndedCounts, count_living
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
     from flyteplane.scheduler.application.ports import ActionFilter, ActionRow, Records, RunKey, RunRow
     from flyteplane.scheduler.application.tasks import Tasks
 
-DEFAULT_PAGE: Final = 100
-LARGEST_PAGE: Final = 1_000
+#: Actions that one request may name: as many as one page may hold.
+_MOST_NAMED: Final = LARGEST_PAGE_SIZE
 
 
 class Queries:
@@ -75,12 +76,12 @@ class Queries:
         row = await self._row(key, name)
         return GetActionDataResponse(inputs=wire.payload(row.inputs), outputs=wire.payload(row.outputs))
 
-    async def page(self, key: RunKey, where: ActionFilter, *, page_size: int, page_token: str) -> ListActionsResponse:
-        """Actions in order of acceptance. Raises NotFound, InvalidArgument."""
+    async def page(self, key: RunKey, where: ActionFilter, *, asked: int, page_token: str) -> ListActionsResponse:
+        """Actions in order of acceptance, `asked` of them or 100. Raises NotFound, InvalidArgument."""
+        limit = page_size(asked)
         _refuse_many(where.names, field="names")
         run = await self._run(key)
         settings = self._settings(run)
-        limit = min(page_size or DEFAULT_PAGE, LARGEST_PAGE)
         after = _position(page_token)
         rows = await self._records.actions(run.id, after=after, limit=limit + 1, where=where)
         messages = [await self._message(run, row, settings=settings) for row in rows[:limit]]
@@ -187,9 +188,9 @@ class Queries:
 
 
 def _refuse_many(names: Sequence[str], *, field: str) -> None:
-    if len(names) > LARGEST_PAGE:
+    if len(names) > _MOST_NAMED:
         raise InvalidArgument(
-            f"{len(names)} actions were named", field=field, limit=f"{LARGEST_PAGE} actions", mend="Ask again for more."
+            f"{len(names)} actions were named", field=field, limit=f"{_MOST_NAMED} actions", mend="Ask again for more."
         )
 
 

@@ -96,6 +96,7 @@ class Scheduler:
             parts.administration,
             live=EngineAdmission(self.admission, changed=self._reconfigured),
             clusters=[_room_of(cluster) for cluster in parts.clusters],
+            clock=parts.clock,
             file=parts.file,
         )
         self.caching = Caching(

@@ -57,7 +57,7 @@ class SchedulerServicer(SchedulerServiceServicer):
             group=request.group if request.HasField("group") else None,
         )
         return await self._scheduler.queries.page(
-            _key(request.run), where, page_size=request.page_size, page_token=request.page_token
+            _key(request.run), where, asked=request.page_size, page_token=request.page_token
         )
 
     async def CountActions(self, request: api.CountActionsRequest, context: Context) -> api.CountActionsResponse:

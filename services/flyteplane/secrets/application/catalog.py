@@ -13,8 +13,6 @@ from flyteplane.secrets.application.ports import SecretRecords
 from flyteplane.secrets.domain.names import SecretName, SecretScope
 from flyteplane.secrets.domain.values import SecretInfo, SecretValue, WrappedKey
 
-#: Most secrets on one page.
-MOST_ON_A_PAGE: Final = 1_000
 #: Somebody else changed the secret between our look and our write this many times in a row.
 _ROUNDS: Final = 5
 _log = get_logger("secrets.keys")
@@ -80,11 +78,7 @@ class Catalog:
         raise _contended(name)
 
     async def page(self, *, scope: SecretScope | None, after: SecretName | None, limit: int) -> Sequence[SecretInfo]:
-        """Secrets of exactly this scope, or of all, in the order of their names. Raises InvalidArgument."""
-        if not 1 <= limit <= MOST_ON_A_PAGE:
-            raise InvalidArgument(
-                f"a page of {limit}", field="page_size", limit=f"1 to {MOST_ON_A_PAGE}", mend="Read several pages."
-            )
+        """Secrets of exactly this scope, or of all, in the order of their names."""
         return await self._records.page(scope=scope, after=after, limit=limit)
 
     async def _answered(self, request: str, name: SecretName) -> SecretInfo | None:

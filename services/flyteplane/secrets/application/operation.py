@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from flyteplane.foundation.errors import InvalidArgument
-from flyteplane.secrets.application.catalog import MOST_ON_A_PAGE
 from flyteplane.secrets.application.key_inventory import KeyInventory
 from flyteplane.secrets.application.ports import AuditTrail
 from flyteplane.secrets.application.rewrapping import Rewrapping
@@ -21,9 +19,5 @@ class Operation:
     async def accesses(
         self, matching: AuditFilter, *, before: int | None, limit: int
     ) -> Sequence[tuple[int, AuditEntry]]:
-        """Numbered entries of the audit trail, the newest first. Raises InvalidArgument."""
-        if not 1 <= limit <= MOST_ON_A_PAGE:
-            raise InvalidArgument(
-                f"a page of {limit}", field="page_size", limit=f"1 to {MOST_ON_A_PAGE}", mend="Read several pages."
-            )
+        """Numbered entries of the audit trail, the newest first."""
         return await self._trail.page(limit=limit, before=before, matching=matching)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from flyteapi.secrets.v1 import secrets_service_pb2 as api
 from flyteapi.secrets.v1.secrets_service_pb2_grpc import SecretsServiceServicer
 from flyteplane.rpc.context import Context
+from flyteplane.rpc.list_pages import page_size
 from flyteplane.secrets.domain.values import parse_request_id, parse_value
 from flyteplane.secrets.servicer.messages import (
     access_message,
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from flyteplane.secrets.application.catalog import Catalog
     from flyteplane.secrets.application.operation import Operation
     from flyteplane.secrets.application.resolution import Resolution
-
-_DEFAULT_PAGE: Final = 100
 
 
 class SecretsServicer(SecretsServiceServicer):
@@ -55,7 +54,7 @@ class SecretsServicer(SecretsServiceServicer):
     async def ListSecrets(self, request: api.ListSecretsRequest, context: Context) -> api.ListSecretsResponse:
         """See the proto."""
         scope = scope_of(request.scope) if request.HasField("scope") else None
-        limit = request.page_size or _DEFAULT_PAGE
+        limit = page_size(request.page_size)
         infos = await self._catalog.page(scope=scope, after=position_of(request.page_token), limit=limit)
         # A full page may be the last one; the one after it is then empty.
         token = page_token(infos[-1].name) if len(infos) == limit else ""
@@ -92,7 +91,7 @@ class SecretsServicer(SecretsServiceServicer):
 
     async def ListAccesses(self, request: api.ListAccessesRequest, context: Context) -> api.ListAccessesResponse:
         """See the proto."""
-        limit = request.page_size or _DEFAULT_PAGE
+        limit = page_size(request.page_size)
         entries = await self._operation.accesses(filter_of(request), before=number_of(request.page_token), limit=limit)
         token = str(entries[-1][0]) if len(entries) == limit else ""
         return api.ListAccessesResponse(accesses=(access_message(entry) for _, entry in entries), next_page_token=token)

@@ -1,8 +1,10 @@
 """The schema of `admin.db` and how it came about, see `flyteplane.records.migrate`."""
 
+from typing import Final
+
 from flyteplane.admin.store import tables
 
-HEAD = "0006"
-COMPATIBLE_FROM = "0002"
-VERSION_TABLE = "admin_version"
-SCHEMA = tables.metadata
+HEAD: Final = "0006"
+COMPATIBLE_FROM: Final = "0002"
+VERSION_TABLE: Final = "admin_version"
+SCHEMA: Final = tables.metadata

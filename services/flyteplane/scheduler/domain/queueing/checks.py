@@ -15,7 +15,7 @@ from flyteplane.foundation.errors import InvalidArgument
 ANY_CLUSTER: Final = "*"
 MOST_CLUSTERS: Final = 100
 
-_CLUSTER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
+_CLUSTER: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 
 
 def check_name(name: str, *, what: str) -> None:

@@ -23,12 +23,12 @@ MOST_TOLERATIONS_LENGTH: Final = 16_384
 Accelerators = Mapping[str, int]
 NO_ACCELERATORS: Final[Accelerators] = MappingProxyType({})
 
-_ACCELERATOR = re.compile(r"[A-Z][A-Z0-9_]{0,31}(/[A-Za-z0-9][A-Za-z0-9._ -]{0,62})?")
-_LABEL_KEY = re.compile(
+_ACCELERATOR: Final = re.compile(r"[A-Z][A-Z0-9_]{0,31}(/[A-Za-z0-9][A-Za-z0-9._ -]{0,62})?")
+_LABEL_KEY: Final = re.compile(
     r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", re.ASCII
 )
-_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
-_OBJECT_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_LABEL_VALUE: Final = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
+_OBJECT_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _TOLERATION_KEYS: Final = ("key", "operator", "value", "effect", "tolerationSeconds")
 _TAINT_EFFECTS: Final = ("", "NoSchedule", "PreferNoSchedule", "NoExecute")
 

@@ -1,8 +1,10 @@
 """Migrations of the scheduler's database, and the schema that they lead to."""
 
+from typing import Final
+
 from flyteplane.scheduler.store import administration_tables
 
-HEAD = "0003"
-COMPATIBLE_FROM = "0002"
-VERSION_TABLE = "scheduler_version"
-SCHEMA = administration_tables.metadata
+HEAD: Final = "0003"
+COMPATIBLE_FROM: Final = "0002"
+VERSION_TABLE: Final = "scheduler_version"
+SCHEMA: Final = administration_tables.metadata

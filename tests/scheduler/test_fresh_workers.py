@@ -16,7 +16,8 @@ from flyteapi.task.v1.value_pb2 import Payload
 from flyteplane.cluster.memory import MemoryCluster, MemoryWorker
 from flyteplane.cluster.ports import PodConstraints
 from flyteplane.foundation.errors import InvalidArgument, NotFound, PermissionDenied, PlatformError, Unavailable
-from flyteplane.scheduler.clients.fresh_workers import FreshWorkers, WorkerHelp
+from flyteplane.scheduler.clients.fresh_workers import FreshWorkers
+from flyteplane.scheduler.clients.provisions import Provisions
 from flyteplane.scheduler.domain.phases import Phase
 
 BUNDLE = "b" * 64
@@ -43,7 +44,7 @@ async def stage(tmp_path: Path, cluster: MemoryCluster) -> AsyncIterator[Stage]:
             engine=stage.scheduler.engine,
             clusters={"local": cluster},
             constraints=lambda name: PodConstraints(),
-            help=WorkerHelp(
+            provisions=Provisions(
                 secrets=stage.secrets,
                 mint_token=stage.token,
                 bundle_path=stage.bundles.path,

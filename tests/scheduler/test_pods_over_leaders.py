@@ -30,7 +30,8 @@ from flyteplane.foundation.errors import (
     Unavailable,
 )
 from flyteplane.rpc.tokens import DEFAULT_TTL_S, TokenExpired, TokenMinter, TokenVerifier, attempt_token_mint
-from flyteplane.scheduler.clients.fresh_workers import POD_GRACE_S, FreshWorkers, WorkerHelp
+from flyteplane.scheduler.clients.fresh_workers import POD_GRACE_S, FreshWorkers
+from flyteplane.scheduler.clients.provisions import Provisions
 from flyteplane.scheduler.clients.sweeper import sweep_for_ever
 from flyteplane.scheduler.clients.worker_sessions import WorkerSession, WorkerSessions
 from flyteplane.scheduler.domain.phases import Phase
@@ -79,7 +80,7 @@ class Pods:
             engine=stage.scheduler.engine,
             clusters={"prod": self.cluster},
             constraints=lambda name: PodConstraints(),
-            help=WorkerHelp(
+            provisions=Provisions(
                 secrets=stage.secrets,
                 mint_token=attempt_token_mint(self.minter),
                 bundle_path=stage.bundles.path,

@@ -6,6 +6,7 @@ from typing import Final
 from flyte.spec.limits import INLINE_ON_STREAM_BYTES
 from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder
 
+#: Orders that are sent as one frame; a frame is finished once it is longer.
 _BATCH_BYTES: Final = 4 << 20
 
 

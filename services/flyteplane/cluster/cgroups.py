@@ -19,9 +19,13 @@ from typing import Final
 
 _log = logging.getLogger("flyteplane.cluster")
 
+#: The kernel's own default.
 _PERIOD_US: Final = 100_000
+#: The kernel takes no smaller quota.
 _LEAST_QUOTA_US: Final = 1_000
+#: The kernel takes no fewer shares.
 _LEAST_SHARES: Final = 2
+#: Killed processes leave within milliseconds, unless the machine is very busy.
 _REMOVAL_PATIENCE_S: Final = 1.0
 
 

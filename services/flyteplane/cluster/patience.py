@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: Between two tries, doubled each time up to the longest, unless the refusal names a time.
 _FIRST_S: Final = 0.25
 _LONGEST_S: Final = 15.0
 

@@ -40,10 +40,13 @@ if TYPE_CHECKING:
 _log = logging.getLogger("flyteplane.cluster")
 
 _WORKER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+#: Workers that the end of the platform ends are not waited for longer: nobody takes their results.
 _CLOSE_GRACE_S: Final = 1.0
 #: How long a worker whose stream has ended may take to end itself.
 _LINGER_S: Final = 2.0
+#: In a row; after so many every other start is refused at once.
 _TEMPLATE_FAILURES: Final = 3
+#: A second in all, for members that take milliseconds to leave.
 _GROUP_REMOVAL_TRIES: Final = 50
 _GROUP_REMOVAL_PAUSE_S: Final = 0.02
 

@@ -14,6 +14,7 @@ from typing import Final
 from flyteplane.foundation.digest import digest
 
 _MEMORY: Final = Path("/dev/shm")
+#: Hexadecimal; enough to tell the platforms of one machine apart.
 _DIGEST_CHARACTERS: Final = 16
 
 

@@ -21,7 +21,9 @@ from typing import Final, Protocol
 _log = logging.getLogger("flyteplane.cluster")
 
 _PROGRAM: Final = "flyte.runner.template"
+#: Far more than a template ever says at a time.
 _MOST_PACKET_BYTES: Final = 1 << 16
+#: A template kills its workers and ends within milliseconds; one that hangs is killed.
 _CLOSE_PATIENCE_S: Final = 5.0
 
 

@@ -19,7 +19,9 @@ from flyteplane.foundation.digest import digest_of_parts
 from flyteplane.foundation.errors import InvalidArgument
 
 _MARKER: Final = ".complete"
+#: Hexadecimal; no two environments of a machine are equal by chance.
 _DIGEST_CHARACTERS: Final = 24
+#: Of an installer that failed: its last lines say why.
 _SHOWN_LINES: Final = 12
 
 

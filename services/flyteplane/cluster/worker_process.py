@@ -23,7 +23,9 @@ from flyteplane.cluster.ports import WorkerExit, WorkerSink
 
 _log = logging.getLogger("flyteplane.cluster")
 
+#: Read at a time.
 _READ_BYTES: Final = 1 << 18
+#: Inputs of a usual size go into the socket whole, without waiting for the worker.
 _SEND_BUFFER_BYTES: Final = 1 << 20
 #: How long output may keep coming after the process is dead.
 _DRAIN_S: Final = 2.0

@@ -26,10 +26,11 @@ from flyteplane.scheduler.application.observing import Observers
 from flyteplane.scheduler.application.queue_admin import QueueAdministration
 from flyteplane.scheduler.application.scheduler import Parts, Scheduler
 from flyteplane.scheduler.application.worker_data import WorkerData
-from flyteplane.scheduler.clients.fresh_workers import FreshWorkers, WorkerHelp
+from flyteplane.scheduler.clients.fresh_workers import FreshWorkers
 from flyteplane.scheduler.clients.other_services import CacheStub, SecretsStub
 from flyteplane.scheduler.clients.pool_declarations import PoolDeclarations
 from flyteplane.scheduler.clients.pool_stream import LEAST_AWAY_S, PoolStream
+from flyteplane.scheduler.clients.provisions import Provisions
 from flyteplane.scheduler.clients.sweeper import sweep_for_ever
 from flyteplane.scheduler.clients.worker_sessions import WorkerSessions
 from flyteplane.scheduler.domain.definitions import NO_ENTRIES, Entries
@@ -210,7 +211,7 @@ def _placements(
         engine=scheduler.engine,
         clusters=clusters,
         constraints=lambda name: constraints_of(scheduler.admission.resource_class(name)),
-        help=WorkerHelp(
+        provisions=Provisions(
             secrets=secrets,
             mint_token=neighbours.mint_token,
             bundle_path=neighbours.bundle_path,

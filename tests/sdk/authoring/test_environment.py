@@ -2,6 +2,7 @@
 
 import gc
 import pickle
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import pytest
@@ -135,3 +136,46 @@ def test_environments_and_tasks_can_be_pickled() -> None:
     again = pickle.loads(pickle.dumps(task))
     assert (again.name, again.retries.count, again.env_vars) == ("pickled.module_level", 2, {"A": "1"})
     assert again.environment.tasks[again.name] is again
+
+
+@dataclass
+class TeamEnvironment(flyte.TaskEnvironment):
+    """An environment with a field of its own, written as a dataclass."""
+
+    team: str = "nobody"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.mail = f"{self.team}@example.org"
+
+
+def test_a_kind_of_environment_can_be_a_dataclass_with_fields_of_its_own() -> None:
+    environment = TeamEnvironment("team", cache="auto", env_vars={"A": "1"}, team="data")
+
+    @environment.task
+    async def task(x: int) -> int:
+        return x
+
+    assert flyte.run(task, 3).outputs() == (3,)
+    assert (environment.mail, environment.resources, environment.tasks) == ("data@example.org", None, {task.name: task})
+    clone = environment.clone_with("clone", resources=flyte.Resources(cpu=1))
+    assert (type(clone), clone.team, clone.cache, clone.tasks) == (TeamEnvironment, "data", "auto", {})
+    assert environment.clone_with("clone", team="web").mail == "web@example.org"
+    assert len({environment, clone}) == 2, "environments are themselves, also where dataclass would compare them"
+    with pytest.raises(InvalidSetting, match="snake_case or kebab-case"):
+        TeamEnvironment("No Name")
+    with pytest.raises(TypeError, match="Unexpected keyword arguments: \\['boss'\\]"):
+        environment.clone_with("clone", boss="me")
+
+
+def test_an_environment_has_the_fields_of_its_parameters_in_their_order() -> None:
+    names = [field.name for field in fields(flyte.TaskEnvironment)]
+    assert names[:3] == ["name", "depends_on", "pod_template"]
+    assert names[-4:] == ["cache", "reusable", "plugin_config", "queue"]
+    other = replace(flyte.TaskEnvironment("one", env_vars={"A": "1"}), name="other")
+    assert (other.name, other.env_vars, other.secrets) == ("other", {"A": "1"}, None)
+
+
+def test_only_tasks_make_an_environment() -> None:
+    with pytest.raises(InvalidSettingType, match="Expected tasks to be of type TaskTemplate, got <class 'function'>"):
+        flyte.TaskEnvironment.from_task("made", module_level)  # type: ignore[arg-type]  # what is refused

@@ -109,7 +109,8 @@ def test_variables_reach_the_task(flyte: Flyte, here: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["show"], "Missing option '--number'"),
+        (["show"], "Missing required parameter(s): --number (type: INTEGER)"),
+        (["plus"], "Missing required parameter(s): --left (type: INTEGER), --right-hand (type: TEXT)"),
         (["show", "--number", "x"], "Invalid value for '--number': 'x' is not a valid integer"),
         (["show", "--number", "1", "--ratio", "x"], "'--ratio': 'x' is not a valid number"),
         (["show", "--number", "1", "--colour", "green"], "'green' is none of RED, BLUE"),

@@ -92,6 +92,10 @@ def test_an_image_that_is_a_base_needs_no_tool(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("PATH", "/nowhere")
     assert flyte.build(Image.from_base("python:3.11-slim")).uri == "python:3.11-slim"
     assert flyte.build(image("make"), dry_run=True).uri == image("make").uri
+    with pytest.raises(TypeError, match="Expected image to be of type Image, got <class 'str'>"):
+        flyte.build("python:3.11-slim")  # type: ignore[arg-type]  # what is refused
+    with pytest.raises(TypeError, match="Expected Environment, got <class 'str'>"):
+        flyte.build_images("one")  # type: ignore[arg-type]  # what is refused
 
 
 def test_without_a_tool_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,20 +9,26 @@ from typing import Any
 import pytest
 
 from flyte.storage import locations, objects, remote_objects
+from flyte.storage.filesystems import get_underlying_filesystem
 from flyte.storage.locations import join, local_path, local_uri, name_of, split_remote
 from flyte.storage.options import ABFS, S3, configure, options_for
+from flyte.storage.routes import add_route, remove_route
 
 
-@pytest.fixture(params=["path", "file", "remote"])
+@pytest.fixture(params=["path", "file", "remote", "fsspec"])
 def prefix(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A prefix of each kind of store. The remote one is obstore's own store in memory."""
+    """A prefix of each kind of store. The remote ones are the stores in memory of obstore and of fsspec."""
     if request.param == "path":
         yield str(tmp_path / "a folder")
     elif request.param == "file":
         yield local_uri(tmp_path / "a folder")
+    elif request.param == "fsspec":
+        yield f"memory://{tmp_path.name}/data"
     else:
         remote_objects.forget_stores()
-        yield "memory://bucket/data"
+        add_route("memory://of-obstore/", remote_objects)
+        yield "memory://of-obstore/data"
+        remove_route("memory://of-obstore/")
         remote_objects.forget_stores()
 
 
@@ -139,7 +145,23 @@ def test_addresses_of_this_machine() -> None:
     with pytest.raises(ValueError, match="not on this machine"):
         local_path("s3://b/x")
     with pytest.raises(ValueError, match="unknown scheme"):
-        objects.get_bytes("ftp://x/y")
+        objects.get_bytes("nonsense://x/y")
+
+
+def test_the_memory_of_fsspec_is_that_of_its_libraries(tmp_path: Path) -> None:
+    filesystem = get_underlying_filesystem("memory")
+    filesystem.pipe_file(f"memory://{tmp_path.name}/by library.bin", b"abc")
+    assert objects.get_bytes(f"memory://{tmp_path.name}/by library.bin") == b"abc"
+    objects.put_bytes(b"xyz", f"memory://{tmp_path.name}/deep/ours.bin")
+    assert filesystem.cat_file(f"memory://{tmp_path.name}/deep/ours.bin") == b"xyz"
+
+
+def test_what_is_not_there_is_named(prefix: str, tmp_path: Path) -> None:
+    for ask in (objects.get_bytes, objects.open_read, lambda uri: objects.get_folder(uri, tmp_path / "x")):
+        with pytest.raises(FileNotFoundError, match="nowhere") as raised:
+            ask(join(prefix, "nowhere"))
+        assert "\n" not in str(raised.value)
+    assert not (tmp_path / "x").exists()
 
 
 def test_stores_are_reached_as_configured(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,3 +99,11 @@ def test_accelerators_of_every_vendor_can_be_asked_for_by_text(text: Any) -> Non
 def test_an_impossible_device_is_refused(make: Any) -> None:
     with pytest.raises(InvalidSetting):
         make()
+
+
+def test_the_gpu_of_a_mac_is_asked_for_without_a_number_and_no_cluster_has_it() -> None:
+    asked = Resources(gpu="AppleSilicon").get_device()
+    assert asked == flyte.APPLE_SILICON() == Device(1, "APPLE_SILICON", device="AppleSilicon")
+    assert Resources(gpu=asked).amounts().device == asked
+    with pytest.raises(InvalidSetting, match="No cluster has devices of the class APPLE_SILICON"):
+        _ = asked.resource_name

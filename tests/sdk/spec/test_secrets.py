@@ -93,6 +93,11 @@ def test_malformed_or_oversized_variables_are_refused(env_vars: Any) -> None:
         check_env_vars(env_vars)
 
 
+def test_a_key_that_is_no_text_is_refused() -> None:
+    with pytest.raises(InvalidSettingType, match="Expected secret key to be of type str, got <class 'int'>"):
+        Secret(cast(Any, 5), mount=Path("/etc/flyte/secrets"))
+
+
 def test_a_variable_that_is_no_text_is_refused() -> None:
     with pytest.raises(InvalidSettingType, match="Environment variable K must be a string"):
         check_env_vars({"K": 1})

@@ -23,6 +23,7 @@ _GET_TASK = "name, project=None, domain=None, version=None, auto_version=None"
 SURFACE: dict[str, str] = {
     "flyte": f"""
 AMD_GPU: device
+APPLE_SILICON:
 GPU: device, quantity, partition=None
 HABANA_GAUDI: device
 Neuron: device
@@ -523,7 +524,7 @@ AWAITED_TOO = (
 """What of `flyte.remote` blocks when called and is awaited as `.aio`."""
 
 ABSENT: dict[str, tuple[str, ...]] = {
-    "flyte": ("serve", "AppHandle", "with_servecontext", "OnArtifact", "run_python_script", "APPLE_SILICON", "app"),
+    "flyte": ("serve", "AppHandle", "with_servecontext", "OnArtifact", "run_python_script", "app"),
     "flyte.extend": ("RuntimeTaskTemplate", "download_code_bundle"),
     "flyte.extras": ("ContainerTask", "shell", "model_streamer", "webhooks"),
     "flyte.remote": ("App", "Artifact", "Settings"),

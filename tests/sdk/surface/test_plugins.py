@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 import flyte
-from flyte.extend import AsyncFunctionTaskTemplate, TaskPluginRegistry
-from flyte.models import SerializationContext
+from flyte.extend import AsyncFunctionTaskTemplate, TaskPluginRegistry, TaskTemplate
+from flyte.models import NativeInterface, SerializationContext
 from flyte.wire.task_spec import task_to_proto
 
 
@@ -91,3 +92,36 @@ def test_a_setting_that_a_platform_would_ignore_is_refused_there(given: dict[str
     assert flyte.run(task).outputs() == (1,)
     with pytest.raises(ValueError, match=f"{next(iter(given))} of ignored.answer"):
         task_to_proto(task, module="m", attribute="answer")
+
+
+ONE_NUMBER = NativeInterface.from_types({"x": (int, inspect.Parameter.empty)}, {"o0": int})
+
+
+@dataclass(kw_only=True)
+class Times(TaskTemplate[Any, Any, Any]):
+    """A kind of task without a function, made directly."""
+
+    factor: int
+
+    async def execute(self, *args: Any, **kwargs: Any) -> int:
+        return int(kwargs["x"]) * self.factor
+
+
+class Twice(Times):
+    """A kind that extends such a one with a constructor of its own."""
+
+    def __init__(self, name: str, **given: Any) -> None:
+        super().__init__(name=name, interface=ONE_NUMBER, factor=2, **given)
+
+
+def test_a_template_that_is_a_dataclass_takes_what_every_task_takes_and_its_own_fields() -> None:
+    task = Times(name="sums.times", interface=ONE_NUMBER, factor=3, retries=1, cache="auto")  # type: ignore[call-arg]  # the parameters of every task
+    assert flyte.run(task, x=2).outputs() == (6,)
+    assert (task.name, task.retries.count, task.cache.behavior) == ("sums.times", 1, "auto")
+    assert task.override(retries=0).retries.count == 0
+    assert flyte.run(Twice("sums.twice"), x=2).outputs() == (4,)
+    assert len({task, Twice("sums.twice")}) == 2
+    with pytest.raises(TypeError, match="missing 1 required keyword-only argument: 'factor'"):
+        Times(name="sums.times")  # type: ignore[call-arg]  # what is refused
+    with pytest.raises(TypeError, match="unexpected keyword argument 'other'"):
+        Times(name="sums.times", factor=1, other=2)  # type: ignore[call-arg]  # what is refused

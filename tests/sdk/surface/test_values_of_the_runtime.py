@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import flyte
-from flyte.models import ActionID, ActionPhase, CallCounter, NativeInterface, is_clustered_worker_env
+from flyte.models import ActionID, ActionPhase, CallCounter, CodeBundle, NativeInterface, PathRewrite, is_clustered_worker_env
 
 env = flyte.TaskEnvironment("runtime_values")
 
@@ -62,3 +62,11 @@ def test_defaults_may_be_given_apart_from_the_types_of_an_interface() -> None:
     assert interface.bind((), {}) == {"x": 3, "y": 4, "z": "z"}
     with pytest.raises(ValueError, match="differ in: y"):
         NativeInterface.from_types(given, {}, default_inputs={"x": 3})
+
+
+def test_a_bundle_without_code_and_a_rewrite_without_a_prefix_are_refused() -> None:
+    with pytest.raises(ValueError, match="needs tgz"):
+        CodeBundle(computed_version="v")
+    with pytest.raises(ValueError, match="Neither prefix"):
+        PathRewrite("", "s3://mirror")
+    assert PathRewrite.from_str("s3://a->s3://b") == PathRewrite("s3://a", "s3://b")

@@ -25,7 +25,8 @@ from flyteplane.rpc.gate import Gate, Leads
 from flyteplane.rpc.tokens import Claims, TokenKind
 from flyteplane.scheduler.application.ports import Placement, RunKey
 from flyteplane.scheduler.application.scheduler import Parts, Scheduler
-from flyteplane.scheduler.clients.fresh_workers import FreshWorkers, WorkerHelp
+from flyteplane.scheduler.clients.fresh_workers import FreshWorkers
+from flyteplane.scheduler.clients.provisions import Provisions
 from flyteplane.scheduler.clients.sweeper import sweep_for_ever
 from flyteplane.scheduler.clients.worker_sessions import WorkerSession, WorkerSessions
 from flyteplane.scheduler.domain.definitions import Entries
@@ -165,7 +166,7 @@ class Service:
             engine=engine,
             clusters={cluster.name: cluster for cluster in process.clusters},
             constraints=lambda name: PodConstraints(),
-            help=WorkerHelp(
+            provisions=Provisions(
                 secrets=None,  # type: ignore[arg-type]
                 mint_token=tokens.mint,
                 bundle_path=_no_bundle,

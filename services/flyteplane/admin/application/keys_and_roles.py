@@ -31,6 +31,7 @@ from flyteplane.identity.callers import Caller, Grant, Role
 from flyteplane.identity.settings import SubjectGrant
 from flyteplane.rpc.list_pages import whole_list_size
 
+#: Characters, as many as the audit log keeps of one.
 _LONGEST_SUBJECT: Final = 300
 
 

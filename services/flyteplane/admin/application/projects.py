@@ -23,6 +23,7 @@ from flyteplane.foundation.clock import Clock
 from flyteplane.foundation.errors import InvalidArgument
 from flyteplane.rpc.list_pages import whole_list_size
 
+#: Of the name that people read; the id has a rule of its own.
 _MOST_NAME_CHARACTERS: Final = 128
 
 

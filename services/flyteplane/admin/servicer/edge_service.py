@@ -13,6 +13,7 @@ from flyteplane.foundation.errors import InvalidArgument
 from flyteplane.identity.audit import AuditRecord
 from flyteplane.identity.callers import Scope
 
+#: Of one report of an edge.
 _MOST_CALLS: Final = 1_000
 
 

@@ -33,6 +33,7 @@ from flyteplane.observe.spans import current_trace
 if TYPE_CHECKING:
     from flyteapi.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceAsyncStub
 
+#: For what the scheduler answers from memory or with a few reads.
 _LOOK_TIMEOUT_S: Final = 10.0
 
 

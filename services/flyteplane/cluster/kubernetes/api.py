@@ -26,7 +26,9 @@ _log = logging.getLogger("flyteplane.cluster")
 
 #: Requests at a time. Less than there are connections: a request's time must not be spent waiting for one.
 _IN_FLIGHT: Final = {Priority.TERMINAL: 48, Priority.CREATE: 24}
+#: After a refusal for too many requests that names no time to wait.
 _DEFAULT_PAUSE_S: Final = 1.0
+#: And however long a time it names.
 _MAX_PAUSE_S: Final = 30.0
 #: Credentials are read again at most so often.
 _RENEW_EVERY_S: Final = 30.0

@@ -9,6 +9,7 @@ from typing import Any, Final
 from flyteplane.cluster.kubernetes.containers import seconds_of
 from flyteplane.cluster.kubernetes.trouble import bounded
 
+#: Characters of the message of one event, of which a history has many.
 _MAX_EVENT: Final = 500
 
 

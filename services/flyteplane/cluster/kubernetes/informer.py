@@ -23,7 +23,9 @@ from flyteplane.foundation.clock import TimerClock
 
 _log = logging.getLogger("flyteplane.cluster")
 
+#: Objects of one answer, as many as kubectl asks for.
 _PAGE: Final = 500
+#: Between tries of a server that fails, doubled each time up to the longest.
 _FIRST_PAUSE_S: Final = 0.2
 _MAX_PAUSE_S: Final = 5.0
 #: Rights are not given within seconds.

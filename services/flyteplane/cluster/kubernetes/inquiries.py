@@ -19,8 +19,11 @@ from flyteplane.cluster.ports import ExitReason, WorkerExit
 
 _log = logging.getLogger("flyteplane.cluster")
 
+#: An end is told after so long even if nothing more is known of it: its task may be waiting to be retried.
 _PATIENCE_S: Final = 3.0
+#: Read of the last output, of which the end is quoted.
 _LOG_BYTES: Final = 65536
+#: Characters.
 _QUOTED: Final = 1500
 #: Ends whose container has said something that helps.
 _WITH_LOG: Final = frozenset({ExitReason.ENDED, ExitReason.OUT_OF_MEMORY, ExitReason.SIDECAR_FAILED})

@@ -17,6 +17,7 @@ from flyteplane.foundation.errors import (
 
 #: When to try again after a quota refused a pod: it is freed by pods that end, of which nobody tells.
 _QUOTA_RETRY_S: Final = 15.0
+#: After a refusal that passes by itself, such as two creations that met.
 _RETRY_S: Final = 1.0
 _WEBHOOK: Final = re.compile(r'admission webhook "([^"]+)" denied the request')
 _QUOTA: Final = re.compile(r"exceeded quota|forbidden: failed quota")

@@ -20,6 +20,7 @@ from flyteplane.cluster.kubernetes.worker_pod import WorkerPod
 
 _log = logging.getLogger("flyteplane.cluster")
 
+#: Between tries of a deletion that fails, doubled each time up to the longest.
 _FIRST_PAUSE_S: Final = 0.2
 _MAX_PAUSE_S: Final = 10.0
 #: Grace of a pod that says nothing of it.

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+#: Characters: servers and webhooks quote whole objects in what they refuse.
 _MAX_MESSAGE: Final = 2000
 _TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
 

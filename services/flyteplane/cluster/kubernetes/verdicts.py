@@ -18,6 +18,7 @@ from flyteplane.cluster.kubernetes.obstacles import Obstacle, obstacle_of_contai
 from flyteplane.cluster.kubernetes.trouble import bounded
 from flyteplane.cluster.ports import WorkerExit, WorkerProgress, WorkerStage
 
+#: Characters of what people are told of a pod on its way.
 _MAX_PROGRESS: Final = 1000
 
 

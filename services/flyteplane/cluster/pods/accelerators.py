@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _FIELD: Final = "resources.gpu"
 _MIG_PREFIX: Final = "nvidia.com/mig-"
 _CHIPS_OF_ONE_HOST: Final = {"V5P": 4}
+#: Of every other generation of TPUs.
 _USUAL_CHIPS_OF_ONE_HOST: Final = 8
 
 

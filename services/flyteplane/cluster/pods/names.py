@@ -12,6 +12,7 @@ from flyteplane.cluster.pods.refusals import refusal
 LABEL_LENGTH: Final = 63
 """The most characters of a DNS label and of a label's value."""
 
+#: Of characters with 5 bits each: no two of a namespace are equal by chance.
 _DIGEST_LENGTH: Final = 12
 _DNS_LABEL: Final = re.compile(r"\A[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z")
 _LABEL_VALUE: Final = re.compile(r"\A([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?\Z")

@@ -46,11 +46,10 @@ from flyteplane.scheduler.domain.transition import transition
 
 if TYPE_CHECKING:
     from flyteplane.foundation.clock import TimerClock
+    from flyteplane.scheduler.application.engine_hooks import EngineHooks
     from flyteplane.scheduler.application.living import TaskRecord
-    from flyteplane.scheduler.application.placing import Site
     from flyteplane.scheduler.application.ports import LogStore, Placement, Records, RunKey, RunRow
     from flyteplane.scheduler.domain.queueing.admission import Admission
-    from flyteplane.scheduler.domain.queueing.classes import Demand
     from flyteplane.scheduler.domain.queueing.slots import Slot
 
 #: Leases of one epoch: the epoch in the upper 32 bits, a count in the lower.
@@ -84,21 +83,16 @@ class Engine:
         self.turn.before_flush(self.admit)
         self.timers = Timers(clock=clock, fire=self._timer)
         self.attempts: dict[int, Attempt] = {}
-        self.on_finish: Callable[[Action], None] = lambda action: None
-        self.on_placed_again: Callable[[Action], None] = lambda action: None
-        self.on_submit: Callable[[Attempt, WorkerReport], None] = lambda attempt, report: None
-        self.on_declare: Callable[[WorkerReport], None] = lambda report: None
-        self.on_run_change: Callable[[], None] = lambda: None
-        self.on_ready: Callable[[Action], None] = self.enqueue
-        self.may_begin: Callable[[Action, Slot], bool] = lambda action, slot: True
-        self.on_taken_over: Callable[[Action], None] = lambda action: None
-        self.demand_of: Callable[[TaskRecord, str], Demand] = lambda task, queue: task.demand
-        self.site_of: Callable[[TaskRecord, str], Site] = lambda task, queue: NOWHERE
+        self._hooks: EngineHooks
         self._placements: Mapping[str, Placement] = {}
         self._lasting: Collection[str] = ()
         self.epoch = 0
         """Under which it leads; part of every lease that it gives out."""
         self._next_lease = 0
+
+    def connect(self, hooks: EngineHooks) -> None:
+        """Tells it of the parts around it; once, before `start`."""
+        self._hooks = hooks
 
     def start(self, *, epoch: int, placements: Mapping[str, Placement], lasting: Collection[str] = ()) -> None:
         """Takes up work as the leader of `epoch`. Placements are named "fresh", "pool" and "conditions"; `lasting`
@@ -148,13 +142,13 @@ class Engine:
 
     def _run_changed(self, row: RunRow) -> None:
         self.turn.change_run(row)
-        self.on_run_change()
+        self._hooks.on_run_change()
 
     def _wait_until(self, action: Action, not_before: float) -> None:
         if not_before:
             self.timers.arm(action, "retry", at=not_before)
         else:
-            self.on_ready(action)
+            self._hooks.on_ready(action)
         self._arm_queue_timer(action)
 
     def accepted(self, action: Action) -> None:
@@ -197,7 +191,7 @@ class Engine:
     def _delay_passed(self, action: Action) -> None:
         # An action that has begun another wait since has another timer.
         if not _armed(action, "retry") and self.apply(action, DelayPassed(at=self.clock.now())):
-            self.on_ready(action)
+            self._hooks.on_ready(action)
 
     # --- admission --------------------------------------------------------------------------------------------------
 
@@ -208,7 +202,7 @@ class Engine:
             return
         run, queue, needs_room = action.run, action.queue, not action.task.reusable
         project, run_limit = run.key.project, run.settings.max_action_concurrency
-        demand = self.demand_of(action.task, queue)
+        demand = self._hooks.demand_of(action.task, queue)
         slot = self.admission.try_admit(
             queue=queue, project=project, run=run, demand=demand, run_limit=run_limit, needs_room=needs_room
         )
@@ -234,14 +228,14 @@ class Engine:
                 self._place(action, slot)
 
     def _place(self, action: Action, slot: Slot) -> None:
-        if self.may_begin(action, slot):
+        if self._hooks.may_begin(action, slot):
             self.begin(action, slot)
 
     def begin(self, action: Action, slot: Slot) -> bool:
         """Places the action in a slot that it was admitted to. False: it has ended meanwhile, and the slot is free."""
         lease = self._next_lease
         self._next_lease += 1
-        site = self.site_of(action.task, action.queue) if action.task.reusable else NOWHERE
+        site = self._hooks.site_of(action.task, action.queue) if action.task.reusable else NOWHERE
         placed = Placed(
             at=self.clock.now(),
             lease=lease,
@@ -256,7 +250,7 @@ class Engine:
         self.figures.placed(before, placed.at)
         self._begin(action, slot).placement.place(action)
         if action.state.attempt > 1:
-            self.on_placed_again(action)
+            self._hooks.on_placed_again(action)
         return True
 
     def _begin(self, action: Action, slot: Slot) -> Attempt:
@@ -289,7 +283,7 @@ class Engine:
             return False
         if action.state.phase is Phase.RUNNING:
             self._arm_runtime(attempt)
-        self.on_taken_over(action)
+        self._hooks.on_taken_over(action)
         return True
 
     def _drop_attempt(self, action: Action) -> None:
@@ -340,7 +334,7 @@ class Engine:
         for child in reversed(living_descendants(action)):
             self.apply(child, Aborted(at=self.clock.now(), reason=f"Its parent {action.name} has ended."))
         action.children = ()
-        self.on_finish(action)
+        self._hooks.on_finish(action)
         if action.name == ROOT:
             self._end_run(action.run)
         else:
@@ -388,14 +382,14 @@ class Engine:
             attempt = self.attempts.get(report.lease)
             kind = report.WhichOneof("report")
             if kind == "declare_task":
-                self.on_declare(report)
+                self._hooks.on_declare(report)
             elif attempt is None:
                 if report.lease and kind not in ("log", "heartbeat"):
                     order = WorkerOrder(lease=report.lease, lease_revoked=LeaseRevoked(reason="The attempt is over."))
                     # Only then: it may be the end once more that is not durable yet, and is forgotten upon this.
                     self.turn.after_commit(partial(placement.send, report.lease, (order,)))
             elif kind == "submit":
-                self.on_submit(attempt, report)
+                self._hooks.on_submit(attempt, report)
             elif kind == "ended":
                 self._ended(attempt, report)
             elif kind == "started":

@@ -15,6 +15,7 @@ from flyteplane.scheduler.application.administration import Administration
 from flyteplane.scheduler.application.caching import Caching
 from flyteplane.scheduler.application.conditions import Conditions, Signals
 from flyteplane.scheduler.application.engine import Engine
+from flyteplane.scheduler.application.engine_hooks import EngineHooks
 from flyteplane.scheduler.application.intake import Intake
 from flyteplane.scheduler.application.live_admission import EngineAdmission
 from flyteplane.scheduler.application.observing import RunTracing, queue_readings
@@ -120,17 +121,22 @@ class Scheduler:
         self.signal = Signals(engine=self.engine, queries=self.queries)
         self.watching = Watching(engine=self.engine, records=parts.records)
         self.run_phases = RunPhases(parts.records)
-        self.engine.demand_of = self.placing.demand
-        self.engine.site_of = self.placing.site
-        self.engine.on_submit = self.intake.submitted
-        self.engine.on_declare = self.tasks.declared
-        self.engine.on_ready = self.caching.resume
-        self.engine.may_begin = self.caching.serialized.may_begin
-        self.engine.on_taken_over = self.caching.serialized.adopted
-        self.engine.on_finish = self._finished
-        self.engine.on_placed_again = lambda action: self.logs.notify(action.run.key, action.name)
+        self.engine.connect(self._hooks())
         self.engine.turn.on_durable = self.administration.figures_changed.ring
-        self.engine.on_run_change = lambda: self.engine.turn.after_commit(self.run_phases.changed)
+
+    def _hooks(self) -> EngineHooks:
+        return EngineHooks(
+            demand_of=self.placing.demand,
+            site_of=self.placing.site,
+            may_begin=self.caching.serialized.may_begin,
+            on_ready=self.caching.resume,
+            on_taken_over=self.caching.serialized.adopted,
+            on_placed_again=lambda action: self.logs.notify(action.run.key, action.name),
+            on_submit=self.intake.submitted,
+            on_declare=self.tasks.declared,
+            on_finish=self._finished,
+            on_run_change=lambda: self.engine.turn.after_commit(self.run_phases.changed),
+        )
 
     async def start(self, *, epoch: int, placements: Mapping[str, Placement]) -> int:
         """Takes the lead with an epoch of at least `epoch`, restores what lives; returns how many runs do."""

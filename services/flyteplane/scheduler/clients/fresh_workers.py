@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from flyte.spec.masking import Mask
@@ -25,11 +23,9 @@ from flyteplane.cluster.ports import (
     WorkerSpec,
     WorkerStage,
 )
-from flyteplane.foundation.errors import FailedPrecondition, PlatformError, Unavailable
+from flyteplane.foundation.errors import FailedPrecondition, PlatformError
 from flyteplane.observe import bound
-from flyteplane.scheduler.application import orders
 from flyteplane.scheduler.application.observing import facts_of
-from flyteplane.scheduler.application.ports import Bearer
 from flyteplane.scheduler.clients.contact import Contact
 from flyteplane.scheduler.clients.fresh_worker import FreshWorker
 from flyteplane.scheduler.clients.masked_log import MaskedLog
@@ -44,23 +40,12 @@ if TYPE_CHECKING:
     from flyteplane.rpc.tokens import Claims
     from flyteplane.scheduler.application.engine import Engine
     from flyteplane.scheduler.application.living import Action
-    from flyteplane.scheduler.application.ports import BundlePath, MintToken, SecretsClient
+    from flyteplane.scheduler.clients.provisions import Provisions
 
 #: Time that a worker has to end after it was told that its attempt is over.
 GRACE_S: Final = 5.0
 #: And a pod: its agent gives the task 10 s, and a node that ends many pods at a time is slow.
 POD_GRACE_S: Final = 15.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerHelp:
-    """What placing needs from other services."""
-
-    secrets: SecretsClient
-    mint_token: MintToken
-    bundle_path: BundlePath
-    data_prefix: str
-    """URI under which attempts keep their data."""
 
 
 class FreshWorkers:
@@ -69,6 +54,7 @@ class FreshWorkers:
     Args:
         clusters: where workers are placed, by name.
         constraints: what a resource class asks of pods, by its name.
+        provisions: what workers are given.
     """
 
     def __init__(
@@ -77,13 +63,13 @@ class FreshWorkers:
         engine: Engine,
         clusters: Mapping[str, Cluster],
         constraints: Callable[[str], PodConstraints],
-        help: WorkerHelp,
+        provisions: Provisions,
         background: BackgroundTasks,
     ) -> None:
         self._engine = engine
         self._clusters = clusters
         self._constraints = constraints
-        self._help = help
+        self._provisions = provisions
         self._background = background
         self._workers: dict[int, FreshWorker] = {}
         self._contact = Contact(clock=engine.clock, lost=self._out_of_contact)
@@ -176,8 +162,7 @@ class FreshWorkers:
 
     def token_of(self, worker: FreshWorker) -> str:
         """A new token for a worker over the network. It opens no secret: their values come over the stream."""
-        action = worker.action
-        return self._help.mint_token(action.run.key, action.name, worker.attempt, worker.lease, ())
+        return self._provisions.token_without_secrets(worker)
 
     def known_names(self, cluster: str) -> set[str]:
         """Names of the workers that this placement answers for on a cluster."""
@@ -236,7 +221,8 @@ class FreshWorkers:
 
     async def _start(self, worker: FreshWorker) -> None:
         try:
-            await self._prepare(worker)
+            await self._provisions.provide(worker)
+            self._mask_output(worker)
             if not self._wanted(worker):
                 self._workers.pop(worker.lease, None)
                 return
@@ -247,7 +233,7 @@ class FreshWorkers:
     async def _start_patiently(self, worker: FreshWorker) -> None:
         worker.token = self.token_of(worker)
         try:
-            await self._refuse_missing_secrets(worker)
+            await self._provisions.refuse_missing_secrets(worker)
             await patiently(
                 lambda: worker.cluster.start(self._spec(worker), worker),
                 clock=self._engine.clock,
@@ -287,39 +273,6 @@ class FreshWorkers:
     def _spec(self, worker: FreshWorker) -> WorkerSpec:
         return worker_spec(worker, self._constraints(worker.action.state.resource_class))
 
-    def _mint(self, worker: FreshWorker) -> str:
-        action = worker.action
-        return self._help.mint_token(
-            action.run.key, action.name, worker.attempt, worker.lease, action.task.spec.secrets
-        )
-
-    async def _prepare(self, worker: FreshWorker) -> None:
-        spec = worker.action.task.spec
-        if spec.entrypoint.bundle_digest:
-            worker.bundle_path = await self._help.bundle_path(spec.entrypoint.bundle_digest)
-        worker.token = self._mint(worker)
-        await self._resolve_secrets(worker)
-        self._mask_output(worker)
-
-    async def _resolve_secrets(self, worker: FreshWorker) -> None:
-        requests = worker.action.task.spec.secrets
-        if requests:
-            # A token of its own: the worker's may have run out while its pod waited for a place.
-            action = worker.action
-            worker.secret_env, worker.secret_files = await self._help.secrets.resolve(
-                self._mint(worker),
-                requests,
-                bearer=Bearer(action.run.key, action.name, worker.attempt, worker.lease),
-            )
-
-    async def _refuse_missing_secrets(self, worker: FreshWorker) -> None:
-        """Ends an action whose secret no scope has before a pod of it is made. Raises PlatformError."""
-        requests = worker.action.task.spec.secrets
-        if requests:
-            # Whether the service is there matters only when a pod asks for the values.
-            with suppress(Unavailable):
-                await self._help.secrets.versions(worker.action.run.key, requests)
-
     def _mask_output(self, worker: FreshWorker) -> None:
         mask = Mask.of((*worker.secret_env.values(), *worker.secret_files.values()))
         if mask is not None:
@@ -328,28 +281,14 @@ class FreshWorkers:
     async def _introduce_later(self, worker: FreshWorker, channel: WorkerChannel) -> None:
         """Tells a pod its attempt. Its secrets are resolved only now, and only for this."""
         try:
-            await self._resolve_secrets(worker)
+            await self._provisions.resolve_secrets(worker)
         except PlatformError as error:
             self._not_started(worker, error)
             self._stop_now(worker, grace_s=GRACE_S)
             return
         if self._wanted(worker):
-            self._introduce(worker, channel)
+            channel.send(self._provisions.introduction(worker))
         worker.forget_values()
-
-    def _introduce(self, worker: FreshWorker, channel: WorkerChannel) -> None:
-        action, lease = worker.action, worker.lease
-        run = orders.declare_run(action.run, data_prefix=self._help.data_prefix)
-        task = orders.declare_task(action.task, bundle_path=worker.bundle_path)
-        attempt = orders.assign(
-            action, token=worker.token, secret_env=worker.secret_env, secret_files=worker.secret_files
-        )
-        batch = (
-            WorkerOrder(declare_run=run),
-            WorkerOrder(declare_task=task),
-            WorkerOrder(lease=lease, assign=attempt),
-        )
-        channel.send(batch)
 
     # --- stopping ---------------------------------------------------------------------------------------------------
 
@@ -391,7 +330,7 @@ class FreshWorkers:
         if worker.lease not in self._engine.attempts or worker.channel is None:
             self._stop_later(worker.lease, grace_s=0.0)
             return
-        self._introduce(worker, worker.channel)
+        worker.channel.send(self._provisions.introduction(worker))
         worker.forget_values()
         self._engine.worker_known(worker.lease, worker.name)
 

@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from flyte.images.build import build, build_images
     from flyte.io import DataFrame, Dir, File
     from flyte.spec.cache import Cache, CachePolicy, CacheRequest
-    from flyte.spec.devices import AMD_GPU, GPU, HABANA_GAUDI, TPU, Device, DeviceClass, Neuron
+    from flyte.spec.devices import AMD_GPU, APPLE_SILICON, GPU, HABANA_GAUDI, TPU, Device, DeviceClass, Neuron
     from flyte.spec.documentation import Documentation
     from flyte.spec.image import Image
     from flyte.spec.limits import MAX_INLINE_IO_BYTES
@@ -79,6 +79,7 @@ if TYPE_CHECKING:
 
 _MODULE_OF: Final[dict[str, str]] = {
     "AMD_GPU": "flyte.spec.devices",
+    "APPLE_SILICON": "flyte.spec.devices",
     "AsyncFunctionTaskTemplate": "flyte.authoring.function_task",
     "Backoff": "flyte.spec.retries",
     "BaseCheckpoint": "flyte.authoring.checkpoint",
@@ -154,7 +155,6 @@ _SUBMODULES: Final = frozenset(
 """Parts that are reached as attributes, `flyte.errors` for example, without an import of their own."""
 
 _ABSENT: Final = {
-    "APPLE_SILICON": "There is no class of devices for it: run such tasks locally.",
     "AppHandle": "This platform serves no apps: run a service of your own, and call it from tasks.",
     "OnArtifact": "This platform keeps no artifacts: start runs with flyte.Cron or flyte.FixedRate.",
     "TriggeredArtifact": "This platform keeps no artifacts.",
@@ -176,6 +176,7 @@ _ABSENT: Final = {
 
 __all__ = [
     "AMD_GPU",
+    "APPLE_SILICON",
     "GPU",
     "HABANA_GAUDI",
     "MAX_INLINE_IO_BYTES",

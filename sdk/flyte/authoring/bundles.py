@@ -20,6 +20,10 @@ class CodeBundle:
     downloaded_path: Path | None = None
     files: list[str] | None = None
 
+    def __post_init__(self) -> None:
+        if self.tgz is None and self.pkl is None and self.downloaded_path is None:
+            raise ValueError("A code bundle needs tgz (an archive) or pkl (a pickle).")
+
     def with_downloaded_path(self, path: Path) -> CodeBundle:
         """Return the same bundle, now on this machine."""
         return replace(self, downloaded_path=path)
@@ -31,6 +35,10 @@ class PathRewrite:
 
     old_prefix: str
     new_prefix: str
+
+    def __post_init__(self) -> None:
+        if not self.old_prefix or not self.new_prefix:
+            raise ValueError("Neither prefix of a path rewrite can be empty.")
 
     @classmethod
     def from_str(cls, pattern: str) -> PathRewrite:

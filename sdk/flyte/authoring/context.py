@@ -81,7 +81,10 @@ class activate:
 def ctx() -> TaskContext:
     """Return what the running task can know about itself; outside of a task a falsy null context."""
     data = _current.get()
-    return cast(TaskContext, NULL_TASK_CONTEXT) if data is None else data.task_context
+    if data is None:
+        return cast(TaskContext, NULL_TASK_CONTEXT)
+    data.task_context.ensure_report()
+    return data.task_context
 
 
 @contextmanager

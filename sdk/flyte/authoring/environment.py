@@ -7,9 +7,11 @@ what is not given is remembered as such, so that every setting of a task can tel
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from flyte.authoring import registry
+from flyte.authoring.dataclass_kinds import keep_identity
 from flyte.spec.limits import MAX_DESCRIPTION_LENGTH
 from flyte.spec.names import check_environment_name
 from flyte.spec.not_given import NOT_GIVEN, NotGiven
@@ -25,8 +27,13 @@ if TYPE_CHECKING:
     from flyte.spec.secrets import SecretRequest
 
 
+_UNSET: Any = NOT_GIVEN
+"""The default of all fields but the name, so that a subclass that is a dataclass can have fields of its own."""
+
+
+@dataclass(init=False, repr=False, eq=False)
 class Environment:
-    """The base of all environments.
+    """The base of all environments. A subclass may be a dataclass that adds fields.
 
     - `name`: in snake_case or kebab-case; part of the full name of every task.
     - `depends_on`: environments that are deployed together with this one.
@@ -36,6 +43,18 @@ class Environment:
 
     Raises InvalidSetting (a ValueError) or InvalidSettingType (a TypeError) naming the parameter.
     """
+
+    name: str
+    depends_on: list[Environment] = _UNSET
+    pod_template: PodTemplateRequest | None = _UNSET
+    description: str | None = _UNSET
+    secrets: SecretRequest | None = _UNSET
+    env_vars: dict[str, str] | None = _UNSET
+    resources: Resources | None = _UNSET
+    interruptible: bool = _UNSET
+    image: str | Image | None = _UNSET
+    include: tuple[str, ...] = _UNSET
+    service_account: str | None = _UNSET
 
     def __init__(
         self,
@@ -55,6 +74,20 @@ class Environment:
     ) -> None:
         given = {name_: value for name_, value in locals().items() if name_ not in ("self", "name", "__class__")}
         self._take(name, given)
+        self.__post_init__()
+
+    def __post_init__(self) -> None:
+        """Take what the constructor of a subclass that is a dataclass was given; otherwise there is nothing left."""
+        if "_given" in vars(self):
+            return
+        keep_identity(type(self))
+        given = {name: getattr(self, name) for name in self._parameters() if name in type(self).__dataclass_fields__}
+        self._take(self.name, given)
+
+    @classmethod
+    def _parameters(cls) -> frozenset[str]:
+        """The parameters of this kind of environment, in all spellings, those that a subclass adds left out."""
+        return _BASE_PARAMETERS
 
     def _take(self, name: str, given: Mapping[str, object]) -> None:
         self.name = check_environment_name(name)
@@ -64,16 +97,16 @@ class Environment:
             if check is not None:
                 check(value)
         self._given = frozenset(values)
-        self.depends_on: list[Environment] = list(_given_or(values, "depends_on", []))
-        self.pod_template: PodTemplateRequest | None = _given_or(values, "pod_template", None)
-        self.description: str | None = _shortened(_given_or(values, "description", None))
-        self.secrets: SecretRequest | None = _given_or(values, "secrets", None)
-        self.env_vars: dict[str, str] | None = _given_or(values, "env_vars", None)
-        self.resources: Resources | None = _given_or(values, "resources", None)
-        self.interruptible: bool = _given_or(values, "interruptible", False)
-        self.image: str | Image | None = _given_or(values, "image", "auto")
-        self.include: tuple[str, ...] = tuple(_given_or(values, "include", ()))
-        self.service_account: str | None = _given_or(values, "service_account", None)
+        self.depends_on = list(_given_or(values, "depends_on", []))
+        self.pod_template = _given_or(values, "pod_template", None)
+        self.description = _shortened(_given_or(values, "description", None))
+        self.secrets = _given_or(values, "secrets", None)
+        self.env_vars = _given_or(values, "env_vars", None)
+        self.resources = _given_or(values, "resources", None)
+        self.interruptible = _given_or(values, "interruptible", False)
+        self.image = _given_or(values, "image", "auto")
+        self.include = tuple(_given_or(values, "include", ()))
+        self.service_account = _given_or(values, "service_account", None)
         registry.register(self)
 
     def __repr__(self) -> str:
@@ -114,16 +147,19 @@ class Environment:
             "description": description,
             **kwargs,
         }
-        return self._clone(name, given, known=_BASE_PARAMETERS)
+        return self._clone(name, given)
 
-    def _clone(self, name: str, given: Mapping[str, object], *, known: frozenset[str]) -> Self:
-        if unknown := sorted(given.keys() - known):
+    def _clone(self, name: str, given: Mapping[str, object]) -> Self:
+        known = self._parameters()
+        added = {field.name for field in fields(self) if field.init} - known - {"name"}
+        if unknown := sorted(given.keys() - known - added):
             raise InvalidSettingType(f"Unexpected keyword arguments: {unknown}", field=unknown[0])
-        changes = canonical(given, level=Level.ENVIRONMENT)
+        changes = canonical({key: value for key, value in given.items() if key in known}, level=Level.ENVIRONMENT)
         if "reusable" in given and given["reusable"] in (None, "off"):
             changes["reusable"] = NOT_GIVEN
         current = {parameter: getattr(self, parameter) for parameter in self._given}
-        return type(self)(name, **{**current, **changes})
+        own: dict[str, Any] = {field: given.get(field, getattr(self, field)) for field in added}
+        return type(self)(name, **{**current, **changes, **own})
 
 
 _BASE_PARAMETERS = frozenset(

@@ -53,9 +53,6 @@ class AsyncFunctionTaskTemplate(TaskTemplate[P, R, F]):
         self.__doc__ = func.__doc__
         self.__wrapped__ = func
 
-    def __post_init__(self) -> None:
-        """Finish a template that a plugin wrote as a dataclass, where plugins extend this."""
-
     @property
     def interface(self) -> NativeInterface:
         """The inputs and outputs, read from the annotations when first asked for."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any, Final
 
 from flyte.authoring.function_task import AsyncFunctionTaskTemplate
@@ -20,10 +19,6 @@ class _Registry:
 
     def register(self, config_type: type, plugin: type[AsyncFunctionTaskTemplate[Any, Any, Any]]) -> None:
         """Make tasks with a `plugin_config` of this type with a template class of the plugin's."""
-        if dataclasses.is_dataclass(plugin) and plugin.__hash__ is None:
-            # A dataclass compares by value and has no hash. Tasks are themselves, and keys of dictionaries.
-            plugin.__eq__ = object.__eq__
-            plugin.__hash__ = object.__hash__
         self._templates[config_type] = plugin
 
     def find(self, config_type: type) -> type[AsyncFunctionTaskTemplate[Any, Any, Any]] | None:
@@ -55,33 +50,10 @@ class _Registry:
     ) -> AsyncFunctionTaskTemplate[Any, Any, Any]:
         """Make a task of a function with the template that serves the configuration in its settings."""
         template = self.template_for(settings.plugin_config.value)
-        common = {"func": func, "name": name, "environment": environment, "settings": settings, **given}
-        if not dataclasses.is_dataclass(template):
-            return template(**common)
-        # The constructor of a dataclass takes its own fields only: the task is made as every other, then they are set.
-        task = template.__new__(template)
-        AsyncFunctionTaskTemplate.__init__(task, **common)
-        _set_fields(task, settings)
-        finish = getattr(task, "__post_init__", None)
-        if finish is not None:
-            finish()
-        return task
+        return template(func=func, name=name, environment=environment, settings=settings, **given)
 
     def __repr__(self) -> str:
         return f"TaskPluginRegistry(plugins={[kind.__name__ for kind in self._templates]})"
-
-
-def _set_fields(task: Any, settings: TaskSettings) -> None:
-    known = dict(settings.items())
-    for field in dataclasses.fields(task):
-        if isinstance(field.default, property):
-            continue
-        if field.name in known:
-            setattr(task, field.name, known[field.name].value)
-        elif field.default is not dataclasses.MISSING:
-            setattr(task, field.name, field.default)
-        elif field.default_factory is not dataclasses.MISSING:
-            setattr(task, field.name, field.default_factory())
 
 
 TaskPluginRegistry: Final = _Registry()

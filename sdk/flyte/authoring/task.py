@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Self, TypeVa
 
 from flyte.authoring import calls
 from flyte.authoring.backend_hooks import BackendHooks
+from flyte.authoring.dataclass_kinds import adopt
 from flyte.authoring.settings_view import SettingsView
 from flyte.spec.not_given import NOT_GIVEN, NotGiven
 from flyte.spec.problems import InvalidSetting
@@ -46,6 +47,10 @@ class TaskTemplate(SettingsView, BackendHooks, Generic[P, R, F]):
     Subclasses implement `execute`. Settings are given under the names of the `@env.task` parameters.
     """
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        adopt(cls)
+        return super().__new__(cls)
+
     _call_as_async = True
     """Whether a call inside of a task returns an awaitable."""
 
@@ -69,6 +74,9 @@ class TaskTemplate(SettingsView, BackendHooks, Generic[P, R, F]):
             if parameter not in BY_NAME and not any(parameter in known.spellings for known in BY_NAME.values()):
                 raise TypeError(f"{type(self).__name__}.__init__() got an unexpected keyword argument '{parameter}'")
         self._settings = base.with_level(canonical(given, level=Level.DECORATOR), level=Level.DECORATOR)
+
+    def __post_init__(self) -> None:
+        """Finish a template that a plugin wrote as a dataclass, where plugins extend this."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(name={self.name!r})"

@@ -28,6 +28,7 @@ class TaskContext:
     output_path: str = ""
     run_base_dir: str = ""
     report: Any = None
+    """A `flyte.report.Report`; where the task has no report, one that is never written, made when it is asked for."""
     group_data: GroupData | None = None
     checkpoint_paths: CheckpointPaths | None = None
     checkpoint: Any = None
@@ -48,6 +49,14 @@ class TaskContext:
     def replace(self, **kwargs: Any) -> TaskContext:
         """Return a copy that differs in what is given."""
         return replace(self, **kwargs)
+
+    def ensure_report(self) -> None:
+        """Give a task without a report one that is never written, so that it can log as any other."""
+        if self.report is None:
+            from flyte.report.document import Report
+
+            # Frozen for everybody else; which of two threads comes first makes no difference.
+            object.__setattr__(self, "report", Report(self.action.name))
 
     def is_in_cluster(self) -> bool:
         """Tell whether the platform runs this task, in contrast to a local run."""

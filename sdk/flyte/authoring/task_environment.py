@@ -9,9 +9,10 @@ async def my_task(x: int) -> int: ...
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, overload
 
-from flyte.authoring.environment import _BASE_PARAMETERS, Environment
+from flyte.authoring.environment import _BASE_PARAMETERS, _UNSET, Environment
 from flyte.authoring.function_task import AsyncFunctionTaskTemplate
 from flyte.authoring.plugins import TaskPluginRegistry
 from flyte.spec.cache import check_cache_request
@@ -43,6 +44,7 @@ _INHERITED = (
 _PARAMETERS = _BASE_PARAMETERS | {"cache", "reusable", "plugin_config", "queue", "task_queue"}
 
 
+@dataclass(init=False, repr=False, eq=False)
 class TaskEnvironment(Environment):
     """A set of tasks with common settings.
 
@@ -53,6 +55,11 @@ class TaskEnvironment(Environment):
     - `plugin_config`: run the tasks with a plugin; not together with `reusable`.
     - `queue` (or `task_queue`): the queue of the tasks.
     """
+
+    cache: CacheRequest = _UNSET
+    reusable: ReusePolicy | None = _UNSET
+    plugin_config: Any = _UNSET
+    queue: str | None = _UNSET
 
     def __init__(
         self,
@@ -77,14 +84,19 @@ class TaskEnvironment(Environment):
     ) -> None:
         given = {name_: value for name_, value in locals().items() if name_ not in ("self", "name", "__class__")}
         self._take(name, given)
+        self.__post_init__()
+
+    @classmethod
+    def _parameters(cls) -> frozenset[str]:
+        return _PARAMETERS
 
     def _take(self, name: str, given: Mapping[str, object]) -> None:
         values = canonical(given, level=Level.ENVIRONMENT)
         _check_task_parameters(values)
-        self.cache: CacheRequest = _as_given(values, "cache", "disable")
-        self.reusable: ReusePolicy | None = _as_given(values, "reusable", None)
-        self.plugin_config: Any = _as_given(values, "plugin_config", None)
-        self.queue: str | None = _as_given(values, "queue", None)
+        self.cache = _as_given(values, "cache", "disable")
+        self.reusable = _as_given(values, "reusable", None)
+        self.plugin_config = _as_given(values, "plugin_config", None)
+        self.queue = _as_given(values, "queue", None)
         self._tasks: dict[str, TaskTemplate[Any, Any, Any]] = {}
         super()._take(name, given)
 
@@ -211,8 +223,11 @@ class TaskEnvironment(Environment):
     ) -> TaskEnvironment:
         """Make an environment of tasks that were made without one. All must have the same image.
 
-        Raises InvalidSetting, a ValueError, without any task, or if their images differ.
+        Raises InvalidSetting, a ValueError, without any task, or if their images differ, and InvalidSettingType for
+        what is no task.
         """
+        for task in tasks:
+            _check_task(task)
         if not tasks:
             raise InvalidSetting("from_task needs at least one task", field="tasks")
         first = tasks[0]
@@ -255,7 +270,14 @@ class TaskEnvironment(Environment):
             "description": description,
             **kwargs,
         }
-        return self._clone(name, given, known=_PARAMETERS)
+        return self._clone(name, given)
+
+
+def _check_task(task: object) -> None:
+    from flyte.authoring.task import TaskTemplate
+
+    if not isinstance(task, TaskTemplate):
+        raise InvalidSettingType(f"Expected tasks to be of type TaskTemplate, got {type(task)}", field="tasks")
 
 
 def _check_function(func: object) -> None:

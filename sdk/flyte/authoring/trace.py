@@ -22,7 +22,12 @@ R = TypeVar("R")
 
 
 def trace(func: Callable[P, R]) -> Callable[P, R]:
-    """Trace a function: inside of a task its calls and outcomes are recorded, and given again after a retry."""
+    """Trace a function: inside of a task its calls and outcomes are recorded, and given again after a retry.
+
+    Raises TypeError for what cannot be called.
+    """
+    if not callable(func):
+        raise TypeError(f"flyte.trace takes a function, got {func!r}")
     if inspect.iscoroutinefunction(func):
         wrapper: Any = _traced_coroutine(func)
     elif inspect.isasyncgenfunction(func):

@@ -10,7 +10,7 @@ import rich_click as click
 from flyte.cli.options import scope_options
 from flyte.cli.peer_options import auth_type_option, refuse_option
 
-_BUILDERS: Final = ("local", "docker", "buildah")
+_BUILDERS: Final = ("local", "docker", "buildah", "local-podman")
 _FILE: Final = "config.yaml"
 
 

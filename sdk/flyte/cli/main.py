@@ -119,8 +119,8 @@ class Root(LazyGroup):
 @click.option(
     "--image-builder",
     "--builder",
-    type=click.Choice(["local", "docker", "buildah"]),
-    help="What builds images; local: docker or buildah.",
+    type=click.Choice(["local", "docker", "buildah", "local-podman"]),
+    help="What builds images; local: docker or buildah; local-podman: buildah.",
 )
 @auth_type_option
 @click.option("--no-progress", is_flag=True, help="Draw nothing that moves.")

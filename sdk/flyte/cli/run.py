@@ -31,12 +31,27 @@ class TaskCommand(click.RichCommand):
         super().__init__(name=name, help=help, params=[*inputs, *extra])
         self._start = start
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line. Raises UsageError naming all inputs that are missing, with their types."""
+        typed = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.MissingParameter as error:
+            given, _, _ = self.make_parser(ctx).parse_args(typed)
+            missing = [option for option in self.params if option.required and option.name not in given]
+            named = ", ".join(f"{option.opts[0]} (type: {_type_of(option)})" for option in missing)
+            raise click.UsageError(f"Missing required parameter(s): {named}", ctx=error.ctx) from None
+
     def invoke(self, ctx: click.Context) -> Any:
         """Start the run, follow it and exit with its code."""
         from flyte.cli.inputs import given_inputs
 
         options = RunOptions.collect(ctx)
         ctx.exit(self._start(given_inputs(ctx), options))
+
+
+def _type_of(option: click.Parameter) -> str:
+    return option.metavar or option.type.name.upper()
 
 
 class FileGroup(click.RichGroup):

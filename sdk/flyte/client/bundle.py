@@ -23,6 +23,7 @@ from flyte.wire.bundle_layout import IMPORT_FOLDERS_ENTRY
 CopyStyle = Literal["loaded_modules", "all", "none", "custom"]
 
 MAX_BUNDLE_BYTES: Final = 100 * 1024 * 1024
+"""Every fresh worker of the run loads it: more than code weighs is data, and belongs into storage."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 FIRST_PAUSE_S: Final = 0.1
+"""Before the change is asked for again, doubled each time up to the longest."""
 LONGEST_PAUSE_S: Final = 5.0
 IN_DOUBT: Final = "It may have been done all the same: look before you ask for it again."
 OUTCOME_UNKNOWN: Final = "OutcomeUnknown"

@@ -20,6 +20,7 @@ RPC_TIMEOUT_S: Final = 30.0
 RPC_RETRIES: Final = 3
 PATIENCE_S: Final = 30.0
 BATCH_SIZE: Final = 1000
+"""The most that the platform puts on a page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ RecordT = TypeVar("RecordT")
 ResultT = TypeVar("ResultT")
 
 _CHARACTERS_PER_TOKEN: Final = 4
+"""About so many in English text."""
 
 
 @runtime_checkable

@@ -9,15 +9,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flyte.authoring.environment import Environment
 from flyte.authoring.image_build import ImageBuild
 from flyte.authoring.registry import with_dependencies
+from flyte.spec.image import Image
+from flyte.spec.problems import InvalidSettingType
 from flyte.syncify import syncify
 
 if TYPE_CHECKING:
-    from flyte.authoring.environment import Environment
     from flyte.client.settings import ClientSettings
     from flyte.images.recipe import CodeFiles
-    from flyte.spec.image import Image
     from flyte.spec.image_layers import CopyStyle
 
 
@@ -28,8 +29,11 @@ async def build(image: Image, dry_run: bool = False, force: bool = False, wait: 
     It is pushed if it names a registry, and not built again if it was built before. With `dry_run` only its reference
     is worked out; `force` builds in any case. A build is always waited for, whatever `wait` says.
 
-    Raises ImageBuildError, with the end of what the tool said, and FileNotFoundError for a file that a step names.
+    Raises ImageBuildError, with the end of what the tool said, FileNotFoundError for a file that a step names, and
+    InvalidSettingType for what is no image.
     """
+    if not isinstance(image, Image):
+        raise InvalidSettingType(f"Expected image to be of type Image, got {type(image)}", field="image")
     return await build_with(None, image, dry_run=dry_run, force=force)
 
 
@@ -42,12 +46,15 @@ async def build_images(
     Each image is built once, two at a time. `seed_cache` are references that are known already. `copy_style` is that of
     the deployment and is only checked here: an image that holds code says itself how, with `with_code_bundle`.
 
-    Raises ImageBuildError and FileNotFoundError, see `build`, and ValueError for a style that does not exist.
+    Raises ImageBuildError and FileNotFoundError, see `build`, ValueError for a style that does not exist, and
+    InvalidSettingType for what is no environment.
     """
     from flyte.client.bundle import check_copy_style
-    from flyte.spec.image import Image
 
     check_copy_style(copy_style)
+    for environment in envs:
+        if not isinstance(environment, Environment):
+            raise InvalidSettingType(f"Expected Environment, got {type(environment)}", field="envs")
 
     references: dict[str, str] = dict(seed_cache or {})
     images: dict[str, Image] = {}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 from flyte.io.frame_formats import PARQUET, read_batches, read_frame, reads_open_files, write_frame
-from flyte.io.hashing import HashMethod, as_hash_method, content_hash
+from flyte.io.hashing import HashMethod, as_hash_method, content_hash, hash_of
 from flyte.io.model_methods import ModelMethods
 from flyte.io.placement import StoredData, new_location, reachable, upload
 from flyte.storage import objects
@@ -103,11 +103,23 @@ class DataFrame(ModelMethods):
 
         Raises TypeError for a value that is no frame of a known library.
         """
+        return cls.stored(df, remote_destination=remote_destination, hash_method=hash_method)
+
+    @classmethod
+    def stored(
+        cls,
+        df: Any,
+        *,
+        remote_destination: str | None = None,
+        hash_method: HashMethod | str | None = None,
+        frame_format: str = "",
+    ) -> DataFrame:
+        """Do the same as `from_local_sync`, in any format that frames have."""
         method = as_hash_method(hash_method)
-        if method is not None:
-            method.update(df)
+        known = hash_of(df, method) if method is not None else None
         frame = cls.wrap_df(df, remote_destination)
-        frame.hash = method.result() if method is not None else None
+        frame.prefer_format(frame_format)
+        frame.hash = known
         frame._store()
         return frame
 
@@ -121,6 +133,11 @@ class DataFrame(ModelMethods):
     ) -> DataFrame:
         """Do the same as `from_local_sync`, without blocking the event loop."""
         return await asyncio.to_thread(cls.from_local_sync, df, columns, remote_destination, hash_method)
+
+    def prefer_format(self, frame_format: str) -> None:
+        """Store a frame of this process in this format, unless it is stored already or the format is empty."""
+        if frame_format and self._value is not None and self._size_bytes is None:
+            self.format = frame_format
 
     def open(self, dataframe_type: type[Any]) -> DataFrame:
         """Say as what the table is to be read; `all` and `iter` then read it."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
+
+_one_at_a_time: Final = threading.RLock()
 
 
 @runtime_checkable
@@ -81,6 +84,13 @@ class HashFunction:
 def as_hash_method(method: HashMethod | str | None) -> HashMethod | None:
     """Return a hash method; a text is the hash itself."""
     return PrecomputedValue(method) if isinstance(method, str) else method
+
+
+def hash_of(value: Any, method: HashMethod) -> str:
+    """Return the hash of a whole value. A method in an annotation serves all threads: one at a time."""
+    with _one_at_a_time:
+        method.update(value)
+        return method.result()
 
 
 def hash_of_file(path: Any, method: HashMethod) -> str:

@@ -13,7 +13,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
-from flyte.storage.locations import is_remote, join, local_path, local_uri, name_of
+from flyte.storage import objects
+from flyte.storage.locations import is_remote, join, local_path, local_uri, name_of, scheme_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,11 +99,36 @@ def upload(path: Path, *, name: str) -> str | None:
 
 
 def reachable(uri: str) -> str:
-    """Return an address of the data that workers can read: uploads what only this machine can."""
-    if not uri or is_remote(uri):
+    """Return an address of the data that workers can read: uploads what only this machine can.
+
+    A path that starts at the working folder of this process is told in full where another process will read it. What a
+    task leaves in its working folder is stored: that folder ends with the attempt.
+    """
+    if not uri or is_remote(uri) or not local_path(uri).exists():
         return uri
-    path = local_path(uri)
-    return (upload(path, name=path.name) if path.exists() else None) or uri
+    path = local_path(uri).absolute()
+    if _reads_again_here():
+        return upload(path, name=path.name) or uri
+    working_folder = Path.cwd()
+    if task_prefix() is not None and path.is_relative_to(working_folder) and working_folder != working_folder.parent:
+        return _stored(path)
+    return upload(path, name=path.name) or (uri if scheme_of(uri) else str(path))
+
+
+def _reads_again_here() -> bool:
+    """Tell whether it is this process that reads what it stores: in a local run, and without a platform."""
+    from flyte.authoring.context import current
+
+    context = current()
+    return _uploads is None if context is None else context.task_context.mode == "local"
+
+
+def _stored(path: Path) -> str:
+    address = new_location(path.name)
+    if path.is_dir():
+        objects.put_folder(path, address)
+        return address
+    return objects.put_file(path, address)
 
 
 def _local_folder() -> str:

@@ -26,6 +26,7 @@ from flyte.spec.timeouts import TimeoutBounds
 from flyte.types.interface import check_inline_size
 
 DEFAULT_PAUSE_S: Final = 0.5
+"""Before the first retry of a task that names no pause; doubled with each further one, as the platform does."""
 LONGEST_DEFAULT_PAUSE_S: Final = 60.0
 NO_BOUNDS: Final = TimeoutBounds()
 

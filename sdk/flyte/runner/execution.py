@@ -25,6 +25,7 @@ from flyte.runner.tasks import DeclaredTasks, LoadedTask
 from flyteapi.scheduler.v1.worker_service_pb2 import ActionResult, Assign, AttemptEnded, DeclareRun
 
 EXIT_OF_DEFECT: Final = 70
+"""`EX_SOFTWARE` of sysexits.h."""
 _MOST_RUNS_OF_TASKS: Final = 1000
 """A replica serves runs without end; what is worked out for each of them is forgotten after so many."""
 

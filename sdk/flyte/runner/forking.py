@@ -23,8 +23,10 @@ from flyte.runner.linux import adopt_orphans
 from flyte.runner.startup import Startup
 
 STREAM: Final = 3
+"""The first descriptor after standard input, output and error."""
 _HEADER_BYTES: Final = 4
 _MOST_DESCRIPTORS: Final = 1 << 20
+"""The largest number that a process may have open on a usual system."""
 
 
 def leave_template(*, adopts: bool = True) -> None:

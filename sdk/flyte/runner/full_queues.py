@@ -19,6 +19,7 @@ MOST_TRIES: Final = 100
 """Of one call, the first one included; after them the refusal is raised."""
 LONGEST_WAIT_S: Final = 10.0
 _LEAST_WAIT_S: Final = 0.05
+"""Where the refusal names less or nothing: it is doubled with each try."""
 _QUEUE_FULL: Final = "QUEUE_FULL"
 
 

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, Final
 
 _INIT: Final = 1
+"""The first process of a container."""
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _CLONE_NEWNS: Final = 0x00020000
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_PRIVATE = 0x2, 0x4, 0x8, 0x4000, 0x40000

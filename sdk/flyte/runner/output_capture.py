@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from flyte.spec.masking import Mask
 
 _FLUSH_BYTES: Final = 8 << 10
+"""Output that is not kept until the end of the turn."""
 _MOST_CHUNK_BYTES: Final = 64 << 10
+"""Of output in one report."""
 
 
 class AttemptOutput:

@@ -24,8 +24,11 @@ from flyte.runner.stream import StreamEnded, WorkerStream
 from flyteapi.scheduler.v1.worker_service_pb2 import Heartbeat, WorkerReport
 
 HEARTBEAT_S: Final = 2.0
+"""Between two heartbeats of a worker; each tells how much memory it has."""
 OUTPUT_DELAY_S: Final = 0.2
+"""How long output waits while the loop of the worker is held up."""
 _LAST_WORDS_S: Final = 0.2
+"""How long a worker with a result that was not accepted yet may read what came before the end of its stream."""
 _ALL_SIGNALS: Final = frozenset(map(int, signal.valid_signals()))
 _GONE: Final = select.POLLHUP | select.POLLERR | select.POLLNVAL
 

@@ -37,6 +37,7 @@ from flyteapi.task.v1.value_pb2 import NamedValues, Payload
 
 _MODULE: Final = "flyte.runner.rehearsed"
 _LEASE: Final = 1
+"""Of the one attempt there is, which no scheduler knows."""
 
 
 class _Owner:

@@ -28,9 +28,13 @@ FAILED: Final = b"!"
 """Starts the last frame of one that was not: a JSON object with `code` and `message`."""
 
 _PIECE_BYTES: Final = 1 << 20
+"""Of an object in one frame."""
 _READ_AHEAD_BYTES: Final = 4 << 20
+"""Readers that take a little at a time do not ask for each little."""
 _PATIENCE_S: Final = 180.0
+"""For how long a scheduler is waited for: another takes over within seconds."""
 _LONGEST_PAUSE_S: Final = 5.0
+"""Between two tries."""
 
 T = TypeVar("T")
 

@@ -28,9 +28,13 @@ from flyteapi.scheduler.v1.worker_service_pb2 import (
 )
 
 _READ_BYTES: Final = 1 << 18
+"""Read at a time."""
 _SEND_BUFFER_BYTES: Final = 1 << 20
+"""Outputs of a usual size go into the socket whole, without waiting for the other side."""
 _DRAIN_S: Final = 5.0
+"""For the other side to take the last of it; it reads whenever it lives."""
 _BATCH_BYTES: Final = 4 << 20
+"""Reports that are sent as one frame; a frame is finished once it is longer."""
 _MOST_REPORTS_HELD: Final = 32
 """Reports that wait for the end of the turn at most: a parent that calls thousands at once keeps the others busy."""
 _MOST_PENDING_BYTES: Final = 4 << 20

@@ -36,7 +36,9 @@ from flyte.runner.rehearsal import rehearse
 from flyte.runner.worker import run_worker
 
 _MOST_PACKET_BYTES: Final = 1 << 16
+"""Far more than the cluster's side ever says at a time."""
 _DESCRIPTORS: Final = 2
+"""With one packet: the stream of a worker and its output."""
 _FORK_SPARE_AFTER_MS: Final = 5
 """A worker that has just been started has the processor for so long before the next one is forked ahead."""
 _REHEARSE_AFTER_S: Final = 0.03

@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from flyte.spec.problems import InvalidSetting
 
-DeviceClass: TypeAlias = Literal["GPU", "TPU", "NEURON", "AMD_GPU", "HABANA_GAUDI"]
+DeviceClass: TypeAlias = Literal["GPU", "TPU", "NEURON", "AMD_GPU", "HABANA_GAUDI", "APPLE_SILICON"]
 
 _MIG_40GB: Final = ("1g.5gb", "2g.10gb", "3g.20gb", "4g.20gb", "7g.40gb")
 _MIG_80GB: Final = ("1g.10gb", "2g.20gb", "3g.40gb", "4g.40gb", "7g.80gb")
@@ -61,10 +61,14 @@ _CLASS_OF: Final[dict[str, DeviceClass]] = {
     **dict.fromkeys(HABANA_GAUDI_DEVICES, "HABANA_GAUDI"),
 }
 
-ACCELERATORS: Final[tuple[str, ...]] = tuple(
-    f"{device}:{count}" for device in _CLASS_OF for count in range(1, _GREATEST_COUNT.get(device, 8) + 1)
+APPLE_SILICON_DEVICE: Final = "AppleSilicon"
+"""The GPU of a Mac. It is named without a number, and no cluster has it: such tasks run locally."""
+
+ACCELERATORS: Final[tuple[str, ...]] = (
+    *(f"{device}:{count}" for device in _CLASS_OF for count in range(1, _GREATEST_COUNT.get(device, 8) + 1)),
+    APPLE_SILICON_DEVICE,
 )
-"""Every text that `Resources(gpu=...)` accepts: a device of the catalogue, a colon, how many."""
+"""Every text that `Resources(gpu=...)` accepts: a device of the catalogue, a colon, how many; or the GPU of a Mac."""
 
 _RESOURCE_NAMES: Final[dict[DeviceClass, str]] = {
     "GPU": "nvidia.com/gpu",
@@ -105,9 +109,14 @@ class Device:
 
     @property
     def resource_name(self) -> str:
-        """The extended resource that Kubernetes knows this device by, a partition of a GPU included."""
+        """The extended resource that Kubernetes knows this device by, a partition of a GPU included.
+
+        Raises InvalidSetting for the GPU of a Mac.
+        """
         if self.device_class == "GPU" and self.partition is not None:
             return f"nvidia.com/mig-{self.partition}"
+        if self.device_class not in _RESOURCE_NAMES:
+            raise InvalidSetting(f"No cluster has devices of the class {self.device_class}.", field="resources.gpu")
         return _RESOURCE_NAMES[self.device_class]
 
 
@@ -146,8 +155,15 @@ def HABANA_GAUDI(device: str) -> Device:
     return Device(1, "HABANA_GAUDI", device=_require(device, kinds=HABANA_GAUDI_DEVICES, label="Habana Gaudi type"))
 
 
+def APPLE_SILICON() -> Device:
+    """Ask for the GPU of the Mac that a task runs on; for local runs, since no cluster has it."""
+    return Device(1, "APPLE_SILICON", device=APPLE_SILICON_DEVICE)
+
+
 def parse_accelerator(text: str) -> Device:
     """Return the device that an accelerator text such as 'A100:4' asks for. The text must be one of `ACCELERATORS`."""
+    if text == APPLE_SILICON_DEVICE:
+        return APPLE_SILICON()
     device, _, count = text.partition(":")
     return Device(int(count), _CLASS_OF[device], device=device)
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from flyte.spec import image_layers as layers
 from flyte.spec.failures import ImageBuildError
@@ -80,12 +80,12 @@ class Image:
         platform: tuple[Architecture, ...] | None = None,
     ) -> Image:
         """Start with Debian, a Python (by default the running one) and, unless declined, the SDK."""
-        version = python_version or _running_python()
+        version = _as_version(python_version or _running_python())
         return cls._make(
             base_image=default_image_uri(version, flyte_version) if install_flyte else plain_python_uri(version),
             registry=registry,
             name=name,
-            platform=platform or _USUAL_PLATFORM,
+            platform=_as_platforms(platform),
             python_version=version,
             extendable=True,
             _is_cloned=bool(registry or name),
@@ -178,7 +178,7 @@ class Image:
         return self._copy(
             registry=registry or self.registry,
             name=name or self.name,
-            base_image=base_image or self._base_with(python_version or self.python_version),
+            base_image=base_image or self._base_with(_as_version(python_version or self.python_version)),
             python_version=python_version or self.python_version,
             extendable=self.extendable if extendable is None else extendable,
             platform=_as_platforms(platform) if platform else self.platform,
@@ -303,6 +303,8 @@ class Image:
 
     def with_commands(self, commands: list[str], secret_mounts: SecretRequest | None = None) -> Image:
         """Run shell commands."""
+        if isinstance(commands, str):
+            raise InvalidSettingType(f"Expected commands to be of type List[str], got {commands!r}", field="image")
         return self._with(layers.Commands(commands=tuple(commands), secret_mounts=normalise_secrets(secret_mounts)))
 
     def with_env_vars(self, env_vars: Mapping[str, str]) -> Image:
@@ -470,9 +472,18 @@ def _as_texts(texts: str | Iterable[str] | None) -> tuple[str, ...]:
 
 
 def _as_platforms(platform: Architecture | tuple[Architecture, ...] | None) -> tuple[Architecture, ...]:
-    if platform is None:
-        return _USUAL_PLATFORM
-    return (platform,) if isinstance(platform, str) else platform
+    platforms: tuple[Architecture, ...] = (platform,) if isinstance(platform, str) else tuple(platform or ())
+    for one in platforms:
+        layers.require_choice("platform", one, of=get_args(Architecture))
+    return platforms or _USUAL_PLATFORM
+
+
+def _as_version(version: PythonVersion) -> PythonVersion:
+    if not isinstance(version, tuple) or len(version) != 2 or not all(isinstance(part, int) for part in version):
+        raise InvalidSettingType(
+            f"Expected python_version to be a pair such as (3, 12), got {version!r}", field="image"
+        )
+    return version
 
 
 def _beside(file: Path, name: str) -> Path | None:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import ClassVar, Final, Literal, TypeAlias
+from typing import ClassVar, Final, Literal, TypeAlias, get_args
 
 from flyte.spec.problems import InvalidSetting, InvalidSettingType
 from flyte.spec.secrets import Secret
@@ -72,6 +72,9 @@ class UvProject(PipOptions):
     lock: Path | None = None
     project_install_mode: ProjectInstallMode = "dependencies_only"
 
+    def __post_init__(self) -> None:
+        require_choice("project_install_mode", self.project_install_mode, of=get_args(ProjectInstallMode))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UvScript(PipOptions):
@@ -89,6 +92,9 @@ class PoetryProject(Layer):
     extra_args: str | None = None
     project_install_mode: ProjectInstallMode = "dependencies_only"
 
+    def __post_init__(self) -> None:
+        require_choice("project_install_mode", self.project_install_mode, of=get_args(ProjectInstallMode))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PixiProject(Layer):
@@ -99,6 +105,9 @@ class PixiProject(Layer):
     environment: str = "default"
     extra_args: str | None = None
     project_install_mode: ProjectInstallMode = "dependencies_only"
+
+    def __post_init__(self) -> None:
+        require_choice("project_install_mode", self.project_install_mode, of=get_args(ProjectInstallMode))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +135,9 @@ class WorkDir(Layer):
     """Change the working folder of everything that follows."""
 
     workdir: str
+
+    def __post_init__(self) -> None:
+        _require_texts(self, "workdir", (self.workdir,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +170,9 @@ class CodeBundleFiles(Layer):
     copy_style: CopyStyle
     destination: str
 
+    def __post_init__(self) -> None:
+        require_choice("copy_style", self.copy_style, of=get_args(CopyStyle))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DockerIgnore(Layer):
@@ -171,6 +186,12 @@ class LocalSdk(Layer):
     """Install the SDK as it is on this machine; for work on the SDK itself."""
 
     NAME: ClassVar[str] = "local sdk"
+
+
+def require_choice(parameter: str, value: object, *, of: tuple[str, ...]) -> None:
+    """Raise InvalidSetting for a value of a parameter that is none of its choices."""
+    if value not in of:
+        raise InvalidSetting(f"Invalid {parameter}: {value!r}. Must be one of {of}", field="image")
 
 
 def _require_texts(layer: Layer, field: str, values: tuple[object, ...]) -> None:

@@ -39,6 +39,8 @@ class Secret:
     as_env_var: str | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.key, str):
+            raise InvalidSettingType(f"Expected secret key to be of type str, got {type(self.key)}", field="secrets")
         if self.mount is not None:
             if PurePosixPath(str(self.mount)) != SECRETS_FOLDER:
                 raise InvalidSetting(

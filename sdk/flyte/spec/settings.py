@@ -135,7 +135,11 @@ def _triggers(value: object) -> tuple[Trigger, ...]:
 
 
 def _links(value: object) -> tuple[object, ...]:
-    return tuple(value) if isinstance(value, tuple | list) else (value,)
+    links: tuple[object, ...] = tuple(value) if isinstance(value, tuple | list) else (value,)
+    for link in links:
+        if not callable(getattr(link, "get_link", None)):
+            raise InvalidSettingType(f"Expected links to be flyte.Link objects, got {link!r}", field="links")
+    return links
 
 
 _NORMALISERS: Final[dict[str, Callable[[object], object]]] = {

@@ -38,7 +38,7 @@ async def get(from_path: str, to_path: str | Path | None = None, recursive: bool
     target = Path(to_path) if to_path is not None else get_random_local_path(name_of(from_path))
     if recursive:
         return await asyncio.to_thread(objects.get_folder, from_path, target)
-    if target.is_dir():
+    if target.is_dir() or str(to_path).endswith("/"):
         target = target / name_of(from_path)
     return await asyncio.to_thread(objects.get_file, from_path, target)
 
@@ -88,7 +88,7 @@ async def put_stream(
 
     target = to_path or new_location(name)
     with objects.open_write(target) as sink:
-        if isinstance(data_iterable, bytes):
+        if isinstance(data_iterable, bytes | bytearray | memoryview):
             await asyncio.to_thread(sink.write, data_iterable)
         else:
             async for piece in data_iterable:

@@ -1,5 +1,5 @@
 """Reading and writing data by address: plain paths and file:// with the standard library, stores through obstore, and
-addresses that have a route through that.
+addresses that have a route through that; other stores through fsspec.
 
 Writes are atomic: nobody ever sees half an object. Everything blocks; `flyte.storage` has the asynchronous surface.
 """
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from flyte.storage.locations import is_remote, join, local_path, local_uri, path_in, scheme_of
+from flyte.storage.locations import REMOTE_SCHEMES, is_remote, join, local_path, local_uri, path_in, scheme_of
 from flyte.storage.routes import Transport, route_of
 
 _TEMPORARY: Final = ".flyte-"
@@ -117,10 +117,12 @@ def put_folder(path: str | Path, uri: str) -> int:
 
 
 def get_folder(uri: str, path: str | Path) -> str:
-    """Copy all objects below a prefix to a folder of this machine and return its path."""
-    root = Path(path)
+    """Copy all objects below a prefix to a folder of this machine and return its path. Raises FileNotFoundError."""
+    root, below = Path(path), list_objects(uri)
+    if not below and (is_remote(uri) or not local_path(uri).is_dir()):
+        raise FileNotFoundError(f"There is nothing below {uri}")
     root.mkdir(parents=True, exist_ok=True)
-    for found in list_objects(uri):
+    for found in below:
         get_file(found.uri, root / relative_name(found.uri, uri))
     return str(root)
 
@@ -153,6 +155,11 @@ def _transport(uri: str) -> Transport:
     """How an address that is not one of this machine is reached."""
     if (routed := route_of(uri)) is not None:
         return routed
+    if (scheme := scheme_of(uri)) == "memory" or scheme not in REMOTE_SCHEMES:
+        from flyte.storage.fsspec_objects import objects_of_fsspec
+
+        if (known := objects_of_fsspec(uri)) is not None:
+            return known
     from flyte.storage import remote_objects
 
     return remote_objects

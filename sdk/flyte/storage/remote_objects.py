@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
@@ -46,7 +47,8 @@ def get_bytes(uri: str) -> bytes:
     import obstore
 
     store, key = _locate(uri)
-    return bytes(obstore.get(store, key).bytes())
+    with _absence_told(uri):
+        return bytes(obstore.get(store, key).bytes())
 
 
 def get_file(uri: str, path: Path) -> None:
@@ -84,7 +86,8 @@ def open_read(uri: str) -> BinaryIO:
     import obstore
 
     store, key = _locate(uri)
-    return cast(BinaryIO, io.BufferedReader(_RawReader(obstore.open_reader(store, key)), _CHUNK_BYTES))
+    with _absence_told(uri):
+        return cast(BinaryIO, io.BufferedReader(_RawReader(obstore.open_reader(store, key)), _CHUNK_BYTES))
 
 
 def open_write(uri: str) -> BinaryIO:
@@ -93,6 +96,15 @@ def open_write(uri: str) -> BinaryIO:
 
     store, key = _locate(uri)
     return cast(BinaryIO, obstore.open_writer(store, key))
+
+
+@contextmanager
+def _absence_told(uri: str) -> Iterator[None]:
+    """Say which object is not there, in one line: the library tells of its request instead."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise FileNotFoundError(f"There is no object {uri}") from None
 
 
 def _locate(uri: str) -> tuple[Any, str]:

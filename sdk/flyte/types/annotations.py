@@ -39,6 +39,14 @@ def metadata(annotation: Any) -> tuple[Any, ...]:
     return tuple(annotation.__metadata__) if get_origin(annotation) is Annotated else ()
 
 
+def hash_method_of(annotation: Any) -> Any:
+    """Return what an annotation says equal content is told by, as in `Annotated[File, HashFunction.from_fn(f)]`."""
+    # Columns are given as a dict, which can be updated as well.
+    return next(
+        (extra for extra in metadata(annotation) if hasattr(extra, "update") and hasattr(extra, "result")), None
+    )
+
+
 def is_union(annotation: Any) -> bool:
     """Tell whether an annotation is a union in either spelling."""
     return get_origin(annotation) in (Union, types.UnionType)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, get_origin
 
-from flyte.types.annotations import describe, metadata, strip
+from flyte.types.annotations import describe, hash_method_of, metadata, strip
 from flyte.types.codec import Codec, Read, Value, Write
 from flyte.types.mismatch import TypeTransformerFailedError, wrong_type
 from flyte.types.pickles import read_other, write_pickle
@@ -19,6 +19,7 @@ from flyteapi.task.v1 import value_pb2
 _RAW_FRAMES: Final = frozenset(
     {("pandas", "DataFrame"), ("pyarrow", "Table"), ("polars", "DataFrame"), ("polars", "LazyFrame")}
 )
+_FORMATS: Final = frozenset({"parquet", "csv"})
 _SCHEMA: Final = {
     "type": "object",
     "format": "data_frame",
@@ -62,10 +63,13 @@ def read_frame_reference(message: Value) -> Any | None:
 
 def _writer(annotation: Any, owner: type) -> Write:
     write_raw = _raw_writer(annotation, object)
+    frame_format = _format_of(annotation)
+    hash_method = hash_method_of(annotation)
 
     def write(message: Value, value: Any) -> None:
         if isinstance(value, owner):
-            write_reference(message, value)
+            _prefer(value, frame_format)
+            write_reference(message, value, hash_method=hash_method)
         elif is_raw_frame(type(value)):
             write_raw(message, value)
         else:
@@ -75,32 +79,40 @@ def _writer(annotation: Any, owner: type) -> Write:
 
 
 def _raw_writer(annotation: Any, owner: type) -> Write:
-    hash_method = next((extra for extra in metadata(annotation) if _is_hash_method(extra)), None)
+    hash_method = hash_method_of(annotation)
+    frame_format = _format_of(annotation)
 
     def write(message: Value, value: Any) -> None:
         from flyte.io import DataFrame
 
         if isinstance(value, DataFrame):
+            _prefer(value, frame_format)
             write_reference(message, value)
         elif isinstance(value, owner):
-            _write_frame(message, value, hash_method)
+            _write_frame(message, value, hash_method, frame_format)
         else:
             raise wrong_type(annotation, value)
 
     return write
 
 
-def _is_hash_method(extra: Any) -> bool:
-    # Columns are given as a dict, which can be updated as well.
-    return hasattr(extra, "update") and hasattr(extra, "result")
+def _format_of(annotation: Any) -> str:
+    """The format that an annotation asks for, as in `Annotated[DataFrame, "csv"]`; empty if it says nothing of one."""
+    return next((extra for extra in metadata(annotation) if isinstance(extra, str) and extra in _FORMATS), "")
 
 
-def _write_frame(message: Value, value: Any, hash_method: Any) -> None:
+def _prefer(frame: Any, frame_format: str) -> None:
+    """Have a frame that is not stored yet stored in the format that the annotation asks for."""
+    if frame_format:
+        frame.prefer_format(frame_format)
+
+
+def _write_frame(message: Value, value: Any, hash_method: Any, frame_format: str) -> None:
     from flyte.io import DataFrame
     from flyte.io.frame_formats import FrameEngineMissing
 
     try:
-        frame = DataFrame.from_local_sync(value, hash_method=hash_method)
+        frame = DataFrame.stored(value, hash_method=hash_method, frame_format=frame_format)
     except FrameEngineMissing:
         write_pickle(message, value)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, get_origin
 
-from flyte.types.annotations import describe, strip
+from flyte.types.annotations import describe, hash_method_of, strip
 from flyte.types.codec import Codec, Read, Value, Write
 from flyte.types.mismatch import TypeTransformerFailedError, wrong_type
 from flyte.types.pickles import read_other
@@ -40,14 +40,21 @@ def build_reference(annotation: Any, of: Callable[[Any], Codec]) -> Codec | None
     )
 
 
-def write_reference(message: Value, value: Any) -> None:
-    """Write a File, Dir or DataFrame; one that holds data not yet stored stores it first."""
+def write_reference(message: Value, value: Any, *, hash_method: Any = None) -> None:
+    """Write a File, Dir or DataFrame; one that holds data not yet stored stores it first.
+
+    A `hash_method` is given the File, Dir or DataFrame itself, and its result takes the place of the hash.
+    """
     stored = value.__flyte_store__()
     reference = message.reference
     reference.type = _TYPES[value.__flyte_reference__]
     reference.uri = stored.uri
     reference.format = stored.format or ""
     reference.hash = stored.hash or ""
+    if hash_method is not None:
+        from flyte.io.hashing import hash_of
+
+        reference.hash = hash_of(value, hash_method)
     reference.name = stored.name or ""
     reference.size_bytes = -1 if stored.size_bytes is None else stored.size_bytes
 
@@ -77,10 +84,12 @@ def restored(owner: Any, message: Value) -> Any:
 
 
 def _writer(annotation: Any, owner: type) -> Write:
+    hash_method = hash_method_of(annotation)
+
     def write(message: Value, value: Any) -> None:
         if not isinstance(value, owner):
             raise wrong_type(annotation, value)
-        write_reference(message, value)
+        write_reference(message, value, hash_method=hash_method)
 
     return write
 

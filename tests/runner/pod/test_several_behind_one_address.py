@@ -29,6 +29,12 @@ async def stands_by(request: api.FetchBundleRequest, context: Any) -> AsyncItera
     yield api.FetchBundleResponse()
 
 
+async def is_refused(request: api.FetchBundleRequest, context: Any) -> AsyncIterator[api.FetchBundleResponse]:
+    """Ends as a call to one that stands by does if it was still sending: gRPC hides the answer behind this status."""
+    await context.abort(grpc.StatusCode.INTERNAL, "Internal error from Core")
+    yield api.FetchBundleResponse()
+
+
 @asynccontextmanager
 async def one_address(*answers: Callable[..., Any]) -> AsyncIterator[str]:
     """An address behind which connections go to each of them in turn."""
@@ -75,8 +81,9 @@ async def fetched(client: DataClient) -> bytes:
     return b"".join([piece async for piece in client.bundle("digest")])
 
 
-async def test_the_next_call_goes_by_a_connection_of_its_own() -> None:
-    async with one_address(stands_by, has_it) as address:
+@pytest.mark.parametrize("of_no_use", [stands_by, is_refused])
+async def test_the_next_call_goes_by_a_connection_of_its_own(of_no_use: Callable[..., Any]) -> None:
+    async with one_address(of_no_use, has_it) as address:
         client = DataClient(Endpoints([address], rng=random.Random(1)), token="any")
         with pytest.raises(grpc.aio.AioRpcError):
             await fetched(client)

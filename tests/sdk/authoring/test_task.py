@@ -11,7 +11,7 @@ import pytest
 
 import flyte
 from flyte.spec.limits import MAX_INLINE_IO_BYTES
-from flyte.spec.problems import InvalidSetting
+from flyte.spec.problems import InvalidSetting, InvalidSettingType
 from flyte.spec.resolve import Level
 
 
@@ -276,3 +276,8 @@ def test_copies_share_the_interface_and_the_version() -> None:
     assert copy.copy(task).override(retries=1).interface is task.interface
     assert task.override(retries=1).cache_version() == task.cache_version() != ""
     assert task.source_file == __file__
+
+
+def test_links_are_objects_that_give_a_link() -> None:
+    with pytest.raises(InvalidSettingType, match=r"Expected links to be flyte\.Link objects, got 3"):
+        flyte.TaskEnvironment("e").task(links=(3,))(lambda: None)

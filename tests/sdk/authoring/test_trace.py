@@ -138,3 +138,8 @@ def test_a_traced_function_keeps_its_name_and_documentation() -> None:
         """Say it."""
 
     assert (named.__name__, named.__doc__) == ("named", "Say it.")
+
+
+def test_what_cannot_be_called_cannot_be_traced() -> None:
+    with pytest.raises(TypeError, match=r"flyte\.trace takes a function, got 3"):
+        flyte.trace(3)  # type: ignore[arg-type]  # what is refused

@@ -53,6 +53,11 @@ async def show(
 
 
 @env.task
+async def plus(left: int, right_hand: list[str], more: int = 0) -> int:
+    return left
+
+
+@env.task
 async def size(file: flyte.io.File) -> int:
     async with file.open("rb") as stream:
         return len(await stream.read())
@@ -110,7 +115,7 @@ def test_variables_reach_the_task(flyte: Flyte, here: Path) -> None:
     ("arguments", "words"),
     [
         (["show"], "Missing required parameter(s): --number (type: INTEGER)"),
-        (["plus"], "Missing required parameter(s): --left (type: INTEGER), --right-hand (type: TEXT)"),
+        (["plus"], "Missing required parameter(s): --left (type: INTEGER), --right_hand (type: list[str])"),
         (["show", "--number", "x"], "Invalid value for '--number': 'x' is not a valid integer"),
         (["show", "--number", "1", "--ratio", "x"], "'--ratio': 'x' is not a valid number"),
         (["show", "--number", "1", "--colour", "green"], "'green' is none of RED, BLUE"),

@@ -159,6 +159,15 @@ def test_a_folder_goes_through_the_platform_where_the_store_cannot_be_written(
     assert upload_file(folder / "empty", content_type="text/plain")[0]
 
 
+def test_objects_show_their_message_and_what_people_look_for_first(platform: FakePlatform) -> None:
+    project = Project.create("shop", "The shop")
+    assert (project.pb2.id, project.pb2.name) == ("shop", "The shop")
+    assert dict(project.__rich_repr__())["id"] == "shop"
+    trigger = Trigger.create(CRON, "shop.price", "v1")
+    shown = dict(trigger.__rich_repr__())
+    assert (shown["name"], shown["task_name"], shown["is_active"]) == ("morning", "shop.price", False)
+
+
 def _given(folder: Dir[Any]) -> str:
     """The address of a folder that is an input."""
     return codec_for(Dir).encode(folder, name="folder").reference.uri

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pydantic
 import pytest
 from tests.sdk.io.running_task import attempt
 
-from flyte.io import Dir, File, HashlibAccumulator
+from flyte.io import Dir, File, HashFunction, HashlibAccumulator
 from flyte.io.placement import set_uploads
 from flyte.storage.locations import local_path, local_uri
 from flyte.types.codecs import codec_for
@@ -269,3 +269,12 @@ def test_references_have_the_methods_of_the_models_that_they_are_in_the_peer_sdk
             kind.model_validate({"name": "x"})
         with pytest.raises(ValueError, match="Expected a"):
             kind.model_validate(5)
+
+
+def test_an_annotation_says_which_files_and_folders_are_the_same_input(source: Path) -> None:
+    by_name = HashFunction.from_fn(lambda reference: f"called {reference.name}")
+    annotated: Any = Annotated[File, by_name]
+    assert codec_for(annotated).encode(File(path=str(source)), name="x").reference.hash == f"called {source.name}"
+    folder: Any = Annotated[Dir, by_name]
+    given = codec_for(folder).encode(Dir(path=str(source.parent)), name="x").reference
+    assert given.hash == f"called {source.parent.name}"

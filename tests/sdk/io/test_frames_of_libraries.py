@@ -183,3 +183,24 @@ def test_a_frame_goes_to_the_place_that_was_asked_for(prefix: str) -> None:
     frame = DataFrame.from_local_sync(pandas_frame(), remote_destination=f"{prefix}/here.parquet")
     assert frame.uri == f"{prefix}/here.parquet"
     assert objects.exists(frame.uri)
+
+
+@pytest.mark.usefixtures("_running")
+def test_an_annotation_names_the_format_of_what_is_not_stored_yet() -> None:
+    csv: Any = Annotated[pandas.DataFrame, "csv"]
+    stored = codec_for(csv).encode(pandas.DataFrame({"n": [1, 2]}), name="x")
+    assert (stored.reference.format, objects.get_bytes(stored.reference.uri)) == ("csv", b"n\n1\n2\n")
+    assert codec_for(csv).decode(stored).equals(pandas.DataFrame({"n": [1, 2]}))
+    lazy: Any = Annotated[DataFrame, OrderedDict(n=int), "csv"]
+    frame = DataFrame.from_df(polars.DataFrame({"n": [1]}))
+    assert codec_for(lazy).encode(frame, name="x").reference.format == "csv"
+    parquet_file = DataFrame.from_local_sync(polars.DataFrame({"n": [1]}))
+    assert codec_for(lazy).encode(parquet_file, name="x").reference.format == PARQUET
+
+
+@pytest.mark.usefixtures("_running")
+def test_a_frame_that_is_not_there_is_told_of(prefix: str) -> None:
+    for place in ("none.parquet", "none"):
+        absent = DataFrame.from_existing_remote(f"{prefix}/{place}")
+        with pytest.raises(FileNotFoundError, match="none"):
+            absent.open(pandas.DataFrame).all_sync()

@@ -3,13 +3,13 @@
 import copy
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from flyte.errors import ImageBuildError
 from flyte.spec.image import Image
-from flyte.spec.problems import InvalidSetting
+from flyte.spec.problems import InvalidSetting, InvalidSettingType
 
 
 def debian() -> Image:
@@ -168,7 +168,10 @@ def test_a_clone_with_another_python_starts_with_the_base_that_has_it(given: dic
         (lambda: debian().with_commands(cast(Any, "ls -l")), "Expected commands to be of type List"),
         (lambda: debian().with_workdir(cast(Any, 3)), "field 'workdir' contains a int"),
         (lambda: debian().with_code_bundle(cast(Any, "none")), "Invalid copy_style: 'none'"),
-        (lambda: debian().with_uv_project("p.toml", project_install_mode=cast(Any, "x")), "Invalid project_install_mode"),
+        (
+            lambda: debian().with_uv_project("p.toml", project_install_mode=cast(Any, "x")),
+            "Invalid project_install_mode",
+        ),
         (lambda: debian().with_pixi_project("p.toml", project_install_mode=cast(Any, "x")), "Must be one of"),
         (lambda: debian().clone(platform=cast(Any, "linux")), "Invalid platform: 'linux'"),
         (lambda: Image.from_debian_base(python_version=cast(Any, "3.12")), "Expected python_version to be a pair"),
@@ -180,6 +183,6 @@ def test_a_step_that_no_builder_could_carry_out_is_refused_where_it_is_written(m
 
 
 def test_one_platform_is_as_good_as_a_pair_of_one() -> None:
-    one = Image.from_debian_base(platform=cast(Any, "linux/arm64"))
+    one = Image.from_debian_base(python_version=(3, 12), platform=cast(Any, "linux/arm64"))
     assert one.platform == ("linux/arm64",)
     assert one.with_pip_packages("x").uri == debian().clone(platform="linux/arm64").with_pip_packages("x").uri

@@ -4,6 +4,7 @@ from typing import Any, cast
 
 import pytest
 
+import flyte
 from flyte.spec.devices import AMD_GPU, GPU, HABANA_GAUDI, TPU, Device, Neuron
 from flyte.spec.problems import InvalidSetting
 from flyte.spec.resources import ResourceAmounts, Resources

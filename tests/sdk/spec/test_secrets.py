@@ -1,7 +1,7 @@
 """Secrets and environment variables: where they are delivered, and which names are refused."""
 
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 import pytest
 

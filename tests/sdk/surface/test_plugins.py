@@ -102,6 +102,7 @@ class Times(TaskTemplate[Any, Any, Any]):
     """A kind of task without a function, made directly."""
 
     factor: int
+    report: bool = False
 
     async def execute(self, *args: Any, **kwargs: Any) -> int:
         return int(kwargs["x"]) * self.factor
@@ -111,17 +112,19 @@ class Twice(Times):
     """A kind that extends such a one with a constructor of its own."""
 
     def __init__(self, name: str, **given: Any) -> None:
-        super().__init__(name=name, interface=ONE_NUMBER, factor=2, **given)
+        super().__init__(**{"name": name, "interface": ONE_NUMBER, "factor": 2, **given})
 
 
 def test_a_template_that_is_a_dataclass_takes_what_every_task_takes_and_its_own_fields() -> None:
-    task = Times(name="sums.times", interface=ONE_NUMBER, factor=3, retries=1, cache="auto")  # type: ignore[call-arg]  # the parameters of every task
+    make: Any = Times  # a type checker sees the constructor that dataclass wrote
+    task = make(name="sums.times", interface=ONE_NUMBER, factor=3, retries=1, cache="auto")
     assert flyte.run(task, x=2).outputs() == (6,)
     assert (task.name, task.retries.count, task.cache.behavior) == ("sums.times", 1, "auto")
     assert task.override(retries=0).retries.count == 0
+    assert make(name="sums.times", interface=ONE_NUMBER, factor=3, report=True).settings.report.value is True
     assert flyte.run(Twice("sums.twice"), x=2).outputs() == (4,)
     assert len({task, Twice("sums.twice")}) == 2
     with pytest.raises(TypeError, match="missing 1 required keyword-only argument: 'factor'"):
-        Times(name="sums.times")  # type: ignore[call-arg]  # what is refused
+        make(name="sums.times")
     with pytest.raises(TypeError, match="unexpected keyword argument 'other'"):
-        Times(name="sums.times", factor=1, other=2)  # type: ignore[call-arg]  # what is refused
+        make(name="sums.times", factor=1, other=2)

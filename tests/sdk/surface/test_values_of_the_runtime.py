@@ -7,7 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import flyte
-from flyte.models import ActionID, ActionPhase, CallCounter, CodeBundle, NativeInterface, PathRewrite, is_clustered_worker_env
+from flyte.models import (
+    ActionID,
+    ActionPhase,
+    CallCounter,
+    CodeBundle,
+    NativeInterface,
+    PathRewrite,
+    is_clustered_worker_env,
+)
 
 env = flyte.TaskEnvironment("runtime_values")
 

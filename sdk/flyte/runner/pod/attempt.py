@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from flyte.spec.masking import Mask
 
 CANCEL_GRACE_S: Final = 10.0
+"""For a task that was aborted to clean up; the scheduler waits longer than that before it deletes the pod."""
 TERMINATION_GRACE_S: Final = 5.0
+"""The same where the pod is being deleted."""
 _LET_GO_S: Final = 2.0
 """How long a worker that has told its end may take to exit before the end is told."""
 

@@ -17,8 +17,10 @@ else:
     from flyte.runner.pod.late_grpc import grpc
 
 PIECE_BYTES: Final = 1 << 20
-_TRY_ELSEWHERE: Final = frozenset({"UNAVAILABLE", "UNIMPLEMENTED", "DEADLINE_EXCEEDED"})
-PASSING: Final = _TRY_ELSEWHERE | {"RESOURCE_EXHAUSTED", "ABORTED", "CANCELLED", "INTERNAL", "UNKNOWN"}
+# gRPC ends a call that is refused while it sends as INTERNAL ("Internal error from Core"), whatever the refusal says: a
+# write to a scheduler that does not lead would go to it again and again.
+_TRY_ELSEWHERE: Final = frozenset({"UNAVAILABLE", "UNIMPLEMENTED", "DEADLINE_EXCEEDED", "INTERNAL"})
+PASSING: Final = _TRY_ELSEWHERE | {"RESOURCE_EXHAUSTED", "ABORTED", "CANCELLED", "UNKNOWN"}
 """Names of the statuses after which trying again is sensible."""
 _SILENCE_S: Final = 60.0
 """A scheduler that says and takes nothing for so long is given up."""

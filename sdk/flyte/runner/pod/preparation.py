@@ -19,6 +19,7 @@ else:
     from flyte.runner.pod.late_grpc import grpc
 
 _FIRST_PAUSE_S: Final = 0.1
+"""Between two tries, doubled each time up to the longest."""
 _LONGEST_PAUSE_S: Final = 2.0
 _PATIENCE_S: Final = 300.0
 """For how long the bundle is asked for while no scheduler can give it."""

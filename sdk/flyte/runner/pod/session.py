@@ -24,14 +24,17 @@ else:
     from flyte.runner.pod.late_grpc import grpc
 
 HEARTBEAT_S: Final = 2.0
+"""Between two heartbeats, unless the contact time asks for more of them."""
 _HEARTBEATS_PER_CONTACT: Final = 6
+"""So that several may be lost on their way before the agent has to give up."""
 _SILENCE_PER_CONTACT: Final = 3
+"""A stream that is silent for the contact time divided by this is taken for dead, while there is time for another."""
 _FIRST_PAUSE_S: Final = 0.05
+"""Between tries to open a stream, doubled each time up to the longest."""
 _LONGEST_PAUSE_S: Final = 2.0
 _REFUSALS: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED", "FAILED_PRECONDITION", "INVALID_ARGUMENT"})
-
-
 _TRIES_BEFORE_WORDS: Final = 8
+"""After so many in a row the log of the pod says that nobody can be spoken to."""
 
 
 class SessionRefused(Exception):

@@ -13,6 +13,7 @@ import select
 from typing import Final
 
 _MOST_BYTES: Final = 1 << 20
+"""Output that waits to be written; what comes beyond it is left out, and is in the log of the attempt all the same."""
 _PIECE_BYTES: Final = select.PIPE_BUF
 
 

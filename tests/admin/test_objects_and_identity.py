@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import grpc
 import pytest
@@ -73,6 +74,10 @@ async def test_files_of_a_folder_keep_their_paths_and_are_never_replaced(admin: 
     await admin.data.UploadObject(pieces(request))
     root = Path(place.folder_uri.removeprefix("file://"))
     assert (root.name, (root / "pictures" / "Übersicht 1.png").read_bytes()) == (folder, CONTENT)
+    # What a client writes itself is at a URL, in which every name is possible.
+    odd = announced(kind=pb.OBJECT_KIND_INPUT_FILE, folder=folder, filename="1 #2 100%25?.txt")
+    url = (await admin.data.CreateUploadUrl(odd)).upload_url
+    assert unquote(urlsplit(url).path) == str(root / odd.filename)
     other = b"something else"
     changed = announced(other, kind=pb.OBJECT_KIND_INPUT_FILE, folder=folder, filename=request.filename)
     await admin.data.UploadObject(pieces(changed, other))

@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from flyte.client.signed_urls import is_signed, put_at
 from flyte.errors import CodeBundleError
+from flyte.storage.locations import join
 from flyte.storage.objects import files_below
 
 if TYPE_CHECKING:
@@ -93,8 +94,8 @@ async def upload_folder(connection: Connection, root: Path, *, name: str, projec
 
     if not paths:
         named = _named_in(folder, name, b"", project=project, domain=domain)
-        return f"{(await connection.change(connection.data.CreateUploadUrl, named)).folder_uri}/{name}"
-    return f"{(await asyncio.gather(*map(send, paths)))[0]}/{name}"
+        return join((await connection.change(connection.data.CreateUploadUrl, named)).folder_uri, name)
+    return join((await asyncio.gather(*map(send, paths)))[0], name)
 
 
 def _named_in(folder: str, path: str, content: bytes, *, project: str, domain: str) -> CreateUploadUrlRequest:

@@ -35,11 +35,13 @@ class FolderAddresses:
         return _key_below(uri, prefix=self._prefix)
 
     async def upload_url(self, key: str, *, expires_in_s: float) -> str:
-        Path(self._store.path_of(key)).parent.mkdir(parents=True, exist_ok=True)
-        return self.uri_of(key)
+        path = Path(self._store.path_of(key))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A URL, other than a URI, is quoted: a file of a folder may be called "1 #2.txt".
+        return path.as_uri()
 
     async def download_url(self, key: str, *, expires_in_s: float) -> str:
-        return self.uri_of(key)
+        return Path(self._store.path_of(key)).as_uri()
 
 
 class PlatformAddresses:

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.s3 import S3Server
+from tests.support.object_stores import every_store
 
-from flyteplane.foundation.clock import SystemClock
 from flyteplane.foundation.errors import InvalidArgument, NotFound
-from flyteplane.objects import FolderObjectStore, MemoryObjectStore, ObjectStore
-from flyteplane.objects.s3 import S3ObjectStore
+from flyteplane.objects import MemoryObjectStore, ObjectStore
+
+__all__ = ["every_store"]
 
 
-@pytest.fixture(params=["memory", "folder", "s3"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ObjectStore]:
-    match request.param:
-        case "memory":
-            yield MemoryObjectStore(clock=SystemClock())
-        case "folder":
-            yield FolderObjectStore(tmp_path / "objects")
-        case _:
-            server: S3Server = request.getfixturevalue("s3_server")
-            s3 = S3ObjectStore(server.settings(f"contract/{tmp_path.name}"))
-            yield s3
-            s3.close()
+@pytest.fixture
+def store(every_store: ObjectStore) -> ObjectStore:
+    return every_store
 
 
 async def test_what_was_put_is_got(store: ObjectStore) -> None:

@@ -4,37 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.s3 import S3Server
+from tests.support.object_stores import every_store
 
 from flyteplane.foundation.clock import ManualClock, SystemClock
 from flyteplane.foundation.errors import Unavailable
 from flyteplane.foundation.tasks import BackgroundTasks
 from flyteplane.objects import FolderObjectStore, MemoryObjectStore, ObjectStore
 from flyteplane.objects.port import ObjectPage
-from flyteplane.objects.s3 import S3ObjectStore
 from flyteplane.objects.sweeping import FIRST_AFTER_S, ROUND_S, Sweeper
 
 GIVEN_UP = ("uploads/p/d/00/id", "incoming/one")
 ARRIVED = ("bundles/b.tar.gz", "data/p/d/r/a0/1/x/o0", "inputs/p/d/00/uploads/f.csv")
 DAY_S = 24 * 3600.0
 
+__all__ = ["every_store"]
 
-@pytest.fixture(params=["memory", "folder", "s3"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ObjectStore]:
-    match request.param:
-        case "memory":
-            yield MemoryObjectStore(clock=SystemClock())
-        case "folder":
-            yield FolderObjectStore(tmp_path / "objects")
-        case _:
-            server: S3Server = request.getfixturevalue("s3_server")
-            s3 = S3ObjectStore(server.settings(f"sweeping/{tmp_path.name}"))
-            yield s3
-            s3.close()
+
+@pytest.fixture
+def store(every_store: ObjectStore) -> ObjectStore:
+    return every_store
 
 
 async def left_in(store: ObjectStore) -> set[str]:

@@ -117,11 +117,12 @@ class PostgresServer:
         return self.folder / "data"
 
     def _run(self, program: str, *arguments: str) -> str:
-        user = _system_user() if os.geteuid() == 0 else None
+        # By a program of its own, not by this process between fork and exec: gRPC's threads may not survive a fork.
+        as_user = ["setpriv", f"--reuid={_system_user()}", "--clear-groups"] if os.geteuid() == 0 else []
         # A server keeps the streams of pg_ctl open for as long as it runs, so its output goes to a file.
         with tempfile.TemporaryFile() as output:
-            command = [str(self.programs / program), *arguments]
-            done = subprocess.run(command, stdout=output, stderr=output, user=user, cwd=self.folder, timeout=90)
+            command = [*as_user, str(self.programs / program), *arguments]
+            done = subprocess.run(command, stdout=output, stderr=output, cwd=self.folder, timeout=90)
             output.seek(0)
             said = output.read().decode()
         if done.returncode:

@@ -180,13 +180,16 @@ class NextBuild:
 @pytest.fixture
 def next_build(tmp_path: Path) -> NextBuild:
     build = NextBuild(tmp_path / "next-build")
-    shutil.copytree(SOURCES, build.sources / "flyteplane")
+    # What was compiled from the sources as they are would be taken for the changed ones.
+    shutil.copytree(SOURCES, build.sources / "flyteplane", ignore=shutil.ignore_patterns("__pycache__"))
     for service in CHANGED:
         old = str(migrations_of(service).HEAD)
         new = f"{int(old) + 1:04}"
         migrations = build.sources / "flyteplane" / service / "store" / "migrations"
         init = migrations / "__init__.py"
-        init.write_text(re.sub(r'HEAD = "\d+"', f'HEAD = "{new}"', init.read_text()))
+        changed, times = re.subn(r'^(HEAD\b.* = )"\d+"', rf'\g<1>"{new}"', init.read_text(), flags=re.MULTILINE)
+        assert times == 1, init.read_text()
+        init.write_text(changed)
         (migrations / "versions" / f"v{new}_next.py").write_text(REVISION.format(old=old, new=new))
     return build
 

@@ -16,7 +16,6 @@ import grpc
 import pytest
 from google.rpc import code_pb2, status_pb2
 from google.rpc.error_details_pb2 import ErrorInfo
-from grpc_status import rpc_status
 from tests.sdk.client.fake_platform import FakePlatform
 
 import flyte
@@ -202,7 +201,10 @@ class Everything(grpc.GenericRpcHandler):
             calls.append(request)
             if len(calls) <= self.fails:
                 if self.status is not None:
-                    await context.abort_with_status(rpc_status.to_status(self.status()))
+                    said = self.status()
+                    code = next(each for each in grpc.StatusCode if each.value[0] == said.code)
+                    details = (("grpc-status-details-bin", said.SerializeToString()),)
+                    await context.abort(code, said.message, trailing_metadata=details)
                 await context.abort(self.code, "Socket closed")
             return b""
 

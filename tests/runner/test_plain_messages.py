@@ -109,7 +109,7 @@ def test_it_cannot_be_changed_and_has_no_more_than_the_message() -> None:
     with pytest.raises(AttributeError, match="action cannot be changed"):
         plain.action = "a1"
     with pytest.raises(AttributeError):
-        plain.nothing  # noqa: B018
+        plain.nothing  # noqa: B018 - what is refused
 
 
 def test_what_a_worker_asks_of_every_attempt_has_defaults() -> None:

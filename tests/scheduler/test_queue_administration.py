@@ -269,7 +269,7 @@ async def test_of_two_who_create_the_same_queue_one_is_refused(world: World) -> 
 
 def put_request(**fields: object) -> Request:
     queue = Queue(name="gpu", action_concurrency=2)
-    return request_of(PutQueueRequest(queue=queue, must_be_new=True, **fields), at=1.0)  # type: ignore[arg-type]
+    return request_of(PutQueueRequest(queue=queue, must_be_new=True, **fields), at=1.0)  # type: ignore[arg-type]  # as the test says
 
 
 @pytest.mark.parametrize("restarted", [False, True], ids=["same", "restarted"])

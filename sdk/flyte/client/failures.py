@@ -35,7 +35,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError, *, endpoint: str) -> BaseRuntime
     """Return the error to raise in place of a failed call."""
     details = _status_details(error)
     failure = _failure_of(error, details, endpoint=endpoint)
-    failure.platform_reason = _reason(details)  # type: ignore[attr-defined]
+    failure.platform_reason = _reason(details)  # type: ignore[attr-defined]  # for the rules below only
     return failure
 
 

@@ -8,6 +8,7 @@ from here, is written to through the platform. What is there already is not sent
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import os
 import secrets
@@ -61,16 +62,7 @@ async def upload(
     connection: Connection, content: bytes, *, kind: ObjectKind.ValueType, project: str, domain: str, filename: str
 ) -> str:
     """Bring an object to the platform and return its URI."""
-    from flyteapi.admin.v1.data_service_pb2 import CreateUploadUrlRequest
-
-    request = CreateUploadUrlRequest(
-        project=project,
-        domain=domain,
-        kind=kind,
-        sha256=hashlib.sha256(content).digest(),
-        size_bytes=len(content),
-        filename=filename,
-    )
+    request = _announced(content, kind=kind, project=project, domain=domain, filename=filename)
     answer = await connection.change(connection.data.CreateUploadUrl, request)
     return await _send(connection, request, answer, content)
 
@@ -80,34 +72,41 @@ async def upload_folder(connection: Connection, root: Path, *, name: str, projec
 
     Some files travel at a time. Of a folder without files there is nothing but the URI.
     """
-    folder = secrets.token_hex(16)
+    from flyteapi.admin.v1.data_service_pb2 import OBJECT_KIND_INPUT_FILE
+
+    announced = functools.partial(
+        _announced, kind=OBJECT_KIND_INPUT_FILE, project=project, domain=domain, folder=secrets.token_hex(16)
+    )
     paths = [str(file.relative_to(root).as_posix()) for file in files_below(root)]
     at_once = asyncio.Semaphore(_FILES_AT_ONCE)
 
     async def send(path: str) -> str:
         async with at_once:
             content = await asyncio.to_thread((root / path).read_bytes)
-            named = _named_in(folder, f"{name}/{path}", content, project=project, domain=domain)
+            named = announced(content, filename=f"{name}/{path}")
             answer = await connection.change(connection.data.CreateUploadUrl, named)
             await _send(connection, named, answer, content)
             return answer.folder_uri
 
     if not paths:
-        named = _named_in(folder, name, b"", project=project, domain=domain)
+        named = announced(b"", filename=name)
         return join((await connection.change(connection.data.CreateUploadUrl, named)).folder_uri, name)
     return join((await asyncio.gather(*map(send, paths)))[0], name)
 
 
-def _named_in(folder: str, path: str, content: bytes, *, project: str, domain: str) -> CreateUploadUrlRequest:
-    from flyteapi.admin.v1.data_service_pb2 import OBJECT_KIND_INPUT_FILE, CreateUploadUrlRequest
+def _announced(
+    content: bytes, *, kind: ObjectKind.ValueType, project: str, domain: str, filename: str, folder: str = ""
+) -> CreateUploadUrlRequest:
+    """Return what asks where to bring an object; with a folder, `filename` is its path in there."""
+    from flyteapi.admin.v1.data_service_pb2 import CreateUploadUrlRequest
 
     return CreateUploadUrlRequest(
         project=project,
         domain=domain,
-        kind=OBJECT_KIND_INPUT_FILE,
+        kind=kind,
         sha256=hashlib.sha256(content).digest(),
         size_bytes=len(content),
-        filename=path,
+        filename=filename,
         folder=folder,
     )
 

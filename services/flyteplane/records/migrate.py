@@ -104,7 +104,7 @@ async def migrate(database: "Database", *, package: str) -> None:
 def load_revisions(package: str) -> None:
     """Import what runs revisions beforehand: a server ends a transaction that stands still while somebody imports."""
     import alembic.config
-    import alembic.runtime.environment  # noqa: F401
+    import alembic.runtime.environment  # noqa: F401 - loaded, not used
 
     for _ in _script(_load(package)).walk_revisions():
         pass

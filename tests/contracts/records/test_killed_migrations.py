@@ -82,7 +82,7 @@ async def write_until(stopped: asyncio.Event, database: Database, *, wrote: asyn
     names: list[str] = []
     while not stopped.is_set():
         names.append(f"r{len(names)}")
-        await database.write(lambda connection, name=names[-1]: submit(connection, name))  # type: ignore[misc]
+        await database.write(lambda connection, name=names[-1]: submit(connection, name))  # type: ignore[misc]  # no type is found for a lambda with a default
         wrote.set()
         await asyncio.sleep(0)
     return names

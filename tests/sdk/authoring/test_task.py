@@ -222,7 +222,7 @@ def test_a_task_is_made_of_a_function_and_once() -> None:
     environment = flyte.TaskEnvironment("e")
     for nothing in (3, functools.partial(work, 1), environment):
         with pytest.raises(TypeError, match="made of a function"):
-            environment.task(nothing)  # type: ignore[arg-type]
+            environment.task(nothing)  # type: ignore[arg-type]  # what is refused
     with pytest.raises(ValueError, match="is a task already"):
         environment.task(environment.task(work))
 

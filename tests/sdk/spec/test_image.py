@@ -87,7 +87,7 @@ def test_variables_of_an_image_are_texts_by_name(variables: Any) -> None:
 
 def test_a_clone_adds_a_layer_and_nothing_else() -> None:
     with pytest.raises(TypeError, match="addl_layer"):
-        debian().clone(addl_layer="numpy")  # type: ignore[arg-type]
+        debian().clone(addl_layer="numpy")  # type: ignore[arg-type]  # what is refused
 
 
 def test_every_builder_method_gives_an_image_of_its_own(tmp_path: Path) -> None:

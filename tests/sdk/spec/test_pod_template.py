@@ -54,7 +54,7 @@ def test_the_tasks_container_has_a_name() -> None:
     with pytest.raises(InvalidSetting, match="is empty"):
         PodTemplate(primary_container_name="")
     with pytest.raises(InvalidSettingType, match="to be of type str"):
-        PodTemplate(primary_container_name=None)  # type: ignore[arg-type]
+        PodTemplate(primary_container_name=None)  # type: ignore[arg-type]  # what is refused
 
 
 def test_anything_else_is_refused() -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 with prepared():
     import signal
 
-    import flyte.runner.pod.common  # noqa: F401
+    import flyte.runner.pod.common  # noqa: F401 - loaded, not used
     from flyte.runner.contact import Contact
     from flyte.runner.pod.child import fork_worker
     from flyte.runner.pod.settings import PodSettings, SettingsError

@@ -9,7 +9,7 @@ from typing import Final
 
 from flyte.spec.names import NameKind, check_name
 from flyteplane.admin.application.identity_ports import KeyStore, RoleStore
-from flyteplane.admin.application.pages import Page, page_of
+from flyteplane.admin.application.pages import page_of
 from flyteplane.admin.application.repetition import mark_of
 from flyteplane.admin.application.setting_rules import spec_rules
 from flyteplane.admin.domain.api_key import (
@@ -29,7 +29,7 @@ from flyteplane.foundation.errors import AlreadyExists, InvalidArgument, NotFoun
 from flyteplane.foundation.ids import IdSource
 from flyteplane.identity.callers import Caller, Grant, Role
 from flyteplane.identity.settings import SubjectGrant
-from flyteplane.rpc.list_pages import whole_list_size
+from flyteplane.rpc.list_pages import ListPage, whole_list_size
 
 #: Characters, as many as the audit log keeps of one.
 _LONGEST_SUBJECT: Final = 300
@@ -101,7 +101,7 @@ class KeysAndRoles:
         refuse_guessable(request_id)
         return derived_secret(self._derivation_key, by=by, name=name, request_id=request_id)
 
-    async def list_keys(self, caller: Caller, *, size: int, token: str) -> Page[ApiKey]:
+    async def list_keys(self, caller: Caller, *, size: int, token: str) -> ListPage[ApiKey]:
         """A page of the keys of which the caller could give each role, by name.
 
         Raises InvalidArgument (PAGE_SIZE, PAGE_TOKEN).
@@ -152,7 +152,7 @@ class KeysAndRoles:
         await self._roles.revoke(subject, grant)
         self._changed()
 
-    async def list_grants(self, caller: Caller, *, subject: str, size: int, token: str) -> Page[SubjectGrant]:
+    async def list_grants(self, caller: Caller, *, subject: str, size: int, token: str) -> ListPage[SubjectGrant]:
         """A page of roles in the caller's scopes, those of the operator's file too; of one subject, or of all for "".
 
         Raises InvalidArgument (PAGE_SIZE, PAGE_TOKEN).

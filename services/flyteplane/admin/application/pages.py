@@ -1,20 +1,12 @@
 """A page of a list from which what the caller may not see is left out, by the position behind which it goes on."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from flyteplane.admin.domain.page_token import PageTokens
+from flyteplane.rpc.list_pages import ListPage
 
 Entry = TypeVar("Entry")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page(Generic[Entry]):
-    """Entries, and the token of the next page; the token is empty on the last one."""
-
-    entries: Sequence[Entry]
-    next_token: str
 
 
 async def page_of(
@@ -26,7 +18,7 @@ async def page_of(
     token: str,
     tokens: PageTokens,
     query: str,
-) -> Page[Entry]:
+) -> ListPage[Entry]:
     """The next `size` entries that are seen. Raises InvalidArgument (PAGE_TOKEN).
 
     Args:
@@ -43,4 +35,4 @@ async def page_of(
             break
         after = position(part[-1])
     more = position(found[size - 1]) if len(found) > size else ""
-    return Page(entries=found[:size], next_token=tokens.make(more, query=query))
+    return ListPage(entries=found[:size], next_token=tokens.make(more, query=query))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from flyte.spec.names import NameKind, check_labels, check_name
-from flyteplane.admin.application.pages import Page, page_of
+from flyteplane.admin.application.pages import page_of
 from flyteplane.admin.application.ports import ProjectStore
 from flyteplane.admin.application.repetition import mark_of
 from flyteplane.admin.application.setting_rules import spec_rules
@@ -21,7 +21,7 @@ from flyteplane.admin.domain.project import (
 from flyteplane.foundation.absent import absent_project
 from flyteplane.foundation.clock import Clock
 from flyteplane.foundation.errors import InvalidArgument
-from flyteplane.rpc.list_pages import whole_list_size
+from flyteplane.rpc.list_pages import ListPage, whole_list_size
 
 #: Of the name that people read; the id has a rule of its own.
 _MOST_NAME_CHARACTERS: Final = 128
@@ -81,7 +81,7 @@ class Projects:
 
     async def list(
         self, *, include_archived: bool, is_seen: Callable[[Project], bool], size: int, token: str
-    ) -> Page[Project]:
+    ) -> ListPage[Project]:
         """A page of those projects that the caller may see, by id. Raises InvalidArgument (PAGE_SIZE, PAGE_TOKEN)."""
 
         async def read(after: str, limit: int) -> Sequence[Project]:

@@ -10,7 +10,7 @@ from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteplane.admin.application.admission import Admission, TaskVersionName, unknown_task
 from flyteplane.admin.application.create_run import CreateRun
 from flyteplane.admin.application.input_rules import check_inputs
-from flyteplane.admin.application.pages import Page, page_of
+from flyteplane.admin.application.pages import page_of
 from flyteplane.admin.application.ports import StoredRun, TaskStore, TriggerStore
 from flyteplane.admin.application.repetition import mark_of
 from flyteplane.admin.application.setting_rules import check_place, check_request_id, check_settings
@@ -29,7 +29,7 @@ from flyteplane.foundation.absent import absent_trigger
 from flyteplane.foundation.clock import Clock
 from flyteplane.foundation.errors import Aborted, NotFound
 from flyteplane.foundation.ids import IdSource
-from flyteplane.rpc.list_pages import whole_list_size
+from flyteplane.rpc.list_pages import ListPage, whole_list_size
 
 _TRIES: Final = 10
 
@@ -85,7 +85,9 @@ class Triggers:
             raise _unknown(key)
         return found
 
-    async def list(self, *, project: str, domain: str, task_name: str, size: int, token: str) -> Page[StoredTrigger]:
+    async def list(
+        self, *, project: str, domain: str, task_name: str, size: int, token: str
+    ) -> ListPage[StoredTrigger]:
         """A page of triggers, by task and name. Raises InvalidArgument (PAGE_SIZE, PAGE_TOKEN)."""
 
         async def read(after: str, limit: int) -> Sequence[StoredTrigger]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from flyteplane.foundation.errors import FailedPrecondition, InvalidArgument, PlatformError, Unavailable
+from flyteplane.foundation.folders import flush_folder
 from flyteplane.launcher.folder import PlatformFolder
 from flyteplane.launcher.service_addresses import FIXED_SERVICES
 from flyteplane.objects.folder import TEMPORARY
@@ -42,9 +43,9 @@ def back_up(data: Path, *, to: Path) -> list[str]:
         partial.mkdir(mode=0o700, parents=True)
         lines = [_copy_databases(databases, partial)]
         lines += [_copy_folder(source, partial) for source in (folder.objects, folder.logs, data / "keys")]
-        _flush(partial)
+        flush_folder(partial)
         partial.rename(to)
-        _flush(to.parent)
+        flush_folder(to.parent)
     except OSError as error:
         raise Unavailable(
             f"the backup cannot be written to {partial}: {error.strerror}",
@@ -94,14 +95,6 @@ def _files_below(folder: Path) -> Iterator[Path]:
         for name in names:
             if not name.startswith(TEMPORARY):
                 yield Path(path, name)
-
-
-def _flush(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _mebibytes(size: int) -> str:

@@ -21,6 +21,7 @@ from typing import BinaryIO, Final
 
 from flyteplane.foundation.clock import Clock, SystemClock
 from flyteplane.foundation.errors import FailedPrecondition, InvalidArgument, NotFound, PlatformError, Unavailable
+from flyteplane.foundation.folders import flush_folder
 from flyteplane.foundation.ids import IdSource, SystemIds
 from flyteplane.objects.keys import validate_key, validate_prefix
 from flyteplane.objects.port import Content, ObjectInfo, ObjectPage
@@ -238,15 +239,9 @@ def _info(key: str, status: os.stat_result) -> ObjectInfo:
 
 
 def _flush_folder(folder: Path) -> None:
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except FileNotFoundError:
-        # A `delete` beside us has removed what was in it, and the folder with it.
-        return
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    # A `delete` beside us may have removed what was in it, and the folder with it.
+    with suppress(FileNotFoundError):
+        flush_folder(folder)
 
 
 @contextmanager

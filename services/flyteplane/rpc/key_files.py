@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from flyteplane.foundation.errors import FailedPrecondition, PlatformError, Unavailable
+from flyteplane.foundation.folders import flush_folder
 
 KEY_BYTES: Final = 32
 #: Reason of every error of this module that a person has to mend.
@@ -49,7 +50,7 @@ def create_key_file(path: Path, *, key: bytes) -> bool:
             path.hardlink_to(temporary)
         except FileExistsError:
             return False
-        _sync_folder(path.parent)
+        flush_folder(path.parent)
     except OSError as error:
         raise Unavailable(
             f"the key file {path} cannot be made: {error.strerror}",
@@ -128,11 +129,3 @@ def _write(path: Path, key: bytes) -> None:
         file.write(key)
         file.flush()
         os.fsync(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.support.log_lines import log_lines
 from tests.support.postgres import postgres_server, postgres_url
 from tests.support.s3 import s3_server
 
-__all__ = ["postgres_server", "postgres_url", "s3_server"]
+__all__ = ["log_lines", "postgres_server", "postgres_url", "s3_server"]
 
 # Several workers share few cores, so how long one example takes says nothing about the code. A change is judged by the
 # same examples each time; new ones are looked for with HYPOTHESIS_PROFILE=thorough.

@@ -28,6 +28,7 @@ from flyteapi.task.v1.task_spec_pb2 import Entrypoint, TaskSpec
 from flyteapi.task.v1.value_pb2 import NamedValue, NamedValues, Payload, Value
 from flyteplane.admin.application.settlement import COLLECT_S
 from flyteplane.admin.main import AdminService, open_admin
+from flyteplane.admin.notifications import NotificationOptions
 from flyteplane.admin.servicer.identity_service import PlatformIdentity
 from flyteplane.foundation.clock import ManualClock
 from flyteplane.foundation.ids import SeededIds
@@ -56,6 +57,7 @@ class Admin:
         self.objects = FolderObjectStore(folder / "objects")
         self._upstream = InProcessServer()
         add_SchedulerServiceServicer_to_server(self.scheduler, self._upstream)
+        self.notifications: NotificationOptions | None = None
         self._service: AdminService | None = None
 
     async def open(self, *, epoch: int | None = None) -> None:
@@ -69,6 +71,7 @@ class Admin:
             caller_of=lambda _: "local:tester",
             scratch=self.folder,
             on_failure=lambda name, error: self.failures.append((name, error)),
+            notifications=self.notifications,
             epoch=epoch,
         )
         server = InProcessServer()

@@ -24,10 +24,8 @@ from flyteapi.admin.v1.trigger_service_pb2 import (
 from flyteplane.admin.application.identity_ports import KeyStore
 from flyteplane.admin.application.keys_and_roles import KeysAndRoles
 from flyteplane.admin.application.ports import ProjectStore, TriggerStore
-from flyteplane.admin.application.repetition import mark_of
 from flyteplane.admin.domain.page_token import PageTokens
 from flyteplane.admin.domain.project import Project, ProjectChange
-from flyteplane.admin.domain.request_mark import KEPT_US
 from flyteplane.admin.domain.trigger import TriggerKey, TriggerState
 from flyteplane.admin.store.api_keys import SqlKeyStore
 from flyteplane.admin.store.preparation import MIGRATIONS
@@ -37,6 +35,7 @@ from flyteplane.admin.store.triggers import SqlTriggerStore
 from flyteplane.foundation.clock import ManualClock
 from flyteplane.foundation.errors import AlreadyExists, Unavailable
 from flyteplane.foundation.ids import SeededIds
+from flyteplane.foundation.repetition import REQUESTS_KEPT_S, mark_of
 from flyteplane.identity.callers import Grant, Role
 from flyteplane.records import Database, open_migrated
 
@@ -204,7 +203,7 @@ async def test_marks_are_stored_with_what_they_stand_for_and_forgotten_after_a_d
     assert nothing is not None
     assert not await triggers.is_repeated(nothing), "what was refused may be tried again"
     later = mark_of("rpc", "a day later", by="me", content="this")
-    await projects.update("p", ProjectChange(name="n"), now_us=KEPT_US + 2, request=later)
+    await projects.update("p", ProjectChange(name="n"), now_us=REQUESTS_KEPT_S * 1_000_000 + 2, request=later)
     assert not await triggers.is_repeated(mark)
     for by in ("me", "somebody else"):
         assert (mark_of("rpc", "a day later", by=by, content="this") == later) is (by == "me")

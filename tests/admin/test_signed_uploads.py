@@ -13,10 +13,10 @@ from tests.support.s3 import S3Server
 from flyteplane.admin.application.objects import Objects, UploadPlace
 from flyteplane.admin.domain.object_name import Upload, UploadKind
 from flyteplane.admin.domain.project import Project, ProjectChange
-from flyteplane.admin.domain.request_mark import RequestMark
 from flyteplane.admin.store.addresses import SignedAddresses
 from flyteplane.foundation.errors import DataLoss, InvalidArgument, NotFound
 from flyteplane.foundation.ids import SystemIds
+from flyteplane.foundation.repetition import RequestMark
 from flyteplane.objects.s3 import S3ObjectStore
 
 CONTENT = b"content of an input file"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from tests.support.postgres import database_url
 
-from flyteplane.foundation.errors import Aborted
+from flyteplane.foundation.errors import Aborted, AlreadyExists
+from flyteplane.foundation.repetition import RequestMark
 from flyteplane.records import migrate, open_database
 from flyteplane.scheduler.application.administration_ports import AdministrationRecords, AnsweredRequest
 from flyteplane.scheduler.application.ports import Records
@@ -160,6 +161,10 @@ async def test_an_owner_without_a_claim_changes_nothing(open_owner: Open) -> Non
     assert await owner.administration.load() == Entries()
 
 
+def noted(name: bytes, *, at: float = 1.0) -> AnsweredRequest:
+    return AnsweredRequest(mark=RequestMark(name=name, content=b"this"), at=at)
+
+
 async def test_a_write_keeps_which_request_it_answers_for_a_day(open_owner: Open) -> None:
     owner = await open_owner()
     owner.administration.take_over(await owner.shard.claim(at_least=1))
@@ -170,15 +175,17 @@ async def test_a_write_keeps_which_request_it_answers_for_a_day(open_owner: Open
         lambda request: owner.administration.delete_class(CLASS.name, request=request),
     )
     for number, write in enumerate(writes):
-        request = AnsweredRequest(mark=bytes([number]) * 32, at=100.0 + number)
+        request = noted(bytes([number]), at=100.0 + number)
         assert not await owner.administration.is_answered(request)
         await write(request)
         assert await owner.administration.is_answered(request)
+        with pytest.raises(AlreadyExists) as caught:
+            await owner.administration.is_answered(replace(request, mark=replace(request.mark, content=b"other")))
+        assert caught.value.reason == "REQUEST_ID_REUSED"
     await owner.administration.put_queue(QUEUE)
     fenced = await open_owner()
     await fenced.shard.claim(at_least=2)
-    lost = AnsweredRequest(mark=bytes(32), at=1.0)
     with pytest.raises(Aborted):
-        await owner.administration.put_queue(QUEUE, request=AnsweredRequest(mark=b"fenced", at=1.0))
-    assert await fenced.administration.is_answered(lost)
-    assert not await fenced.administration.is_answered(AnsweredRequest(mark=b"fenced", at=1.0))
+        await owner.administration.put_queue(QUEUE, request=noted(b"fenced"))
+    assert await fenced.administration.is_answered(noted(bytes([0])))
+    assert not await fenced.administration.is_answered(noted(b"fenced"))

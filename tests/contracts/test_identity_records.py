@@ -12,13 +12,13 @@ from tests.support.postgres import database_url
 from flyteplane.admin.application.identity_ports import AuditStore, KeyStore, RoleStore
 from flyteplane.admin.domain.api_key import ApiKey, StoredKey
 from flyteplane.admin.domain.audit import AuditFilter
-from flyteplane.admin.domain.request_mark import RequestMark
 from flyteplane.admin.store.api_keys import SqlKeyStore
 from flyteplane.admin.store.audit import SqlAuditStore
 from flyteplane.admin.store.memory_identity import MemoryAuditStore, MemoryKeyStore, MemoryRoleStore
 from flyteplane.admin.store.preparation import MIGRATIONS
 from flyteplane.admin.store.role_grants import SqlRoleStore
 from flyteplane.foundation.errors import AlreadyExists
+from flyteplane.foundation.repetition import RequestMark
 from flyteplane.identity.audit import AuditRecord
 from flyteplane.identity.callers import Grant, Role, Scope
 from flyteplane.identity.settings import SubjectGrant

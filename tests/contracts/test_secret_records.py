@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from tests.support.postgres import database_url
 
+from flyteplane.foundation.repetition import REQUESTS_KEPT_S
 from flyteplane.records import migrate, open_database
-from flyteplane.secrets.application.ports import KEEP_REQUESTS_S, SecretRecords
+from flyteplane.secrets.application.ports import SecretRecords
 from flyteplane.secrets.domain.names import SecretName, SecretScope
 from flyteplane.secrets.domain.values import Sealed, SecretInfo, WrappedKey
 from flyteplane.secrets.store.memory_secrets import MemorySecrets
@@ -172,7 +173,7 @@ async def test_a_request_that_stored_one_secret_stores_no_other(records: SecretR
 
 async def test_a_request_is_forgotten_in_time(records: SecretRecords) -> None:
     assert await records.put(info(BOTH), sealed(), expecting=0, request="one")
-    later = replace(info(PROJECT), updated_at=info(BOTH).updated_at + KEEP_REQUESTS_S)
+    later = replace(info(PROJECT), updated_at=info(BOTH).updated_at + REQUESTS_KEPT_S)
     assert await records.put(later, sealed(), expecting=0, request="two")
     assert await records.answered("one") is not None
     later = replace(info(ORGANISATION), updated_at=later.updated_at + 1)

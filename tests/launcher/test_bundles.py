@@ -86,6 +86,8 @@ async def test_a_folder_from_an_earlier_process_is_used_and_half_ones_are_remove
         file_entry("/etc/passwd"),
         file_entry("../out.py"),
         file_entry("a/../../out.py"),
+        file_entry("a.py/b.py"),
+        file_entry("n" * 300),
         special_entry("link", tarfile.SYMTYPE, "/etc/passwd"),
         special_entry("link", tarfile.LNKTYPE, "a.py"),
         special_entry("pipe", tarfile.FIFOTYPE),

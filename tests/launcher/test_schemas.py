@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from tests.support.log_lines import LogLines
 
 from flyteplane.foundation.clock import ManualClock
 from flyteplane.foundation.errors import FailedPrecondition, InvalidArgument
@@ -48,15 +49,13 @@ async def pass_time(clock: ManualClock, waiting: asyncio.Task[None], *, most_s: 
         await asyncio.sleep(0.002)
 
 
-async def test_a_process_waits_for_the_job_and_migrates_nothing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_process_waits_for_the_job_and_migrates_nothing(tmp_path: Path, log_lines: LogLines) -> None:
     clock = ManualClock()
     waiting = asyncio.create_task(await_schemas(url(tmp_path), wait_for_job=True, clock=clock))
     await pass_time(clock, waiting, most_s=clock.monotonic() + 5)
     assert not waiting.done()
     assert await age(tmp_path) is SchemaAge.OLDER
-    assert "waiting for the migration job" in caplog.text
+    assert [line["service"] for line in log_lines.all("waiting_for_migration_job")] == ["cache"]
     (line,) = await migrate_all(url(tmp_path), clock=clock)
     assert line.startswith("cache: brought from nothing to")
     await pass_time(clock, waiting, most_s=clock.monotonic() + 60)

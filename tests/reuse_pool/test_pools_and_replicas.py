@@ -8,6 +8,7 @@ from pathlib import Path
 import grpc
 import pytest
 from tests.reuse_pool.bench import Bench, BenchClock, declaration, obedient
+from tests.support.log_lines import LogLines
 
 from flyteapi.common.v1.identity_pb2 import Scope
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import (
@@ -225,7 +226,7 @@ async def _with_secrets() -> Bench:
     return Bench(service, server, cluster, clock)
 
 
-async def test_secrets_come_with_each_attempt_and_with_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+async def test_secrets_come_with_each_attempt_and_with_nothing_else(log_lines: LogLines) -> None:
     bench = await _with_secrets()
     async with bench.service:
         scheduler = await bench.scheduler()
@@ -236,7 +237,7 @@ async def test_secrets_come_with_each_attempt_and_with_nothing_else(caplog: pyte
         orders = await bench.orders(await scheduler.placed(1), "assign", count=2)
         assert [order.assign.secret_env["TOKEN"] for order in orders] == [b"s3cret"] * 2
         assert [dict(order.assign.secret_files) for order in orders] == [{"/etc/flyte/secrets/known": b"s3cret"}] * 2
-        assert "s3cret" not in str(bench.cluster.started) + caplog.text
+        assert "s3cret" not in str(bench.cluster.started) + log_lines.text
         assert "s3cret" not in str((await bench.stub.ListPools(ListPoolsRequest())).pools)
         await scheduler.close()
 

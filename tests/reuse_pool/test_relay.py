@@ -17,6 +17,7 @@ from flyteapi.scheduler.v1.worker_service_pb2 import (
     Heartbeat,
     LeaseRevoked,
     LogChunk,
+    OutputStored,
     WorkerOrder,
     WorkerReport,
 )
@@ -227,6 +228,29 @@ async def test_a_new_stream_is_told_what_is_still_held_and_what_was_not_acknowle
     assert second.kinds(1) == ["started", "log", "declare_task", "submit"]
     await second.accept(2)
     await bench.orders(replica.spec.name, "end_accepted")
+
+
+async def test_output_is_said_again_to_the_next_scheduler_until_it_is_stored(bench: Bench) -> None:
+    first = await bench.scheduler()
+    await first.declare(declaration())
+    await first.place(1, "parent")
+    replica = bench.worker(await first.placed(1))
+
+    def chunk(text: bytes, position: int) -> WorkerReport:
+        return WorkerReport(lease=1, log=LogChunk(data=text, position=position))
+
+    replica.say(chunk(b"one ", 1), chunk(b"two ", 5))
+    await first.until(lambda report: report.forward.log.position == 5)
+    # The replica as well keeps what is not stored.
+    await first.forward(1, output_stored=OutputStored(position=4))
+    await bench.orders(replica.spec.name, "output_stored")
+    await first.close()
+    replica.say(chunk(b"three", 9))
+    second = await bench.scheduler()
+    replica.say(chunk(b"end", 14))
+    await second.until(lambda report: report.forward.log.position == 14)
+    said = [report.forward.log.data for report in second.reports if report.forward.HasField("log")]
+    assert said == [b"two ", b"three", b"end"]
 
 
 async def test_a_newer_stream_takes_over(bench: Bench) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 from tests.scheduler.harness import Bench, settle, task
+from tests.support.log_lines import LogLines
 
 from flyteplane.foundation.clock import SystemClock
 from flyteplane.objects import MemoryObjectStore
@@ -170,15 +170,14 @@ async def test_followers_of_one_log_do_not_disturb_each_other(logs: FollowedLogs
 
 
 async def test_a_log_that_cannot_be_written_fails_no_task_and_is_reported_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, log_lines: LogLines
 ) -> None:
     in_the_way = tmp_path / "logs"
     in_the_way.write_text("a file")
     logs = LogFiles(in_the_way)
-    with caplog.at_level(logging.ERROR, logger="flyteplane.scheduler.logs"):
-        for _ in range(3):
-            logs.append(RUN, "a0", 1, b"word")
-    assert len(caplog.records) == 1
+    for _ in range(3):
+        logs.append(RUN, "a0", 1, b"word")
+    assert [line["folder"] for line in log_lines.all("logs_cannot_be_written")] == [str(in_the_way)]
 
 
 async def test_the_log_of_an_attempt_ends_with_it_and_that_of_an_action_with_its_last_attempt(bench: Bench) -> None:

@@ -130,6 +130,32 @@ async def test_the_next_leader_reads_and_goes_on_with_what_the_one_before_stored
     assert await LogObjects(store, clock=clock).attempts(RUN, "a0") == [1]
 
 
+async def test_it_is_told_what_is_stored_so_that_workers_keep_the_rest_for_the_next_leader(
+    logs: LogObjects, store: SometimesAway, clock: ManualClock
+) -> None:
+    told: list[int] = []
+    logs.on_stored = lambda run, action, attempt, position: told.append(position)
+    logs.append(RUN, "a0", 1, b"stored ", position=1)
+    logs.append(RUN, "a0", 2, b"of a worker that says nothing twice")
+    store.away = True
+    clock.advance(FLUSH_S)
+    await settle()
+    assert told == []
+    store.away = False
+    clock.advance(FLUSH_S * 2)
+    await settle()
+    assert told == [7]
+    logs.append(RUN, "a0", 1, b"heard ", position=8)
+    # It is paused, and the worker goes on with the next one.
+    successor = LogObjects(store, clock=clock)
+    successor.append(RUN, "a0", 1, b"heard ", position=8)
+    successor.append(RUN, "a0", 1, b"later", position=14)
+    await successor.close()
+    # It wakes, and has not noticed yet.
+    await logs.close()
+    assert await segments(store, f"{PREFIX}1/") == [b"stored ", b"heard later"]
+
+
 async def test_a_segment_whose_writing_was_not_answered_is_not_written_twice(
     logs: LogObjects, store: SometimesAway
 ) -> None:

@@ -14,6 +14,7 @@ from flyteapi.scheduler.v1.worker_service_pb2 import (
     AttemptStarted,
     Heartbeat,
     Hello,
+    LogChunk,
     WorkerOrder,
     WorkerReport,
 )
@@ -184,6 +185,15 @@ async def test_the_next_leader_adopts_a_pod_that_runs_and_takes_its_result(pods:
     assert await pods.stage.phase() is Phase.SUCCEEDED
     assert len(pods.cluster.started) == 1
     assert pod.exited is None
+
+
+async def test_a_pod_is_told_when_much_of_its_output_is_stored(pods: Pods) -> None:
+    await pods.stage.submit(task())
+    session, channel = await pods.run()
+    for position in (1, 40_001):
+        session.received([WorkerReport(lease=pods.lease, log=LogChunk(data=b"x" * 40_000, position=position))])
+    stored = channel.heard[-1]
+    assert (stored.lease, stored.output_stored.position) == (pods.lease, 80_000)
 
 
 async def test_the_next_leader_starts_the_pod_that_the_one_before_it_only_stored(pods: Pods) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import logging
 import os
 import sqlite3
 import traceback
@@ -18,12 +17,12 @@ import grpc
 import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from tests.secrets.conftest import BEARER, RUN_SCOPE, TOKEN_KEY, Platform, asked
+from tests.support.log_lines import logged
 
 from flyteapi.secrets.v1 import secrets_service_pb2 as api
 from flyteapi.secrets.v1.secrets_service_pb2_grpc import SecretsServiceStub
 from flyteplane.foundation.clock import ManualClock
 from flyteplane.foundation.errors import PlatformError
-from flyteplane.observe import configure_logs
 from flyteplane.rpc.inprocess import InProcessServer
 from flyteplane.rpc.tokens import TokenMinter, TokenVerifier
 from flyteplane.secrets.application.ports import AuditTrail, KeyProvider, SecretRecords
@@ -66,13 +65,8 @@ def test_the_search_finds_a_canary() -> None:
 @pytest.fixture(params=[False, True], ids=["json", "people"])
 def log(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
     """Everything that is logged, at the most talkative level, in both forms."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    stream = io.StringIO()
-    configure_logs(level="debug", stream=stream, for_people=request.param)
-    yield stream
-    configure_logs()
-    root.handlers[:], root.level = handlers, level
+    with logged(level="debug", for_people=request.param) as lines:
+        yield lines.stream
 
 
 def all_of(error: BaseException) -> bytes:
@@ -188,7 +182,7 @@ async def test_defects_do_not_tell_values(log: io.StringIO) -> None:
         lambda: serve(records, ring, BrokenAudit()).Resolve(resolve),
     )
     assert [found for error in errors for found in sightings(repr(error), all_of(error))] == []
-    assert log.getvalue().count("unexpected error") == 3
+    assert log.getvalue().count("unexpected_error") == 3
     assert sightings("log", log.getvalue().encode()) == []
 
 

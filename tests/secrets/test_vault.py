@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from tests.secrets.conftest import Platform
 from tests.support.fake_vault import FakeVault
+from tests.support.log_lines import LogLines
 
 from flyteapi.secrets.v1 import secrets_service_pb2 as api
 from flyteplane.foundation.clock import ManualClock
@@ -189,7 +190,7 @@ async def test_a_key_that_cannot_be_used_stops_the_start(
     assert "vault write" in caught.value.mend
 
 
-async def test_no_error_tells_tokens_or_keys(vault: FakeVault, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_error_tells_tokens_or_keys(vault: FakeVault, log_lines: LogLines) -> None:
     keys = VaultKeys(vault.settings("flyteplane", timeout_s=0.5))
     wrapped = await keys.wrap(DATA_KEY, binding=b"")
     token = vault.token_file.read_text().strip()
@@ -208,7 +209,8 @@ async def test_no_error_tells_tokens_or_keys(vault: FakeVault, caplog: pytest.Lo
     await fail()
     vault.stop()
     await fail()
-    text = "".join(told) + caplog.text
+    assert log_lines.all("vault_does_not_answer")
+    text = "".join(told) + log_lines.text
     assert token not in text
     assert "AAECAwQF" not in text
 

@@ -28,11 +28,18 @@ class Place:
         self.kind = kind
         self._platform = platform
 
+    def run(self, task: Any, *inputs: Any, **context: Any) -> Any:
+        """Starts a run of a task; a local one is over then."""
+        return flyte.with_runcontext("local" if self.kind == "local" else "remote", **context).run(task, *inputs)
+
     def result(self, task: Any, *inputs: Any, **context: Any) -> Any:
         """Runs a task to its end and returns its output."""
-        run = flyte.with_runcontext("local" if self.kind == "local" else "remote", **context).run(task, *inputs)
-        outputs = run.outputs()
+        outputs = self.run(task, *inputs, **context).outputs()
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def mail_folder(self, run: Any) -> Path:
+        """Return where mails are written while nobody has named a mail server."""
+        return Path(run.url) / "mail" if self._platform is None else self._platform.data / "mail"
 
     def client_environment(self, *, home: Path) -> dict[str, str]:
         """Return the variables of a program that finds this place by itself."""

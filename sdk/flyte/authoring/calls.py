@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from flyte.authoring.context import TaskContextData, current
@@ -18,7 +19,11 @@ def call(task: TaskTemplate[Any, Any, Any], args: tuple[Any, ...], kwargs: dict[
         return task.forward(*args, **kwargs)
     _refuse_inside_trace(task, context)
     if task.is_async:
-        return context.controller.submit(task, args, kwargs)
+        made = context.controller.submit(task, args, kwargs)
+        if isinstance(made, CoroutineType):
+            # What Python says of a call that was never awaited then names the task.
+            made.__qualname__ = task.name
+        return made
     refuse_blocking_on_a_loop(f"{task.name}(...)", instead=f"await {task.short_name}.aio(...)")
     return context.controller.submit_sync(task, args, kwargs)
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import urllib.request
-from typing import Final
 
 from flyte.authoring.condition import Question
+from flyte.authoring.web_request import send_web_request
 from flyte.errors import ConditionFailedError
-
-_TIMEOUT_S: Final = 10.0
 
 
 def tell_webhook(question: Question) -> None:
@@ -19,9 +16,7 @@ def tell_webhook(question: Question) -> None:
         return
     default = {"condition": question.name, "prompt": question.prompt}
     body = json.dumps(webhook.payload if webhook.payload is not None else default).encode()
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(webhook.url, data=body, headers=headers, method="POST")
     try:
-        urllib.request.urlopen(request, timeout=_TIMEOUT_S).close()
+        send_web_request(webhook.url, body=body)
     except OSError as error:
         raise ConditionFailedError(f"The webhook {webhook.url} cannot be told of {question.name!r}: {error}") from None

@@ -71,17 +71,29 @@ def create_secret(
 
 
 @create.command("project")
-@click.option("--id", "project_id", required=True, help="Id: 1 to 63 of a-z, 0-9 and -. It never changes.")
+@click.argument("project_id", metavar="ID", required=False)
+@click.option("--id", "spelled_id", metavar="ID", help="The same. 1 to 63 of a-z, 0-9 and -; it never changes.")
 @click.option("--name", help="Name for people. Default: the id.")
 @click.option("--description", default="", help="What it is for.")
 @click.option("-l", "--label", multiple=True, metavar="KEY=VALUE", help="Label. Repeatable.")
 @click.pass_context
 def create_project(
-    ctx: click.Context, *, project_id: str, name: str | None, description: str, label: tuple[str, ...]
+    ctx: click.Context,
+    *,
+    project_id: str | None,
+    spelled_id: str | None,
+    name: str | None,
+    description: str,
+    label: tuple[str, ...],
 ) -> None:
-    """Create a project with the domains development, staging and production."""
+    """Create the project ID with the domains development, staging and production."""
     from flyte.remote import Project
 
+    if project_id and spelled_id:
+        raise click.UsageError("ID and --id are the same: give one.")
+    project_id = project_id or spelled_id
+    if not project_id:
+        raise click.UsageError("Missing argument 'ID': `flyte create project ID`.")
     root_options(ctx).choose_platform()
     project = Project.create(
         project_id, name or project_id, description=description, labels=assignments(label, option="--label")

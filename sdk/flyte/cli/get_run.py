@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -133,16 +134,40 @@ def event_facts(event: Event) -> dict[str, Any]:
 
 
 def _show(run: Run, *, as_json: bool) -> None:
+    shown, notifications = facts(run), notification_facts(run)
     if as_json:
-        print_json(facts(run))
+        print_json({**shown, "notifications": notifications})
         return
-    shown = facts(run)
+    shown["notifications"] = "\n".join(map(_told, notifications))
     shown["created"] = f"{run.start_time:%Y-%m-%d %H:%M:%S} UTC ({age(run.start_time)})"
     shown["took"] = duration(run.duration)
     shown["labels"] = ", ".join(f"{key}={value}" for key, value in shown["labels"].items())
     for name in ("started", "ended"):
         shown.pop(name)
     print_details(shown)
+
+
+def notification_facts(run: Run) -> list[dict[str, Any]]:
+    """Return how far the notifications of a run are, for programs."""
+    from flyte.remote.phases import phase_from_proto
+    from flyteapi.common.v1.notification_pb2 import NotificationState
+
+    return [
+        {
+            "to": one.target,
+            "on": [phase_from_proto(phase).name for phase in one.on_phases],
+            "state": NotificationState.State.Name(one.state).removeprefix("STATE_"),
+            "attempts": one.attempts,
+            "error": one.last_error,
+        }
+        for one in run.message.notifications
+    ]
+
+
+def _told(notification: Mapping[str, Any]) -> str:
+    error = f": {notification['error']}" if notification["error"] else ""
+    on = " or ".join(notification["on"])
+    return f"{notification['to']} when {on}: {notification['state'].lower().replace('_', ' ')}{error}"
 
 
 def facts(run: Run) -> dict[str, Any]:

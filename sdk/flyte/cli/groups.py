@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Final
 
 import rich_click as click
@@ -51,4 +52,9 @@ class CommandGroup(click.RichGroup):
             instead = ABSENT.get(words.partition(" ")[2])
             if instead is not None:
                 raise click.UsageError(f"There is no `{words}`. {instead}", ctx) from None
-            raise NoSuchCommand(args[0], possibilities=self.list_commands(ctx), ctx=ctx) from None
+            known = self.list_commands(ctx)
+            if ctx.parent is None or difflib.get_close_matches(args[0], known):
+                raise NoSuchCommand(args[0], possibilities=known, ctx=ctx) from None
+            raise click.UsageError(
+                f"There is no `{words}`. After `{ctx.command_path}` comes what it is about: {', '.join(known)}.", ctx
+            ) from None

@@ -75,14 +75,14 @@ def run_condition_options(command: Command) -> Command:
 
 
 def _phase(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    from flyte.remote.phases import phases_to_proto
+    from flyte.remote.phases import phases_from
 
     if any(value.lower() == _PAUSED for value in values):
         if len(values) > 1:
             raise click.BadParameter("a paused run is running: give paused alone.")
         return (_PAUSED,)
     try:
-        phases_to_proto(values)
+        phases_from(values)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
     return values

@@ -201,6 +201,6 @@ def _print_failure(
         )
         return
     verb = {ActionPhase.ABORTED: "was aborted", ActionPhase.TIMED_OUT: "timed out"}.get(phase, "failed")
-    if traceback:
+    if "\n  File " in traceback:  # else it says what the panel says
         click.echo(_BUNDLE_FOLDER.sub('File "', traceback).rstrip(), err=True)
     print_panel(f"{subject} {verb}: {code}: {error}")

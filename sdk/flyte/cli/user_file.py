@@ -48,7 +48,8 @@ class UserFile:
             raise click.ClickException(
                 f"{name!r} in {self.path} is no task; it is of type {kind}. Decorate a function with @env.task."
             )
-        raise click.ClickException(f"{self.path} has no task {name!r}.{suggestion(name, self.tasks)}")
+        hint = suggestion(name, self.tasks) or " It has no tasks at all: decorate a function with @env.task."
+        raise click.ClickException(f"{self.path} has no task {name!r}.{hint}")
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

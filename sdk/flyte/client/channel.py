@@ -77,7 +77,9 @@ class Connection:
 
         async def attempt() -> Answer:
             metadata = (*await self._credentials.metadata(), *trace_metadata())
-            return await method(request, timeout=timeout_s or self.settings.rpc_timeout_s, metadata=metadata)
+            answer = await method(request, timeout=timeout_s or self.settings.rpc_timeout_s, metadata=metadata)
+            self._was_connected = True
+            return answer
 
         try:
             try:
@@ -163,7 +165,7 @@ class Connection:
             call = method(request, metadata=await self._credentials.metadata())
             try:
                 async for message in call:
-                    started = True
+                    started = self._was_connected = True
                     yield message
                 return
             except grpc.aio.AioRpcError as error:
@@ -185,7 +187,12 @@ class Connection:
             return failure
         from flyte.client.tls import problem_of
 
-        return await asyncio.to_thread(problem_of, self.settings) or failure
+        problem = await asyncio.to_thread(problem_of, self.settings)
+        if problem is not None and self._was_connected:
+            # Somebody answers in its place, such as a load balancer that has nobody behind it just now: it comes back.
+            failure.add_note(str(problem))
+            return failure
+        return problem or failure
 
     async def close(self) -> None:
         """Close the channel; calls under way end."""

@@ -64,6 +64,9 @@ async def _merged(platform: Connection, source: RunId, changed: RunSettings) -> 
     settings.CopyFrom(answer.run.settings)
     # The trace of the source is the source's own.
     settings.ClearField("trace_parent")
+    if changed.notifications or changed.notification_rule:
+        settings.ClearField("notifications")
+        settings.ClearField("notification_rule")
     settings.MergeFrom(changed)
     return settings
 

@@ -20,8 +20,8 @@ from flyte.syncify import syncify
 
 if TYPE_CHECKING:
     from flyte.local.result import LocalRun
-    from flyte.notify import NamedRule, Notification
     from flyte.remote.run import Run
+    from flyte.spec.notification_kinds import Notifications
 
 
 class Runner:
@@ -175,7 +175,7 @@ def with_runcontext(
     disable_run_cache: bool = False,
     queue: str | None = None,
     max_action_concurrency: int | None = None,
-    notifications: Notification | NamedRule | tuple[Notification, ...] | None = None,
+    notifications: Notifications = None,
     custom_context: dict[str, str] | None = None,
     cache_lookup_scope: CacheLookupScope = "project-domain",
     preserve_original_types: bool = False,
@@ -199,7 +199,8 @@ def with_runcontext(
     - `dry_run`: prepare everything, submit nothing, and return what would have been submitted; refused in local mode.
     - `run_base_dir`, `run_start_time`: local mode only.
     - `preserve_original_types`: accepted; values always come back as the types that they were.
-    - `notifications`, `debug`, `tracked`, `tracked_strict`: refused while they ask for something, since this platform
+    - `notifications`: what is sent when the run ends, see `flyte.notify`. A local run sends it before it returns.
+    - `debug`, `tracked`, `tracked_strict`: refused while they ask for something, since this platform
       would do nothing about it.
 
     Raises InvalidSetting (a ValueError) or InvalidSettingType (a TypeError), naming the parameter, for a value that
@@ -220,7 +221,7 @@ def with_runcontext(
     return Runner(_context(given))
 
 
-_NOT_SUPPORTED: Final = ("notifications", "debug", "tracked", "tracked_strict")
+_NOT_SUPPORTED: Final = ("debug", "tracked", "tracked_strict")
 
 
 def _context(given: Mapping[str, Any]) -> RunContext:

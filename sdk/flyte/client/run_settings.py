@@ -9,13 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from flyte.client.bundle import CopyStyle, check_copy_style
 from flyte.spec.environment_variables import check_env_vars
 from flyte.spec.names import NameKind, check_name
 from flyte.spec.pod_metadata import check_pod_annotations, check_pod_labels
 from flyte.spec.problems import InvalidSetting, InvalidSettingType
+
+if TYPE_CHECKING:
+    from flyte.spec.notification_kinds import Notifications
 
 Mode = Literal["local", "remote", "hybrid"]
 CacheLookupScope = Literal["global", "project-domain"]
@@ -48,6 +51,7 @@ class RunContext:
     max_action_concurrency: int | None = None
     custom_context: Mapping[str, str] = field(default_factory=dict)
     cache_lookup_scope: CacheLookupScope = "project-domain"
+    notifications: Notifications = None
 
     def __post_init__(self) -> None:
         _check_mode(self)
@@ -63,6 +67,10 @@ class RunContext:
         check_pod_labels(self.labels)
         check_pod_annotations(self.annotations)
         _check_texts(self.custom_context, field="custom_context")
+        if self.notifications is not None:
+            from flyte.spec.notification_kinds import checked_notifications
+
+            checked_notifications(self.notifications)
         _check_concurrency(self.max_action_concurrency)
         if self.run_start_time is not None and not isinstance(self.run_start_time, datetime):
             raise InvalidSettingType(

@@ -148,7 +148,7 @@ def run_settings(context: RunContext) -> RunSettings:
     annotations = dict(context.annotations)
     if context.version:
         annotations[VERSION_ANNOTATION] = context.version
-    return RunSettings(
+    settings = RunSettings(
         env=context.env_vars,
         labels=context.labels,
         annotations=annotations,
@@ -162,6 +162,11 @@ def run_settings(context: RunContext) -> RunSettings:
         interruptible=context.interruptible,
         data_prefix=context.raw_data_path or "",
     )
+    if context.notifications is not None:
+        from flyte.client.notifications import set_notifications
+
+        set_notifications(settings, context.notifications)
+    return settings
 
 
 def _refuse_local_only(context: RunContext) -> None:

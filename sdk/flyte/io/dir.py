@@ -181,6 +181,16 @@ class EmptyDir(Dir[T]):
         """Yield nothing."""
         yield from ()
 
+    def get_file_sync(self, file_name: str) -> File[T] | None:
+        """Return None: there is no file."""
+        return None
+
+    def download_sync(self, local_path: str | Path | None = None) -> str:
+        """Return the path of an empty folder, made if it is not there."""
+        target = Path(local_path) if local_path is not None else download_target(None, self.name or "data")
+        target.mkdir(parents=True, exist_ok=True)
+        return str(target)
+
     def exists_sync(self) -> bool:
         """Tell that there is no folder."""
         return False

@@ -14,6 +14,7 @@ import contextvars
 import ctypes
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from flyte.errors import RuntimeUserError
@@ -98,10 +99,15 @@ async def run_in_thread(function: Callable[[], T], *, limit_s: float | None) -> 
             outcome.set_exception(error)
 
     def body() -> None:
+        # All of it: one that is given up while it tells its outcome ends as silently as one that is given up before.
+        with suppress(StopThread):
+            carry_out()
+
+    def carry_out() -> None:
         try:
             result = context.run(function)
         except StopThread:
-            return
+            raise
         except BaseException as error:
             _tell(loop, settle, None, as_exception(error))
         else:

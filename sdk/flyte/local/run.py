@@ -55,14 +55,18 @@ async def run_locally(
         values = codec.decode_named_outputs(results)
     except asyncio.CancelledError:
         records.end(record, phase=ActionPhase.ABORTED, code="ABORTED", message="The run was interrupted.")
+        await _tell(context, run, task_name=task.name, phase=ActionPhase.ABORTED)
         raise
     except Exception as error:
-        records.end(record, phase=_phase_of(error), code=_code_of(error), message=str(error))
+        phase, code = _phase_of(error), _code_of(error)
+        records.end(record, phase=phase, code=code, message=str(error))
+        await _tell(context, run, task_name=task.name, phase=phase, error=f"{code}: {error}")
         raised = as_raised_by_run(error)
         if raised is error:
             raise
         raise raised from raised.__cause__
     records.end(record, phase=ActionPhase.SUCCEEDED, outputs=repr(values))
+    await _tell(context, run, task_name=task.name, phase=ActionPhase.SUCCEEDED)
     return LocalRun(
         LocalResult(
             name=run.name,
@@ -88,6 +92,17 @@ async def _carry_out(
 
     with custom_context(**context.custom_context):
         return await LocalRunning(run).run_root(task, inputs)
+
+
+async def _tell(
+    context: RunContext, run: LocalRunSettings, *, task_name: str, phase: ActionPhase, error: str = ""
+) -> None:
+    if context.notifications is not None:
+        from flyte.local.notifying import send_notifications
+
+        await asyncio.to_thread(
+            send_notifications, context.notifications, run, task_name=task_name, phase=phase, error=error
+        )
 
 
 def _phase_of(error: Exception) -> ActionPhase:

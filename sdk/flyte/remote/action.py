@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from flyte.client.channel import Connection, connection
 from flyte.client.init import current_domain, current_project
 from flyte.errors import ActionNotFoundError, BaseRuntimeError, RuntimeUserError
 from flyte.remote.action_view import ActionView
 from flyte.remote.failures import error_from_proto
-from flyte.remote.filters import SortBy, check_order, refuse_filters
-from flyte.remote.listing import TimeFilter, list_actions
+from flyte.remote.filters import Order, SortBy, seconds_of
+from flyte.remote.listing import TimeFilter, changed_at, list_actions
 from flyte.remote.payloads import fetch_payload
 from flyte.remote.phase_times import PhaseTransitionInfo, phase_durations, phase_transitions
 from flyte.remote.values import (
@@ -44,6 +44,14 @@ if TYPE_CHECKING:
 
 ROOT = ROOT_ACTION
 """Name of the root action of every run."""
+
+_ORDERS: Final[Mapping[str, Callable[[ActionState], Any]]] = {
+    **{field: seconds_of(field) for field in ("created_at", "started_at", "ended_at")},
+    "updated_at": lambda state: changed_at(state).ToNanoseconds(),
+    "name": lambda state: state.id.name,
+    "task_name": lambda state: state.header.task_name,
+    "phase": lambda state: state.phase,
+}
 
 
 class Action(ActionView):
@@ -109,14 +117,22 @@ class Action(ActionView):
         project: str | None = None,
         domain: str | None = None,
     ) -> AsyncIterator[Action]:
-        """Yield the actions of a run in the order of their acceptance.
+        """Yield the actions of a run in the order of their acceptance, or in another.
 
-        Raises ValueError for an order or a condition that this platform does not keep.
+        `updated_at` is when an action changed its phase last. Raises ValueError for an order that there is not.
         """
-        check_order(sort_by, keeps=("created_at", "asc"), of="Action.listall")
-        refuse_filters({"created_at": created_at, "updated_at": updated_at}, of="Action.listall")
+        order = Order(sort_by, ("created_at", "asc"), _ORDERS)
+        order.check(of="Action.listall")
         run = action_id(for_run_name, ROOT, project=project, domain=domain).run
-        async for state in list_actions(connection(), run, parent=parent_name or "", in_phase=in_phase):
+        listed = list_actions(
+            connection(),
+            run,
+            parent=parent_name or "",
+            in_phase=in_phase,
+            created_at=created_at,
+            updated_at=updated_at,
+        )
+        async for state in order.of(listed):
             yield cls(state)
 
     @EitherMethod
@@ -141,7 +157,7 @@ class Action(ActionView):
                 return
 
     def _is_reached(self, wait_for: str) -> bool:
-        return self.done() or (wait_for == "running" and self.phase is ActionPhase.RUNNING)
+        return self.done() or (wait_for == "running" and self.phase in (ActionPhase.RUNNING, ActionPhase.PAUSED))
 
     @EitherIteratorMethod
     async def watch(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from flyte.remote.message_view import MessageView
-from flyte.remote.phases import is_terminal, phase_from_proto
+from flyte.remote.phases import is_terminal, phase_of
 from flyte.spec.phases import ActionPhase
 from flyteapi.common.v1.identity_pb2 import ActionId
 from flyteapi.scheduler.v1.scheduler_service_pb2 import ActionState
@@ -46,8 +46,8 @@ class ActionView(MessageView):
 
     @property
     def phase(self) -> ActionPhase:
-        """The phase that was seen last."""
-        return phase_from_proto(self.state.phase)
+        """The phase that was seen last; a question that waits for its answer is paused."""
+        return phase_of(self.state)
 
     @property
     def raw_phase(self) -> int:

@@ -21,6 +21,7 @@ from flyteapi.task.v1.value_pb2 import Value
 ConditionPayload: TypeAlias = bool | int | float | str
 
 _TYPES = {kind.__name__: kind for kind in DATA_TYPES}
+_NAMED: dict[type, str] = {kind: f"{'an' if kind is int else 'a'} {kind.__name__}" for kind in DATA_TYPES}
 
 
 class Condition(ActionView):
@@ -121,7 +122,7 @@ def _answer(payload: ConditionPayload, expected: type) -> Value:
     if expected is float and type(payload) is int:
         payload = float(payload)
     if type(payload) is not expected:
-        raise TypeError(f"The condition asks for a {expected.__name__}, got {payload!r}.")
+        raise TypeError(f"The condition asks for {_NAMED[expected]}, got {payload!r}.")
     match payload:
         case bool():
             return Value(bool=payload)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from flyte.client.pages import pages
-from flyte.remote.phases import phases_to_proto
+from flyte.remote.phases import Phases, phase_of, phases_from, phases_to_proto
 from flyte.spec.phases import ActionPhase
 from flyteapi.admin.v1 import run_service_pb2 as api
 from flyteapi.common.v1.identity_pb2 import RunId
 from flyteapi.scheduler.v1.scheduler_service_pb2 import ActionState
 
 if TYPE_CHECKING:
+    from google.protobuf.timestamp_pb2 import Timestamp
+
     from flyte.client.channel import Connection
 
 
@@ -25,6 +27,18 @@ class TimeFilter:
     after: datetime | None = None
     before: datetime | None = None
 
+    def holds(self, stamp: Timestamp) -> bool:
+        """Tell whether a time is in it: not before `after`, and before `before`."""
+        moment = stamp.ToDatetime(tzinfo=UTC)
+        return (self.after is None or moment >= _in_utc(self.after)) and (
+            self.before is None or moment < _in_utc(self.before)
+        )
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """Return a time that can be compared; one without a zone is in UTC, as the platform takes it."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
 
 async def list_runs(
     platform: Connection,
@@ -32,7 +46,7 @@ async def list_runs(
     limit: int,
     project: str,
     domain: str,
-    in_phase: Iterable[ActionPhase | str] | None = None,
+    in_phase: Phases = None,
     task_name: str = "",
     created_by: str = "",
     created_at: TimeFilter | None = None,
@@ -42,12 +56,20 @@ async def list_runs(
     task_version: str = "",
     paused_only: bool = False,
 ) -> AsyncIterator[api.Run]:
-    """Yield runs, the newest first, at most `limit`; with `paused_only` those in which a person is asked something."""
+    """Yield runs, the newest first, at most `limit`; with `paused_only` those in which a person is asked something.
+
+    The phase `paused` means the same. Raises ValueError for it beside other phases.
+    """
+    phases = phases_from(in_phase)
+    if ActionPhase.PAUSED in phases:
+        if len(phases) > 1:
+            raise ValueError("A paused run is running: give the phase paused alone.")
+        phases, paused_only = [], True
     request = api.ListRunsRequest(
         project=project,
         domain=domain,
         task_name=task_name,
-        phases=phases_to_proto(in_phase),
+        phases=phases_to_proto(phases),
         created_by=created_by,
         labels=labels or {},
         label_keys=label_keys,
@@ -76,13 +98,27 @@ async def list_actions(
     run: RunId,
     *,
     parent: str = "",
-    in_phase: Iterable[ActionPhase | str] | None = None,
+    in_phase: Phases = None,
+    created_at: TimeFilter | None = None,
+    updated_at: TimeFilter | None = None,
 ) -> AsyncIterator[ActionState]:
-    """Yield the actions of a run in the order of their acceptance."""
-    request = api.ListActionsRequest(run=run, parent=parent, phases=phases_to_proto(in_phase))
+    """Yield the actions of a run in the order of their acceptance; `updated_at` is when one changed its phase last."""
+    phases = phases_from(in_phase)
+    request = api.ListActionsRequest(run=run, parent=parent, phases=phases_to_proto(phases))
     async for page in pages(platform, platform.runs.ListActions, request):
         for action in page.actions:
-            yield action
+            if (
+                (not phases or phase_of(action) in phases)
+                and (created_at is None or created_at.holds(action.created_at))
+                and (updated_at is None or updated_at.holds(changed_at(action)))
+            ):
+                yield action
+
+
+def changed_at(action: ActionState) -> Timestamp:
+    """Return when an action changed its phase last, as far as its summary tells."""
+    known = [getattr(action, field) for field in ("ended_at", "started_at") if action.HasField(field)]
+    return known[0] if known else action.created_at
 
 
 async def first_failed_action(platform: Connection, run: RunId) -> ActionState | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeAlias
 
 from flyte.spec.phases import ActionPhase
 from flyteapi.common.v1.phase_pb2 import Phase
+from flyteapi.scheduler.v1.scheduler_service_pb2 import ActionState
 
 
 def phase_from_proto(phase: Phase.ValueType) -> ActionPhase:
@@ -16,22 +18,34 @@ def phase_from_proto(phase: Phase.ValueType) -> ActionPhase:
         return ActionPhase.QUEUED
 
 
-def phases_to_proto(phases: Iterable[ActionPhase | str] | ActionPhase | str | None) -> list[Phase.ValueType]:
-    """Return phases given as members or as text in any case, several or one.
-
-    Raises ValueError for a text that names no phase of the platform.
-    """
-    several = (phases,) if isinstance(phases, ActionPhase | str) else phases or ()
-    return [_phase_to_proto(phase) for phase in several]
+Phases: TypeAlias = Iterable[ActionPhase | str] | ActionPhase | str | None
+"""Phases as members or as text in any case, several or one."""
 
 
-def _phase_to_proto(phase: ActionPhase | str) -> Phase.ValueType:
-    name = phase.name if isinstance(phase, ActionPhase) else phase.strip().upper().replace("-", "_")
-    try:
-        return Phase.Value(f"PHASE_{name}")
-    except ValueError:
-        known = ", ".join(known.removeprefix("PHASE_").lower() for known in Phase.keys()[1:])
-        raise ValueError(f"{phase!r} is no phase of an action. The phases are: {known}") from None
+def phases_from(given: Phases) -> list[ActionPhase]:
+    """Return the phases that are meant. Raises ValueError for a text that names none in which an action can be."""
+    several = (given,) if isinstance(given, ActionPhase | str) else given or ()
+    return [_phase_from(phase) for phase in several]
+
+
+def _phase_from(given: ActionPhase | str) -> ActionPhase:
+    phase = ActionPhase.__members__.get(given.strip().upper().replace("-", "_"))
+    if phase is None or phase is ActionPhase.RECOVERED:
+        known = ", ".join(phase for phase in ActionPhase if phase is not ActionPhase.RECOVERED)
+        raise ValueError(f"{given!r} is no phase of an action. The phases are: {known}")
+    return phase
+
+
+def phases_to_proto(phases: Iterable[ActionPhase]) -> list[Phase.ValueType]:
+    """Return the phases as the platform knows them: an action that is paused runs."""
+    sent = (ActionPhase.RUNNING if phase is ActionPhase.PAUSED else phase for phase in phases)
+    return [Phase.Value(phase.to_protobuf_name()) for phase in dict.fromkeys(sent)]
+
+
+def phase_of(state: ActionState) -> ActionPhase:
+    """Return the phase of an action: a question that waits for its answer is paused."""
+    phase = phase_from_proto(state.phase)
+    return ActionPhase.PAUSED if phase is ActionPhase.RUNNING and state.header.is_condition else phase
 
 
 def is_terminal(phase: Phase.ValueType) -> bool:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from typing import Literal
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from flyte.client.call_ids import new_request_id
 from flyte.client.channel import connection
 from flyte.client.pages import pages
-from flyte.remote.filters import SortBy, check_order, refuse_filters
+from flyte.remote.filters import Order, SortBy, refuse_filters, seconds_of
 from flyte.remote.message_view import MessageView
 from flyte.syncify import syncify
 from flyteapi.admin.v1 import project_service_pb2 as api
+
+if TYPE_CHECKING:
+    from flyte.client.channel import Connection
+
+_ORDERS: Final[Mapping[str, Callable[[api.Project], Any]]] = {
+    "id": lambda project: project.id,
+    "name": lambda project: project.name,
+    "created_at": seconds_of("created_at"),
+}
 
 
 class Project(MessageView):
@@ -78,16 +87,13 @@ class Project(MessageView):
     ) -> AsyncIterator[Project]:
         """Yield the projects by id: those in use, or those that are archived.
 
-        Raises ValueError for a filter or an order that this platform does not keep.
+        Raises ValueError for a filter, and for an order that there is not.
         """
         refuse_filters({"filters": filters}, of="Project.listall")
-        check_order(sort_by, keeps=("id", "asc"), of="Project.listall")
-        platform = connection()
-        request = api.ListProjectsRequest(include_archived=archived)
-        async for page in pages(platform, platform.projects.ListProjects, request):
-            for message in page.projects:
-                if message.archived == archived:
-                    yield cls(message)
+        order = Order(sort_by, ("id", "asc"), _ORDERS)
+        order.check(of="Project.listall")
+        async for message in order.of(_listed(connection(), archived=archived)):
+            yield cls(message)
 
     @syncify.class_method
     @classmethod
@@ -121,3 +127,11 @@ class Project(MessageView):
     async def unarchive(self) -> Project:
         """Accept runs again."""
         return await Project.update.aio(self.id, state="active")
+
+
+async def _listed(platform: Connection, *, archived: bool) -> AsyncIterator[api.Project]:
+    request = api.ListProjectsRequest(include_archived=archived)
+    async for page in pages(platform, platform.projects.ListProjects, request):
+        for message in page.projects:
+            if message.archived == archived:
+                yield message

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from flyte.client.channel import Connection, connection
 from flyte.client.init import current_domain, current_project, current_settings
@@ -14,7 +14,7 @@ from flyte.client.known_console import known_console
 from flyte.errors import BaseRuntimeError
 from flyte.remote.action import ROOT, Action, ActionDetails, optional_moment
 from flyte.remote.failures import error_from_proto
-from flyte.remote.filters import SortBy, check_order
+from flyte.remote.filters import Order, SortBy, seconds_of
 from flyte.remote.listing import TimeFilter, list_runs
 from flyte.remote.message_view import MessageView
 from flyte.remote.payloads import fetch_payload
@@ -36,6 +36,14 @@ if TYPE_CHECKING:
     from flyteapi.task.v1.value_pb2 import Value
 
 WaitFor = Literal["terminal", "running"]
+
+_ORDERS: Final[Mapping[str, Callable[[api.Run], Any]]] = {
+    **{field: seconds_of(field) for field in ("created_at", "started_at", "ended_at")},
+    "updated_at": lambda run: max(seconds_of(field)(run) for field in ("created_at", "started_at", "ended_at")),
+    "name": lambda run: run.id.name,
+    "task_name": lambda run: run.task_name,
+    "phase": lambda run: run.phase,
+}
 
 
 class Run(MessageView):
@@ -148,12 +156,13 @@ class Run(MessageView):
         """Yield runs, the newest first, at most `limit`. Conditions hold together.
 
         `updated_at` is when a run changed its phase last; `paused_actions_only` leaves runs that wait for an answer.
-        Raises ValueError for an order that this platform does not keep.
+        Raises ValueError for an order that there is not; any other than the newest first reads the whole list.
         """
-        check_order(sort_by, keeps=("created_at", "desc"), of="Run.listall")
+        order = Order(sort_by, ("created_at", "desc"), _ORDERS)
+        order.check(of="Run.listall")
         messages = list_runs(
             connection(),
-            limit=limit,
+            limit=order.needed(limit),
             project=project or current_project(),
             domain=domain or current_domain(),
             in_phase=in_phase,
@@ -166,7 +175,7 @@ class Run(MessageView):
             task_version=task_version or "",
             paused_only=paused_actions_only,
         )
-        async for message in messages:
+        async for message in order.of(messages, limit=limit):
             yield cls(message)
 
     @syncify.method

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from flyte.authoring.trace import trace
 from flyte.client.channel import connection
 from flyte.client.init import current_domain, current_project
+from flyte.client.pages import pages
 from flyte.errors import RemoteTaskNotFoundError, RuntimeUserError
 from flyte.remote.action import moment
 from flyte.remote.calling import on_a_loop, refuse_outside_of_platform
-from flyte.remote.filters import SortBy, check_order
+from flyte.remote.filters import Order, SortBy, seconds_of
 from flyte.remote.message_view import MessageView
 from flyte.syncify import syncify
 from flyteapi.admin.v1 import task_service_pb2 as api
 
 if TYPE_CHECKING:
+    from flyte.client.channel import Connection
     from flyte.wire.deployed_task import DeployedTask
     from flyteapi.task.v1.interface_pb2 import Interface
     from flyteapi.task.v1.task_spec_pb2 import CachePolicy, ResourceRequest, TaskSpec
@@ -174,27 +176,40 @@ class Task(_TaskVersion):
         """Yield the newest version of each task, or all versions of one, at most `limit`.
 
         `entrypoint` leaves those that are, or are not, meant to be started by people.
-        Raises ValueError for an order that this platform does not keep.
+        They come by name, and the versions of one the newest first, or in another order; ValueError is raised for one
+        that there is not.
         """
-        check_order(sort_by, keeps=("created_at", "desc"), of="Task.listall")
-        platform, left = connection(), limit
+        order = Order(sort_by, ("created_at", "desc") if by_task_name else ("name", "asc"), _ORDERS)
+        order.check(of="Task.listall")
         request = api.ListTasksRequest(
-            project=project or current_project(),
-            domain=domain or current_domain(),
-            name=by_task_name or "",
-            page_size=platform.page_size(limit),
+            project=project or current_project(), domain=domain or current_domain(), name=by_task_name or ""
         )
-        while left > 0:
-            page = await platform.call(platform.tasks.ListTasks, request)
-            for message in page.tasks:
-                spec = message.spec
-                is_wanted = by_task_env in (None, spec.environment) and entrypoint in (None, spec.is_entrypoint)
-                if left > 0 and is_wanted:
-                    left -= 1
-                    yield cls(message)
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
+        listed = _listed(
+            connection(), request, limit=order.needed(limit), environment=by_task_env, entrypoint=entrypoint
+        )
+        async for message in order.of(listed, limit=limit):
+            yield cls(message)
+
+
+_ORDERS: Final[Mapping[str, Callable[[api.DeployedTask], Any]]] = {
+    "name": lambda task: task.name,
+    "version": lambda task: task.version,
+    "created_at": seconds_of("deployed_at"),
+}
+
+
+async def _listed(
+    platform: Connection, request: api.ListTasksRequest, *, limit: int, environment: str | None, entrypoint: bool | None
+) -> AsyncIterator[api.DeployedTask]:
+    left = limit
+    async for page in pages(platform, platform.tasks.ListTasks, request, limit=limit):
+        for message in page.tasks:
+            spec = message.spec
+            if left > 0 and environment in (None, spec.environment) and entrypoint in (None, spec.is_entrypoint):
+                left -= 1
+                yield message
+        if left <= 0:
+            return
 
 
 def _current_version() -> str:

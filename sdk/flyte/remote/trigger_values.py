@@ -60,7 +60,7 @@ def _time_input(trigger: Trigger) -> str:
 
 
 def _settings(trigger: Trigger) -> RunSettings:
-    return RunSettings(
+    settings = RunSettings(
         env=trigger.env_vars or {},
         labels=trigger.labels or {},
         annotations=trigger.annotations or {},
@@ -70,3 +70,8 @@ def _settings(trigger: Trigger) -> RunSettings:
         custom_context=trigger.custom_context or {},
         interruptible=trigger.interruptible,
     )
+    if trigger.notifications is not None:
+        from flyte.client.notifications import set_notifications
+
+        set_notifications(settings, trigger.notifications)
+    return settings

@@ -91,6 +91,10 @@ class Trigger:
     def __post_init__(self) -> None:
         if not self.name:
             raise InvalidSetting("Trigger name cannot be empty", field="triggers.name")
+        if self.notifications is not None:
+            from flyte.spec.notification_kinds import checked_notifications
+
+            checked_notifications(self.notifications, field="triggers.notifications")
 
     def __repr__(self) -> str:
         return _short_repr(self, positional=("name",))
@@ -257,11 +261,6 @@ def check_trigger(trigger: Trigger) -> None:
     """Raise InvalidSetting for a trigger that admin would refuse."""
     check_name(trigger.name, kind=NameKind.TRIGGER, field="triggers.name")
     check_automation(trigger.automation)
-    if trigger.notifications is not None:
-        raise InvalidSetting(
-            "triggers.notifications: this platform sends no notifications yet. Leave them out.",
-            field="triggers.notifications",
-        )
     if trigger.queue is not None:
         check_name(trigger.queue, kind=NameKind.QUEUE, field="triggers.queue")
 

@@ -86,6 +86,7 @@ class BackgroundLoop:
         call = _Call(coroutine, self.loop())
         call.begin()
         ended = asyncio.wrap_future(call.outcome)
+        ended.add_done_callback(_look_at)
         try:
             return await asyncio.shield(ended)
         except asyncio.CancelledError:
@@ -104,6 +105,12 @@ def _result_of(outcome: Future[T]) -> T:
         except TimeoutError:
             if outcome.done():
                 return outcome.result()
+
+
+def _look_at(ended: asyncio.Future[Any]) -> None:
+    """See how it ended, so that asyncio does not complain of an error that a cancelled caller never asks for."""
+    if not ended.cancelled():
+        ended.exception()
 
 
 def _run_forever(loop: asyncio.AbstractEventLoop) -> None:

@@ -39,6 +39,9 @@ class SyncFunction(Generic[P, T]):
             return self
         return SyncFunction(self._function.__get__(instance, owner), background=self._background)
 
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return _pickled(self, self._function, self._background)
+
 
 class SyncGenerator(Generic[P, T]):
     """An async generator function that is iterated as a blocking one, or with `async for` as `.aio`."""
@@ -76,6 +79,27 @@ class SyncGenerator(Generic[P, T]):
         if instance is None:
             return self
         return SyncGenerator(self._function.__get__(instance, owner), background=self._background)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return _pickled(self, self._function, self._background)
+
+
+def _pickled(face: Any, function: Any, background: BackgroundLoop) -> str | tuple[Any, ...]:
+    """Return how a face is pickled: by its name where it can be imported, else by what it wraps.
+
+    What a program's main module defines is never named: another process has another one.
+    """
+    name, module = getattr(face, "__qualname__", ""), getattr(face, "__module__", "__main__")
+    if module != "__main__" and getattr(sys.modules.get(module), name, None) is face:
+        return name
+    return _restored, (type(face), function, background is syncify.background)
+
+
+def _restored(kind: Callable[..., Any], function: Any, is_shared: bool) -> Any:
+    """Make a face again, on the loop of the SDK or on one of its own. A bound method comes back as a face already."""
+    if isinstance(function, SyncFunction | SyncGenerator):
+        return function
+    return kind(function, background=syncify.background if is_shared else BackgroundLoop())
 
 
 class _Cursor(Generic[T]):

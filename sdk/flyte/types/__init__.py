@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from flyte.types.interface import InterfaceCodec, check_inline_size, interface_codec
     from flyte.types.json_form import literal_string_repr
     from flyte.types.mismatch import TypeTransformerFailedError
-    from flyte.types.transformer import Literal, LiteralType, Renderable, TypeTransformer
+    from flyte.types.transformer import Literal as Literal
+    from flyte.types.transformer import LiteralType, Renderable, TypeTransformer
 
 _PLACES: Final = {
     "Codec": "flyte.types.codec",
@@ -40,11 +41,11 @@ _PLACES: Final = {
     "register_codec": "flyte.types.codecs",
 }
 
+# Without `Literal`: a star import would take typing's from the program.
 __all__ = [
     "Codec",
     "FlytePickle",
     "InterfaceCodec",
-    "Literal",
     "LiteralType",
     "Renderable",
     "TypeEngine",

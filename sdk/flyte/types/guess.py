@@ -1,7 +1,7 @@
 """From a JSON Schema back to an annotation, for a task that is known by its stored interface only.
 
-Records come back as TypedDicts, enums as Literals of their names: equal in their JSON form and on the wire, without the
-classes of the program that declared them.
+Records come back as TypedDicts whose values have attributes as well, enums as Literals of their names: equal in their
+JSON form and on the wire, without the classes of the program that declared them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NotRequired, Required, Ty
 from uuid import UUID
 
 from flyte.types.mappings import WHOLE_NUMBER
+from flyte.types.named_records import RECORD_CLASS
+from flyte.types.stored_record import StoredRecord
 
 if TYPE_CHECKING:
     from flyte.authoring.interface import NativeInterface
@@ -129,4 +131,10 @@ class _Guess:
             name: Required[self.of(part)] if name in required else NotRequired[self.of(part)]
             for name, part in schema["properties"].items()
         }
-        return TypedDict(str(schema.get("title", "Record")), fields)  # type: ignore[operator]
+        record = _typed_dict(str(schema.get("title", "Record")), fields)
+        setattr(record, RECORD_CLASS, StoredRecord)
+        return record
+
+
+def _typed_dict(name: str, fields: dict[str, Any]) -> Any:
+    return TypedDict(name, fields)  # type: ignore[operator]

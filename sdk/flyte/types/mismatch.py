@@ -6,6 +6,7 @@ where that was. The surface turns it once into the TypeError that users of the p
 
 from __future__ import annotations
 
+from types import CoroutineType
 from typing import Any, Final
 
 MAX_SHOWN_CHARACTERS: Final = 500
@@ -31,9 +32,10 @@ class TypeTransformerFailedError(TypeError, AssertionError, ValueError):
 
 def wrong_type(expected: Any, value: object) -> TypeTransformerFailedError:
     """Return the failure of a value whose type is not the expected one."""
-    return TypeTransformerFailedError(
-        f"Expected value of type {expected} but got '{shown(value, text=str)}' of type {type(value)}"
-    )
+    reason = f"Expected value of type {expected} but got '{shown(value, text=str)}' of type {type(value)}"
+    if isinstance(value, CoroutineType):
+        reason += ". Nobody awaited it: write `await` before the call that made it"
+    return TypeTransformerFailedError(reason)
 
 
 def conversion_error(name: str, expected: Any, value: object, failure: BaseException) -> TypeError:

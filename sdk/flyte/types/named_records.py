@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Iterable, Mapping
-from typing import Any, get_origin
+from typing import Any, Final, get_origin
 
 from flyte.types.annotations import class_hints, describe, strip, substituted, type_arguments
 from flyte.types.codec import Codec, Read, Value, Write
@@ -24,6 +24,9 @@ from flyte.types.sequences import SEQUENCE_KINDS, unpacked_items
 
 if typing.TYPE_CHECKING:
     from flyte.types.codecs import Building
+
+RECORD_CLASS: Final = "__flyte_record__"
+"""The attribute of a TypedDict that names the class of dict that its values are read as."""
 
 
 def build_named_record(annotation: Any, of: Building) -> Codec | None:
@@ -98,6 +101,7 @@ def _typed_dict_codec(annotation: Any, owner: Any, of: Building) -> Codec:
     # A TypedDict promises some keys and does not forbid others.
     write_mapping = mapping_writer(owner.__name__, fields, keep_unknown=write_natural)
     read_fields = fields_reader(fields, read_unknown=read_natural)
+    built = getattr(owner, RECORD_CLASS, dict)
 
     def write(message: Value, value: Any) -> None:
         if not isinstance(value, dict):
@@ -110,7 +114,7 @@ def _typed_dict_codec(annotation: Any, owner: Any, of: Building) -> Codec:
         values = read_fields(message)
         if missing := required - values.keys():
             raise TypeTransformerFailedError(f"{owner.__name__} lacks the keys {sorted(missing)}")
-        return values
+        return values if built is dict else built(values)
 
     return _codec(annotation, owner, fields, write, read)
 

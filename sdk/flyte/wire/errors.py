@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import traceback
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from flyte.errors import BaseRuntimeError, NonRecoverableError, from_failure
 from flyte.spec.masking import Mask
+from flyte.types.mismatch import TypeTransformerFailedError
 from flyteapi.common.v1 import error_pb2
 
 MAX_TEXT_BYTES: Final = 64 * 1024
@@ -88,10 +89,11 @@ def error_code(error: BaseException) -> str:
 def user_traceback(error: BaseException) -> str:
     """Return the traceback with the frames of user code only, causes included.
 
-    An error that was raised outside of any user code keeps all frames: they are then all there is to see.
+    An error that was raised outside of any user code keeps all frames, because they are then all there is to see,
+    unless it is one of ours, whose message says what to do: that has none.
     """
     shown = traceback.TracebackException(type(error), error, error.__traceback__, lookup_lines=False)
-    _drop_platform_frames(shown, set())
+    _drop_platform_frames(shown, error, set())
     return "".join(shown.format())
 
 
@@ -104,16 +106,33 @@ def cut(text: str, limit: int = MAX_TEXT_BYTES) -> str:
     return encoded[: limit - len(marker)].decode("utf-8", "ignore") + marker
 
 
-def _drop_platform_frames(shown: traceback.TracebackException, seen: set[int]) -> None:
+def _drop_platform_frames(shown: traceback.TracebackException, error: BaseException, seen: set[int]) -> None:
     if id(shown) in seen:
         return
     seen.add(id(shown))
     users = [frame for frame in shown.stack if not is_platform_file(frame.filename)]
     if users:
         shown.stack = traceback.StackSummary.from_list(users)
-    for inner in (shown.__cause__, shown.__context__, *(shown.exceptions or ())):
-        if inner is not None:
-            _drop_platform_frames(inner, seen)
+    elif _is_ours(error):
+        # Typed as always there, and left out of the text where it is None.
+        shown.stack = cast(traceback.StackSummary, None)
+    grouped = zip(shown.exceptions or (), getattr(error, "exceptions", ()), strict=False)
+    chained = ((shown.__cause__, error.__cause__), (shown.__context__, error.__context__))
+    for shown_inner, inner_error in (*chained, *grouped):
+        if shown_inner is not None and inner_error is not None:
+            _drop_platform_frames(shown_inner, inner_error, seen)
+    if (cause := shown.__cause__) is not None and _says_nothing_new(cause, error.__cause__):
+        shown.__cause__ = None
+
+
+def _is_ours(error: BaseException | None) -> bool:
+    return isinstance(error, BaseRuntimeError | TypeTransformerFailedError)
+
+
+def _says_nothing_new(cause: traceback.TracebackException, error: BaseException | None) -> bool:
+    """Tell whether a cause is a reason that the error itself quotes, raised by no code of the user."""
+    quoted = isinstance(error, TypeTransformerFailedError) and not cause.stack
+    return quoted and cause.__cause__ is None and cause.__context__ is None
 
 
 def is_platform_file(filename: str) -> bool:

@@ -5,16 +5,17 @@
     ...
     await admin.close()
 
-Opening does everything that can fail: it migrates the database and reads the outbox. From then on four things run in
-the background: deliveries of runs that the scheduler has not taken, the mirror of phases, the firing of triggers, and
-the sweeping of the object store. All survive a scheduler that is away; a defect in one of them is told to
-`on_failure`, and the owner should then end the process.
+Opening does everything that can fail: it migrates the database and reads the outbox. From then on five things run in
+the background: deliveries of runs that the scheduler has not taken, the mirror of phases, the firing of triggers, the
+sending of notifications, and the sweeping of the object store. All survive a scheduler that is away; a defect in one of
+them is told to `on_failure`, and the owner should then end the process.
 """
 
 import getpass
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ from flyteapi.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceStu
 from flyteplane.admin.application.abort_run import AbortRun
 from flyteplane.admin.application.admission import Admission
 from flyteplane.admin.application.create_run import CreateRun
+from flyteplane.admin.application.notification_sending import NotificationSending
 from flyteplane.admin.application.objects import ObjectAddresses, Objects
 from flyteplane.admin.application.outbox import Outbox
 from flyteplane.admin.application.phase_mirror import PhaseMirror
@@ -41,10 +43,12 @@ from flyteplane.admin.application.run_traces import RunTraces
 from flyteplane.admin.application.tasks import Tasks
 from flyteplane.admin.application.trigger_firing import TriggerFiring
 from flyteplane.admin.application.triggers import Triggers
+from flyteplane.admin.clients.couriers import Couriers
 from flyteplane.admin.clients.refusals import encode_refusal
 from flyteplane.admin.clients.scheduler import RemoteScheduler
 from flyteplane.admin.domain.page_token import KEY_BYTES, PageTokens
 from flyteplane.admin.identity import IdentityOptions, IdentityServicers, open_identity
+from flyteplane.admin.notifications import NotificationOptions
 from flyteplane.admin.servicer.context import CallerOf, Context
 from flyteplane.admin.servicer.data_service import DataServicer
 from flyteplane.admin.servicer.identity_service import PlatformIdentity
@@ -53,6 +57,7 @@ from flyteplane.admin.servicer.run_service import RunServicer, RunUseCases
 from flyteplane.admin.servicer.task_service import TaskServicer
 from flyteplane.admin.servicer.trigger_service import TriggerServicer
 from flyteplane.admin.store.addresses import FolderAddresses, PlatformAddresses, SignedAddresses
+from flyteplane.admin.store.notifications import SqlNotificationStore
 from flyteplane.admin.store.preparation import MIGRATIONS, PlatformKeys, prepare
 from flyteplane.admin.store.projects import SqlProjectStore
 from flyteplane.admin.store.runs import SqlRunStore
@@ -98,6 +103,7 @@ class _Given:
     scratch: Path | None
     on_failure: OnFailure | None
     identity: IdentityOptions
+    notifications: NotificationOptions
     trace_sample: float
     metrics: Metrics
 
@@ -112,12 +118,14 @@ class AdminService:
         outbox: Outbox,
         background: BackgroundTasks,
         servicers: _Servicers,
+        couriers: Couriers,
         stop_reading: Callable[[], None],
     ) -> None:
         self._database = database
         self._outbox = outbox
         self._background = background
         self._servicers = servicers
+        self._couriers = couriers
         self._stop_reading = stop_reading
 
     def add_to(self, server: "grpc.aio.Server | InProcessServer") -> None:
@@ -134,6 +142,7 @@ class AdminService:
         """Stop the background work, commit what was taken, and close the database. Stop the servers first."""
         self._stop_reading()
         await self._background.stop()
+        self._couriers.close()
         await self._outbox.close()
         await self._database.close()
 
@@ -150,6 +159,7 @@ async def open_admin(
     scratch: Path | None = None,
     on_failure: OnFailure | None = None,
     identity: IdentityOptions | None = None,
+    notifications: NotificationOptions | None = None,
     epoch: int | None = None,
     trace_sample: float = 0.0,
     metrics: Metrics | None = None,
@@ -165,6 +175,7 @@ async def open_admin(
         scratch: folder for uploads that are under way; by default the system's.
         on_failure: told the name and the error of background work that died.
         identity: which credentials are believed, beside the API keys that it makes.
+        notifications: how those of runs that have ended are sent; by default over the web only.
         epoch: of the leadership under which it writes; None for a process that nobody can replace.
         trace_sample: the part of the runs without a trace that are given one.
         metrics: what the service counts is read from there.
@@ -185,6 +196,7 @@ async def open_admin(
         scratch=scratch,
         on_failure=on_failure,
         identity=identity or IdentityOptions(),
+        notifications=notifications or NotificationOptions(),
         trace_sample=trace_sample,
         metrics=metrics or Metrics(),
     )
@@ -213,6 +225,9 @@ class _Core:
     stub: "SchedulerServiceAsyncStub"
     scheduler: RemoteScheduler
     runs: SqlRunStore
+    notifications: SqlNotificationStore
+    couriers: Couriers
+    sending: NotificationSending
     tasks: SqlTaskStore
     triggers: SqlTriggerStore
     outbox: Outbox
@@ -232,13 +247,15 @@ async def _wire(given: _Given) -> AdminService:
     background = BackgroundTasks("admin", on_failure=given.on_failure)
     background.start(core.mirror.run(), name="phases")
     background.start(core.firing.run(), name="triggers")
+    background.start(core.sending.run(), name="notifications")
     background.start(Sweeper(given.objects, clock=given.clock).run(), name="objects")
     return AdminService(
         database=given.database,
         outbox=core.outbox,
         background=background,
         servicers=servicers,
-        stop_reading=given.metrics.read_from(core.outbox.readings),
+        couriers=core.couriers,
+        stop_reading=given.metrics.read_from(lambda: chain(core.outbox.readings(), core.sending.readings())),
     )
 
 
@@ -248,7 +265,17 @@ async def _core(given: _Given) -> _Core:
     keys = await prepare(given.database, now_us=now_us, fresh=fresh)
     tokens = PageTokens(keys.page_tokens)
     stub = SchedulerServiceStub(given.scheduler_channel)
-    scheduler, runs, tasks = RemoteScheduler(stub), SqlRunStore(given.database), SqlTaskStore(given.database)
+    notifications, couriers = SqlNotificationStore(given.database), Couriers(given.notifications)
+    sending = NotificationSending(
+        store=notifications,
+        courier=couriers,
+        deliveries=given.notifications.usable,
+        clock=given.clock,
+        ids=given.ids,
+        console_url=given.platform.console_url,
+    )
+    scheduler, tasks = RemoteScheduler(stub), SqlTaskStore(given.database)
+    runs = SqlRunStore(given.database, on_notifications_due=sending.wake)
     outbox = Outbox(
         runs=runs,
         scheduler=scheduler,
@@ -257,7 +284,8 @@ async def _core(given: _Given) -> _Core:
         encode_refusal=encode_refusal,
         on_failure=given.on_failure,
     )
-    admission, triggers = Admission(tasks=tasks), SqlTriggerStore(given.database)
+    admission = Admission(tasks=tasks, deliveries=given.notifications.usable)
+    triggers = SqlTriggerStore(given.database)
     create = CreateRun(
         runs=runs,
         outbox=outbox,
@@ -269,6 +297,9 @@ async def _core(given: _Given) -> _Core:
         stub=stub,
         scheduler=scheduler,
         runs=runs,
+        notifications=notifications,
+        couriers=couriers,
+        sending=sending,
         tasks=tasks,
         triggers=triggers,
         outbox=outbox,
@@ -283,7 +314,14 @@ async def _core(given: _Given) -> _Core:
 
 def _servicers(given: _Given, core: _Core) -> _Servicers:
     projects, admission, create = SqlProjectStore(given.database), core.admission, core.create
-    reads = ReadRuns(runs=core.runs, tasks=core.tasks, scheduler=core.scheduler, outbox=core.outbox, tokens=core.tokens)
+    reads = ReadRuns(
+        runs=core.runs,
+        tasks=core.tasks,
+        notifications=core.notifications,
+        scheduler=core.scheduler,
+        outbox=core.outbox,
+        tokens=core.tokens,
+    )
     run_use_cases = RunUseCases(
         admission=admission,
         create=create,

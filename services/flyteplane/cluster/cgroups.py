@@ -8,7 +8,6 @@ means.
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import time
@@ -17,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-_log = logging.getLogger("flyteplane.cluster")
+from flyteplane.observe import get_logger
+
+_log = get_logger("cluster")
 
 #: The kernel's own default.
 _PERIOD_US: Final = 100_000
@@ -201,7 +202,7 @@ def _prepare_v2(mount: Path, own_path: str, name: str) -> Path | None:
         base.mkdir(exist_ok=True)
         (base / "cgroup.subtree_control").write_text("+memory +cpu")
     except OSError as error:
-        _log.info("control groups cannot be used: %s", error)
+        _log.info("control_groups_not_used", problem=str(error))
         return None
     return base
 

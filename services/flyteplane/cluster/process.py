@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import re
 import signal
@@ -33,11 +32,12 @@ from flyteplane.cluster.worker_process import WorkerProcess, exit_of_status
 from flyteplane.foundation.digest import digest
 from flyteplane.foundation.errors import InvalidArgument, Unavailable
 from flyteplane.foundation.tasks import BackgroundTasks
+from flyteplane.observe import get_logger
 
 if TYPE_CHECKING:
     from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 
-_log = logging.getLogger("flyteplane.cluster")
+_log = get_logger("cluster")
 
 _WORKER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 #: Workers that the end of the platform ends are not waited for longer: nobody takes their results.
@@ -153,7 +153,7 @@ class ProcessCluster:
         self._opened = True
         self._work.mkdir(mode=0o700, parents=True, exist_ok=True)
         if leftovers := sweep(self._work):
-            _log.info("ended %d workers of a platform that was killed", len(leftovers))
+            _log.info("leftover_workers_ended", workers=len(leftovers))
         self._secrets.sweep()
         if self._limit_by_groups:
             self._groups = ControlGroups.detect(f"flyteplane-{digest(str(self._work).encode())[:12]}")
@@ -257,7 +257,7 @@ class ProcessCluster:
         try:
             placed.folder.note(process=pid, boot=self._boot)
         except OSError as error:
-            _log.warning("cannot note the owner of %s: %s", placed.folder.path, error)
+            _log.warning("owner_of_folder_not_noted", folder=str(placed.folder.path), problem=str(error))
 
     def refused(self, template: TemplateProcess, name: str, error: str) -> None:
         """The template could not fork."""
@@ -282,14 +282,14 @@ class ProcessCluster:
             return
         self._background.start(template.close(), name="reap-template")
         self._failures[python] = 0 if template.was_ready else self._failures.get(python, 0) + 1
-        _log.error("the template process %d has died", template.pid)
+        _log.error("template_process_died", pid=template.pid)
         for placed in list(self._workers.values()):
             if placed.template is template and not placed.process.stream_open:
                 self._end_without_template(placed)
         try:
             self._template(python)
         except (Unavailable, OSError) as error:
-            _log.error("no new template process: %s", error)
+            _log.error("no_new_template_process", problem=str(error))
 
     def _stream_ended(self, process: WorkerProcess) -> None:
         placed = self._workers.get(process.name)
@@ -389,4 +389,4 @@ async def _remove_group(group: WorkerGroup) -> None:
         await asyncio.sleep(_GROUP_REMOVAL_PAUSE_S)
         if group.remove():
             return
-    _log.warning("a control group of an ended worker still has members: %s", group.folders)
+    _log.warning("control_group_still_has_members", folders=list(map(str, group.folders)))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import array
 import asyncio
 import json
-import logging
 import os
 import socket
 import subprocess
@@ -18,7 +17,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-_log = logging.getLogger("flyteplane.cluster")
+from flyteplane.observe import get_logger
+
+_log = get_logger("cluster")
 
 _PROGRAM: Final = "flyte.runner.template"
 #: Far more than a template ever says at a time.
@@ -153,7 +154,7 @@ class TemplateProcess:
             case {"refused": str(name), "error": str(error)}:
                 self._listener.refused(self, name, error)
             case _:
-                _log.error("the template said something unknown: %r", message)
+                _log.error("unknown_words_of_template", words=repr(message))
 
     def _disconnect(self) -> None:
         if self._control is None:

@@ -8,7 +8,6 @@ may live, so a platform that was killed leaves behind all that the next one need
 from __future__ import annotations
 
 import json
-import logging
 import os
 import shutil
 from dataclasses import dataclass
@@ -16,8 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from flyteplane.cluster.processes import boot_id, kill_group, start_time
+from flyteplane.observe import get_logger
 
-_log = logging.getLogger("flyteplane.cluster")
+_log = get_logger("cluster")
 
 _NOTE: Final = "worker.json"
 _REMOVED: Final = ".removed-"
@@ -104,4 +104,4 @@ def _end_owner(folder: Path, *, boot: str) -> None:
         # The platform was killed before the worker was there; a worker without a stream has ended by itself.
         return
     except (ValueError, KeyError, TypeError) as error:
-        _log.warning("cannot read who owned %s: %s", folder, error)
+        _log.warning("owner_of_folder_not_read", folder=str(folder), problem=str(error))

@@ -8,7 +8,6 @@ reported once.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -20,8 +19,9 @@ from flyte.spec.frames import FrameDecoder, FrameTooLargeError, encode_frame
 from flyteapi.scheduler.v1.worker_service_pb2 import SessionRequest, SessionResponse, WorkerOrder
 from flyteplane.cluster.batches import batches
 from flyteplane.cluster.ports import WorkerExit, WorkerSink
+from flyteplane.observe import get_logger
 
-_log = logging.getLogger("flyteplane.cluster")
+_log = get_logger("cluster")
 
 #: Read at a time.
 _READ_BYTES: Final = 1 << 18
@@ -145,7 +145,7 @@ class WorkerProcess:
             for frame in self._decoder.feed(data):
                 self.sink.received(self.name, SessionRequest.FromString(frame).reports)
         except (FrameTooLargeError, DecodeError) as error:
-            _log.error("worker %s does not keep to the protocol: %s", self.name, error)
+            _log.error("worker_breaks_protocol", worker=self.name, problem=str(error))
             data = b""
         if not data and self._connection is not None:
             self._close_stream()
@@ -177,7 +177,7 @@ class WorkerProcess:
             self._output = -1
 
     def _stop_draining(self) -> None:
-        _log.warning("somebody holds the output of worker %s open, which has ended; it is closed now", self.name)
+        _log.warning("output_held_open_after_worker", worker=self.name)
         self._close_stream()
         self._close_output()
         self._finish_if_over()

@@ -16,7 +16,8 @@ from starlette.routing import Route
 
 from flyteapi.admin.v1.identity_service_pb2 import WhoAmIRequest
 from flyteplane.console.calls import Platform
-from flyteplane.foundation.errors import PlatformError, Unauthenticated
+from flyteplane.console.posting import posted_text
+from flyteplane.foundation.errors import InvalidArgument, PlatformError, Unauthenticated
 from flyteplane.rpc.errors import as_platform_error
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _PATH: Final = "/login"
 _LONGEST_KEY: Final = 8192
+#: Bytes of a key and of an address, as forms write them. Nobody knows yet who posts them.
+_MOST_POSTED: Final = 8 * _LONGEST_KEY
 _NO_KEY: Final = "This is no API key. Paste it whole, as it was printed when it was made."
 
 
@@ -67,8 +70,11 @@ def _show(entry: Entry) -> Any:
 
 def _bring_key(entry: Entry) -> Any:
     async def endpoint(request: Request) -> Response:
-        async with request.form() as form:
-            given, following = form.get("key"), local_address(str(form.get("next") or ""))
+        try:
+            form = await posted_text(request, most_bytes=_MOST_POSTED)
+        except InvalidArgument as refusal:
+            return _page(entry, following="/", problem=refusal.public_text, status=400)
+        given, following = form.get("key"), local_address(str(form.get("next") or ""))
         key = given.strip() if isinstance(given, str) else ""
         if not (key.isascii() and key.isprintable() and 0 < len(key) <= _LONGEST_KEY):
             return _page(

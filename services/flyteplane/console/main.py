@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 import socket
 from typing import TYPE_CHECKING, cast
 
 from flyteplane.console.settings import ConsoleSettings
 from flyteplane.foundation.errors import Unavailable
+from flyteplane.observe import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from flyteplane.foundation.clock import Clock
 
 
-_log = logging.getLogger("flyteplane.console")
+_log = get_logger("console")
 
 
 class Console:
@@ -99,7 +99,7 @@ class Console:
         try:
             serving = self._serving or await self._loaded()
         except Exception:
-            _log.exception("the console cannot be loaded")
+            _log.error("console_not_loaded", exc_info=True)
             transport.close()
             return
         if not self._closing and not transport.is_closing():

@@ -11,6 +11,7 @@ import tarfile
 import zlib
 from typing import TYPE_CHECKING, Final
 
+from flyte.spec.bundle_unpacking import BundleTooLarge, BundleUnsafe, entries_of
 from flyteapi.admin.v1.data_service_pb2 import (
     OBJECT_KIND_CODE_BUNDLE,
     CreateUploadUrlRequest,
@@ -56,17 +57,14 @@ def module_in(packed: bytes, module: str, *, most_unpacked_bytes: int = _MOST_UN
     """The text of a module in a bundle; None if there is none, or no bundle. Raises ResourceExhausted."""
     path = module.replace(".", "/")
     wanted = (f"{path}.py", f"{path}/__init__.py")
-    unpacked = 0
     try:
-        with tarfile.open(fileobj=io.BytesIO(packed), mode="r|gz") as archive:
-            for count, member in enumerate(archive):
-                unpacked += member.size
-                if count > _MOST_ENTRIES or unpacked > most_unpacked_bytes:
-                    raise _too_large()
-                file = archive.extractfile(member) if member.name in wanted and member.isfile() else None
-                if file is not None:
-                    return file.read(_MOST_SOURCE_BYTES).decode(errors="replace")
-    except (tarfile.TarError, EOFError, zlib.error, OSError):
+        entries = entries_of(io.BytesIO(packed), most_bytes=most_unpacked_bytes, most_entries=_MOST_ENTRIES)
+        for member, content in entries:
+            if member.name in wanted and content is not None:
+                return content.read(_MOST_SOURCE_BYTES).decode(errors="replace")
+    except BundleTooLarge:
+        raise _too_large() from None
+    except (BundleUnsafe, tarfile.TarError, EOFError, zlib.error, OSError):
         return None
     return None
 

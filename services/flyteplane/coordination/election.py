@@ -6,18 +6,18 @@ lease has ended, so every protected write compares the epoch in its own transact
 """
 
 import asyncio
-import logging
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from flyteplane.coordination.keeper import HeldLease
 from flyteplane.coordination.values import Delete, Put, absent, created_at
 from flyteplane.foundation.errors import Aborted
+from flyteplane.observe import get_logger
 
 if TYPE_CHECKING:
     from flyteplane.coordination.port import Coordination
 
-_log = logging.getLogger("flyteplane.coordination")
+_log = get_logger("coordination")
 
 _PREFIX: Final = "leaders/"
 
@@ -50,7 +50,7 @@ class Leadership:
         try:
             await asyncio.wait([gone, lease_lost], return_when=asyncio.FIRST_COMPLETED)
             if gone.done() and (error := gone.exception()) is not None:
-                _log.error("the lead of %s cannot be watched and is given up: %s", self.name, error)
+                _log.error("lead_not_watched", service=self.name, problem=str(error))
         finally:
             gone.cancel()
             lease_lost.cancel()

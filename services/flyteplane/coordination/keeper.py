@@ -6,16 +6,16 @@ must stop.
 """
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, Final
 
 from flyteplane.foundation.clock import TimerClock
 from flyteplane.foundation.errors import NotFound, PlatformError
+from flyteplane.observe import get_logger
 
 if TYPE_CHECKING:
     from flyteplane.coordination.port import Coordination
 
-_log = logging.getLogger("flyteplane.coordination")
+_log = get_logger("coordination")
 
 #: Renewals in one ttl.
 _RENEWALS: Final = 3
@@ -59,11 +59,11 @@ class HeldLease:
                 await self._clock.sleep(min(self._ttl_s / _RENEWALS, max(remaining, 0.0)))
                 asked_at = self._clock.monotonic()
                 if asked_at >= self._valid_until:
-                    _log.error("lease %x was not renewed in time", self._lease_id)
+                    _log.error("lease_not_renewed_in_time", lease=f"{self._lease_id:x}")
                     return
                 await self._renew(asked_at)
         except NotFound:
-            _log.error("lease %x has ended", self._lease_id)
+            _log.error("lease_ended", lease=f"{self._lease_id:x}")
         finally:
             self.lost.set()
 
@@ -77,7 +77,7 @@ class HeldLease:
         except NotFound:
             raise
         except PlatformError as error:
-            _log.warning("lease %x could not be renewed: %s", self._lease_id, error)
+            _log.warning("lease_not_renewed", lease=f"{self._lease_id:x}", problem=str(error))
         except asyncio.CancelledError:
             if self._clock.monotonic() < self._valid_until:
                 renewal.cancel()
@@ -93,7 +93,7 @@ class HeldLease:
         try:
             await self._coordination.revoke(self._lease_id)
         except PlatformError as error:
-            _log.warning("lease %x ends by itself: %s", self._lease_id, error)
+            _log.warning("lease_ends_by_itself", lease=f"{self._lease_id:x}", problem=str(error))
 
 
 async def hold_lease(coordination: "Coordination", *, ttl_s: float, clock: TimerClock) -> HeldLease:

@@ -40,7 +40,7 @@ class BackgroundTasks:
         self._tasks.pop(task, None)
         if task.cancelled() or (error := task.exception()) is None:
             return
-        _log.error("background task failed: %s", task.get_name(), exc_info=error)
+        _log.error("background_task_failed", extra={"task": task.get_name()}, exc_info=error)
         if self._on_failure is not None:
             self._on_failure(task.get_name(), error)
 

@@ -10,7 +10,6 @@ What may be lost, and what not:
 """
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -20,6 +19,7 @@ from flyteplane.foundation.clock import TimerClock
 from flyteplane.foundation.errors import PlatformError
 from flyteplane.identity.audit import NOBODY, AuditRecord
 from flyteplane.identity.callers import EVERYWHERE
+from flyteplane.observe import get_logger
 
 #: How long records are collected.
 COLLECT_S: Final = 0.3
@@ -27,7 +27,7 @@ MOST_WAITING: Final = 10_000
 _MOST_AT_ONCE: Final = 1_000
 _AGAIN_S: Final = 5.0
 _LOST: Final = "flyteplane.AuditLog/Lost"
-_log = logging.getLogger("flyteplane.identity")
+_log = get_logger("identity")
 
 #: Writes records down, all or none. Raises PlatformError if it cannot.
 Write: TypeAlias = Callable[[Sequence[AuditRecord]], Awaitable[None]]
@@ -77,7 +77,7 @@ class AuditLog:
                 await self._write(counted)
             counted = []
         except PlatformError as error:
-            _log.warning("the audit log could not be written: %s", error.public_text)
+            _log.warning("audit_log_not_written", waiting=len(records), problem=error.public_text)
         finally:
             # Also when it is cancelled: what is not known to be written is written by the last flush, twice at worst.
             self._waiting[:0] = records

@@ -67,7 +67,7 @@ def _shared(role: Role, about: About = request.whole_platform, *, absent: Absent
 _VIEWER, _RUNNER, _OPERATOR, _ADMIN = Role.VIEWER, Role.RUNNER, Role.OPERATOR, Role.ADMIN
 
 _RUNS: Final = {
-    "CreateRun": _changes(_RUNNER, request.of_run, also=request.task_and_inputs),
+    "CreateRun": _changes(_RUNNER, request.of_run, also=request.parts_of_run),
     "GetRun": _needs(_VIEWER, request.of_run, absent=hidden.no_run),
     "ListRuns": _needs(_VIEWER, request.of_place),
     "WatchRuns": _needs(_VIEWER, request.of_place),
@@ -88,7 +88,7 @@ _TASKS: Final = {
     "ListTasks": _needs(_VIEWER, request.of_place),
 }
 _TRIGGERS: Final = {
-    "PutTrigger": _changes(_RUNNER, request.of_new_trigger, also=request.trigger_inputs),
+    "PutTrigger": _changes(_RUNNER, request.of_new_trigger, also=request.parts_of_trigger),
     "GetTrigger": _needs(_VIEWER, request.of_trigger, absent=hidden.no_trigger),
     "ListTriggers": _needs(_VIEWER, request.of_place),
     "SetTriggerActive": _changes(_RUNNER, request.of_trigger, absent=hidden.no_trigger),

@@ -116,9 +116,10 @@ def nothing(request: Any) -> Sequence[tuple[Role, Place]]:
     return ()
 
 
-def task_and_inputs(request: Any) -> list[tuple[Role, Place]]:
-    """What a new run is made of: a task that may be deployed elsewhere, and inputs that lie in the store."""
-    also: list[tuple[Role, Place]] = _inputs(request)
+def parts_of_run(request: Any) -> list[tuple[Role, Place]]:
+    """What a new run is made of: a task that may be deployed elsewhere, inputs that lie in the store, and the run that
+    it takes results from."""
+    also = _inputs(request) + _recovered(request)
     if request.WhichOneof("task") == "deployed":
         task, run = request.deployed, request.run
         also.append((Role.VIEWER, Scope(task.project or run.project, task.domain or run.domain)))
@@ -130,9 +131,9 @@ def inputs(request: Any) -> list[tuple[Role, Place]]:
     return _inputs(request)
 
 
-def trigger_inputs(request: Any) -> list[tuple[Role, Place]]:
-    """Inputs of the runs of a trigger."""
-    return _inputs(request.trigger)
+def parts_of_trigger(request: Any) -> list[tuple[Role, Place]]:
+    """What the runs of a trigger are made of."""
+    return _inputs(request.trigger) + _recovered(request.trigger)
 
 
 def cache_keys(request: Any) -> list[tuple[Role, Place]]:
@@ -149,6 +150,13 @@ def _inputs(message: Any) -> list[tuple[Role, Place]]:
     if message.inputs.WhichOneof("place") != "reference":
         return []
     return [(Role.VIEWER, ObjectUri(message.inputs.reference.uri))]
+
+
+def _recovered(message: Any) -> list[tuple[Role, Place]]:
+    """A recovery gives the new run the results of another one, so it is a look at that one."""
+    if not message.settings.HasField("recover_from"):
+        return []
+    return [(Role.VIEWER, _scope(message.settings.recover_from))]
 
 
 def _run(run: Any) -> Target:

@@ -6,17 +6,17 @@ that is there and refuses us is believed.
 
 from __future__ import annotations
 
-import logging
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
 from flyteplane.foundation.errors import Unavailable
+from flyteplane.observe import get_logger
 
 if TYPE_CHECKING:
     from flyteplane.coordination import Coordination, EtcdSettings
     from flyteplane.foundation.clock import TimerClock
 
-_log = logging.getLogger("flyteplane.launcher")
+_log = get_logger("launcher")
 
 #: A store that is away for longer is told of by ending: what names it may be wrong.
 PATIENCE_S: Final = 300.0
@@ -39,7 +39,7 @@ async def open_etcd(
         except Unavailable as error:
             if clock.monotonic() >= until:
                 raise
-            _log.warning("waiting for the coordination store: %s", error.public_text)
+            _log.warning("waiting_for_coordination_store", problem=error.public_text)
             await clock.sleep(_PAUSE_S)
         else:
             stack.push_async_callback(coordination.close)

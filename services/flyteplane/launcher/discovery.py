@@ -8,19 +8,19 @@ last known: an address that works needs no store.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from flyteplane.coordination.election import leader_key
 from flyteplane.foundation.errors import PlatformError
+from flyteplane.observe import get_logger
 
 if TYPE_CHECKING:
     from flyteplane.coordination import Coordination, KeyValue
     from flyteplane.foundation.clock import TimerClock
     from flyteplane.rpc.whereabouts import Whereabouts
 
-_log = logging.getLogger("flyteplane.launcher.discovery")
+_log = get_logger("launcher.discovery")
 
 #: Pause after the store was away.
 _PAUSE_S: Final = 0.5
@@ -47,5 +47,5 @@ async def _follow(
                 async for _ in mirror:
                     tell(mirror.snapshot)
         except PlatformError as error:
-            _log.warning("cannot follow %s: %s", prefix, error)
+            _log.warning("processes_not_followed", prefix=prefix, problem=str(error))
         await clock.sleep(_PAUSE_S)

@@ -70,6 +70,11 @@ class PlatformFolder:
         return self.path / "logs"
 
     @property
+    def mail(self) -> Path:
+        """Mails to people, while the operator names no mail server."""
+        return self.path / "mail"
+
+    @property
     def log(self) -> Path:
         """The log of the services themselves."""
         return self.path / "platform.log"

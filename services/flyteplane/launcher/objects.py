@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from flyteplane.foundation.errors import Unavailable
-from flyteplane.observe.logs import get_logger
+from flyteplane.observe import get_logger
 
 if TYPE_CHECKING:
     from flyteplane.foundation.clock import TimerClock

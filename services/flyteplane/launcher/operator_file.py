@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flyteplane.admin.notifications import NotificationOptions
 from flyteplane.cache.domain.limits import CacheLimits
 from flyteplane.identity.settings import IdentitySettings
 from flyteplane.launcher.clusters import ProcessClusterSettings
@@ -47,6 +48,7 @@ class OperatorFile:
     secrets: SecretsSettings = field(default_factory=SecretsSettings)
     tls: TlsSettings = field(default_factory=TlsSettings)
     identity: IdentitySettings = field(default_factory=IdentitySettings)
+    notifications: NotificationOptions = field(default_factory=NotificationOptions)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     console_url: str = ""
     """Where people reach the console if that is not where it listens; empty: where it listens."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from flyteplane.foundation.errors import InvalidArgument
 from flyteplane.launcher.operator_file import OperatorFile
-from flyteplane.observe.logs import get_logger
+from flyteplane.observe import get_logger
 from flyteplane.scheduler.domain.queueing.checks import names_any
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _AT_START: Final = (
     "console_url",
     "coordination",
     "identity",
+    "notifications",
     "objects",
     "reuse_pool",
     "secrets",

@@ -13,6 +13,7 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from flyteplane.admin.notifications import NotificationOptions
 from flyteplane.cache.domain.limits import CacheLimits
 from flyteplane.foundation.errors import InvalidArgument, PlatformError
 from flyteplane.identity.settings import IdentitySettings
@@ -147,6 +148,7 @@ class _Reader:
             secrets=self._secrets(file.secrets),
             tls=self._tls(file.tls),
             identity=self._identity(file.identity),
+            notifications=self._notifications(file.notifications),
             telemetry=self._telemetry(file.telemetry),
             objects=self._objects(file.objects),
             console_url=file.console.public_url.rstrip("/"),
@@ -291,6 +293,15 @@ class _Reader:
         except PlatformError as error:
             self._problems.add_refusal(("identity",), error, names={})
             return IdentitySettings()
+
+    def _notifications(self, given: schema.Notifications) -> NotificationOptions:
+        from flyteplane.launcher.operator_notifications import notification_options
+
+        try:
+            return notification_options(given, folder=self._path.parent)
+        except PlatformError as error:
+            self._problems.add_refusal(("notifications",), error, names={})
+            return NotificationOptions()
 
     def _tls(self, given: schema.Tls | None) -> TlsSettings:
         from flyteplane.launcher.operator_tls import tls_settings

@@ -390,6 +390,65 @@ class Console(Section):
     public_url: Annotated[str, AfterValidator(_console_address)] = ""
 
 
+class Smtp(Section):
+    """`notifications.smtp`: the server that takes mails."""
+
+    host: str = Field(min_length=1)
+    port: int = Field(default=587, ge=1, le=65535)
+    sender: str = Field(pattern=r"\A[^@\s]+@[^@\s]+\Z")
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    user: str = ""
+    password_file: str | None = None
+    ca_file: str | None = None
+
+
+class MailDelivery(Section):
+    """An entry of `notifications.deliveries` of kind mail."""
+
+    kind: Literal["mail"]
+    recipients: list[str] = Field(min_length=1)
+    cc: list[str] = []
+    bcc: list[str] = []
+    subject: str = "Run {{.Run.Name}} {{.Phase}}"
+    body: str = (
+        "Run: {{.Run.Project}}/{{.Run.Domain}}/{{.Run.Name}}\nPhase: {{.Phase}}\nError: {{.Error}}\n{{.Run.Url}}\n"
+    )
+    html_body: str = ""
+
+
+class WebDelivery(Section):
+    """An entry of `notifications.deliveries` of kind web. Who has the address can post there: it may be in a file."""
+
+    kind: Literal["web"]
+    url: str = ""
+    url_file: str | None = None
+    method: Literal["POST", "PUT", "PATCH", "GET", "DELETE"] = "POST"
+    headers: dict[str, str] = {}
+    body: Any = None
+
+    @model_validator(mode="after")
+    def _one_address(self) -> Self:
+        if bool(self.url) == (self.url_file is not None):
+            raise ValueError("give either url or url_file")
+        return self
+
+
+class RuleLine(Section):
+    """A line of a rule in `notifications.rules`."""
+
+    on_phase: list[Literal["SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"]] = Field(min_length=1)
+    delivery: str
+
+
+class Notifications(Section):
+    """`notifications`: what is sent when runs end."""
+
+    smtp: Smtp | None = None
+    web_hosts: list[str] = ["*"]
+    deliveries: dict[str, Annotated[MailDelivery | WebDelivery, Field(discriminator="kind")]] = {}
+    rules: dict[str, list[RuleLine]] = {}
+
+
 class File(Section):
     """The whole file."""
 
@@ -406,6 +465,7 @@ class File(Section):
     tls: Tls | None = None
     identity: Identity | None = None
     console: Console = Console()
+    notifications: Notifications = Notifications()
 
 
 CLUSTER_KINDS: dict[str, type[Section]] = {"process": ProcessCluster, "kubernetes": KubernetesCluster}

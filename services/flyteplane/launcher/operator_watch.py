@@ -8,13 +8,14 @@ all keys. A file that is a link to somewhere else altogether is not followed; SI
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-_log = logging.getLogger("flyteplane.launcher")
+from flyteplane.observe import get_logger
+
+_log = get_logger("launcher")
 #: The link that the kubelet turns around when a mounted ConfigMap or Secret has changed.
 _KUBELET_LINK: Final = "..data"
 
@@ -38,4 +39,6 @@ async def watch_operator_file(path: Path, changed: Callable[[], None]) -> None:
                 if str(event.name) in names or Mask.Q_OVERFLOW in event.mask:
                     changed()
     except OSError as error:
-        _log.warning("changes of %s are not noticed by themselves, send SIGHUP: %s", path, error)
+        _log.warning(
+            "operator_file_not_watched", path=str(path), problem=str(error), mend="Send SIGHUP after a change."
+        )

@@ -10,7 +10,6 @@ later is told by `wait_failed`; the owner then closes the platform.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -39,6 +38,7 @@ from flyteplane.launcher.settings import PlatformSettings
 from flyteplane.launcher.surroundings import surround
 from flyteplane.launcher.telemetry import observe, with_telemetry
 from flyteplane.launcher.transport import Transport
+from flyteplane.observe import get_logger
 
 if TYPE_CHECKING:
     import grpc
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from flyteplane.launcher.operator_file import OperatorFile
     from flyteplane.rpc.observation import RpcObservation
 
-_log = logging.getLogger("flyteplane.launcher")
+_log = get_logger("launcher")
 
 #: How long calls under way may go on once the platform stops; streams never end by themselves.
 STOP_GRACE_S: Final = 0.5
@@ -231,4 +231,4 @@ async def close_service(name: str, service: OpenService) -> None:
     try:
         await service.close()
     except Exception:
-        _log.exception("closing %s failed", name)
+        _log.error("service_not_closed", service=name, exc_info=True)

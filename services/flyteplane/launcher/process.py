@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import os
 import signal
 import sys
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from flyteplane.foundation.errors import PlatformError
 from flyteplane.launcher.settings import PlatformSettings
+from flyteplane.observe import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from flyteplane.launcher.process_settings import ProcessSettings
     from flyteplane.launcher.service_process import ServiceProcess
 
-_log = logging.getLogger("flyteplane.launcher")
+_log = get_logger("launcher")
 
 #: After this the process ends whatever still hangs; nothing is lost by that.
 CLOSE_WITHIN_S: Final = 8.0
@@ -161,7 +161,7 @@ async def _read_when_asked(platform: Platform | ServiceProcess, asked: asyncio.E
         try:
             await platform.take_operator_file()
         except Exception:  # A file that cannot be taken must not be the end of a platform that runs.
-            _log.exception("the operator's file could not be taken")
+            _log.error("operator_file_not_taken", exc_info=True)
 
 
 def _tell_ready(ready_fd: int | None, endpoint: str) -> None:

@@ -12,7 +12,6 @@ job; one that finds a newer schema goes on if that is noted as compatible, whate
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from flyteplane.foundation.errors import FailedPrecondition, InvalidArgument, PlatformError, Unavailable
 from flyteplane.launcher.folder import PlatformFolder
 from flyteplane.launcher.service_addresses import FIXED_SERVICES
+from flyteplane.observe import get_logger
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from flyteplane.records import Database
     from flyteplane.records.migrate import SchemaState
 
-_log = logging.getLogger("flyteplane.launcher.schemas")
+_log = get_logger("launcher.schemas")
 
 #: How long a process waits for the job, and the job for its databases.
 PATIENCE_S: Final = 300.0
@@ -88,11 +88,11 @@ async def _await_schema(
         state = await schema_state(database, package=package_of(service))
         state.refuse_incompatible()
         if state.age is SchemaAge.NEWER:
-            _log.warning("%s", _text(service, state))
+            _log.warning("schema_is_newer", service=service, problem=_text(service, state))
         if state.age is not SchemaAge.OLDER or not wait_for_job:
             return
         if not told:
-            _log.warning("%s; waiting for the migration job", _text(service, state))
+            _log.warning("waiting_for_migration_job", service=service, problem=_text(service, state))
             told = True
         if clock.monotonic() >= until:
             raise FailedPrecondition(
@@ -158,7 +158,7 @@ async def _reached(service: str, url: str, *, clock: TimerClock, until: float) -
         except Unavailable as error:
             if clock.monotonic() >= until:
                 raise
-            _log.warning("waiting for the database of %s: %s", service, error.public_text)
+            _log.warning("waiting_for_database", service=service, problem=error.public_text)
             await clock.sleep(_PAUSE_S)
 
 

@@ -12,7 +12,6 @@ sent to any process that carries admin.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -49,8 +48,6 @@ if TYPE_CHECKING:
     from flyteplane.launcher.services import Surroundings
     from flyteplane.rpc.observation import RpcObservation
     from flyteplane.rpc.server import RpcServer
-
-_log = logging.getLogger("flyteplane.launcher")
 
 #: Services that place workers, and so need clusters.
 _PLACING: Final = frozenset({"scheduler", "reuse_pool"})

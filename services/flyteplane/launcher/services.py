@@ -8,7 +8,7 @@ of opening is free of the order of calling.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from flyteplane.identity.revocations import Revocations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     import grpc
 
+    from flyteplane.admin.notifications import NotificationOptions
     from flyteplane.cluster.ports import Cluster
     from flyteplane.coordination.port import Coordination
     from flyteplane.foundation.clock import TimerClock
@@ -106,6 +107,13 @@ class Surroundings:
         return keys_folder(self.folder, self.operator)
 
     @property
+    def notifications(self) -> NotificationOptions:
+        """How notifications are sent: mails into a folder where a platform for one user has no mail server."""
+        options = self.operator.notifications
+        own = self.mode == "embedded" and options.mail_server is None
+        return replace(options, mail_folder=self.folder.mail) if own else options
+
+    @property
     def trace_sample(self) -> float:
         """The part of the runs that a trace is begun for; 0 where traces go nowhere."""
         return self.operator.telemetry.sample if self.spans.wanted else 0.0
@@ -171,6 +179,7 @@ async def _admin(given: Surroundings, *, epoch: int | None, fail: Callable[[Base
         identity=IdentityOptions(
             settings=given.operator.identity, owner_key=given.owner_key, revocations=given.revocations
         ),
+        notifications=given.notifications,
         epoch=epoch,
         trace_sample=given.trace_sample,
         metrics=given.metrics,

@@ -20,7 +20,6 @@ goes back to standing by; after any other the process ends, and its next start g
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -28,13 +27,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from flyteplane.coordination import HeldLease, Leadership, Put, created_at, hold_lease
 from flyteplane.coordination.election import leader_key
 from flyteplane.foundation.errors import FailedPrecondition, InvalidArgument, PermissionDenied, PlatformError
+from flyteplane.observe import get_logger
 
 if TYPE_CHECKING:
     from flyteplane.coordination import Coordination
     from flyteplane.foundation.clock import TimerClock
     from flyteplane.rpc.gate import Gate
 
-_log = logging.getLogger("flyteplane.leadership")
+_log = get_logger("leadership")
 
 LEASE_TTL_S: Final = 10.0
 #: Pause after the coordination store was away, or opening has failed and others should have their turn.
@@ -131,7 +131,7 @@ class LeaderNode:
             try:
                 await self._campaign()
             except PlatformError as error:
-                _log.warning("standing by: %s", error)
+                _log.warning("standing_by", service=self._name, problem=str(error))
                 await self._unless_stopping(self._clock.sleep(_PAUSE_S))
 
     async def _campaign(self) -> None:
@@ -149,7 +149,7 @@ class LeaderNode:
             await lease.release()
 
     async def _lead(self, leadership: Leadership, lease: HeldLease) -> None:
-        _log.info("elected to lead %s, epoch %d", self._name, leadership.epoch)
+        _log.info("elected", service=self._name, epoch=leadership.epoch)
         failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def fail(error: BaseException) -> None:
@@ -196,7 +196,7 @@ class LeaderNode:
         try:
             await self._tell_address(self._address, leadership, lease)
             await self._on_change(True)
-            _log.info("leading %s, epoch %d", self._name, leadership.epoch)
+            _log.info("leading", service=self._name, epoch=leadership.epoch)
             await _first(leadership.lost.wait(), self._stopping.wait(), _until(failure))
             _raise_unless_replaced(failure)
         finally:
@@ -205,7 +205,7 @@ class LeaderNode:
             for gate in self._gates:
                 gate.shut()
             await self._on_change(False)
-            _log.info("no longer leading %s, epoch %d", self._name, leadership.epoch)
+            _log.info("no_longer_leading", service=self._name, epoch=leadership.epoch)
             if term.leads():
                 await self._tell_address(b"", leadership, lease)
 
@@ -221,7 +221,7 @@ class LeaderNode:
             async with asyncio.timeout(_CLOSE_WITHIN_S):
                 await service.close()
         except PlatformError as error:
-            _log.warning("closing what led %s: %s", self._name, error)
+            _log.warning("leader_not_closed", service=self._name, problem=str(error))
 
     async def _unless_stopping(self, work: Awaitable[Any]) -> Any:
         """The outcome of `work`; None, with the work cancelled, when the node is told to stop first."""
@@ -239,7 +239,7 @@ class LeaderNode:
 def _raise_unless_replaced(failure: asyncio.Future[None]) -> None:
     if failure.done() and (error := failure.exception()) is not None:
         if isinstance(error, PlatformError) and error.reason == "FENCED":
-            _log.warning("another leader has the shard: %s", error)
+            _log.warning("replaced_by_another_leader", problem=str(error))
             return
         raise _Unfit(error)
 
@@ -256,7 +256,7 @@ async def _resign(leadership: Leadership) -> None:
     try:
         await leadership.resign()
     except PlatformError as error:
-        _log.warning("the lead of %s ends with its lease: %s", leadership.name, error)
+        _log.warning("lead_ends_with_its_lease", service=leadership.name, problem=str(error))
 
 
 async def _until(failure: asyncio.Future[None]) -> None:

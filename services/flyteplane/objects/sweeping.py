@@ -6,7 +6,6 @@ removed; the slowest upload takes an hour. Parts of uploads to S3 that were neve
 for a rule of the bucket.
 """
 
-import logging
 from typing import Final
 
 from flyteplane.foundation.clock import TimerClock
@@ -14,6 +13,7 @@ from flyteplane.foundation.errors import PlatformError
 from flyteplane.objects.folder import FolderObjectStore
 from flyteplane.objects.keys import INCOMING, UPLOADS
 from flyteplane.objects.port import ObjectStore
+from flyteplane.observe import get_logger
 
 #: What was not changed for so long is on its way no longer.
 ABANDONED_AFTER_S: Final = 24 * 3600.0
@@ -21,7 +21,7 @@ ABANDONED_AFTER_S: Final = 24 * 3600.0
 FIRST_AFTER_S: Final = 3600.0
 ROUND_S: Final = 24 * 3600.0
 
-_log = logging.getLogger("flyteplane.objects")
+_log = get_logger("objects")
 
 
 class Sweeper:
@@ -40,10 +40,10 @@ class Sweeper:
             try:
                 removed = await self.sweep()
             except PlatformError as error:
-                _log.warning("the object store cannot be swept now: %s", error)
+                _log.warning("object_store_not_swept", problem=str(error))
                 continue
             if removed:
-                _log.info("removed %d objects and files that were on their way a day ago", removed)
+                _log.info("abandoned_uploads_removed", objects=removed)
 
     async def sweep(self) -> int:
         """Remove what is abandoned now; returns how many objects and files that were. Raises Unavailable."""

@@ -6,18 +6,18 @@ what has no room is dropped, both are counted. Nothing is tried twice by us; the
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from flyteplane.observe.logs import get_logger
 from flyteplane.observe.metrics import Reading
 
 if TYPE_CHECKING:
     from flyteplane.observe.spans import MakeSpans, Span
 
-_log = logging.getLogger("flyteplane.observe.export")
+_log = get_logger("observe.export")
 
 #: Offers that may wait: an offer is what is known of one action or call, a handful of spans.
 MOST_WAITING: Final = 8192
@@ -108,7 +108,7 @@ class ExportedSpans:
                 spans.extend(make())
             except Exception:
                 self.failed += 1
-                _log.exception("a span could not be made")
+                _log.error("span_not_made", exc_info=True)
         delivered = self._delivered(spans)
         if delivered:
             self.exported += len(spans)
@@ -116,11 +116,11 @@ class ExportedSpans:
             self.failed += len(spans)
         if delivered is not self._reachable:
             self._reachable = delivered
-            _log.warning("the collector of traces %s", "answers again" if delivered else "cannot be reached")
+            _log.warning("trace_collector_answers_again" if delivered else "trace_collector_unreachable")
 
     def _delivered(self, spans: list[Span]) -> bool:
         try:
             return not spans or self._send(spans)
         except Exception:
-            _log.exception("spans could not be sent")
+            _log.error("spans_not_sent", exc_info=True)
             return False

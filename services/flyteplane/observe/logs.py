@@ -1,7 +1,15 @@
 """Structured logs: one JSON object a line, or lines for people when a terminal reads them.
 
+The platform says everything in one style, so that a log can be searched, counted and alerted on:
+
+- the event is a few words in snake_case, always the same ones: `run_not_taken_yet`, never a sentence with names in it;
+- whatever differs from line to line is a fact beside it. A line about work has `run` (project/domain/name), `action`,
+  `attempt` and `trace`; what went wrong is `problem`, in words for people; what they can do is `mend`;
+- `info` tells the life of the platform, `warning` what it goes on in spite of, `error` what is lost or is a defect.
+
 `get_logger` gives a logger that costs next to nothing until it writes: structlog takes 100 ms to import and is loaded
-with the first line that is really written. The records of the standard library's `logging` come out in the same form.
+with the first line that is really written. Nothing that is said raises: a log that cannot be written stops no work.
+The records of the standard library's `logging` (libraries, and `foundation` below this kit) come out in the same form.
 """
 
 import logging
@@ -20,8 +28,8 @@ LEVELS: Final = {
     "error": logging.ERROR,
 }
 
-#: What a line may be about, with the same names in every service. Lines of `logging` say it by `extra={"run": ...}`.
-WORK: Final = ("run", "action", "attempt", "trace")
+#: Facts that records of `logging` bring as `extra`.
+_EXTRA: Final = ("task",)
 
 _context: ContextVar[dict[str, Any]] = ContextVar("flyteplane_log_context")
 _EMPTY: Final[dict[str, Any]] = {}
@@ -38,14 +46,21 @@ class _Settings:
         self.writer: Any = None
 
     def write(self, level: str, logger: str, event: str, facts: dict[str, Any]) -> None:
-        if self.writer is None:
-            from flyteplane.observe.rendering import make_writer
-
-            stream = self.stream or sys.stderr
-            self.writer = make_writer(stream, stream.isatty() if self.for_people is None else self.for_people)
         call = _call.get()
         known = {**(call() if call is not None else _EMPTY), **_context.get(_EMPTY), **facts}
-        getattr(self.writer, level)(event, logger=logger, **known)
+        try:
+            if self.writer is None:
+                self.writer = self._writer()
+            getattr(self.writer, level)(event, logger=logger, **known)
+        except (OSError, ValueError):
+            # A full disk, or a stream that is closed already: there is no place left to say so.
+            return
+
+    def _writer(self) -> Any:
+        from flyteplane.observe.rendering import make_writer
+
+        stream = self.stream or sys.stderr
+        return make_writer(stream, stream.isatty() if self.for_people is None else self.for_people)
 
 
 _settings = _Settings()
@@ -54,7 +69,7 @@ _settings = _Settings()
 class Logger:
     """Writes events with facts: `log.info("action_assigned", action="a0", attempt=1)`.
 
-    Facts must not be secrets. `exc_info=error` adds the traceback of an error.
+    Facts must not be secrets. `exc_info=error` adds the traceback of an error; True, of the one that is handled.
     """
 
     __slots__ = ("_name",)
@@ -128,13 +143,10 @@ class _FromStandardLibrary(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            facts: dict[str, Any] = {name: vars(record)[name] for name in WORK if name in vars(record)}
+            facts: dict[str, Any] = {name: vars(record)[name] for name in _EXTRA if name in vars(record)}
             if record.exc_info:
                 facts["exc_info"] = record.exc_info
             _settings.write(_level_name(record.levelno), record.name, record.getMessage(), facts)
-        except OSError:
-            # The log itself cannot be written, such as on a full disk: there is no place left to say so.
-            return
         except Exception:
             self.handleError(record)
 

@@ -9,13 +9,13 @@ is unknown, and nobody but the caller can tell whether it may be repeated.
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 
 from flyteplane.foundation.errors import Internal, PlatformError, Unavailable
+from flyteplane.observe import get_logger
 from flyteplane.records.failures import store_failure
 from flyteplane.records.group_commit import GroupCommitWriter
 from flyteplane.records.postgres_address import PostgresAddress
@@ -34,7 +34,7 @@ from flyteplane.records.postgres_turns import Turns
 
 T = TypeVar("T")
 
-_log = logging.getLogger("flyteplane.records")
+_log = get_logger("records")
 
 _SNAPSHOT: Final = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
 #: A scan may take long on both sides: it holds nobody up.
@@ -206,7 +206,7 @@ class PostgresDatabase:
             try:
                 await session.rollback()
             except Exception:
-                _log.debug("a session was lost while it rolled back", exc_info=True)
+                _log.debug("session_lost_in_rollback", exc_info=True)
             else:
                 return True
         await session.drop()

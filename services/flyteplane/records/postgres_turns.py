@@ -8,14 +8,14 @@ A process that was stopped in the middle of a transaction would hold the lock fo
 stands still between two commands by itself; in the middle of a command it does not, so whoever waits ends it.
 """
 
-import logging
 import zlib
 from typing import Final
 
+from flyteplane.observe import get_logger
 from flyteplane.records.postgres_failures import NOT_ALLOWED, sqlstate
 from flyteplane.records.postgres_session import STANDSTILL_S, Session
 
-_log = logging.getLogger("flyteplane.records")
+_log = get_logger("records")
 
 #: Distinguishes our locks from those of other programs: "flyt".
 _KIND: Final = 0x666C7974
@@ -48,7 +48,7 @@ class Turns:
         except Exception as error:
             if sqlstate(error) != NOT_ALLOWED:
                 raise
-            _log.warning("a session of another user stands still in a transaction, and may not be ended by this one")
+            _log.warning("standing_session_of_another_user", mend="End its transaction: this user may not.")
             return
         if ended:
-            _log.warning("ended a session that stood still in a transaction", extra={"pid": ended[0][0]})
+            _log.warning("standing_session_ended", pid=ended[0][0], stood_still_s=STANDSTILL_S)

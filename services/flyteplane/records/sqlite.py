@@ -9,7 +9,6 @@ Durability: write-ahead log with `synchronous=FULL`, so an acknowledged commit s
 """
 
 import asyncio
-import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -21,13 +20,14 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection, QueuePool, StaticPool, create_engine
 
 from flyteplane.foundation.errors import Unavailable
+from flyteplane.observe import get_logger
 from flyteplane.records.failures import store_failure
 from flyteplane.records.group_commit import GroupCommitWriter
 from flyteplane.records.sqlite_upkeep import CommitPace, LogKeeper, shorten_switch_interval
 
 T = TypeVar("T")
 
-_log = logging.getLogger("flyteplane.records")
+_log = get_logger("records")
 
 #: Readers wait this long for the short exclusive locks of recovery and of the last close.
 _READER_BUSY_TIMEOUT_MS: Final = 1000
@@ -234,4 +234,4 @@ class SqliteDatabase:
 def _note_failure(checkpoint: "asyncio.Future[None]") -> None:
     """Log a checkpoint that failed, on a full disk for example. Nothing is lost: the next one does its work."""
     if not checkpoint.cancelled() and (error := checkpoint.exception()) is not None:
-        _log.warning("a checkpoint failed", exc_info=error)
+        _log.warning("checkpoint_failed", exc_info=error)

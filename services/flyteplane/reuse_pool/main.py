@@ -1,6 +1,5 @@
 """Wires the reuse pool: `open_reuse_pool` for a process that carries several services, and for tests."""
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -33,8 +32,6 @@ from flyteplane.reuse_pool.servicer.pool_servicer import PoolServicer
 from flyteplane.reuse_pool.servicer.replica_servicer import ReplicaServicer
 from flyteplane.reuse_pool.store.memory_store import MemoryPoolStore
 from flyteplane.reuse_pool.store.sql_store import open_sql_store
-
-_log = logging.getLogger("flyteplane.reuse_pool")
 
 #: Pools and replicas that ended longer ago are forgotten.
 _KEEP_S: Final = 30 * 24 * 3600.0

@@ -9,7 +9,6 @@ logged once, and what was used before goes on being used.
 from __future__ import annotations
 
 import datetime
-import logging
 import os
 import threading
 from collections.abc import Sequence
@@ -18,13 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from flyteplane.foundation.errors import InvalidArgument
+from flyteplane.observe import get_logger
 
 if TYPE_CHECKING:
     from cryptography import x509
 
     from flyteplane.foundation.clock import Clock
 
-_log = logging.getLogger("flyteplane.rpc.certificates")
+_log = get_logger("rpc.certificates")
 
 #: Reason of every refusal of a certificate.
 REFUSED: Final = "TLS"
@@ -99,11 +99,11 @@ class Certificates:
         try:
             found = read_certificate(self._files, now=self._clock.now())
         except InvalidArgument as error:
-            _log.error("new certificates are not used: %s", error.public_text)
+            _log.error("new_certificates_refused", problem=error.public_text)
             return
         if found != self._content:
             self._content = found
-            _log.info("new certificates are used: %s", self._files.section)
+            _log.info("new_certificates_taken", section=self._files.section)
 
     def _look(self) -> tuple[object, ...]:
         """Tells one state of the files from another, also when a link to their folder is all that changes."""

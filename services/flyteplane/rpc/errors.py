@@ -6,7 +6,6 @@ line, and say nothing else. Statuses of other systems, such as the store behind 
 """
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -29,17 +28,24 @@ from flyteplane.foundation.errors import (
     Unimplemented,
 )
 from flyteplane.foundation.ids import IdSource, SystemIds
+from flyteplane.observe import get_logger
 
 if TYPE_CHECKING:
     from google.rpc import status_pb2
 
-_log = logging.getLogger("flyteplane.rpc")
+_log = get_logger("rpc")
 
 #: The domain of ErrorInfo: reasons are unique within it.
 ERROR_DOMAIN: Final = "flyteplane"
 _DETAILS_KEY: Final = "grpc-status-details-bin"
 #: Keys of ErrorInfo.metadata that carry fields of PlatformError.
 _FIELD_KEY, _LIMIT_KEY, _MEND_KEY = "field", "limit", "mend"
+
+#: Most bytes of what an error says, and of each fact beside it. Clients of gRPC drop an answer, now and then or always,
+#: whose trailers have more than 8 KiB, and show an error of their own in its place.
+_MOST_TEXT_BYTES: Final = 1500
+_MOST_FACT_BYTES: Final = 400
+_CUT: Final = " [...] "
 
 _STATUS_OF: Final[Mapping[type[PlatformError], grpc.StatusCode]] = {
     InvalidArgument: grpc.StatusCode.INVALID_ARGUMENT,
@@ -83,7 +89,8 @@ def status_of(error: BaseException, *, method: str, ids: IdSource | None = None)
     """What the caller of `method` is told of any error. Logs those that nobody raised on purpose."""
     public = as_platform_error(error, method=method, ids=ids)
     code = status_code_of(public)
-    return ErrorStatus(code, public.public_text, ((_DETAILS_KEY, _details(public, code)),))
+    text = _cut(public.public_text, most_bytes=_MOST_TEXT_BYTES)
+    return ErrorStatus(code, text, ((_DETAILS_KEY, _details(public, code, text=text)),))
 
 
 def as_platform_error(error: BaseException, *, method: str, ids: IdSource | None = None) -> PlatformError:
@@ -97,7 +104,7 @@ def as_platform_error(error: BaseException, *, method: str, ids: IdSource | None
     if isinstance(error, asyncio.TimeoutError):
         return DeadlineExceeded("the service did not answer in time")
     incident = (ids or SystemIds()).unique(9)
-    _log.error("unexpected error in %s, id %s", method, incident, exc_info=error)
+    _log.error("unexpected_error", rpc=method, id=incident, exc_info=error)
     return Internal(f"internal error, id {incident}", metadata={"id": incident})
 
 
@@ -114,25 +121,38 @@ def errors_from_call(error: grpc.aio.AioRpcError) -> PlatformError:
     return public
 
 
-def _details(error: PlatformError, code: grpc.StatusCode) -> bytes:
+def _cut(text: str, *, most_bytes: int) -> str:
+    """The text, or its two ends if it is longer: at the beginning it says what is wrong, at the end what to do."""
+    content = text.encode(errors="replace")
+    if len(content) <= most_bytes:
+        return text
+    tail = most_bytes // 4
+    head = content[: most_bytes - tail - len(_CUT.encode())]
+    return f"{head.decode(errors='ignore')}{_CUT}{content[-tail:].decode(errors='ignore')}"
+
+
+def _details(error: PlatformError, code: grpc.StatusCode, *, text: str) -> bytes:
     # These modules cost 60 ms to import and are of no use before the first error.
     from google.rpc import error_details_pb2, status_pb2
 
     metadata = dict(error.metadata)
     metadata.update(
         {
-            key: text
-            for key, text in ((_FIELD_KEY, error.field), (_LIMIT_KEY, error.limit), (_MEND_KEY, error.mend))
-            if text
+            key: fact
+            for key, fact in ((_FIELD_KEY, error.field), (_LIMIT_KEY, error.limit), (_MEND_KEY, error.mend))
+            if fact
         }
     )
+    metadata = {key: _cut(fact, most_bytes=_MOST_FACT_BYTES) for key, fact in metadata.items()}
     number: int = code.value[0]
-    status = status_pb2.Status(code=number, message=error.public_text)
+    status = status_pb2.Status(code=number, message=text)
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN, metadata=metadata)
     status.details.add().Pack(info)
     if error.field:
         violation = error_details_pb2.BadRequest.FieldViolation(
-            field=error.field, description=error.message, reason=error.reason
+            field=_cut(error.field, most_bytes=_MOST_FACT_BYTES),
+            description=_cut(error.message, most_bytes=_MOST_FACT_BYTES),
+            reason=error.reason,
         )
         status.details.add().Pack(error_details_pb2.BadRequest(field_violations=[violation]))
     if error.retry_after_s is not None:

@@ -13,7 +13,6 @@ however silent the old leader is; callers resume as they do after a lost connect
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, Self
@@ -21,6 +20,7 @@ from typing import Any, Final, Self
 import grpc
 
 from flyteplane.foundation.errors import Unavailable
+from flyteplane.observe import get_logger
 from flyteplane.rpc.errors import errors_from_call, status_of
 from flyteplane.rpc.followed_calls import FollowedStream, FollowedUnary
 from flyteplane.rpc.gate import NOT_LEADER
@@ -31,7 +31,7 @@ from flyteplane.rpc.whereabouts import Whereabouts
 PATIENCE_S: Final = 15.0
 _TO_ANSWER_S: Final = 0.2
 _HEALTH: Final = "/grpc.health.v1.Health/Check"
-_log = logging.getLogger("flyteplane.rpc.leader_channel")
+_log = get_logger("rpc.leader_channel")
 
 
 class Connection:
@@ -195,9 +195,8 @@ class LeaderChannel(grpc.aio.Channel):
         try:
             await ask(b"", timeout=_TO_ANSWER_S / 2)
         except grpc.aio.AioRpcError as error:
-            _log.warning(
-                "the %s cannot be reached at %s: %s", self._whereabouts.service, self._address, error.details()
-            )
+            service, address = self._whereabouts.service, self._address
+            _log.warning("service_cannot_be_reached", service=service, address=address, problem=error.details())
 
     def unavailable(self, reason: str, what: str) -> grpc.aio.AioRpcError:
         """The error of a call that the channel itself gives up."""

@@ -14,18 +14,18 @@ with a key that it does not know, so processes that were started before and afte
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from flyteplane.foundation.errors import PlatformError
+from flyteplane.observe import get_logger
 from flyteplane.rpc.key_files import KEY_BYTES, ensure_key_file, read_key_file
 
 if TYPE_CHECKING:
     from flyteplane.foundation.clock import Clock
 
-_log = logging.getLogger("flyteplane.rpc.token_keys")
+_log = get_logger("rpc.token_keys")
 _PRESENT, _PREVIOUS = "tokens.key", "tokens.previous.key"
 #: Whoever sends tokens under made-up keys has the folder read this often and no more.
 _READ_AGAIN_S: Final = 1.0
@@ -99,5 +99,5 @@ class KeysInFolder:
             try:
                 others.append(read_key_file(path))
             except PlatformError as error:
-                _log.warning("tokens signed with it are refused: %s", error.public_text)
+                _log.warning("token_key_not_used", problem=error.public_text)
         return KnownKeys(present, others=others)

@@ -7,6 +7,7 @@ import asyncio
 from tests.cluster.kubernetes.conftest import OpenCluster
 from tests.cluster.kubernetes.specs import worker
 from tests.support.fake_kubernetes import FakeKubernetes, until
+from tests.support.log_lines import LogLines
 from tests.support.worker_listener import Listener
 
 from flyteplane.cluster.kubernetes.adapter import KubernetesCluster
@@ -31,8 +32,8 @@ async def test_an_exit_is_told_once_and_its_pod_is_removed(cluster: KubernetesCl
     assert len(listener.exits) == 1
 
 
-async def test_a_failure_without_words_is_given_the_last_lines_of_its_log(
-    cluster: KubernetesCluster, server: FakeKubernetes
+async def test_a_failure_without_words_is_given_the_last_lines_of_its_log_which_stay_out_of_the_platforms_own(
+    cluster: KubernetesCluster, server: FakeKubernetes, log_lines: LogLines
 ) -> None:
     listener = await _started(cluster, server)
     server.logs["primary"] = "loading\nSegmentation fault\n"
@@ -40,6 +41,9 @@ async def test_a_failure_without_words_is_given_the_last_lines_of_its_log(
     exit = await listener.gone()
     assert exit.signal == 11
     assert "Segmentation fault" in exit.message
+    (line,) = log_lines.all("worker_exited")
+    assert (line["worker"], line["problem"]) == ("w", exit.message.partition("\n")[0])
+    assert "Segmentation" not in log_lines.text
 
 
 async def test_a_log_that_cannot_be_read_delays_nothing(cluster: KubernetesCluster, server: FakeKubernetes) -> None:

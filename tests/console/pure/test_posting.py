@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from starlette.requests import Request
 
-from flyteplane.console.posting import MOST_FILES, MOST_GIB, posted_form
+from flyteplane.console.posting import MOST_FILES, MOST_GIB, posted_form, posted_text
 from flyteplane.foundation.errors import InvalidArgument
 
 
@@ -39,6 +39,11 @@ async def test_fields_are_read_without_files_too() -> None:
         assert form.getlist("a") == ["1", "2"]
 
 
+def fields(count: int, *, size: int) -> bytes:
+    part = b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n' + bytes(size) + b"\r\n"
+    return part * count + b"--b--\r\n"
+
+
 @pytest.mark.parametrize(
     ("posted", "limit"),
     [
@@ -48,8 +53,10 @@ async def test_fields_are_read_without_files_too() -> None:
         (request(b"a=1", length=""), f"{MOST_GIB} GiB"),
         (request(b"&".join([b"a=1"] * 5001), kind="application/x-www-form-urlencoded"), "5000 fields"),
         (request(b"no form", kind="multipart/form-data"), "files"),
+        (request(fields(3, size=12 << 20)), "5000 fields"),
+        (request(folder(1), kind="multipart/form-data; boundary=b; charset=punycode"), "files"),
     ],
-    ids=["files", "far more files", "bytes", "unknown length", "fields", "no boundary"],
+    ids=["files", "far more files", "bytes", "unknown length", "fields", "no boundary", "text", "an encoding"],
 )
 async def test_what_is_too_much_is_refused_with_a_way_out(posted: Request, limit: str) -> None:
     with pytest.raises(InvalidArgument) as refused:
@@ -57,3 +64,12 @@ async def test_what_is_too_much_is_refused_with_a_way_out(posted: Request, limit
             pass
     assert limit in refused.value.limit
     assert "object store" in refused.value.mend
+
+
+async def test_a_form_of_a_few_words_holds_no_more() -> None:
+    words = "application/x-www-form-urlencoded"
+    assert (await posted_text(request(b"key=k&next=%2Fruns", kind=words), most_bytes=100))["next"] == "/runs"
+    long = request(b"key=" + bytes(100), kind=words)
+    for posted in (long, request(b"key=k", kind=words, length=""), request(b"a=1&" * 1001, kind=words)):
+        with pytest.raises(InvalidArgument):
+            await posted_text(posted, most_bytes=10_000 if posted is not long else 100)

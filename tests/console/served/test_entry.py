@@ -43,6 +43,13 @@ def test_a_made_up_or_changed_cookie_is_nobody(served: Served) -> None:
         assert ConsoleClient(served.owner.url, cookie=f"{name}={forged}").get("/runs").status == 303
 
 
+def test_nobody_can_post_much_before_it_is_known_who_posts(served: Served) -> None:
+    stranger = ConsoleClient(served.owner.url)
+    assert stranger.post("/login", {"key": "k" * 100_000}).status == 400
+    disguised = "multipart/form-data; boundary=b; charset=punycode"
+    assert stranger.post("/login", {"key": "k"}, content_type=disguised).status == 401
+
+
 def test_the_page_after_the_login_is_one_of_ours(served: Served) -> None:
     for evil in ("//evil.example/", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "/a\nb"):
         link = link_of(served.platform).removeprefix(served.owner.url)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 
-import pytest
+from tests.support.log_lines import LogLines
 
 from flyteplane.foundation.tasks import BackgroundTasks
 
@@ -14,16 +13,16 @@ async def fail() -> None:
     raise ValueError("broken")
 
 
-async def test_a_failed_task_is_logged_and_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failed_task_is_logged_and_reported_once(log_lines: LogLines) -> None:
     failures: list[tuple[str, BaseException]] = []
-    with caplog.at_level(logging.ERROR, "flyteplane.tasks"):
-        async with BackgroundTasks("cache", on_failure=lambda name, error: failures.append((name, error))) as tasks:
-            task = tasks.start(fail(), name="sweep")
-            await asyncio.wait([task])
-            await asyncio.sleep(0)
+    async with BackgroundTasks("cache", on_failure=lambda name, error: failures.append((name, error))) as tasks:
+        task = tasks.start(fail(), name="sweep")
+        await asyncio.wait([task])
+        await asyncio.sleep(0)
     assert [(name, str(error)) for name, error in failures] == [("cache.sweep", "broken")]
-    assert "cache.sweep" in caplog.text
-    assert "ValueError" in caplog.text
+    (line,) = log_lines.all("background_task_failed")
+    assert line["task"] == "cache.sweep"
+    assert "ValueError" in line["exception"]
 
 
 async def test_tasks_that_end_well_are_forgotten() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -150,7 +152,41 @@ def test_a_run_of_a_task_that_one_may_not_see_is_refused() -> None:
     method = "/flyteapi.admin.v1.RunService/CreateRun"
     policy, message = POLICIES[method], request_of(method)
     message.deployed.project, message.deployed.name = "b", "env.task"
-    assert [place for _, place in policy.also(message)] == [Scope("b", OURS.domain)]
+    assert Scope("b", OURS.domain) in [place for _, place in policy.also(message)]
+
+
+#: Places that requests name and that nothing is read of: a filter, and what a rerun does not take over.
+UNREAD = {"RunService/ListRuns source", "RunService/RerunRun settings.recover_from"}
+
+
+def places_in(descriptor: Any, path: str = "", depth: int = 0) -> Iterator[str]:
+    """Paths of all messages in a request that name a project and a domain."""
+    for field in descriptor.fields:
+        inner, here = field.message_type, f"{path}{field.name}"
+        if inner is None or field.is_repeated or depth > 3:
+            continue
+        if "project" in inner.fields_by_name and "domain" in inner.fields_by_name:
+            yield here
+        yield from places_in(inner, f"{here}.", depth + 1)
+
+
+def named_places() -> list[tuple[str, str]]:
+    found = [(name, path) for name in METHODS for path in places_in(READERS[name](b"").DESCRIPTOR)]
+    open_to_clients = [one for one in found if POLICIES[one[0]].access is Access.ROLE]
+    return [(name, path) for name, path in open_to_clients if f"{name.split('.')[-1]} {path}" not in UNREAD]
+
+
+@pytest.mark.parametrize(("method", "path"), [(name.lstrip("/"), path) for name, path in named_places()])
+def test_no_place_that_a_request_names_goes_unasked(method: str, path: str) -> None:
+    policy, message = POLICIES[f"/{method}"], request_of(f"/{method}")
+    place = attrgetter(path)(message)
+    place.project, place.domain = "elsewhere", "development"
+    demands = [Demand(policy.role, place_of(policy, message), policy.somewhere)]
+    demands += [Demand(role, Located(at)) for role, at in policy.also(message) if isinstance(at, Scope)]
+    ours = Caller(subject="key:k", grants=(Grant(Role.ADMIN, OURS),))
+    assert refusal(policy, ours, demands, method=method, request=message) is not None
+    everywhere = Caller(subject="key:k", grants=(Grant(Role.ADMIN),))
+    assert refusal(policy, everywhere, demands, method=method, request=message) is None
 
 
 def test_what_one_may_not_see_is_not_there_and_what_one_may_only_see_is_refused_by_its_role() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import json
 import logging
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.support.log_lines import logged
 
 from flyteplane.foundation.errors import InvalidArgument
 from flyteplane.observe import Metrics, Reading, bound, configure_logs, get_logger
@@ -22,11 +24,8 @@ log = get_logger("tests.observe")
 @pytest.fixture(autouse=True)
 def logging_as_before() -> Iterator[None]:
     """Take our handler off the root logger again."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    configure_logs()
-    root.handlers[:], root.level = handlers, level
+    with logged():
+        yield
 
 
 @pytest.fixture
@@ -105,6 +104,21 @@ def test_the_standard_library_writes_in_the_same_form(stream: io.StringIO) -> No
         "call x failed",
         "r1",
     )
+
+
+class FullDisk(io.StringIO):
+    def write(self, text: str, /) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_stream_that_is_closed_or_full_stops_nobody() -> None:
+    closed = io.StringIO()
+    configure_logs(stream=closed)
+    closed.close()
+    log.error("unheard")
+    configure_logs(stream=FullDisk())
+    log.error("unheard")
+    logging.getLogger("library").error("unheard")
 
 
 def test_people_get_lines_that_are_no_json() -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import json
-import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 import pytest
+from tests.support.log_lines import LogLines
 
 from flyte.spec.trace_context import TraceContext
 from flyteapi.admin.v1 import run_service_pb2
@@ -21,7 +19,7 @@ from flyteapi.admin.v1.run_service_pb2_grpc import (
 )
 from flyteapi.common.v1.identity_pb2 import RunId
 from flyteplane.foundation.errors import NotFound
-from flyteplane.observe import DistributionReading, configure_logs, get_logger
+from flyteplane.observe import DistributionReading, get_logger
 from flyteplane.observe.spans import KeptSpans, current_trace
 from flyteplane.rpc.client import open_channel
 from flyteplane.rpc.forwarding import add_forwarding
@@ -82,17 +80,6 @@ async def runs(world: World) -> AsyncIterator[Any]:
         yield RunServiceStub(channel)
 
 
-@pytest.fixture
-def lines() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    stream = io.StringIO()
-    configure_logs(stream=stream)
-    yield stream
-    configure_logs()
-    root.handlers[:], root.level = handlers, level
-
-
 async def test_calls_are_counted_by_method_and_status(world: World, runs: Any) -> None:
     await runs.GetRun(GetRunRequest(run=RUN))
     with pytest.raises(grpc.aio.AioRpcError):
@@ -143,11 +130,11 @@ async def test_a_call_that_is_passed_on_stays_in_its_trace(world: World) -> None
     assert (above.parent, below.parent) == (PARENT.span_id, above.context.span_id)
 
 
-async def test_lines_say_which_call_and_run_they_are_about(world: World, runs: Any, lines: io.StringIO) -> None:
+async def test_lines_say_which_call_and_run_they_are_about(world: World, runs: Any, log_lines: LogLines) -> None:
     await runs.GetRun(GetRunRequest(run=RUN), metadata=[("traceparent", str(PARENT))])
     await runs.GetRun(GetRunRequest(run=RUN))
     get_logger("tests").info("apart")
-    first, second, apart = (json.loads(line) for line in lines.getvalue().splitlines())
+    first, second, apart = log_lines.all()
     assert first["rpc"] == f"/{SERVICE}/GetRun"
     assert (first["run"], first["trace"]) == ("shop/development/r1", PARENT.trace_id)
     assert "trace" not in second

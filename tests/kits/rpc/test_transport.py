@@ -11,6 +11,7 @@ import pytest
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from tests.support.certificates import Authority
+from tests.support.log_lines import LogLines
 
 from flyteplane.foundation.clock import ManualClock, SystemClock
 from flyteplane.rpc.certificates import CertificateFiles, Certificates
@@ -147,7 +148,7 @@ async def test_an_authority_is_changed_under_way(tmp_path: Path) -> None:
 
 
 async def test_a_log_says_why_another_process_cannot_be_reached(
-    server: RpcServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    server: RpcServer, tmp_path: Path, log_lines: LogLines
 ) -> None:
     stranger = process(Authority(tmp_path))
     channel = LeaderChannel(
@@ -158,6 +159,6 @@ async def test_a_log_says_why_another_process_cannot_be_reached(
             await ask(channel, timeout_s=1.0)
         assert "CERTIFICATE" not in str(refused.value.details())
     await channel.close()
-    (line,) = [record.getMessage() for record in caplog.records if "cannot be reached at" in record.getMessage()]
-    assert server.address in line
-    assert "CERTIFICATE_VERIFY_FAILED" in line
+    (line,) = log_lines.all("service_cannot_be_reached")
+    assert (line["service"], line["address"]) == ("cache", server.address)
+    assert "CERTIFICATE_VERIFY_FAILED" in line["problem"]

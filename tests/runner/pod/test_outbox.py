@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flyte.runner.pod.outbox import Outbox
+from flyte.runner.pod.outbox import MOST_HEARD_BYTES, Outbox
 from flyteapi.scheduler.v1.worker_service_pb2 import (
     AttemptEnded,
     AttemptStarted,
@@ -66,6 +66,8 @@ def test_output_says_where_it_belongs_so_that_what_is_said_again_is_known_again(
     outbox.acknowledge(1)
     outbox.add_output(b"two", lease=LEASE, is_stderr=False, may_drop=True)
     first = written(outbox)
+    outbox.stored(LEASE, 4)
+    outbox.stored(4, 5)
     outbox.rewind()
     assert written(outbox) == first
     mark = first[0].log.data
@@ -149,10 +151,12 @@ def test_the_end_comes_last_and_is_repeated_without_the_calls() -> None:
     outbox.add_output(b"late", lease=LEASE, is_stderr=False, may_drop=False)
     outbox.end(WorkerReport(lease=LEASE, ended=AttemptEnded()))
     assert kinds(written(outbox)) == ["submit", "log", "ended"]
-    outbox.mark(1)
-    outbox.acknowledge(1)
-    outbox.rewind()
-    assert kinds(written(outbox)) == ["ended"]
+    for number, again in enumerate((["log", "ended"], ["ended"]), start=1):
+        outbox.mark(number)
+        outbox.acknowledge(number)
+        outbox.rewind()
+        assert kinds(written(outbox)) == again
+        outbox.stored(LEASE, 4)
 
 
 def test_output_without_a_scheduler_is_dropped_beyond_the_bound_and_the_loss_is_marked() -> None:
@@ -183,6 +187,47 @@ def test_output_waits_instead_where_a_scheduler_listens() -> None:
     for _ in range(3):
         outbox.add_output(b"x" * 10, lease=LEASE, is_stderr=False, may_drop=False)
     assert len(written(outbox)) == 3
+
+
+@given(st.lists(st.sampled_from(["add", "write", "beat", "answer", "store", "lost"]), max_size=80))
+def test_all_output_is_stored_although_leaders_die_with_what_they_have_heard(events: list[str]) -> None:
+    outbox = Outbox()
+    stored = heard = b""
+    said = beat = 0
+    beats: list[int] = []
+    for event in [*events, "lost", "write", "store"]:
+        if event == "add":
+            outbox.add_output(b"%d " % said, lease=LEASE, is_stderr=False, may_drop=False)
+            said += 1
+        elif event == "write":
+            for report in outbox.take():
+                heard = heard[: report.log.position - 1] + report.log.data
+        elif event == "beat":
+            beat += 1
+            outbox.mark(beat)
+            beats.append(beat)
+        elif event == "answer" and beats:
+            outbox.acknowledge(beats.pop(0))
+        elif event == "store":
+            stored = heard
+            outbox.stored(LEASE, len(stored))
+        elif event == "lost":
+            heard = stored
+            beats.clear()
+            outbox.rewind()
+    assert stored == b"".join(b"%d " % number for number in range(said))
+
+
+def test_output_that_nobody_says_is_stored_is_kept_within_bounds() -> None:
+    outbox = Outbox()
+    for number in range(2 * MOST_HEARD_BYTES // 1000):
+        outbox.add_output(b"%1000d" % number, lease=LEASE, is_stderr=False, may_drop=False)
+        written(outbox)
+        outbox.mark(number)
+        outbox.acknowledge(number)
+    outbox.rewind()
+    again = written(outbox)
+    assert [int(report.log.data) for report in again] == list(range(number + 1))[-(MOST_HEARD_BYTES // 1000) :]
 
 
 @given(st.lists(st.sampled_from(["add", "write", "beat", "answer", "break"]), max_size=80))

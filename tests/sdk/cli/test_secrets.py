@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import logging
 import os
 import pty
 import subprocess
@@ -17,11 +16,11 @@ from types import SimpleNamespace
 
 import pytest
 from tests.sdk.cli.conftest import Finished, Flyte
+from tests.support.log_lines import LogLines
 
 from flyte.errors import RuntimeUserError
 from flyte.remote import Secret
 from flyteplane.foundation.clock import SystemClock
-from flyteplane.observe import configure_logs
 from flyteplane.rpc.server import RpcServer
 from flyteplane.rpc.tokens import TokenMinter, TokenVerifier
 from flyteplane.secrets.main import open_secrets
@@ -31,12 +30,8 @@ Command = Callable[..., Finished]
 
 
 @pytest.fixture
-def endpoint(tmp_path: Path) -> Iterator[str]:
+def endpoint(tmp_path: Path, log_lines: LogLines) -> Iterator[str]:
     """Where a secrets service listens, in a thread of its own."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    # Not to a stream that the capture of one test has closed behind it.
-    configure_logs(stream=io.StringIO())
     started, stop = threading.Event(), asyncio.Event()
     found: dict[str, str] = {}
     loop = asyncio.new_event_loop()
@@ -65,8 +60,6 @@ def endpoint(tmp_path: Path) -> Iterator[str]:
     loop.call_soon_threadsafe(stop.set)
     thread.join(20)
     loop.close()
-    configure_logs()
-    root.handlers[:], root.level = handlers, level
 
 
 @pytest.fixture

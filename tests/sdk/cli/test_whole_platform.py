@@ -252,7 +252,7 @@ def test_a_secret_reaches_the_task_that_names_it_and_nobody_else(command: Comman
 
 
 def test_projects_are_made_and_archived(command: Command) -> None:
-    assert command("create", "project", "--id", "second", "--name", "Second").code == 0
+    assert command("create", "project", "second", "--name", "Second").code == 0
     assert "Second" in command("get", "project").out
     assert command("run", "-p", "second", "shop.py", "main", "--n", "2").out == "o0 = 1\n"
     assert command("update", "project", "second", "--archive").code == 0

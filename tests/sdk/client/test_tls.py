@@ -20,6 +20,7 @@ from tests.support.certificates import Authority, Identity
 
 from flyte.authoring.logs import system_logger
 from flyte.client.channel import Connection
+from flyte.client.failures import may_pass
 from flyte.client.settings import ClientSettings, settings_from_config
 from flyte.client.tls import problem_of
 from flyte.config.files import ConfigFile
@@ -158,6 +159,29 @@ async def test_a_platform_elsewhere_that_is_just_replaced_is_waited_for(authorit
             assert (await answer).status == 1
     finally:
         system_logger.removeHandler(waiting)
+        await connection.close()
+
+
+async def test_a_platform_that_was_met_is_away_when_somebody_else_answers_in_its_place(
+    authority: Authority, tmp_path: Path
+) -> None:
+    """As a load balancer does, with a certificate of its own, while nobody is behind it."""
+    identity = authority.issue("met", dns=("localhost",), addresses=())
+    stranger = Authority(tmp_path).issue("stranger", dns=("localhost",), addresses=())
+    async with serving(identity) as port:
+        settings = ClientSettings(endpoint=f"https://localhost:{port}", ca_cert_file_path=str(authority.ca_file))
+        connection = Connection(settings)
+        check: Any = HealthStub(connection.channel).Check
+        assert (await connection.call(check, health_pb2.HealthCheckRequest())).status == 1
+    try:
+        async with serving(stranger, port=port):
+            with pytest.raises(UnionRpcError, match="No Flyteplane platform answers") as away:
+                await connection.call(check, health_pb2.HealthCheckRequest())
+        assert may_pass(away.value)
+        assert "not issued by an authority" in "".join(away.value.__notes__)
+        async with serving(identity, port=port):
+            assert (await connection.change(check, health_pb2.HealthCheckRequest())).status == 1
+    finally:
         await connection.close()
 
 

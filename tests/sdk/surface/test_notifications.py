@@ -1,4 +1,4 @@
-"""Notifications are checked where they are written, and refused where nothing would send them."""
+"""Notifications are checked where they are written, and become messages of the platform."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import pytest
 
 import flyte
 from flyte import notify
+from flyte.client.notifications import set_notifications
 from flyte.models import ActionPhase
-from flyte.spec.triggers import check_trigger
+from flyteapi.common.v1.phase_pb2 import PHASE_SUCCEEDED
+from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 
 FAILED = ActionPhase.FAILED
 URL = "https://example.org/hook"
@@ -42,9 +44,45 @@ def test_what_could_never_be_sent_is_refused(make: Callable[[], Any], words: str
         make()
 
 
-def test_runs_and_triggers_that_ask_for_them_are_refused() -> None:
-    mail = notify.Email(on_phase=FAILED, recipients=("a@example.org",))
-    with pytest.raises(TypeError, match="notifications"):
-        flyte.with_runcontext(notifications=mail)
-    with pytest.raises(ValueError, match="notifications"):
-        check_trigger(flyte.Trigger("t", flyte.Cron("0 6 * * *"), notifications=mail))
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("a@example.org", "Notification"),
+        (notify.Notification(on_phase=FAILED), "what is sent"),
+        ((notify.NamedDelivery(on_phase=FAILED, name="n"),) * 33, "32"),
+    ],
+)
+def test_runs_and_triggers_refuse_what_is_no_notification(given: Any, words: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=words):
+        flyte.with_runcontext(notifications=given)
+    with pytest.raises((ValueError, TypeError), match=words):
+        flyte.Trigger("t", flyte.Cron("0 6 * * *"), notifications=given)
+
+
+def test_every_kind_becomes_a_message_and_a_recovered_run_is_one_that_has_succeeded() -> None:
+    settings = RunSettings()
+    both = (ActionPhase.SUCCEEDED, ActionPhase.RECOVERED)
+    mail = notify.Email(on_phase=both, recipients=("a@example.org",), html_body="<p>")
+    named = notify.NamedDelivery(on_phase=FAILED, name="ops")
+    set_notifications(settings, (mail, notify.Teams(on_phase=FAILED, webhook_url=URL, card={"a": 1}), named))
+    first, teams, last = settings.notifications
+    assert (list(first.on_phases), first.mail.html_body, last.named) == ([PHASE_SUCCEEDED], "<p>", "ops")
+    assert '"content": {"a": 1}' in teams.web_request.body
+    set_notifications(settings, notify.NamedRule("night"))
+    assert settings.notification_rule == "night"
+
+
+def test_a_local_run_says_what_it_could_not_send_and_succeeds(caplog: pytest.LogCaptureFixture) -> None:
+    env = flyte.TaskEnvironment("told")
+
+    @env.task
+    async def main() -> int:
+        return 1
+
+    nobody = notify.Webhook(on_phase=ActionPhase.SUCCEEDED, url="http://127.0.0.1:9/secret")
+    named = notify.NamedDelivery(on_phase=ActionPhase.SUCCEEDED, name="ops")
+    run = flyte.with_runcontext("local", notifications=(nobody, named)).run(main)
+    assert run.outputs()[0] == 1
+    assert "POST 127.0.0.1 was not taken" in caplog.text
+    assert "knows no delivery 'ops'" in caplog.text
+    assert "secret" not in caplog.text

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from flyte.authoring.interface import NativeInterface
 from flyte.authoring.task import TaskTemplate
 from flyte.errors import (
     ActionAbortedError,
@@ -17,9 +18,11 @@ from flyte.errors import (
     MaxRuntimeExceededError,
     NonRecoverableError,
     OOMError,
+    RuntimeDataValidationError,
     RuntimeSystemError,
     RuntimeUserError,
 )
+from flyte.types.interface import interface_codec
 from flyte.wire.errors import MAX_TEXT_BYTES, cut, error_from_proto, error_to_proto, original_exception
 from flyteapi.common.v1.error_pb2 import (
     ERROR_KIND_REFUSED,
@@ -33,6 +36,10 @@ from flyteapi.common.v1.error_pb2 import (
 class Odd(Exception):
     def __str__(self) -> str:
         raise RuntimeError("no text")
+
+
+async def returns_a_call() -> int:
+    return 1
 
 
 def raised(error: BaseException) -> BaseException:
@@ -103,6 +110,17 @@ def test_non_recoverable_errors_and_their_subclasses_are_not_tried_again() -> No
 
 def test_an_error_of_ours_travels_under_its_own_code() -> None:
     assert error_to_proto(CustomError("MY_CODE", "m")).code == "MY_CODE"
+
+
+def test_a_result_of_the_wrong_type_travels_without_frames_of_the_platform() -> None:
+    """What the user can mend is in the message; where in our code it was noticed is not."""
+    codec = interface_codec(NativeInterface.from_callable(returns_a_call))
+    with pytest.raises(RuntimeDataValidationError) as refused:
+        codec.encode_outputs(call := returns_a_call())
+    call.close()
+    message = error_to_proto(refused.value.with_traceback(refused.tb.tb_next))
+    assert "Nobody awaited it: write `await` before the call that made it" in message.message
+    assert message.traceback.strip() == f"flyte.errors.RuntimeDataValidationError: {message.message}"
 
 
 def test_errors_that_cannot_be_shown_or_pickled_still_travel() -> None:

@@ -4,7 +4,7 @@ memory.
 A report that was written to a stream may still be lost with it. The answer to a heartbeat says that everything written
 before that heartbeat has arrived; until then a report is kept, and goes out again on the next stream. Some are kept for
 longer, since their effect may be lost with a scheduler that dies: task declarations, and of each attempt the start, the
-calls without a result, and the end until it is accepted.
+calls without a result, the end until it is accepted, and the newest output until it is stored.
 
 Output of the task is dropped, and a mark left in its place, only when no scheduler is there and much of it waits.
 """
@@ -20,6 +20,8 @@ from typing import Final
 from flyteapi.scheduler.v1.worker_service_pb2 import LogChunk, WorkerReport
 
 MOST_OUTPUT_BYTES: Final = 8 << 20
+MOST_HEARD_BYTES: Final = 1 << 20
+"""Of one attempt's output that has arrived and is not known to be stored."""
 _BATCH_BYTES: Final = 1 << 20
 
 
@@ -115,9 +117,17 @@ class Outbox:
         while self._marks and self._marks[0][0] <= sequence:
             arrived = self._marks.popleft()[1]
         for _ in range(arrived):
-            self._let_go(self._reports.popleft())
+            report = self._reports.popleft()
+            self._let_go(report)
+            if report.HasField("log") and (kept := self._kept.get(report.lease)) is not None:
+                kept.heard(report)
         self._written -= arrived
         self._marks = deque((number, written - arrived) for number, written in self._marks)
+
+    def stored(self, lease: int, position: int) -> None:
+        """Output of an attempt is stored up to this byte: it need not be said again."""
+        if (kept := self._kept.get(lease)) is not None:
+            kept.stored(position)
 
     def rewind(self) -> None:
         """A new stream begins: it is given everything that is not known to have arrived, or may be forgotten there."""
@@ -127,11 +137,12 @@ class Outbox:
         waiting = {id(report) for report in self._reports}
         kept = [*self._declared.values()]
         kept += [report for attempt in self._kept.values() for report in attempt.before_the_end()]
+        kept += [report for attempt in self._kept.values() for report in attempt.take_output()]
         # A call is made only of a task that is declared, so declarations come first whatever waits.
         for report in reversed(kept):
             if id(report) not in waiting:
                 self._reports.appendleft(report)
-                self._size_bytes += report.ByteSize()
+                self._count(report)
         for attempt in self._kept.values():
             if attempt.end is not None and id(attempt.end) not in waiting:
                 self._append(attempt.end)
@@ -140,15 +151,19 @@ class Outbox:
 
     def _append(self, report: WorkerReport) -> None:
         self._reports.append(report)
-        self._size_bytes += report.ByteSize()
+        self._count(report)
         self.changed.set()
 
     def _append_output(self, data: bytes, *, lease: int, is_stderr: bool) -> None:
         kept = self._kept_of(lease)
-        self._output_bytes += len(data)
         chunk = LogChunk(data=data, is_stderr=is_stderr, position=kept.output_bytes + 1)
         kept.output_bytes += len(data)
         self._append(WorkerReport(lease=lease, log=chunk))
+
+    def _count(self, report: WorkerReport) -> None:
+        self._size_bytes += report.ByteSize()
+        if report.HasField("log"):
+            self._output_bytes += len(report.log.data)
 
     def _let_go(self, report: WorkerReport) -> None:
         self._size_bytes -= report.ByteSize()
@@ -205,9 +220,39 @@ class _KeptOfAttempt:
     """Output that was dropped since the last mark."""
     output_bytes: int = 0
     """All output that was taken, marks included."""
+    output: deque[WorkerReport] = field(default_factory=deque)
+    """What has arrived of it and may not be stored."""
+    heard_bytes: int = 0
+    stored_position: int = 0
+
+    def heard(self, report: WorkerReport) -> None:
+        if _last_byte(report) > self.stored_position:
+            self.output.append(report)
+            self.heard_bytes += len(report.log.data)
+        while self.heard_bytes > MOST_HEARD_BYTES:
+            self._drop_oldest()
+
+    def stored(self, position: int) -> None:
+        self.stored_position = max(position, self.stored_position)
+        while self.output and _last_byte(self.output[0]) <= position:
+            self._drop_oldest()
+
+    def take_output(self) -> list[WorkerReport]:
+        taken = list(self.output)
+        self.output.clear()
+        self.heard_bytes = 0
+        return taken
+
+    def _drop_oldest(self) -> None:
+        self.heard_bytes -= len(self.output.popleft().log.data)
 
     def before_the_end(self) -> Iterator[WorkerReport]:
         if self.started is not None:
             yield self.started
         for reports in self.calls.values():
             yield from reports
+
+
+def _last_byte(report: WorkerReport) -> int:
+    """The position of the last byte of a piece of output."""
+    return report.log.position + len(report.log.data) - 1

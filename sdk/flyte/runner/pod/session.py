@@ -217,6 +217,9 @@ class Session:
                 self._received(orders)
 
     def _is_answer(self, order: WorkerOrder) -> bool:
+        if order.HasField("output_stored"):
+            self._outbox.stored(order.lease, order.output_stored.position)
+            return True
         if not order.HasField("heartbeat_answer"):
             return False
         sequence = order.heartbeat_answer.sequence

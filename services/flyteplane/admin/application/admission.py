@@ -15,18 +15,20 @@ from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteapi.task.v1.value_pb2 import NamedValues, Payload
 from flyteplane.admin.application.input_rules import check_inputs
+from flyteplane.admin.application.notification_rules import NotificationRules
 from flyteplane.admin.application.ports import TaskStore
 from flyteplane.admin.application.setting_rules import (
     check_place,
-    check_request_id,
     check_run_name,
     check_settings,
     check_task,
 )
-from flyteplane.admin.domain.run import RunDraft, RunKey, TaskChoice
+from flyteplane.admin.domain.notification import Deliveries
+from flyteplane.admin.domain.run import NotificationPlan, RunDraft, RunKey, TaskChoice
 from flyteplane.admin.domain.task_version import DeployedTask
 from flyteplane.foundation.absent import absent_task
 from flyteplane.foundation.errors import InvalidArgument, NotFound
+from flyteplane.foundation.repetition import check_request_id
 
 #: What submitters of a task in full call its version.
 VERSION_ANNOTATION: Final = "flyte.org/version"
@@ -70,8 +72,9 @@ class AskedRun:
 class Admission:
     """Checks runs. Remembers the task versions that passed, because most runs are of a task that ran before."""
 
-    def __init__(self, *, tasks: TaskStore) -> None:
+    def __init__(self, *, tasks: TaskStore, deliveries: Deliveries | None = None) -> None:
         self._tasks = tasks
+        self._notifications = NotificationRules(deliveries or Deliveries())
         self._sound: OrderedDict[bytes, None] = OrderedDict()
 
     async def draft(self, asked: AskedRun) -> RunDraft:
@@ -80,7 +83,7 @@ class Admission:
         if asked.name:
             check_run_name(asked.name)
         check_request_id(asked.request_id)
-        check_settings(asked.settings)
+        notifications = self.check_settings(asked.settings)
         choice, spec = await self._choose(asked.task)
         check_inputs(asked.inputs, spec=spec, digest=asked.inputs_digest)
         settings = RunSettings()
@@ -101,8 +104,14 @@ class Admission:
             created_by=asked.created_by,
             source=asked.source,
             trigger=asked.trigger,
+            notifications=notifications,
             trace_parent=asked.settings.trace_parent or asked.trace_parent,
         )
+
+    def check_settings(self, settings: RunSettings) -> tuple[NotificationPlan, ...]:
+        """Check the settings of a run; returns what is sent when it ends. Raises InvalidArgument."""
+        check_settings(settings)
+        return self._notifications.plan(settings)
 
     def sound_task(self, spec: TaskSpec) -> TaskChoice:
         """A task given in full, checked. Raises InvalidArgument."""

@@ -10,7 +10,6 @@ from typing import Final
 from flyte.spec.names import NameKind, check_name
 from flyteplane.admin.application.identity_ports import KeyStore, RoleStore
 from flyteplane.admin.application.pages import page_of
-from flyteplane.admin.application.repetition import mark_of
 from flyteplane.admin.application.setting_rules import spec_rules
 from flyteplane.admin.domain.api_key import (
     SECRET_BYTES,
@@ -27,6 +26,7 @@ from flyteplane.admin.domain.page_token import PageTokens
 from flyteplane.foundation.clock import Clock
 from flyteplane.foundation.errors import AlreadyExists, InvalidArgument, NotFound
 from flyteplane.foundation.ids import IdSource
+from flyteplane.foundation.repetition import mark_of
 from flyteplane.identity.callers import Caller, Grant, Role
 from flyteplane.identity.settings import SubjectGrant
 from flyteplane.rpc.list_pages import ListPage, whole_list_size

@@ -9,7 +9,6 @@ records whether anybody was told that the run is accepted, because that decides 
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -21,9 +20,9 @@ from flyteplane.foundation.clock import TimerClock
 from flyteplane.foundation.errors import PlatformError, Unavailable
 from flyteplane.foundation.ids import IdSource
 from flyteplane.foundation.tasks import BackgroundTasks
-from flyteplane.observe import Reading
+from flyteplane.observe import Reading, get_logger
 
-_log = logging.getLogger("flyteplane.admin.outbox")
+_log = get_logger("admin.outbox")
 
 #: A caller waits this long for the scheduler's answer; after that the stored run is answer enough.
 ANSWER_WITHIN_S: Final = 5.0
@@ -187,7 +186,7 @@ class Outbox:
             return await self._take_back(delivery, error)
         if decision.verdict is Verdict.FAIL:
             return await self._fail(delivery, error)
-        _log.warning("the scheduler has not taken %s yet: %s", delivery.run, error, extra={"run": str(delivery.run)})
+        _log.warning("run_not_taken_yet", run=str(delivery.run), problem=str(error))
         delivery.acknowledged = True
         delivery.conclude()
         await delivery.pause(decision.delay_s, clock=self._clock)
@@ -208,8 +207,7 @@ class Outbox:
         return True
 
     async def _fail(self, delivery: Delivery, refusal: PlatformError) -> bool:
-        words = "the scheduler refuses %s, which was acknowledged; it ends as FAILED: %s"
-        _log.error(words, delivery.run, refusal, extra={"run": str(delivery.run)})
+        _log.error("acknowledged_run_refused", run=str(delivery.run), problem=str(refusal))
         progress = RunProgress(
             phase=RunPhase.FAILED,
             ended_at_us=int(self._clock.now() * 1e6),

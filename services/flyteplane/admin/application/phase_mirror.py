@@ -6,15 +6,15 @@ changes waits for it, so that a run that ended between the two is in one of them
 """
 
 import asyncio
-import logging
 
 from flyteplane.admin.application.ports import RunStore, Scheduler
 from flyteplane.admin.domain.delivery import retry_delay_s
 from flyteplane.foundation.clock import TimerClock
 from flyteplane.foundation.errors import PlatformError, Unavailable
 from flyteplane.foundation.ids import IdSource
+from flyteplane.observe import get_logger
 
-_log = logging.getLogger("flyteplane.admin.phases")
+_log = get_logger("admin.phases")
 
 
 class PhaseMirror:
@@ -59,5 +59,5 @@ class PhaseMirror:
     async def _back_off(self, error: PlatformError) -> None:
         self._failures += 1
         delay_s = retry_delay_s(error, attempt=self._failures, fraction=self._ids.fraction())
-        _log.warning("the mirror of phases stands still, next try in %.1f s: %s", delay_s, error)
+        _log.warning("phase_mirror_stands_still", problem=str(error), pause_s=round(delay_s, 1))
         await self._clock.sleep(delay_s)

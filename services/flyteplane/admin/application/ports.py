@@ -11,11 +11,11 @@ from typing import Protocol, TypeAlias
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteapi.task.v1.value_pb2 import Payload
 from flyteplane.admin.domain.project import Project, ProjectChange
-from flyteplane.admin.domain.request_mark import RequestMark
 from flyteplane.admin.domain.run import NewRun, RunFilter, RunKey, RunPhase, RunProgress, RunRecord, Submission
 from flyteplane.admin.domain.task_version import DeployedTask, TaskToDeploy
 from flyteplane.admin.domain.trigger import StoredTrigger, TriggerKey, TriggerState
 from flyteplane.foundation.errors import PlatformError
+from flyteplane.foundation.repetition import RequestMark
 
 EncodeRefusal: TypeAlias = Callable[[PlatformError], bytes]
 """Turns the refusal of a run into a serialised `TaskError`, to be kept as the run's error."""

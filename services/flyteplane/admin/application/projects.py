@@ -7,7 +7,6 @@ from typing import Final
 from flyte.spec.names import NameKind, check_labels, check_name
 from flyteplane.admin.application.pages import page_of
 from flyteplane.admin.application.ports import ProjectStore
-from flyteplane.admin.application.repetition import mark_of
 from flyteplane.admin.application.setting_rules import spec_rules
 from flyteplane.admin.domain.page_token import PageTokens
 from flyteplane.admin.domain.project import (
@@ -21,6 +20,7 @@ from flyteplane.admin.domain.project import (
 from flyteplane.foundation.absent import absent_project
 from flyteplane.foundation.clock import Clock
 from flyteplane.foundation.errors import InvalidArgument
+from flyteplane.foundation.repetition import mark_of
 from flyteplane.rpc.list_pages import ListPage, whole_list_size
 
 #: Of the name that people read; the id has a rule of its own.

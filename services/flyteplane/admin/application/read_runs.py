@@ -9,8 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
+from flyteplane.admin.application.notification_ports import NotificationStore
 from flyteplane.admin.application.outbox import Outbox
 from flyteplane.admin.application.ports import RunStore, Scheduler, TaskStore
+from flyteplane.admin.domain.notification import NotificationRecord
 from flyteplane.admin.domain.page_token import PageTokens
 from flyteplane.admin.domain.run import RunFilter, RunKey, RunRecord
 from flyteplane.foundation.absent import absent_run
@@ -33,8 +36,16 @@ class ReadRuns:
     """The use cases of reading. One instance serves all calls."""
 
     def __init__(
-        self, *, runs: RunStore, tasks: TaskStore, scheduler: Scheduler, outbox: Outbox, tokens: PageTokens
+        self,
+        *,
+        runs: RunStore,
+        tasks: TaskStore,
+        notifications: NotificationStore,
+        scheduler: Scheduler,
+        outbox: Outbox,
+        tokens: PageTokens,
     ) -> None:
+        self._notifications = notifications
         self._runs = runs
         self._tasks = tasks
         self._scheduler = scheduler
@@ -57,6 +68,13 @@ class ReadRuns:
         if record is None:
             raise unknown_run(run)
         return record
+
+    async def notifications(self, record: RunRecord) -> Sequence[NotificationRecord]:
+        """How far the notifications of a run are."""
+        settings = RunSettings.FromString(record.settings)
+        if not settings.notifications and not settings.notification_rule:
+            return ()
+        return await self._notifications.of_run(record.key)
 
     async def task_spec(self, record: RunRecord) -> bytes:
         """The serialised `TaskSpec` of a run."""

@@ -15,7 +15,6 @@ from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteplane.foundation.errors import InvalidArgument
 
-MOST_REQUEST_ID_CHARACTERS: Final = 64
 MOST_SETTINGS_BYTES: Final = 512 * 1024
 MOST_TASK_BYTES: Final = 2 * 1024 * 1024
 MOST_REASON_BYTES: Final = 1024
@@ -50,18 +49,6 @@ def check_run_name(name: str, *, field: str = "run.name") -> None:
             reason="INVALID_SETTING",
             field=field,
             mend="Begin it with a letter.",
-        )
-
-
-def check_request_id(request_id: str) -> None:
-    """Check a request id. Raises InvalidArgument."""
-    if len(request_id) > MOST_REQUEST_ID_CHARACTERS or not request_id.isprintable():
-        raise InvalidArgument(
-            "the request id is too long or not printable",
-            reason="REQUEST_ID",
-            field="request_id",
-            limit=f"{MOST_REQUEST_ID_CHARACTERS} characters",
-            mend="Use a UUID.",
         )
 
 

@@ -7,7 +7,6 @@ commit a run instead of two.
 A run whose abort was asked for while it was still in the outbox is aborted here, before its entry goes.
 """
 
-import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
@@ -18,8 +17,9 @@ from flyteplane.admin.domain.run import RunKey
 from flyteplane.foundation.clock import Timer, TimerClock
 from flyteplane.foundation.errors import NotFound, PlatformError
 from flyteplane.foundation.tasks import BackgroundTasks
+from flyteplane.observe import get_logger
 
-_log = logging.getLogger("flyteplane.admin.outbox")
+_log = get_logger("admin.outbox")
 
 #: Entries wait this long for company.
 COLLECT_S: Final = 0.02
@@ -70,7 +70,7 @@ class Settlement:
         try:
             await self._settle(taken)
         except PlatformError as error:
-            _log.warning("%d outbox entries stay for now: %s", len(taken), error)
+            _log.warning("outbox_not_settled", entries=len(taken), problem=str(error))
             self._taken.extend(taken)
             self._set_timer(_RETRY_S)
 

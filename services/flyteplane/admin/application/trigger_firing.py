@@ -8,7 +8,6 @@ queue or a store that is away is tried again.
 
 import asyncio
 import hashlib
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -22,8 +21,9 @@ from flyteplane.admin.domain.schedule import Schedule
 from flyteplane.admin.domain.trigger import StoredTrigger, TriggerState, times_to_fire
 from flyteplane.foundation.clock import TimerClock
 from flyteplane.foundation.errors import AlreadyExists, InvalidArgument, PlatformError, ResourceExhausted, Unavailable
+from flyteplane.observe import get_logger
 
-_log = logging.getLogger("flyteplane.admin.triggers")
+_log = get_logger("admin.triggers")
 
 #: Another try after a full queue or a store that was away.
 RETRY_S: Final = 15.0
@@ -55,7 +55,7 @@ class TriggerFiring:
             try:
                 pause_s = await self._turn()
             except PlatformError as error:
-                _log.warning("triggers are not fired now: %s", error)
+                _log.warning("triggers_cannot_fire", problem=str(error))
                 pause_s = RETRY_S
             timer = self._clock.call_later(pause_s, self._woken.set)
             try:
@@ -120,7 +120,7 @@ class TriggerFiring:
         except (ResourceExhausted, Unavailable):
             raise
         except PlatformError as refusal:
-            _log.warning("trigger %s starts no run for %d: %s", stored.key, time_us, refusal)
+            _log.warning("trigger_starts_no_run", trigger=str(stored.key), time_us=time_us, problem=str(refusal))
             return _text_of(refusal)
         return ""
 

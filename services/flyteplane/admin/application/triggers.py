@@ -12,8 +12,7 @@ from flyteplane.admin.application.create_run import CreateRun
 from flyteplane.admin.application.input_rules import check_inputs
 from flyteplane.admin.application.pages import page_of
 from flyteplane.admin.application.ports import StoredRun, TaskStore, TriggerStore
-from flyteplane.admin.application.repetition import mark_of
-from flyteplane.admin.application.setting_rules import check_place, check_request_id, check_settings
+from flyteplane.admin.application.setting_rules import check_place
 from flyteplane.admin.application.trigger_rules import (
     asked_run,
     check_time_input,
@@ -23,12 +22,12 @@ from flyteplane.admin.application.trigger_rules import (
     schedule_of,
 )
 from flyteplane.admin.domain.page_token import PageTokens
-from flyteplane.admin.domain.request_mark import RequestMark
 from flyteplane.admin.domain.trigger import StoredTrigger, TriggerKey, TriggerState
 from flyteplane.foundation.absent import absent_trigger
 from flyteplane.foundation.clock import Clock
 from flyteplane.foundation.errors import Aborted, NotFound
 from flyteplane.foundation.ids import IdSource
+from flyteplane.foundation.repetition import RequestMark, check_request_id, mark_of
 from flyteplane.rpc.list_pages import ListPage, whole_list_size
 
 _TRIES: Final = 10
@@ -70,7 +69,7 @@ class Triggers:
         key = key_of(trigger)
         check_place(key.project, domain=key.domain, field="id")
         check_trigger(trigger)
-        check_settings(trigger.settings)
+        self._admission.check_settings(trigger.settings)
         await self._check_task(trigger)
         content = _content(trigger)
         request = mark_of("PutTrigger", request_id, by=by, content=content)

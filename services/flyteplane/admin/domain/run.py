@@ -95,6 +95,15 @@ class TaskChoice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationPlan:
+    """Something that is sent when a run ends."""
+
+    phases: frozenset[RunPhase]
+    named: str = ""
+    """The delivery in the operator's file; empty: what the settings of the run hold at this place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunDraft:
     """A run that was asked for, checked, but not stored."""
 
@@ -117,6 +126,7 @@ class RunDraft:
     source: RunKey | None = None
     """The run that this one repeats or recovers."""
     trigger: str = ""
+    notifications: tuple[NotificationPlan, ...] = ()
     trace_parent: str = ""
     """The W3C traceparent that it came with; empty if it came with none."""
 

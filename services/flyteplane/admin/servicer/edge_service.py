@@ -41,7 +41,7 @@ class EdgeServicer(EdgeServiceServicer):
 
 def _record(call: pb.RecordCallsRequest.Call) -> AuditRecord:
     return AuditRecord(
-        at_us=microseconds(call.time),
+        at_us=microseconds(call.time, field="calls.time"),
         subject=call.subject,
         method=call.method,
         target=call.target,

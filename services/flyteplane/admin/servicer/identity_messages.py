@@ -53,8 +53,8 @@ def audit_filter(request: pb.ListAuditEntriesRequest) -> AuditFilter:
     return AuditFilter(
         scope=Scope(request.scope.project, request.scope.domain),
         subject=request.subject,
-        after_us=microseconds(request.after) if request.HasField("after") else None,
-        before_us=microseconds(request.before) if request.HasField("before") else None,
+        after_us=microseconds(request.after, field="after") if request.HasField("after") else None,
+        before_us=microseconds(request.before, field="before") if request.HasField("before") else None,
     )
 
 

@@ -20,6 +20,7 @@ from flyteplane.admin.application.phase_mirror import PhaseMirror
 from flyteplane.admin.application.read_runs import ReadRuns
 from flyteplane.admin.application.rerun_run import AskedRerun, RerunRun
 from flyteplane.admin.servicer.context import CallerOf, Context
+from flyteplane.admin.servicer.notification_messages import notification_states
 from flyteplane.admin.servicer.run_messages import (
     is_in_place,
     log_of_undelivered,
@@ -77,6 +78,7 @@ class RunServicer(RunServiceServicer):
         record = await self._runs.reads.get(run_key(request.run))
         response = pb.GetRunResponse(run=run_message(record))
         response.task.ParseFromString(await self._runs.reads.task_spec(record))
+        response.run.notifications.extend(notification_states(record, await self._runs.reads.notifications(record)))
         return response
 
     async def ListRuns(self, request: pb.ListRunsRequest, context: Context) -> pb.ListRunsResponse:

@@ -2,6 +2,7 @@
 
 from flyteapi.admin.v1 import trigger_service_pb2 as pb
 from flyteapi.admin.v1.trigger_service_pb2_grpc import TriggerServiceServicer
+from flyteplane.admin.application.notification_messages import without_secrets
 from flyteplane.admin.application.triggers import Triggers
 from flyteplane.admin.domain.trigger import StoredTrigger, TriggerKey
 from flyteplane.admin.servicer.context import CallerOf, Context
@@ -55,6 +56,7 @@ def _key(named: pb.TriggerId) -> TriggerKey:
 
 def _message(stored: StoredTrigger) -> pb.Trigger:
     state, message = stored.state, pb.Trigger.FromString(stored.content)
+    without_secrets(message.settings)
     message.active = state.active
     message.last_error = state.last_error
     message.MergeFrom(

@@ -4,9 +4,9 @@ from typing import Final
 
 from sqlalchemy import Connection, delete, insert, select
 
-from flyteplane.admin.domain.request_mark import KEPT_US, RequestMark, id_reused
 from flyteplane.admin.store.tables import answered_requests
 from flyteplane.foundation.errors import PlatformError
+from flyteplane.foundation.repetition import REQUESTS_KEPT_S, RequestMark, id_reused
 
 _Table: Final = answered_requests
 
@@ -25,5 +25,5 @@ def note_answered(connection: Connection, mark: RequestMark | None, *, now_us: i
     """Keep that a request is answered by this transaction, and forget what is old."""
     if mark is None:
         return
-    connection.execute(delete(_Table).where(_Table.c.at_us < now_us - KEPT_US))
+    connection.execute(delete(_Table).where(_Table.c.at_us < now_us - REQUESTS_KEPT_S * 1_000_000))
     connection.execute(insert(_Table).values(mark=mark.name, content=mark.content, at_us=now_us))

@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from flyteplane.admin.domain.api_key import ApiKey, StoredKey
-from flyteplane.admin.domain.request_mark import RequestMark
 from flyteplane.admin.store.answered_requests import is_repeated, note_answered
 from flyteplane.admin.store.tables import api_keys
 from flyteplane.foundation.errors import PlatformError
+from flyteplane.foundation.repetition import RequestMark
 from flyteplane.identity.callers import Grant, Role, Scope
 from flyteplane.records import Database
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from flyteplane.admin.domain.api_key import ApiKey, StoredKey
 from flyteplane.admin.domain.audit import AuditFilter
-from flyteplane.admin.domain.request_mark import RequestMark, id_reused
+from flyteplane.foundation.repetition import RequestMark, id_reused
 from flyteplane.identity.audit import AuditRecord
 from flyteplane.identity.callers import Grant
 from flyteplane.identity.settings import SubjectGrant

@@ -12,11 +12,11 @@ from flyteplane.admin.domain.project import (
     ProjectChange,
     refuse_closed,
 )
-from flyteplane.admin.domain.request_mark import RequestMark
 from flyteplane.admin.store.answered_requests import is_repeated, note_answered
 from flyteplane.admin.store.tables import projects
 from flyteplane.foundation.absent import absent_project
 from flyteplane.foundation.errors import AlreadyExists, PlatformError
+from flyteplane.foundation.repetition import RequestMark
 from flyteplane.records import Database
 
 _FIND: Final = select(projects).where(projects.c.id == bindparam("wanted"))

@@ -1,6 +1,7 @@
 """Runs as rows, and rows as runs."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import FromClause, Row, Select, exists, func, select, tuple_
@@ -96,8 +97,17 @@ def record_of_new(run: NewRun, *, sequence: int) -> RunRecord:
     )
 
 
-def page_query(where: RunFilter, *, before: int | None, limit: int) -> Select[Any]:
-    """The newest runs that fit, with a sequence below `before`."""
+def page_queries(where: RunFilter, *, before: int | None, limit: int) -> Sequence[Select[Any]]:
+    """Queries that find, all together, the newest runs that fit, with a sequence below `before`.
+
+    One for each phase that is asked for: an index has the runs of one phase in the order of the list, and those of
+    several would have to be read and sorted, however many there are.
+    """
+    parts = [replace(where, phases=frozenset((phase,))) for phase in sorted(where.phases)] or [where]
+    return [_page_query(part, before=before, limit=limit) for part in parts]
+
+
+def _page_query(where: RunFilter, *, before: int | None, limit: int) -> Select[Any]:
     labels = [*sorted(where.labels.items()), *((key, None) for key in sorted(where.label_keys - where.labels.keys()))]
     query, sequence = select(runs), runs.c.sequence
     if labels:
@@ -147,8 +157,12 @@ def _conditions(where: RunFilter) -> list[ColumnElement[bool]]:
 
 
 def _submitted(when: ColumnElement[bool], *, first: bool) -> list[ColumnElement[bool]]:
-    """A condition on the time, and the sequence to which it comes down: a list goes by sequences and skips to it."""
-    end = func.min(runs.c.sequence) if first else func.max(runs.c.sequence)
+    """A condition on the time, and the sequence to which it comes down: a list goes by sequences and skips to it.
+
+    The first one is looked for among the runs of that time, by their index: the sum keeps planners from walking up all
+    sequences until one fits. The last one is the other way about.
+    """
+    end = func.min(runs.c.sequence + 0) if first else func.max(runs.c.sequence)
     found = select(end).where(when).scalar_subquery()
     return [when, runs.c.sequence >= found if first else runs.c.sequence <= found]
 

@@ -5,7 +5,7 @@ twice.
 """
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -14,8 +14,9 @@ from flyteplane.admin.application.ports import PhaseBatch, StoredRun
 from flyteplane.admin.domain.run import NewRun, RunFilter, RunKey, RunProgress, RunRecord, Submission
 from flyteplane.admin.domain.run_identity import conflict, same_run
 from flyteplane.admin.store import statements
+from flyteplane.admin.store.notifications import end_notifications, plan_notifications
 from flyteplane.admin.store.projects import refusal_of_place
-from flyteplane.admin.store.run_rows import is_one_of, page_query, progress_row, record_of, record_of_new, row_of
+from flyteplane.admin.store.run_rows import is_one_of, page_queries, progress_row, record_of, record_of_new, row_of
 from flyteplane.admin.store.task_specs import ensure_spec
 from flyteplane.foundation.errors import PlatformError
 from flyteplane.records import Database
@@ -28,8 +29,9 @@ _MOST_NAMED: Final = 5000
 class SqlRunStore:
     """See `ports.RunStore`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, on_notifications_due: Callable[[], None] = lambda: None) -> None:
         self._database = database
+        self._on_notifications_due = on_notifications_due
         self._stored_specs: OrderedDict[bytes, None] = OrderedDict()
 
     async def add(self, run: NewRun) -> StoredRun:
@@ -48,12 +50,15 @@ class SqlRunStore:
     async def list(
         self, where: RunFilter, *, before: int | None, limit: int, among: Collection[RunKey] | None = None
     ) -> Sequence[RunRecord]:
-        query = page_query(where, before=before, limit=limit)
-        queries = [query] if among is None else [query.where(is_one_of(keys)) for keys in _parts(among)]
+        queries = page_queries(where, before=before, limit=limit)
+        if among is not None:
+            queries = [query.where(is_one_of(keys)) for query in queries for keys in _parts(among)]
 
         def work(connection: Connection) -> list[RunRecord]:
-            found = [record_of(row) for part in queries for row in connection.execute(part)]
-            return found if among is None else sorted(found, key=lambda record: -record.sequence)[:limit]
+            rows = [row for query in queries for row in connection.execute(query)]
+            if len(queries) > 1:
+                rows = sorted(rows, key=lambda row: -row.sequence)[:limit]
+            return [record_of(row) for row in rows]
 
         return await self._database.scan(work)
 
@@ -76,11 +81,13 @@ class SqlRunStore:
         await self._change(statements.TAKE_BACK, statements.of(key))
 
     async def fail_undelivered(self, key: RunKey, progress: RunProgress) -> None:
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> bool:
             connection.execute(statements.LEAVE_OUTBOX, statements.of(key))
             connection.execute(statements.SET_PROGRESS, {**statements.of(key), **progress_row(progress)})
+            return end_notifications(connection, [(key, progress)])
 
-        await self._database.write(work)
+        if await self._database.write(work):
+            self._on_notifications_due()
 
     async def ask_abort(self, key: RunKey, *, reason: str) -> bool:
         return await self._change(statements.ASK_ABORT, {**statements.of(key), "reason": reason}) > 0
@@ -92,7 +99,8 @@ class SqlRunStore:
         return found or 0
 
     async def apply_phases(self, batch: PhaseBatch) -> None:
-        await self._database.write(lambda connection: _apply_phases(connection, batch))
+        if await self._database.write(lambda connection: _apply_phases(connection, batch)):
+            self._on_notifications_due()
 
     async def _change(self, statement: Any, parameters: dict[str, str]) -> int:
         """Run one statement; returns how many rows it changed."""
@@ -142,6 +150,7 @@ def _inserted(connection: Connection, run: NewRun) -> int:
     labels = [{"sequence": sequence, "key": key, "value": value} for key, value in run.draft.labels.items()]
     if labels:
         connection.execute(statements.INSERT_LABELS, labels)
+    plan_notifications(connection, sequence, run.draft.notifications)
     return sequence
 
 
@@ -175,9 +184,11 @@ def _settle(connection: Connection, keys: Sequence[RunKey]) -> Mapping[RunKey, s
     return {key: reason for key, reason in reasons.items() if reason is not None}
 
 
-def _apply_phases(connection: Connection, batch: PhaseBatch) -> None:
+def _apply_phases(connection: Connection, batch: PhaseBatch) -> bool:
+    """Returns whether notifications may have become due."""
     changes = [{**statements.of(change.run), **progress_row(change.progress)} for change in batch.changes]
     if changes:
         connection.execute(statements.SET_PROGRESS, changes)
     if not connection.execute(statements.MOVE_CURSOR, {"to": batch.cursor}).rowcount:
         connection.execute(statements.INSERT_CURSOR, {"id": statements.CURSOR_ROW, "cursor": batch.cursor})
+    return end_notifications(connection, ((change.run, change.progress) for change in batch.changes))

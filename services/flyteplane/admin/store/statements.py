@@ -11,8 +11,8 @@ from sqlalchemy import and_, bindparam, delete, insert, or_, select, update
 from flyteplane.admin.domain.run import TERMINAL_PHASES, RunKey
 from flyteplane.admin.store.tables import phase_cursor, run_labels, run_outbox, runs, task_specs
 
-_IS_RUN: Final = and_(runs.c.project == bindparam("p"), runs.c.domain == bindparam("d"), runs.c.name == bindparam("n"))
-_ITS_ENTRY: Final = run_outbox.c.sequence == select(runs.c.sequence).where(_IS_RUN).scalar_subquery()
+IS_RUN: Final = and_(runs.c.project == bindparam("p"), runs.c.domain == bindparam("d"), runs.c.name == bindparam("n"))
+_ITS_ENTRY: Final = run_outbox.c.sequence == select(runs.c.sequence).where(IS_RUN).scalar_subquery()
 _PROGRESS: Final[dict[str, Any]] = {
     column: bindparam(column) for column in ("phase", "started_at_us", "ended_at_us", "error")
 }
@@ -20,7 +20,7 @@ _PROGRESS: Final[dict[str, Any]] = {
 INSERT_RUN: Final = insert(runs)
 INSERT_OUTBOX: Final = insert(run_outbox)
 INSERT_LABELS: Final = insert(run_labels)
-FIND_RUN: Final = select(runs).where(_IS_RUN)
+FIND_RUN: Final = select(runs).where(IS_RUN)
 #: The run that has the name, and the one that has the request id: none, one or two rows.
 FIND_BY_NAME_OR_REQUEST: Final = select(runs).where(
     runs.c.project == bindparam("p"),
@@ -37,7 +37,7 @@ FIND_SUBMISSION: Final = (
     select(runs.c.digest, runs.c.inputs_digest, runs.c.settings, run_outbox.c.inputs, task_specs.c.spec)
     .join_from(run_outbox, runs)
     .join(task_specs, task_specs.c.digest == runs.c.task_digest)
-    .where(_IS_RUN)
+    .where(IS_RUN)
 )
 #: Leaves an entry that carries the mark of an abort.
 SETTLE: Final = delete(run_outbox).where(_ITS_ENTRY, run_outbox.c.abort_reason.is_(None))
@@ -45,10 +45,10 @@ FIND_ABORT: Final = select(run_outbox.c.abort_reason).where(_ITS_ENTRY)
 ASK_ABORT: Final = update(run_outbox).where(_ITS_ENTRY).values(abort_reason=bindparam("reason"))
 LEAVE_OUTBOX: Final = delete(run_outbox).where(_ITS_ENTRY)
 #: Only what is in the outbox: a run that the scheduler took is history.
-TAKE_BACK: Final = delete(runs).where(_IS_RUN, runs.c.sequence.in_(select(run_outbox.c.sequence).scalar_subquery()))
+TAKE_BACK: Final = delete(runs).where(IS_RUN, runs.c.sequence.in_(select(run_outbox.c.sequence).scalar_subquery()))
 #: Given a list of parameters, which a list of phases (NOT IN) would not allow.
 SET_PROGRESS: Final = (
-    update(runs).where(_IS_RUN, *(runs.c.phase != int(phase) for phase in sorted(TERMINAL_PHASES))).values(_PROGRESS)
+    update(runs).where(IS_RUN, *(runs.c.phase != int(phase) for phase in sorted(TERMINAL_PHASES))).values(_PROGRESS)
 )
 FIND_CURSOR: Final = select(phase_cursor.c.cursor)
 MOVE_CURSOR: Final = update(phase_cursor).values(cursor=bindparam("to"))

@@ -108,9 +108,14 @@ runs: Final = Table(
     Index("runs_phase", "phase", "sequence"),
     Index("runs_queue", "queue", "sequence"),
     Index("runs_task_version", "task_version", "sequence"),
-    Index("runs_source", "source_name", "sequence"),
     Index("runs_created_by", "created_by", "sequence"),
     Index("runs_created_at", "created_at_us", "sequence"),
+    Index("runs_source_run", "source_project", "source_domain", "source_name", "sequence"),
+    # The same in one place: without these a planner takes the index of the place and looks at every run there.
+    Index("runs_place_phase", "project", "domain", "phase", "sequence"),
+    Index("runs_place_queue", "project", "domain", "queue", "sequence"),
+    Index("runs_place_created_by", "project", "domain", "created_by", "sequence"),
+    Index("runs_place_version", "project", "domain", "task_version", "sequence"),
     sqlite_autoincrement=True,
 )
 
@@ -122,6 +127,22 @@ run_labels: Final = Table(
     Column("value", Text, nullable=False),
     Index("run_labels_value", "key", "value", "sequence"),
     Index("run_labels_key", "key", "sequence"),
+)
+
+#: What is sent when a run ends; see `notifications.py`.
+run_notifications: Final = Table(
+    "run_notifications",
+    metadata,
+    _of_run(),
+    Column("position", SmallInteger, primary_key=True, autoincrement=False),
+    Column("phases", Integer, nullable=False),  # bits, by the numbers of phases
+    Column("named", Text, nullable=False),  # empty: what the settings of the run hold at this position
+    Column("state", SmallInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("try_at_us", BigInteger),  # null: not due
+    Column("last_error", Text, nullable=False),
+    Index("run_notifications_state", "state"),
+    Index("run_notifications_try", "try_at_us"),
 )
 
 #: Runs that the scheduler has not taken yet, with what only it needs to know of them.

@@ -6,12 +6,12 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, and_, delete, func, insert, select, tuple_, update
 
-from flyteplane.admin.domain.request_mark import RequestMark
 from flyteplane.admin.domain.trigger import StoredTrigger, TriggerKey, TriggerState
 from flyteplane.admin.store.answered_requests import is_repeated, note_answered
 from flyteplane.admin.store.projects import refusal_of_place
 from flyteplane.admin.store.tables import triggers
 from flyteplane.foundation.errors import PlatformError
+from flyteplane.foundation.repetition import RequestMark
 from flyteplane.records import Database
 
 Outcome = TypeVar("Outcome")

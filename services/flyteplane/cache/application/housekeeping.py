@@ -5,7 +5,6 @@ says that a limit is passed: then the store itself says how much there is, and w
 """
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from typing import Final
 
@@ -15,8 +14,9 @@ from flyteplane.cache.domain.entries import Item, PutOutcome
 from flyteplane.cache.domain.limits import CacheLimits, Totals, surplus
 from flyteplane.foundation.clock import TimerClock
 from flyteplane.foundation.errors import PlatformError
+from flyteplane.observe import get_logger
 
-_log = logging.getLogger("flyteplane.cache")
+_log = get_logger("cache")
 
 #: Between two looks at what has become too old, in seconds.
 ROUND_S: Final = 600.0
@@ -54,7 +54,7 @@ class Housekeeping:
             try:
                 await self.round()
             except PlatformError as error:
-                _log.warning("the limits of the cache cannot be kept now: %s", error)
+                _log.warning("cache_limits_not_kept", problem=str(error))
             timer = self._clock.call_later(ROUND_S, self._passed.set)
             try:
                 await self._passed.wait()
@@ -84,4 +84,4 @@ class Housekeeping:
             gone, left = gone.plus(evicted), left.minus(evicted)
         if gone.entries:
             self._reckoned = self._reckoned.minus(gone)
-            _log.info("evicted %d results of %d bytes", gone.entries, gone.bytes)
+            _log.info("cache_results_evicted", results=gone.entries, bytes=gone.bytes)

@@ -7,7 +7,6 @@ repeated to see whether something has changed. While the server is away nothing 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Collection, Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
@@ -34,11 +33,12 @@ from flyteplane.cluster.ports import ClusterCapacity, ClusterHealth, PodConstrai
 from flyteplane.foundation.clock import SystemClock, TimerClock
 from flyteplane.foundation.errors import Unavailable
 from flyteplane.foundation.tasks import BackgroundTasks
+from flyteplane.observe import get_logger
 
 if TYPE_CHECKING:
     from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 
-_log = logging.getLogger("flyteplane.cluster")
+_log = get_logger("cluster")
 
 _UNBOUNDED: Final = ClusterCapacity(cpu_millis=0, memory_bytes=0)
 
@@ -145,7 +145,7 @@ class KubernetesCluster:
                 await self._connection.close()
                 source = self._connection.source
                 raise refused_opening(trouble, server=self._connection.server, source=source) from trouble
-            _log.warning("cluster %s cannot be asked yet: %s", self.name, trouble.message)
+            _log.warning("cluster_does_not_answer_yet", cluster=self.name, problem=trouble.message)
         self._background.start(self._pods.run(), name="pods")
         self._background.start(self._warnings().run(), name="events")
 

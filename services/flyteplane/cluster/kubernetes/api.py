@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
@@ -18,11 +17,12 @@ from flyteplane.cluster.kubernetes.trouble import ApiFailure, ApiUnreachable, fa
 from flyteplane.cluster.ports import ClusterHealth
 from flyteplane.foundation.clock import Clock
 from flyteplane.foundation.errors import InvalidArgument
+from flyteplane.observe import get_logger
 
 if TYPE_CHECKING:
     import aiohttp
 
-_log = logging.getLogger("flyteplane.cluster")
+_log = get_logger("cluster")
 
 #: Requests at a time. Less than there are connections: a request's time must not be spent waiting for one.
 _IN_FLIGHT: Final = {Priority.TERMINAL: 48, Priority.CREATE: 24}
@@ -158,7 +158,7 @@ class KubernetesApi:
         try:
             await self._connection.open()
         except InvalidArgument as error:
-            _log.warning("credentials cannot be renewed: %s", error)
+            _log.warning("credentials_not_renewed", problem=str(error))
 
 
 def _with(path: str, parameters: Mapping[str, str] | None) -> str:

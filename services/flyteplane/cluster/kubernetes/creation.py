@@ -6,7 +6,6 @@ is read, and if it carries this worker's marks it is the one.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
@@ -21,8 +20,9 @@ from flyteplane.cluster.pods.names import pod_name
 from flyteplane.cluster.pods.surroundings import PodSurroundings
 from flyteplane.cluster.ports import WorkerSpec
 from flyteplane.foundation.errors import InvalidArgument, NotFound, Unavailable
+from flyteplane.observe import get_logger
 
-_log = logging.getLogger("flyteplane.cluster")
+_log = get_logger("cluster")
 
 BuildPod: TypeAlias = Callable[[WorkerSpec, PodSurroundings, Mapping[str, Any] | None], dict[str, Any]]
 """Makes the manifest of a worker's pod, given the PodTemplate that it names; pure. Raises InvalidArgument."""
@@ -80,7 +80,7 @@ class Creation:
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}}
         try:
             await self._api.call("POST", "/api/v1/namespaces", body=body, priority=Priority.CREATE)
-            _log.info("cluster %s: created namespace %s", self._settings.name, namespace)
+            _log.info("namespace_created", cluster=self._settings.name, namespace=namespace)
         except ApiFailure as failure:
             if failure.status != 409:
                 raise

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -20,8 +19,9 @@ from typing import Any, Final, Protocol
 from flyteplane.cluster.kubernetes.api import KubernetesApi
 from flyteplane.cluster.kubernetes.trouble import ApiFailure, ApiUnreachable, KubernetesTrouble, WatchExpired
 from flyteplane.foundation.clock import TimerClock
+from flyteplane.observe import get_logger
 
-_log = logging.getLogger("flyteplane.cluster")
+_log = get_logger("cluster")
 
 #: Objects of one answer, as many as kubectl asks for.
 _PAGE: Final = 500
@@ -106,17 +106,17 @@ class Informer:
                     # A server that ends watches at once is not asked in a tight loop.
                     await self._clock.sleep(self._pause(0))
             except WatchExpired as expired:
-                _log.info("%s: %s; listing again", self._path, expired.message)
+                _log.info("watch_expired", path=self._path, problem=expired.message)
                 version = ""
             except KubernetesTrouble as trouble:
                 version, failures, self.trouble = "", failures + 1, trouble.message
-                _log.warning("cannot watch %s: %s", self._path, trouble.message)
+                _log.warning("cannot_watch", path=self._path, problem=trouble.message)
                 forbidden = isinstance(trouble, ApiFailure) and trouble.status == 403
                 await self._clock.sleep(_FORBIDDEN_PAUSE_S if forbidden else self._pause(failures))
             except Exception:
                 # A listener that fails must not make the cluster blind: what it missed is listed again.
                 version, failures = "", failures + 1
-                _log.exception("whoever listens to %s has failed", self._path)
+                _log.error("watch_listener_failed", path=self._path, exc_info=True)
                 await self._clock.sleep(self._pause(failures))
 
     def _pause(self, failures: int) -> float:

@@ -6,7 +6,6 @@ All of it is best effort and bounded in time: an exit that is told late is worse
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import replace
 from typing import Any, Final
 
@@ -16,8 +15,9 @@ from flyteplane.cluster.kubernetes.endings import explained
 from flyteplane.cluster.kubernetes.marks import Pod, key_of, pods_path, primary_of, uid_of
 from flyteplane.cluster.kubernetes.trouble import ApiFailure, KubernetesTrouble, bounded
 from flyteplane.cluster.ports import ExitReason, WorkerExit
+from flyteplane.observe import get_logger
 
-_log = logging.getLogger("flyteplane.cluster")
+_log = get_logger("cluster")
 
 #: An end is told after so long even if nothing more is known of it: its task may be waiting to be retried.
 _PATIENCE_S: Final = 3.0
@@ -43,7 +43,7 @@ async def ask_about(api: KubernetesApi, ended: WorkerExit, *, pod: Pod, log_line
                 return await _who_deleted(api, ended, pod=pod)
             return await _last_words(api, ended, pod=pod, lines=log_lines)
     except (KubernetesTrouble, TimeoutError) as error:
-        _log.info("nothing more is known of the end of %s: %s", ended.name, error)
+        _log.info("end_of_worker_not_explained", worker=ended.name, problem=str(error))
         return ended
 
 

@@ -6,7 +6,6 @@ a list that began after its creation was acknowledged does not have it, or if th
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -24,8 +23,9 @@ from flyteplane.cluster.pods.labels import is_replica
 from flyteplane.cluster.ports import ExitReason, WorkerExit, WorkerProgress, WorkerSink
 from flyteplane.foundation.clock import TimerClock
 from flyteplane.foundation.tasks import BackgroundTasks
+from flyteplane.observe import get_logger
 
-_log = logging.getLogger("flyteplane.cluster")
+_log = get_logger("cluster")
 
 #: Warnings and deletions that are remembered of pods that are not known yet.
 _REMEMBERED: Final = 2000
@@ -212,7 +212,9 @@ class PodKeeper:
     def _tell(self, worker: WorkerPod, ended: WorkerExit) -> None:
         if self.workers.get(worker.name) is worker:
             del self.workers[worker.name]
-        _log.info("worker %s has exited: %s %s", worker.name, ended.reason, ended.message)
+        # Its first line only: what the task wrote may follow.
+        what = ended.message.partition("\n")[0]
+        _log.info("worker_exited", worker=worker.name, reason=str(ended.reason), problem=what)
         try:
             if worker.sink is not None:
                 worker.sink.exited(ended)

@@ -7,7 +7,6 @@ forgets the pod whether or not its node has confirmed; it comes only when a work
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from collections.abc import Callable
 from random import Random
@@ -17,8 +16,9 @@ from flyteplane.cluster.kubernetes.api import KubernetesApi
 from flyteplane.cluster.kubernetes.marks import pods_path
 from flyteplane.cluster.kubernetes.trouble import ApiFailure, KubernetesTrouble
 from flyteplane.cluster.kubernetes.worker_pod import WorkerPod
+from flyteplane.observe import get_logger
 
-_log = logging.getLogger("flyteplane.cluster")
+_log = get_logger("cluster")
 
 #: Between tries of a deletion that fails, doubled each time up to the longest.
 _FIRST_PAUSE_S: Final = 0.2
@@ -59,7 +59,7 @@ async def remove(
                 return
             failures += 1
             if failures == 1:
-                _log.warning("the pod of %s cannot be deleted yet: %s", worker.name, trouble.message)
+                _log.warning("pod_not_deleted_yet", worker=worker.name, problem=trouble.message)
             pause_s = min(_MAX_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(failures, 10)) * random.uniform(0.5, 1.0)
             await _gone_within(worker, pause_s)
             continue

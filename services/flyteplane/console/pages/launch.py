@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 _FORCE: Final = "force"
 #: A control that takes a file or an address posts the file under its own name, followed by this.
 _FILE: Final = ".file"
-_MOST_REQUEST_ID: Final = 64
 _UNPROCESSABLE: Final = 422
 
 
@@ -108,7 +107,7 @@ async def _stored(visit: Visit, target: Target, files: Sequence[UploadFile], kin
 
 
 async def _start(visit: Visit, target: Target, post: _Post, *, request_id: str) -> Run:
-    name, request_id = post.state.text(NAME).strip(), request_id[:_MOST_REQUEST_ID]
+    name = post.state.text(NAME).strip()
     if target.source is None:
         return await _new(visit, target, post, name=name, request_id=request_id)
     request = RerunRunRequest(

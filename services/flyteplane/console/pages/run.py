@@ -170,7 +170,7 @@ async def abort(visit: Visit) -> Response:
 
 async def rerun(visit: Visit) -> Response:
     """Run the same again. The form's own id makes a second click the same run."""
-    request_id = str(visit.form.get("request_id") or secrets.token_hex(16))[:64]
+    request_id = str(visit.form.get("request_id") or secrets.token_hex(16))
     started = await visit.platform.runs.RerunRun(RerunRunRequest(source=run_of(visit), request_id=request_id))
     return visit.go_to(run_path(started.run.id))
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from flyteplane.console.visit import Visit
 
 _ONE: Final = "/triggers/{project}/{domain}/{task}/{name}"
-_MOST_REQUEST_ID: Final = 128
 
 
 async def triggers(visit: Visit) -> Response:
@@ -50,7 +49,7 @@ async def deactivate(visit: Visit) -> Response:
 
 async def fire(visit: Visit) -> Response:
     """Start its run now."""
-    request_id = str(visit.form.get("request_id") or "")[:_MOST_REQUEST_ID]
+    request_id = str(visit.form.get("request_id") or "")
     fired = await visit.platform.triggers.FireTrigger(FireTriggerRequest(id=_named(visit), request_id=request_id))
     return visit.go_to(run_path(fired.run.id))
 

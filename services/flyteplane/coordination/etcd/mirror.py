@@ -9,7 +9,6 @@ the copy's (it was restored from a backup); and a while gone by, because a watch
 connection is no reason.
 """
 
-import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from types import TracebackType
@@ -27,8 +26,9 @@ from flyteplane.coordination.values import Change, KeyValue
 from flyteplane.foundation.clock import TimerClock
 from flyteplane.foundation.errors import PlatformError
 from flyteplane.foundation.tasks import BackgroundTasks
+from flyteplane.observe import get_logger
 
-_log = logging.getLogger("flyteplane.coordination")
+_log = get_logger("coordination")
 
 #: The pauses before a lost watch is begun again, in seconds: the first, doubled up to the longest.
 _FIRST_PAUSE_S: Final = 0.05
@@ -99,13 +99,13 @@ class EtcdMirror:
                 compare = True
                 await self._watch()
             except Compacted:
-                _log.info("a mirror was overtaken by compaction and reads again")
+                _log.info("mirror_overtaken_by_compaction")
             except PlatformError as error:
                 # The copy holds all up to its revision, so that a new watch has only to go on from there.
                 compare = False
                 await self._pause(error)
             except Exception:
-                _log.exception("a mirror has failed and reads again")
+                _log.error("mirror_failed", exc_info=True)
                 await self._pause(None)
 
     async def _watch(self) -> None:
@@ -146,7 +146,7 @@ class EtcdMirror:
 
     def _compare(self, listing: Listing) -> None:
         if listing.revision < self._copy.revision:
-            _log.warning("the coordination store has gone back from revision %d to %d", self.revision, listing.revision)
+            _log.warning("coordination_store_has_gone_back", before=self.revision, now=listing.revision)
         self._copy.replace(listing.kept, listing.revision)
 
     async def _list(self) -> Listing:
@@ -154,6 +154,6 @@ class EtcdMirror:
 
     async def _pause(self, error: PlatformError | None) -> None:
         if not self._pause_s and error is not None:
-            _log.warning("a mirror waits for the coordination store: %s", error)
+            _log.warning("mirror_waits_for_coordination_store", problem=str(error))
         self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S) or _FIRST_PAUSE_S
         await self._clock.sleep(self._pause_s)

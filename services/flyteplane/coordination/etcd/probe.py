@@ -1,7 +1,6 @@
 """Looking at each member once, at the start, so that an operator learns what is wrong with which endpoint."""
 
 import asyncio
-import logging
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -12,8 +11,9 @@ from etcdserverpb.maintenance_pb2 import StatusRequest
 from flyteplane.coordination.etcd.errors import cause_of
 from flyteplane.coordination.etcd.members import Member
 from flyteplane.foundation.errors import FailedPrecondition, Unavailable
+from flyteplane.observe import get_logger
 
-_log = logging.getLogger("flyteplane.coordination")
+_log = get_logger("coordination")
 
 #: The oldest release that gives signs of life on a watch.
 _OLDEST: Final = (3, 4)
@@ -37,7 +37,7 @@ async def check_members(members: Sequence[Member], *, timeout_s: float) -> None:
             mend="Check that etcd runs and that endpoints and certificates are right.",
         )
     for line in found:
-        _log.warning("an endpoint of etcd cannot be used: %s", line)
+        _log.warning("etcd_endpoint_unusable", problem=line)
 
 
 async def _cause(member: Member, timeout_s: float) -> str:

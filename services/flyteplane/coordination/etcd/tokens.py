@@ -1,7 +1,6 @@
 """The token that says who we are, got for a password and renewed when a member no longer knows it."""
 
 import asyncio
-import logging
 from pathlib import Path
 from typing import TypeAlias
 
@@ -12,8 +11,9 @@ from flyteplane.coordination.etcd.errors import is_without_authentication, trans
 from flyteplane.coordination.etcd.members import Member
 from flyteplane.coordination.etcd.settings import EtcdSettings
 from flyteplane.foundation.errors import FailedPrecondition
+from flyteplane.observe import get_logger
 
-_log = logging.getLogger("flyteplane.coordination")
+_log = get_logger("coordination")
 
 Metadata: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -57,7 +57,9 @@ class Tokens:
             return (await member.auth.Authenticate(request, timeout=self._timeout_s)).token
         except grpc.aio.AioRpcError as error:
             if is_without_authentication(error):
-                _log.warning("the coordination store asks nobody to authenticate; anybody may change it")
+                _log.warning(
+                    "coordination_store_is_open", problem="it asks nobody to authenticate; anybody may change it"
+                )
                 return ""
             raise translated(error, endpoint=member.endpoint) from error
 

@@ -8,12 +8,12 @@ answer costs nothing for a while: what is known of its keys holds for `STALE_S`.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from flyteplane.foundation.clock import Clock
 from flyteplane.foundation.errors import Unavailable
+from flyteplane.observe import get_logger
 
 if TYPE_CHECKING:
     from jwt import PyJWK
@@ -26,7 +26,7 @@ STALE_S: Final = 24 * 3600.0
 _DISCOVERY: Final = "/.well-known/openid-configuration"
 _MOST_KEYS: Final = 100
 _SHORTEST_RSA_BITS: Final = 2048
-_log = logging.getLogger("flyteplane.identity")
+_log = get_logger("identity")
 
 
 class KeySet:
@@ -82,7 +82,7 @@ class KeySet:
         try:
             self._keys = _keys_in(await self._fetch(await self._url()))
         except Unavailable as error:
-            _log.warning("keys of %s: %s", self._issuer, error.message)
+            _log.warning("issuer_keys_not_fetched", issuer=self._issuer, problem=error.message)
             return error
         self._fetched_at = now
         return None

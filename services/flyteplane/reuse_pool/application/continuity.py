@@ -8,13 +8,13 @@ since is handled as ever. Attempts that no replica has come back with, when none
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import PlaceAttempt
 from flyteapi.scheduler.v1.worker_service_pb2 import Assign, AttemptStarted, WorkerOrder, WorkerReport
+from flyteplane.observe import get_logger
 from flyteplane.reuse_pool.application.sessions import Held
 from flyteplane.reuse_pool.domain import attempt_events, continuity
 from flyteplane.reuse_pool.domain.attempt import Attempt
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flyteplane.reuse_pool.application.registry import Registry
     from flyteplane.reuse_pool.application.sessions import Session
 
-_log = logging.getLogger("flyteplane.reuse_pool")
+_log = get_logger("reuse_pool")
 
 #: Why attempts are lost that are not held any more; charged to nobody.
 LOST: Final = "PLATFORM_RESTARTED"
@@ -145,7 +145,7 @@ class Continuity:
         if self._returning or not self._expected:
             return
         expected, self._expected = self._expected, {}
-        _log.info("%d attempts of an earlier life are lost", len(expected))
+        _log.info("earlier_attempts_lost", attempts=len(expected))
         self._registry.continued["attempts_lost_in_takeovers"] += len(expected)
         for lease in expected:
             self._registry.ends.lost(lease, LOST, _LOST_TEXT)

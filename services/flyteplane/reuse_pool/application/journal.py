@@ -4,14 +4,14 @@ A register that cannot be written does not stop the pool: what is missing in it 
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from flyteplane.foundation.batcher import Batcher
 from flyteplane.foundation.errors import PlatformError
+from flyteplane.observe import get_logger
 
-_log = logging.getLogger("flyteplane.reuse_pool")
+_log = get_logger("reuse_pool")
 
 Note: TypeAlias = Callable[[], Awaitable[None]]
 
@@ -49,6 +49,6 @@ class Journal:
                 if isinstance(error, PlatformError) and error.reason == "FENCED":
                     self._fenced(error)
                 elif isinstance(error, PlatformError):
-                    _log.error("the register of pools cannot be written: %s", error.public_text)
+                    _log.error("pool_register_not_written", problem=error.public_text)
                 elif isinstance(error, BaseException):
-                    _log.error("the register of pools cannot be written", exc_info=error)
+                    _log.error("pool_register_not_written", exc_info=error)

@@ -6,7 +6,6 @@ the replica forgotten. A leader that may have been replaced touches no replica t
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import Final
 
@@ -15,6 +14,7 @@ from flyteplane.cluster.ports import Cluster, ExitReason, WorkerExit, WorkerSink
 from flyteplane.foundation.clock import TimerClock
 from flyteplane.foundation.errors import InvalidArgument, NotFound, PermissionDenied, PlatformError, Unavailable
 from flyteplane.foundation.tasks import BackgroundTasks
+from flyteplane.observe import get_logger
 from flyteplane.reuse_pool.application.ports import (
     NO_SECRETS,
     PoolStore,
@@ -29,7 +29,7 @@ from flyteplane.reuse_pool.application.replica_placement import ReplicaPlacement
 from flyteplane.reuse_pool.application.sessions import OpenPool, Session
 from flyteplane.reuse_pool.domain.effects import Start, Stop
 
-_log = logging.getLogger("flyteplane.reuse_pool")
+_log = get_logger("reuse_pool")
 
 #: Trying again is of no use before somebody has changed something.
 _PERMANENT: Final = (InvalidArgument, NotFound, PermissionDenied)
@@ -106,7 +106,7 @@ class ReplicaLifecycle:
         session.given_up = True
         session.end_reason = effect.reason
         self.given_up(session)
-        _log.info("replica %s is stopped: %s", effect.replica.name, effect.reason)
+        _log.info("replica_stopped", replica=effect.replica.name, reason=effect.reason)
         self._background.start(self._stop(session, effect.grace_s), name=f"stop {effect.replica.name}")
 
     async def stop_all(self, *, grace_s: float) -> None:
@@ -138,7 +138,7 @@ class ReplicaLifecycle:
         except PlatformError as error:
             if error.reason == "FENCED":
                 self._fenced(error)
-            _log.warning("replica %s cannot be started: %s", name, error.public_text)
+            _log.warning("replica_not_started", replica=name, problem=error.public_text)
             self.start_failed(session, error, isinstance(error, _PERMANENT))
             return
         except Exception as error:
@@ -155,7 +155,7 @@ class ReplicaLifecycle:
             lambda: cluster.adopt(name, self.sink),
             clock=self._clock,
             wanted=lambda: not session.given_up,
-            refused=lambda error: _log.warning("replica %s cannot be adopted yet: %s", name, error.public_text),
+            refused=lambda error: _log.warning("replica_not_adopted_yet", replica=name, problem=error.public_text),
         )
         if found is False:
             message = "It was gone when the reuse pool began anew."
@@ -170,11 +170,11 @@ class ReplicaLifecycle:
                     lambda: self._resolve(session.pool, name),
                     clock=self._clock,
                     wanted=lambda: not session.given_up,
-                    refused=lambda error: _log.warning("secrets of %s: %s", name, error.public_text),
+                    refused=lambda error: _log.warning("secrets_not_had_yet", replica=name, problem=error.public_text),
                 )
                 session.secrets = found or NO_SECRETS
             except PlatformError as error:
-                _log.warning("replica %s takes nothing new: %s", name, error.public_text)
+                _log.warning("replica_takes_nothing_new", replica=name, problem=error.public_text)
                 session.replica.drain_when_back = True
             session.awaits_secrets = False
             self.judge()

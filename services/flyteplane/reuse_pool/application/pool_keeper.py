@@ -1,12 +1,12 @@
 """Pools come with a declaration, take over from their predecessors, and go when nothing is left of them."""
 
-import logging
 from dataclasses import replace
 from typing import Final
 
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import DeclarePool
 from flyteplane.foundation.clock import Clock
 from flyteplane.foundation.errors import PlatformError
+from flyteplane.observe import get_logger
 from flyteplane.reuse_pool.application.effect_runner import EffectRunner
 from flyteplane.reuse_pool.application.figures import note_past
 from flyteplane.reuse_pool.application.journal import Journal
@@ -19,7 +19,7 @@ from flyteplane.reuse_pool.domain import administration, deadlines, replica_even
 from flyteplane.reuse_pool.domain.effects import Effect
 from flyteplane.reuse_pool.domain.pool_state import PoolState
 
-_log = logging.getLogger("flyteplane.reuse_pool")
+_log = get_logger("reuse_pool")
 
 _MOST_REASON: Final = 500
 
@@ -63,7 +63,7 @@ class PoolKeeper:
             try:
                 self._open(declaration)
             except PlatformError as error:
-                _log.warning("pool %s cannot be opened: %s", declaration.pool[:12], error.public_text)
+                _log.warning("pool_not_opened", pool=declaration.pool[:12], problem=error.public_text)
 
     def for_attempt(self, name: str) -> OpenPool | None:
         """The pool for an attempt; one that is gone is opened again. None: not declared. Raises InvalidArgument."""
@@ -96,7 +96,8 @@ class PoolKeeper:
 
     def replica_gone(self, session: Session, reason: str) -> None:
         """A replica has ended and its pool knows."""
-        _log.info("replica %s has ended: %s", session.replica.name, reason)
+        # Its first line only: what a task wrote may follow.
+        _log.info("replica_ended", replica=session.replica.name, reason=reason.partition("\n")[0])
         name, at = session.replica.name, self._clock.now()
         self._journal.note(lambda: self._store.note_replica_end(name, at=at, reason=reason[:_MOST_REASON]))
         self._remove_if_gone(session.pool)
@@ -200,7 +201,7 @@ class PoolKeeper:
             created_at=pool.first_seen_at,
             declaration=pool.declaration.SerializeToString(),
         )
-        _log.info("pool %s of %s/%s/%s is open", pool.state.name[:12], project, domain, environment)
+        _log.info("pool_opened", pool=pool.state.name[:12], environment=f"{project}/{domain}/{environment}")
         self._journal.note(lambda: self._store.note_pool(record))
 
     def _run(self, pool: OpenPool, effects: list[Effect]) -> None:
@@ -220,7 +221,7 @@ class PoolKeeper:
             # The run may come back to it, but no other pool will ever take over from it.
             self._first_seen.pop(name, None)
         self._registry.graph.turns.forget(name)
-        _log.info("pool %s is gone", name[:12])
+        _log.info("pool_gone", pool=name[:12])
         at = self._clock.now()
         self._journal.note(lambda: self._store.note_pool_end(name, at=at, reason="drained"))
         self._hand_back(environment_of(pool.declaration))

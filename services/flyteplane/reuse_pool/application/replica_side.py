@@ -3,13 +3,13 @@
 A report is passed on if its lease is held by the very replica that speaks; any other is answered with LeaseRevoked.
 """
 
-import logging
 from collections.abc import Sequence
 from typing import Final
 
 from flyteapi.scheduler.v1.worker_service_pb2 import Hello, LeaseRevoked, WorkerOrder, WorkerReport
 from flyteplane.cluster.ports import WorkerChannel, WorkerExit, WorkerProgress, WorkerStage
 from flyteplane.foundation.clock import Clock
+from flyteplane.observe import get_logger
 from flyteplane.reuse_pool.application.continuity import Continuity
 from flyteplane.reuse_pool.application.effect_runner import EffectRunner
 from flyteplane.reuse_pool.application.endings import replica_end
@@ -20,7 +20,7 @@ from flyteplane.reuse_pool.domain import attempt_events, replica_events
 from flyteplane.reuse_pool.domain.attempt import Stage
 from flyteplane.reuse_pool.domain.replica import ReplicaState
 
-_log = logging.getLogger("flyteplane.reuse_pool")
+_log = get_logger("reuse_pool")
 
 _NOT_HELD: Final = "the attempt is not current any more"
 
@@ -126,9 +126,9 @@ class ReplicaSide:
             return
         if outbox is not None:
             outbox.forward(report)
-        elif kind == "log":
-            held.keep_output(report)
-        if kind == "submit":
+        if kind == "log":
+            held.keep_output(report, heard=outbox is not None)
+        elif kind == "submit":
             submit = report.submit
             call = submit.call
             if held.submits is None:
@@ -187,7 +187,7 @@ class ReplicaSide:
         self._continuity.gone(session)
         if was_starting:
             self._keeper.replica_is_warm(session)
-            _log.info("replica %s of pool %s is warm", session.replica.name, session.pool.state.name[:12])
+            _log.info("replica_warm", replica=session.replica.name, pool=session.pool.state.name[:12])
 
     def _order(self, session: Session, order: WorkerOrder) -> None:
         session.orders.append(order)

@@ -168,6 +168,8 @@ class SchedulerSide:
             attempt_events.answered(held.pool.state, held.attempt, call)
             if held.submits:
                 held.submits.pop(call, None)
+        elif kind == "output_stored":
+            held.output_stored(order.output_stored.position)
         elif kind == "end_accepted" and held.attempt.stage is Stage.ENDED:
             del self._registry.held[order.lease]
             attempt_events.accepted(held.pool.state, held.attempt)

@@ -1,6 +1,7 @@
 """What the service remembers of one replica and of one lease, beside what the domain decides upon."""
 
 import math
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -15,7 +16,7 @@ from flyteplane.reuse_pool.domain.replica import Replica
 
 _MOST_KNOWN: Final = 10_000
 _TAIL_BYTES: Final = 2048
-_MOST_UNHEARD_BYTES: Final = 256 * 1024
+_MOST_OUTPUT_BYTES: Final = 512 * 1024
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -115,24 +116,41 @@ class Held:
     end: WorkerReport | None = None
     traces: list[WorkerReport] | None = None
     """Recorded calls: nobody says whether they were heard."""
-    unheard: list[WorkerReport] | None = None
-    """Output that came while the scheduler was away."""
-    unheard_bytes: int = 0
+    output: deque[WorkerReport] | None = None
+    """Output that the scheduler has not heard, or that would be lost with it as far as is known here."""
+    output_bytes: int = 0
 
-    def keep_output(self, report: WorkerReport) -> None:
-        """Keep the first of what is written while the scheduler is away."""
-        size = report.ByteSize()
-        if self.unheard_bytes + size <= _MOST_UNHEARD_BYTES:
-            self.unheard_bytes += size
-            self.unheard = [*(self.unheard or ()), report]
+    def keep_output(self, report: WorkerReport, *, heard: bool) -> None:
+        """Keep output until it is stored, the newest of it if that takes long. What does not say where it belongs can
+        be said only once: of that the first is kept that nobody heard."""
+        size = len(report.log.data)
+        if not report.log.position and (heard or self.output_bytes + size > _MOST_OUTPUT_BYTES):
+            return
+        if self.output is None:
+            self.output = deque()
+        self.output.append(report)
+        self.output_bytes += size
+        while self.output_bytes > _MOST_OUTPUT_BYTES:
+            self._drop_oldest(self.output)
+
+    def output_stored(self, position: int) -> None:
+        """Output up to this byte need not be said again."""
+        output = self.output
+        while output and output[0].log.position + len(output[0].log.data) - 1 <= position:
+            self._drop_oldest(output)
+
+    def _drop_oldest(self, output: deque[WorkerReport]) -> None:
+        self.output_bytes -= len(output.popleft().log.data)
 
     def unacknowledged(self) -> Iterator[WorkerReport]:
         """What has to be said again on a new stream, in order."""
         if self.started is not None:
             yield self.started
         yield from self.traces or ()
-        unheard, self.unheard, self.unheard_bytes = self.unheard, None, 0
-        yield from unheard or ()
+        output = self.output or ()
+        yield from output
+        if output and not output[0].log.position:
+            self.output, self.output_bytes = None, 0
         yield from (self.submits or {}).values()
         if self.end is not None:
             yield self.end

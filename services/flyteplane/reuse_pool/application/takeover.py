@@ -6,11 +6,11 @@ with. Replicas of processes ended with their owner; that is noted.
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from flyteplane.observe import get_logger
 from flyteplane.reuse_pool.application.sessions import Session
 from flyteplane.reuse_pool.domain import continuity
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from flyteplane.reuse_pool.application.replica_clusters import ReplicaClusters
     from flyteplane.reuse_pool.application.sessions import OpenPool
 
-_log = logging.getLogger("flyteplane.reuse_pool")
+_log = get_logger("reuse_pool")
 
 
 class Takeover:
@@ -65,7 +65,7 @@ class Takeover:
         if lasting:
             count = sum(len(replicas) for replicas in lasting.values())
             self._registry.continued["replicas_adopted"] += count
-            _log.info("%d replicas of %d pools are adopted", count, len(lasting))
+            _log.info("replicas_adopted", replicas=count, pools=len(lasting))
 
     def _outlives(self, replica: ReplicaRecord, pools: Mapping[str, PoolRecord]) -> bool:
         pool = pools.get(replica.pool)
@@ -81,7 +81,7 @@ class Takeover:
                 self._lifecycle.remove(replica.name, cluster)
         reason = "lost with an earlier life of the service"
         await self._store.note_replica_end(replica.name, at=self._clock.now(), reason=reason)
-        _log.info("replica %s of an earlier life is gone", replica.name)
+        _log.info("earlier_replica_gone", replica=replica.name)
 
     def _reopen(self, record: PoolRecord, replicas: list[ReplicaRecord]) -> OpenPool:
         pool = self._keeper.reopen(record)

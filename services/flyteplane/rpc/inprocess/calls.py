@@ -5,17 +5,17 @@ not leave a servicer running for ever. Over the network that is not certain: can
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterable, Callable, Generator, Iterable
 from typing import Any
 
 import grpc
 from grpc.aio import EOF
 
+from flyteplane.observe import get_logger
 from flyteplane.rpc.inprocess.exchange import CANCELLED_BY_CLIENT, CANCELLED_BY_COLLECTION, Exchange
 from flyteplane.rpc.inprocess.lane import Lane
 
-_log = logging.getLogger("flyteplane.rpc")
+_log = get_logger("rpc")
 
 
 class _Call:
@@ -168,6 +168,6 @@ async def _pump(exchange: Exchange, requests: AsyncIterable[Any] | Iterable[Any]
             for request in requests:
                 await lane.send(request)
     except Exception:
-        _log.warning("the request iterator of a call to %s failed", exchange.method, exc_info=True)
+        _log.warning("request_iterator_failed", rpc=exchange.method, exc_info=True)
         exchange.cancel(CANCELLED_BY_CLIENT)
     lane.close()

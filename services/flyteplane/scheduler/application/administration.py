@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from flyteplane.foundation.bell import Bell
 from flyteplane.foundation.clock import TimerClock
 from flyteplane.foundation.errors import Aborted, FailedPrecondition, InvalidArgument, Unavailable
-from flyteplane.observe.logs import get_logger
+from flyteplane.observe import get_logger
 from flyteplane.scheduler.application.administration_ports import AdministrationRecords, LiveAdmission, Request
 from flyteplane.scheduler.domain.definitions import NO_ENTRIES, Definitions, Entries, Origin, merge_definitions
 from flyteplane.scheduler.domain.queueing.checks import names_any
@@ -124,7 +124,7 @@ class Administration:
             *(f"cluster {name} is named and does not exist" for name in definitions.missing_clusters),
         }
         for trouble in sorted(troubles - self._warned):
-            _log.warning("administration_trouble", trouble=trouble)
+            _log.warning("administration_trouble", problem=trouble)
         self._warned = frozenset(troubles)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
+from flyteplane.foundation.repetition import RequestMark
 from flyteplane.scheduler.domain.definitions import Entries
 from flyteplane.scheduler.domain.queueing.classes import ClusterRoom, ResourceClass
 from flyteplane.scheduler.domain.queueing.settings import QueueSettings
@@ -16,17 +17,13 @@ from flyteplane.scheduler.domain.queueing.waits import QueueFigures, RoomFigures
 class AnsweredRequest:
     """A request that may be sent again."""
 
-    mark: bytes
-    """SHA-256 of its rpc, id and content."""
+    mark: RequestMark
     at: float
     """When it was answered first, seconds since the epoch."""
 
 
 Request: TypeAlias = AnsweredRequest | None
 """None: the request has no id, and is never known again."""
-
-#: For how long a request is known again, in seconds: far beyond the patience of any client.
-REQUESTS_KEPT_S: Final = 86_400.0
 
 
 class AdministrationRecords(Protocol):
@@ -40,7 +37,8 @@ class AdministrationRecords(Protocol):
         """Everything that is stored, in order of names."""
 
     async def is_answered(self, request: AnsweredRequest) -> bool:
-        """Whether this very request was answered by a write, in the last day at least."""
+        """Whether this very request was answered by a write, in the last day at least. Raises AlreadyExists: its id
+        belongs to another request."""
 
     async def put_queue(self, queue: QueueSettings, *, request: Request = None) -> None:
         """Stores a queue in place of the one of its name; durable on return. Raises Aborted (FENCED)."""

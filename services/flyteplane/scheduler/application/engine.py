@@ -10,21 +10,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from flyteapi.scheduler.v1.worker_service_pb2 import (
-    ActionResult,
-    LeaseRevoked,
-    WorkerOrder,
-    WorkerReport,
-)
+from flyteapi.scheduler.v1.worker_service_pb2 import ActionResult, WorkerOrder, WorkerReport
 from flyteplane.scheduler.application import wire
 from flyteplane.scheduler.application.living import Action, Attempt, Run, living_descendants
 from flyteplane.scheduler.application.observing import Figures
 from flyteplane.scheduler.application.placing import NOWHERE
-from flyteplane.scheduler.application.timers import Timers
+from flyteplane.scheduler.application.time_limits import TimeLimits
+from flyteplane.scheduler.application.timers import Timers, is_armed
 from flyteplane.scheduler.application.turn import Turn
+from flyteplane.scheduler.application.worker_reports import WorkerReports
 from flyteplane.scheduler.domain.failures import Failure
 from flyteplane.scheduler.domain.phases import ROOT, CacheStatus, Phase
 from flyteplane.scheduler.domain.queueing.slots import NO_SLOT
@@ -36,10 +32,7 @@ from flyteplane.scheduler.domain.state import (
     Placed,
     Progress,
     Requeue,
-    Started,
     StopAttempt,
-    Succeeded,
-    TimedOut,
     WorkerKnown,
 )
 from flyteplane.scheduler.domain.transition import transition
@@ -82,8 +75,10 @@ class Engine:
         self.turn = Turn(records, clock=clock, on_failure=on_failure, hold_s=hold_s, commits=self.figures.commit)
         self.turn.before_flush(self.admit)
         self.timers = Timers(clock=clock, fire=self._timer)
+        self.limits = TimeLimits(self.timers, clock=clock)
         self.attempts: dict[int, Attempt] = {}
         self._hooks: EngineHooks
+        self._reports: WorkerReports
         self._placements: Mapping[str, Placement] = {}
         self._lasting: Collection[str] = ()
         self.epoch = 0
@@ -93,6 +88,7 @@ class Engine:
     def connect(self, hooks: EngineHooks) -> None:
         """Tells it of the parts around it; once, before `start`."""
         self._hooks = hooks
+        self._reports = WorkerReports(self, hooks)
 
     def start(self, *, epoch: int, placements: Mapping[str, Placement], lasting: Collection[str] = ()) -> None:
         """Takes up work as the leader of `epoch`. Placements are named "fresh", "pool" and "conditions"; `lasting`
@@ -149,48 +145,23 @@ class Engine:
             self.timers.arm(action, "retry", at=not_before)
         else:
             self._hooks.on_ready(action)
-        self._arm_queue_timer(action)
+        self.limits.arm_wait(action)
 
     def accepted(self, action: Action) -> None:
         """A new action is durable with this turn: log it and arm what its policy asks for."""
         self.turn.insert(action)
         self.turn.emit(action, at=action.state.created_at, first=True)
-        self.arm_waiting(action)
-
-    def arm_waiting(self, action: Action) -> None:
-        """Arms the timers of an action that waits."""
-        policy = action.task.policy
-        if policy.deadline_s:
-            self.timers.arm(action, "deadline", at=action.state.created_at + policy.deadline_s)
-        self._arm_queue_timer(action)
-
-    def _arm_queue_timer(self, action: Action) -> None:
-        state, limit = action.state, action.task.policy.max_queued_s
-        if limit and not state.phase.terminal:
-            self.timers.arm(action, "max_queued_time", at=max(state.queued_at, state.not_before) + limit)
+        self.limits.arm(action)
 
     def _timer(self, action: Action, kind: str, lease: int) -> None:
         if kind == "retry":
             self._delay_passed(action)
-            return
-        policy = action.task.policy
-        limits = {
-            "max_runtime": policy.max_runtime_s,
-            "max_queued_time": policy.max_queued_s,
-            "deadline": policy.deadline_s,
-        }
-        now = self.clock.now()
-        state = action.state
-        if kind == "max_queued_time" and now < max(state.queued_at, state.not_before) + policy.max_queued_s - 0.001:
-            # Armed for an earlier wait, or the wall clock was set back.
-            if not _armed(action, kind):
-                self._arm_queue_timer(action)
-            return
-        self.apply(action, TimedOut(at=now, which=kind, limit_s=limits[kind], lease=lease))
+        elif (timed_out := self.limits.passed(action, kind, lease)) is not None:
+            self.apply(action, timed_out)
 
     def _delay_passed(self, action: Action) -> None:
         # An action that has begun another wait since has another timer.
-        if not _armed(action, "retry") and self.apply(action, DelayPassed(at=self.clock.now())):
+        if not is_armed(action, "retry") and self.apply(action, DelayPassed(at=self.clock.now())):
             self._hooks.on_ready(action)
 
     # --- admission --------------------------------------------------------------------------------------------------
@@ -282,7 +253,7 @@ class Engine:
             self._drop_attempt(action)
             return False
         if action.state.phase is Phase.RUNNING:
-            self._arm_runtime(attempt)
+            self.limits.arm_runtime(attempt)
         self._hooks.on_taken_over(action)
         return True
 
@@ -307,7 +278,8 @@ class Engine:
             if self.admission:
                 self.turn.schedule()
 
-    def _answered(self, attempt: Attempt) -> None:
+    def answered(self, attempt: Attempt) -> None:
+        """One call that the attempt waited for is over: when it waits for none, it takes its slot back."""
         attempt.outstanding -= 1
         if attempt.outstanding or not attempt.waiting:
             return
@@ -366,52 +338,19 @@ class Engine:
             result.outputs.ParseFromString(state.outputs)
         if state.phase is not Phase.SUCCEEDED and state.failure is not None:
             result.error.CopyFrom(wire.failure_to(state.failure))
-        self._answered(attempt)
+        self.answered(attempt)
         self.turn.answer(attempt, order, call=call)
 
     def answer_call(self, attempt: Attempt, result: ActionResult) -> None:
         """Answers one call of an attempt."""
-        self._answered(attempt)
+        self.answered(attempt)
         self.turn.answer(attempt, WorkerOrder(lease=attempt.lease, result=result), call=result.call)
 
-    # --- reports of workers -----------------------------------------------------------------------------------------
+    # --- what workers and clusters say ------------------------------------------------------------------------------
 
     def receive(self, reports: Sequence[WorkerReport], *, placement: Placement) -> None:
         """Handles what workers say, in order."""
-        for report in reports:
-            attempt = self.attempts.get(report.lease)
-            kind = report.WhichOneof("report")
-            if kind == "declare_task":
-                self._hooks.on_declare(report)
-            elif attempt is None:
-                if report.lease and kind not in ("log", "heartbeat"):
-                    order = WorkerOrder(lease=report.lease, lease_revoked=LeaseRevoked(reason="The attempt is over."))
-                    # Only then: it may be the end once more that is not durable yet, and is forgotten upon this.
-                    self.turn.after_commit(partial(placement.send, report.lease, (order,)))
-            elif kind == "submit":
-                self._hooks.on_submit(attempt, report)
-            elif kind == "ended":
-                self._ended(attempt, report)
-            elif kind == "started":
-                self._started(attempt)
-                self._arm_runtime(attempt)
-            elif kind == "log":
-                action, log = attempt.action, report.log
-                key, number = action.run.key, action.state.attempt
-                self.logs.append(key, action.name, number, log.data, position=log.position)
-            elif kind == "trace":
-                self._trace(attempt.action, report.trace.SerializeToString())
-            elif kind == "cancel_call":
-                self._cancel_call(attempt, report.cancel_call.call)
-
-    def _started(self, attempt: Attempt) -> None:
-        if self.apply(attempt.action, Started(at=self.clock.now(), lease=attempt.lease)):
-            self.figures.started(attempt.action)
-
-    def _trace(self, action: Action, record: bytes) -> None:
-        """A call was recorded. A worker that came back on a new stream says again what it does not know to be heard."""
-        if record not in action.traces:
-            self.turn.trace(action, record)
+        self._reports.receive(reports, placement=placement)
 
     def worker_known(self, lease: int, worker: str, note: str = "") -> None:
         """The attempt has a worker with this name, stored with its next change: it is worth no commit of its own."""
@@ -436,36 +375,7 @@ class Engine:
             self.figures.lost(attempt.action, failure)
             self.apply(attempt.action, Failed(at=self.clock.now(), lease=lease, failure=failure))
 
-    def _arm_runtime(self, attempt: Attempt) -> None:
-        limit = attempt.action.task.policy.max_runtime_s
-        if limit:
-            at = attempt.action.state.started_at + limit
-            self.timers.arm(attempt.action, "max_runtime", at=at, lease=attempt.lease)
-
-    def _ended(self, attempt: Attempt, report: WorkerReport) -> None:
-        now, lease, ended = self.clock.now(), report.lease, report.ended
-        if ended.began:
-            self._started(attempt)
-        change: Change
-        # Whatever the outcome, this worker has ended by itself: there is nothing to stop.
-        self.attempts.pop(lease, None)
-        if ended.WhichOneof("outcome") == "error":
-            change = Failed(at=now, lease=lease, failure=wire.failure_from(ended.error))
-            self.figures.failed[change.failure.kind] += 1
-        else:
-            change = Succeeded(at=now, lease=lease, outputs=ended.outputs.SerializeToString())
-        self.apply(attempt.action, change)
-        self.turn.accept_end(attempt)
-
-    def _cancel_call(self, attempt: Attempt, call: int) -> None:
-        child = attempt.calls.get(call)
-        if child is None or (attempt, call) not in child.waiters:
-            return
-        child.waiters = tuple(waiter for waiter in child.waiters if waiter != (attempt, call))
-        del attempt.calls[call]
-        self._answered(attempt)
-        if not any(waiting.action.attempt is waiting for waiting, _ in child.waiters):
-            self.apply(child, Aborted(at=self.clock.now(), reason="Its parent no longer waits for it."))
+    # --- what the cache did -----------------------------------------------------------------------------------------
 
     def mark_cache(self, action: Action, status: CacheStatus) -> None:
         """Notes what the cache did for the action."""
@@ -481,10 +391,6 @@ class Engine:
 
 def _placement_of(task: TaskRecord) -> str:
     return "conditions" if task.asks else "pool" if task.reusable else "fresh"
-
-
-def _armed(action: Action, kind: str) -> bool:
-    return any(timer.kind == kind for timer in action.timers)
 
 
 def _forget_values(action: Action) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 from weakref import WeakValueDictionary
@@ -197,7 +198,11 @@ class Intake:
             return
         child = attempt.action.run.actions.get(submit.name)
         if child is None:
-            self._submit_new(attempt, submit)
+            task = self._tasks.get(submit.task_digest)
+            if task is None:
+                self._background.start(self._submit_forgotten(attempt, report), name="task from store")
+            else:
+                self._submit_new(attempt, submit, task)
         elif child.parent is not attempt.action:
             self._refuse(attempt, submit, _refused("NAME_TAKEN", f"{submit.name} is no child of this action."))
         else:
@@ -219,14 +224,24 @@ class Intake:
             result.retry_after.FromMilliseconds(round(retry_after_s * 1000))
         self._engine.answer_call(attempt, result)
 
-    def _submit_new(self, attempt: Attempt, submit: SubmitAction) -> None:
+    async def _submit_forgotten(self, attempt: Attempt, report: WorkerReport) -> None:
+        """A worker calls a task that it declared long ago: it is in the store, unless it never was declared."""
+        submit = report.submit
+        with suppress(KeyError):
+            await self._tasks.load(submit.task_digest)
+        if attempt.action.attempt is not attempt:
+            return
+        if self._tasks.get(submit.task_digest) is not None:
+            self.submitted(attempt, report)
+        elif submit.call not in attempt.calls:
+            self._refuse(attempt, submit, _UNDECLARED)
+
+    def _submit_new(self, attempt: Attempt, submit: SubmitAction, task: TaskRecord) -> None:
         parent = attempt.action
-        refusal = self._refusal(parent.run, submit)
+        refusal = _refusal(parent.run, submit, task)
         if refusal is not None:
             self._refuse(attempt, submit, refusal)
             return
-        task = self._tasks.get(submit.task_digest)
-        assert task is not None
         refused = self._placing_refusal(task, queue_of(task, parent.run.settings), parent=attempt)
         if refused is not None:
             failure = _refused(refused.reason, refused.public_text)
@@ -250,23 +265,6 @@ class Intake:
         self._engine.expect(attempt, call, child)
         self._consider(child)
 
-    def _refusal(self, run: Run, submit: SubmitAction) -> Failure | None:
-        task = self._tasks.get(submit.task_digest)
-        if task is None:
-            return _refused(
-                "UNDECLARED_TASK", "The task of this call was not declared on the stream before it was used."
-            )
-        if task.refusal is not None:
-            return task.refusal
-        if _NAME.fullmatch(submit.name) is None:
-            words = "1 to 63 lower-case letters, digits and '-'"
-            return _refused("BAD_NAME", f"{submit.name[:80]!r} is no name of an action: use {words}.")
-        if len(run.actions) >= MOST_ACTIONS:
-            return _refused(
-                "TOO_MANY_ACTIONS", f"A run has at most {MOST_ACTIONS:,} actions. Split it into several runs."
-            )
-        return None
-
     async def _answer_from_store(self, attempt: Attempt, call: int, child: Action) -> None:
         row = await self._records.action(child.run.row.id, child.name)
         result = ActionResult(call=call, phase=wire.phase_of(child.state.phase))
@@ -279,6 +277,17 @@ class Intake:
         self._engine.answer_call(attempt, result)
 
 
+def _refusal(run: Run, submit: SubmitAction, task: TaskRecord) -> Failure | None:
+    if task.refusal is not None:
+        return task.refusal
+    if _NAME.fullmatch(submit.name) is None:
+        words = "1 to 63 lower-case letters, digits and '-'"
+        return _refused("BAD_NAME", f"{submit.name[:80]!r} is no name of an action: use {words}.")
+    if len(run.actions) >= MOST_ACTIONS:
+        return _refused("TOO_MANY_ACTIONS", f"A run has at most {MOST_ACTIONS:,} actions. Split it into several runs.")
+    return None
+
+
 def queue_of(task: TaskRecord, settings: RunSettings) -> str:
     """The queue of an action: that of its task, which override and decorator have settled, else the run's."""
     return task.spec.queue or settings.queue or DEFAULT_QUEUE
@@ -286,3 +295,8 @@ def queue_of(task: TaskRecord, settings: RunSettings) -> str:
 
 def _refused(code: str, message: str) -> Failure:
     return Failure(kind=FailureKind.REFUSED, code=code, message=message, recoverable=False)
+
+
+_UNDECLARED: Final = _refused(
+    "UNDECLARED_TASK", "The task of this call was not declared on the stream before it was used."
+)

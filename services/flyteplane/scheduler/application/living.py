@@ -7,7 +7,7 @@ An action that has ended keeps its name and phase only, so that a run's memory i
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from flyte.spec.trace_context import TraceContext
@@ -35,7 +35,18 @@ RECENT_EVENTS: Final = 2_000
 class TaskRecord:
     """A task version that living runs use."""
 
-    __slots__ = ("asks", "demand", "digest", "interface_digest", "policy", "refusal", "reusable", "spec", "stored")
+    __slots__ = (
+        "__weakref__",
+        "asks",
+        "demand",
+        "digest",
+        "interface_digest",
+        "policy",
+        "refusal",
+        "reusable",
+        "spec",
+        "stored",
+    )
 
     def __init__(
         self, *, digest: bytes, spec: TaskSpec, policy: ActionPolicy, demand: Demand, interface_digest: bytes
@@ -147,16 +158,20 @@ class Action:
         """Attempts that wait for the result, each with its call number."""
         self.timers: tuple[PendingTimer, ...] = ()
         self.cache_key: bytes = b""
-        self.traces: Sequence[bytes] = ()
-        """Recorded calls of traced functions, given back to a retried attempt."""
+        self.traces: Collection[bytes] = ()
+        """Recorded calls of traced functions, each once and in order, given back to a retried attempt."""
 
     def add_child(self, child: Action) -> None:
         """The action has called another."""
         self.children = _appended(self.children, child)
 
-    def add_trace(self, record: bytes) -> None:
-        """A call of a traced function was recorded."""
-        self.traces = _appended(self.traces, record)
+    def add_trace(self, record: bytes) -> int:
+        """A call of a traced function was recorded; returns which one it is, from 1 on."""
+        # Ordered, and quick to look into however many there are.
+        traces = self.traces if isinstance(self.traces, dict) else {}
+        traces[record] = None
+        self.traces = traces
+        return len(traces)
 
 
 class Attempt:

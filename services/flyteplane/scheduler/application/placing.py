@@ -2,7 +2,7 @@
 
 Refused before anything is stored: a queue that is not there, drains or is full; a demand that no class fits; a task
 that no cluster of its queue can carry out as it asks. What is found out about a task version and a queue is kept until
-queues, classes or clusters change.
+queues, classes or clusters change, or there is much of it: every override is a version of its own.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ class Site(NamedTuple):
 
 
 NOWHERE: Final = Site()
+#: Verdicts that are kept.
+MOST_VERDICTS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,8 @@ class Placing:
         key = (task.digest, queue)
         verdict = self._verdicts.get(key)
         if verdict is None:
+            if len(self._verdicts) >= MOST_VERDICTS:
+                self._verdicts.clear()
             verdict = self._verdicts[key] = self._judge(task, queue)
         return verdict
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from flyteapi.cache.v1.cache_service_pb2 import (
@@ -210,6 +210,15 @@ class Records(Protocol):
         """Writes what is queued and lets go of the store."""
 
 
+OnStored: TypeAlias = "Callable[[RunKey, str, int, int], None]"
+"""Told of run, action and attempt whose output is stored, so that it outlives this process, and up to which byte,
+counted as `LogStore.append` does by `position`."""
+
+
+def tell_nobody(run: RunKey, action: str, attempt: int, position: int) -> None:
+    """Implements `OnStored` for whoever keeps nothing."""
+
+
 class LogStore(Protocol):
     """Captured output of attempts, kept for ever."""
 
@@ -230,6 +239,9 @@ class LogStore(Protocol):
 
 class FollowedLogs(LogStore, Protocol):
     """Logs that can be followed while they are written."""
+
+    on_stored: OnStored
+    """Called now and then."""
 
     def stream(
         self, run: RunKey, action: str, attempt: int, *, ended: Callable[[], bool], changed: asyncio.Event

@@ -98,7 +98,7 @@ def _resume(engine: Engine, run: Run) -> list[Action]:
         if action.parent is not None and action.parent.state.phase.terminal:
             engine.apply(action, Aborted(at=engine.clock.now(), reason=f"Its parent {action.parent.name} has ended."))
             continue
-        engine.arm_waiting(action)
+        engine.limits.arm(action)
         if not (state.phase.placed and engine.take_over(action)):
             others.append(action)
     if run.actions[ROOT].state.phase is Phase.QUEUED:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from flyteplane.foundation.errors import InvalidArgument
+from flyteplane.foundation.repetition import mark_of
 from flyteplane.scheduler.application.administration_ports import AnsweredRequest, Request
 
 if TYPE_CHECKING:
@@ -14,24 +13,13 @@ if TYPE_CHECKING:
 
     Message: TypeAlias = PutQueueRequest | DeleteQueueRequest | PutResourceClassRequest | DeleteResourceClassRequest
 
-_MOST_CHARACTERS: Final = 64
-
 
 def request_of(message: Message, *, at: float) -> Request:
-    """How a request is known again; None without an id. Raises InvalidArgument for an id that is too long.
+    """How a request is known again; None without an id. Raises InvalidArgument for an id that is none.
 
     Args:
         at: the present time, seconds since the epoch.
     """
-    if len(message.request_id) > _MOST_CHARACTERS:
-        raise InvalidArgument(
-            "the request id is too long",
-            reason="REQUEST_ID",
-            field="request_id",
-            limit=f"{_MOST_CHARACTERS} characters",
-            mend="Use a UUID.",
-        )
-    if not message.request_id:
-        return None
-    content = message.DESCRIPTOR.full_name.encode() + b"\0" + message.SerializeToString(deterministic=True)
-    return AnsweredRequest(mark=hashlib.sha256(content).digest(), at=at)
+    content = message.SerializeToString(deterministic=True)
+    mark = mark_of(message.DESCRIPTOR.full_name, message.request_id, content=content)
+    return AnsweredRequest(mark=mark, at=at) if mark is not None else None

@@ -23,6 +23,7 @@ from flyteplane.scheduler.application.placing import Placing
 from flyteplane.scheduler.application.queries import Queries
 from flyteplane.scheduler.application.recovery import recover
 from flyteplane.scheduler.application.run_phases import RunPhases
+from flyteplane.scheduler.application.stored_output import told_by
 from flyteplane.scheduler.application.tasks import Tasks
 from flyteplane.scheduler.application.watch import Watching
 from flyteplane.scheduler.domain.definitions import NO_ENTRIES, Entries
@@ -81,7 +82,7 @@ class Scheduler:
             on_failure=on_failure,
             hold_s=parts.hold_s,
         )
-        self.tasks = Tasks(records=parts.records)
+        self.tasks = Tasks(records=parts.records, store=self.engine.turn.keep_task)
         self._tracing = RunTracing(parts.spans)
         self.on_reconfigured: Callable[[], None] = lambda: None
         """Called when queues or classes have changed."""
@@ -122,6 +123,7 @@ class Scheduler:
         self.watching = Watching(engine=self.engine, records=parts.records)
         self.run_phases = RunPhases(parts.records)
         self.engine.connect(self._hooks())
+        self.logs.on_stored = told_by(self.engine)
         self.engine.turn.on_durable = self.administration.figures_changed.ring
 
     def _hooks(self) -> EngineHooks:

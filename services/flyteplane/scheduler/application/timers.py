@@ -37,6 +37,11 @@ class PendingTimer:
         return self.due < other.due
 
 
+def is_armed(action: Action, kind: str) -> bool:
+    """Whether the action has a timer of this kind."""
+    return any(timer.kind == kind for timer in action.timers)
+
+
 class Timers:
     """Calls `fire(action, kind, lease)` when a timer is due."""
 

@@ -115,6 +115,11 @@ class Turn:
             task.stored = True
             self._new_tasks.append(task)
 
+    def keep_task(self, task: TaskRecord, stored: AfterCommit) -> None:
+        """Stores a task version that no action has used yet, and calls back once that is durable."""
+        self.use_task(task)
+        self.after_commit(stored)
+
     def insert(self, action: Action) -> None:
         """The action is new."""
         self._inserted[action] = None
@@ -128,8 +133,8 @@ class Turn:
 
     def trace(self, action: Action, record: bytes) -> None:
         """A traced function of the action was called and recorded."""
-        action.add_trace(record)
-        self._traces.append(TraceRow(action.run.row.id, action.ordinal, len(action.traces), record))
+        position = action.add_trace(record)
+        self._traces.append(TraceRow(action.run.row.id, action.ordinal, position, record))
         self.schedule()
 
     def emit(self, action: Action, *, at: float, first: bool = False) -> None:

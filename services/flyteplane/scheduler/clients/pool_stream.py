@@ -13,7 +13,6 @@ If the pool stays away for `away_s`, its attempts are lost. That is longer than 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +30,7 @@ from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import (
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2_grpc import ReusePoolServiceStub
 from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder, WorkerReport
 from flyteplane.foundation.errors import PlatformError
+from flyteplane.observe import get_logger
 from flyteplane.rpc.client import translated_errors
 from flyteplane.scheduler.application import orders
 from flyteplane.scheduler.clients.pool_orders import PoolOrders
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from flyteplane.scheduler.application.ports import MintToken
     from flyteplane.scheduler.clients.pool_declarations import PoolDeclarations, PoolKey, PoolPlan
 
-_log = logging.getLogger("flyteplane.scheduler.pool_stream")
+_log = get_logger("scheduler.pool_stream")
 
 REOPEN_S: Final = 0.2
 #: How long the pool may be away at least: a leader of it that died is replaced within this time.
@@ -55,7 +55,8 @@ LEAST_AWAY_S: Final = 60.0
 STOP_GRACE_S: Final = 5
 #: A task that takes more than its limits ends its replica.
 _TOO_MUCH: Final = ("OUT_OF_MEMORY", "OUT_OF_DISK")
-#: Runs that are remembered as declared; declaring one again does no harm.
+#: Runs, and tasks with their pools, that are remembered as declared; declaring one again does no harm. Less than the
+#: reuse pool remembers.
 MOST_DECLARED: Final = 10_000
 _NOT_HELD: Final = Failure(
     kind=FailureKind.SYSTEM,
@@ -193,6 +194,8 @@ class PoolStream:
         if not self._open.is_set():
             # Those who waited for it wait for the next stream now.
             return
+        if len(self._pools) >= MOST_DECLARED:
+            self._pools.clear()
         self._pools[key] = declare.pool
         self._put(PoolOrder(declare_pool=declare))
         task = orders.declare_task(first, bundle_path=declare.bundle_path)
@@ -228,7 +231,7 @@ class PoolStream:
                 with translated_errors():
                     await self._converse()
             except PlatformError as error:
-                _log.warning("the stream to the reuse pool has ended: %s", error.public_text)
+                _log.warning("stream_to_reuse_pool_ended", problem=error.public_text)
             self._broke()
             if not self._outbox.closed:
                 await self._clock.sleep(REOPEN_S)

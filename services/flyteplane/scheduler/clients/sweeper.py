@@ -8,18 +8,18 @@ against what admission thinks of it. A cluster that cannot be asked is asked aga
 from __future__ import annotations
 
 import itertools
-import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from flyteplane.foundation.errors import PlatformError
+from flyteplane.observe import get_logger
 
 if TYPE_CHECKING:
     from flyteplane.cluster.ports import Cluster
     from flyteplane.foundation.clock import TimerClock
     from flyteplane.scheduler.clients.fresh_workers import FreshWorkers
 
-_log = logging.getLogger("flyteplane.scheduler.sweeper")
+_log = get_logger("scheduler.sweeper")
 
 #: Between two looks at the health of the clusters; workers are compared every `_ROUNDS` looks.
 INTERVAL_S: Final = 5.0
@@ -57,7 +57,7 @@ async def _sweep(placement: FreshWorkers, cluster: Cluster, leads: Callable[[], 
         # Asked for after the cluster answered: a worker registered meanwhile is known then.
         for name in await cluster.others(placement.known_names(cluster.name)):
             if name not in placement.known_names(cluster.name) and leads():
-                _log.warning("stopping worker %s on cluster %s, which no attempt has", name, cluster.name)
+                _log.warning("worker_without_attempt_stopped", worker=name, cluster=cluster.name)
                 await cluster.stop(name, grace_s=0.0)
     except PlatformError as error:
-        _log.info("cluster %s could not be compared: %s", cluster.name, error)
+        _log.info("cluster_not_compared", cluster=cluster.name, problem=str(error))

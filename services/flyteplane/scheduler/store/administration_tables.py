@@ -12,6 +12,7 @@ answered_requests = Table(
     "answered_requests",
     metadata,
     Column("mark", LargeBinary, primary_key=True),
+    Column("content", LargeBinary),  # null: noted by a build that knew a request by the one digest
     Column("answered_at", Float, nullable=False),
     Index("answered_requests_by_time", "answered_at"),
 )

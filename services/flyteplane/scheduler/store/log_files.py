@@ -5,7 +5,6 @@ append rather than by looking again.
 """
 
 import asyncio
-import logging
 import os
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -13,11 +12,14 @@ from io import FileIO
 from pathlib import Path
 from typing import Final
 
-from flyteplane.scheduler.application.ports import RunKey
+from flyteplane.observe import get_logger
+from flyteplane.scheduler.application.ports import OnStored, RunKey, tell_nobody
 from flyteplane.scheduler.store.log_followers import LogFollowers
 
-_log = logging.getLogger("flyteplane.scheduler.logs")
+_log = get_logger("scheduler.logs")
 _MOST_OPEN: Final = 64
+#: How much is written before it is told again what is stored.
+_TOLD_EVERY_BYTES: Final = 64 * 1024
 
 _Key = tuple[RunKey, str, int]
 
@@ -26,6 +28,7 @@ class LogFiles:
     """Implements `LogStore` on a folder."""
 
     def __init__(self, folder: Path) -> None:
+        self.on_stored: OnStored = tell_nobody
         self._folder = folder
         self._open: OrderedDict[_Key, FileIO] = OrderedDict()
         self._followers = LogFollowers()
@@ -37,10 +40,13 @@ class LogFiles:
             file = self._file((run, action, attempt))
             known = _known(file, data, begin=position - 1) if position else 0
             file.write(data[known:])
+            end = position - 1 + len(data)
+            if position and end // _TOLD_EVERY_BYTES > (position - 1) // _TOLD_EVERY_BYTES:
+                self.on_stored(run, action, attempt, end)
         except OSError as error:
             if not self._failed:
                 self._failed = True
-                _log.error("logs cannot be written to %s: %s", self._folder, error)
+                _log.error("logs_cannot_be_written", folder=str(self._folder), problem=str(error))
         self._followers.wake(run, action)
 
     async def read(self, run: RunKey, action: str, attempt: int, *, offset: int, limit: int) -> bytes:

@@ -1,8 +1,9 @@
 """Captured output in the object store, for platforms whose processes share no folder.
 
 Output is kept in memory for some seconds, or until there is much of it, and then stored as a segment; at the end of an
-attempt at once. So a scheduler that is killed loses the last seconds of what attempts wrote, and nothing else. Who
-follows a log is given what is not stored yet as well. While the store is away output waits in memory, up to a limit.
+attempt at once. Until then workers that can say it again, such as pods, keep it too (`on_stored`): so a scheduler that
+is killed loses what an attempt wrote that ended in that moment, and nothing else. Who follows a log is given what is
+not stored yet as well. While the store is away output waits in memory, up to a limit.
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from flyteplane.foundation.errors import PlatformError
 from flyteplane.foundation.tasks import BackgroundTasks
-from flyteplane.observe.logs import get_logger
+from flyteplane.observe import get_logger
+from flyteplane.scheduler.application.ports import tell_nobody
 from flyteplane.scheduler.store.log_followers import LogFollowers
 from flyteplane.scheduler.store.log_segments import LogSegments, action_prefix, stored_attempts
 
 if TYPE_CHECKING:
     from flyteplane.foundation.clock import Timer, TimerClock
     from flyteplane.objects import ObjectStore
-    from flyteplane.scheduler.application.ports import RunKey
+    from flyteplane.scheduler.application.ports import OnStored, RunKey
 
 _log = get_logger("scheduler.logs")
 #: How long output stays in memory alone.
@@ -44,6 +46,7 @@ class LogObjects:
     def __init__(
         self, objects: ObjectStore, *, clock: TimerClock, most_unwritten_bytes: int = _MOST_UNWRITTEN_BYTES
     ) -> None:
+        self.on_stored: OnStored = tell_nobody
         self._objects = objects
         self._clock = clock
         self._known: OrderedDict[_Key, LogSegments] = OrderedDict()
@@ -144,6 +147,8 @@ class LogObjects:
                 async with self._slots:
                     self._room_bytes += await log.write()
                 self._works_again()
+                if log.stored_position:
+                    self.on_stored(*key, log.stored_position)
         except PlatformError as error:
             if not self._failing:
                 self._failing = True

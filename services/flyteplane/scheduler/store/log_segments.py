@@ -40,6 +40,11 @@ class LogSegments:
         self.left_out_bytes = 0
         """Taken out of `unwritten` again since the last write, as it was stored already."""
 
+    @property
+    def stored_position(self) -> int:
+        """Up to which byte of what the worker has said all is stored; 0 where it does not count them."""
+        return max(self._said - len(self.unwritten), 0)
+
     def append(self, data: bytes, *, position: int) -> int:
         """Take output, but for what is here already; returns by how many bytes `unwritten` has grown."""
         if position:
@@ -79,9 +84,12 @@ class LogSegments:
         """Store a part of what is not stored yet; returns how many bytes, and those left out. Raises Unavailable."""
         async with self._one_at_a_time:
             await self._load()
-            content = bytes(self.unwritten[:_MOST_SEGMENT_BYTES])
-            while content and not await self._put(len(self._ends), content):
+            while (content := bytes(self.unwritten[:_MOST_SEGMENT_BYTES])) and not await self._put(
+                len(self._ends), content
+            ):
+                # By another leader, to whom the worker may have said the same again.
                 self._loaded = False
+                self._first_said = self._said - len(self.unwritten)
                 await self._load()
             left_out, self.left_out_bytes = self.left_out_bytes, 0
             return len(content) + left_out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flyteplane.foundation.errors import Aborted
+from flyteplane.foundation.repetition import id_reused
 from flyteplane.scheduler.application.administration_ports import AnsweredRequest, Request
 from flyteplane.scheduler.domain.definitions import Entries
 from flyteplane.scheduler.domain.queueing.classes import ResourceClass
@@ -17,7 +18,7 @@ class MemoryAdministration:
         self.records = records
         self.queues: dict[str, QueueSettings] = {}
         self.classes: dict[str, ResourceClass] = {}
-        self.answered: set[bytes] = set()
+        self.answered: dict[bytes, bytes] = {}
 
     def open(self) -> MemoryAdministrationOwner:
         """A view of the rows for one scheduler."""
@@ -44,7 +45,10 @@ class MemoryAdministrationOwner:
 
     async def is_answered(self, request: AnsweredRequest) -> bool:
         """See the port."""
-        return request.mark in self._rows.answered
+        content = self._rows.answered.get(request.mark.name)
+        if content is not None and content != request.mark.content:
+            raise id_reused()
+        return content is not None
 
     async def put_queue(self, queue: QueueSettings, *, request: Request = None) -> None:
         """See the port."""
@@ -70,4 +74,4 @@ class MemoryAdministrationOwner:
         if not self._epoch or self._epoch != self._rows.records.epoch:
             raise Aborted("another scheduler has claimed the shard", reason="FENCED")
         if request is not None:
-            self._rows.answered.add(request.mark)
+            self._rows.answered[request.mark.name] = request.mark.content

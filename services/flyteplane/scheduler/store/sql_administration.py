@@ -13,8 +13,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, Table, delete, insert, select, update
 
 from flyteplane.foundation.errors import Aborted
+from flyteplane.foundation.repetition import REQUESTS_KEPT_S, id_reused
 from flyteplane.records import Database
-from flyteplane.scheduler.application.administration_ports import REQUESTS_KEPT_S, AnsweredRequest, Request
+from flyteplane.scheduler.application.administration_ports import AnsweredRequest, Request
 from flyteplane.scheduler.domain.definitions import Entries
 from flyteplane.scheduler.domain.queueing.classes import ResourceClass
 from flyteplane.scheduler.domain.queueing.settings import QueueSettings
@@ -42,8 +43,11 @@ class SqlAdministration:
 
     async def is_answered(self, request: AnsweredRequest) -> bool:
         """See the port."""
-        query = select(answered_requests.c.mark).where(answered_requests.c.mark == request.mark)
-        return await self._database.read(lambda connection: connection.execute(query).first() is not None)
+        query = select(answered_requests.c.content).where(answered_requests.c.mark == request.mark.name)
+        content = await self._database.read(lambda connection: connection.execute(query).scalar_one_or_none())
+        if content is not None and bytes(content) != request.mark.content:
+            raise id_reused()
+        return content is not None
 
     async def put_queue(self, queue: QueueSettings, *, request: Request = None) -> None:
         """See the port."""
@@ -76,7 +80,8 @@ class SqlAdministration:
 def _note(connection: Connection, request: AnsweredRequest) -> None:
     table = answered_requests
     connection.execute(delete(table).where(table.c.answered_at < request.at - REQUESTS_KEPT_S))
-    connection.execute(insert(table).values(mark=request.mark, answered_at=request.at))
+    mark = request.mark
+    connection.execute(insert(table).values(mark=mark.name, content=mark.content, answered_at=request.at))
 
 
 def _load(connection: Connection) -> Entries:

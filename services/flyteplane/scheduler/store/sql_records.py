@@ -137,8 +137,10 @@ class SqlRecords:
     ) -> Sequence[ActionRow]:
         """See the port."""
         columns = tables.actions.c
+        # Those that are named are found by their names; the sum keeps planners from walking the run in this order.
+        ordinal = columns.ordinal + 0 if where.names else columns.ordinal
         query = select(*_columns(inputs=literal(b""), outputs=null())).where(columns.run_id == run_id)
-        query = query.where(columns.ordinal > after, *_conditions(where)).order_by(columns.ordinal).limit(limit)
+        query = query.where(ordinal > after, *_conditions(where)).order_by(ordinal).limit(limit)
         rows = await self._database.scan(lambda connection: connection.execute(query).all())
         return [ActionRow(*row) for row in rows]
 
@@ -242,10 +244,9 @@ def _change_runs(connection: Connection, rows: Sequence[RunRow]) -> None:
 
 
 def _living(connection: Connection) -> tuple[list[RunRow], list[ActionRow]]:
-    runs = connection.execute(
-        select(tables.runs).where(tables.runs.c.phase < _FIRST_TERMINAL).order_by(tables.runs.c.id)
-    )
-    found = [_run_row(row) for row in runs]
+    # Sorted here: asked for in this order, a planner may look at every run that there ever was.
+    runs = connection.execute(select(tables.runs).where(tables.runs.c.phase < _FIRST_TERMINAL))
+    found = sorted(map(_run_row, runs), key=lambda run: run.id)
     living = select(tables.runs.c.id).where(tables.runs.c.phase < _FIRST_TERMINAL)
     query = select(*_columns(outputs=null())).where(tables.actions.c.run_id.in_(living))
     query = query.order_by(tables.actions.c.run_id, tables.actions.c.ordinal)

@@ -6,7 +6,8 @@ from typing import Final
 
 from flyteplane.foundation.absent import absent_secret
 from flyteplane.foundation.clock import Clock
-from flyteplane.foundation.errors import Aborted, AlreadyExists, InvalidArgument, PlatformError
+from flyteplane.foundation.errors import Aborted, AlreadyExists, PlatformError
+from flyteplane.foundation.repetition import check_request_id, id_reused
 from flyteplane.observe import get_logger
 from flyteplane.secrets.application.envelope import Envelope
 from flyteplane.secrets.application.ports import SecretRecords
@@ -84,13 +85,11 @@ class Catalog:
     async def _answered(self, request: str, name: SecretName) -> SecretInfo | None:
         # Asked after the secret was read, never before: a repetition at the same time may commit between the two
         # reads, and what it stored must be taken for an answer and not for somebody else's secret.
+        check_request_id(request)
         answered = await self._records.answered(request) if request else None
         if answered is not None and answered.name != name:
-            raise InvalidArgument(
-                f"the request id was used for secret {answered.name.words}",
-                field="request_id",
-                mend="Give every request an id of its own.",
-            )
+            # Of the value nothing is kept to compare: by a digest of it, whoever reads the database could try values.
+            raise id_reused()
         return answered
 
     async def _store(self, info: SecretInfo, value: SecretValue, request: str) -> bool:

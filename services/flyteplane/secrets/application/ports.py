@@ -2,15 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
 from flyteplane.rpc.tokens import Claims
 from flyteplane.secrets.domain.audit import EVERYTHING, AuditEntry, AuditFilter
 from flyteplane.secrets.domain.names import SecretName, SecretScope
 from flyteplane.secrets.domain.values import Sealed, SecretInfo, WrappedKey
-
-#: How long a request can be sent again without being taken for a new one. No call is repeated for that long.
-KEEP_REQUESTS_S: Final = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +28,7 @@ class SecretRecords(Protocol):
         """Stores a version in place of the one before, or without a value for a deleted secret.
 
         Returns False and changes nothing unless the stored version is `expecting`; 0 stands for a secret that never
-        was. The request that asked for it, if it has an id, is remembered with it for `KEEP_REQUESTS_S`; False as well
+        was. The request that asked for it, if it has an id, is remembered with it for `REQUESTS_KEPT_S`; False as well
         for one that is remembered already.
         """
 

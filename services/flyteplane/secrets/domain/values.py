@@ -1,7 +1,6 @@
 """Values of secrets: in the clear, which nothing prints, and as they are stored."""
 
 import hmac
-import re
 from dataclasses import dataclass, field
 from typing import Final, NoReturn, final
 
@@ -10,7 +9,6 @@ from flyteplane.secrets.domain.names import SecretName
 
 #: The largest value.
 MOST_VALUE_BYTES: Final = 1024 * 1024
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 @final
@@ -50,18 +48,6 @@ def parse_value(content: bytes) -> SecretValue:
             mend="Keep large files in an object store, and the key to them here.",
         )
     return SecretValue(content)
-
-
-def parse_request_id(text: str) -> str:
-    """The id of a request, or "" for none. Raises InvalidArgument."""
-    if text and not _REQUEST_ID.fullmatch(text):
-        raise InvalidArgument(
-            "the request id is malformed",
-            field="request_id",
-            limit="1 to 64 of A-Z, a-z, 0-9 and -",
-            mend="Use a UUID.",
-        )
-    return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from flyteapi.secrets.v1 import secrets_service_pb2 as api
 from flyteapi.secrets.v1.secrets_service_pb2_grpc import SecretsServiceServicer
 from flyteplane.rpc.context import Context
 from flyteplane.rpc.list_pages import page_size
-from flyteplane.secrets.domain.values import parse_request_id, parse_value
+from flyteplane.secrets.domain.values import parse_value
 from flyteplane.secrets.servicer.messages import (
     access_message,
     bearer_of,
@@ -39,16 +39,12 @@ class SecretsServicer(SecretsServiceServicer):
 
     async def CreateSecret(self, request: api.CreateSecretRequest, context: Context) -> api.CreateSecretResponse:
         """See the proto."""
-        info = await self._catalog.create(
-            name_of(request), parse_value(request.value), request=parse_request_id(request.request_id)
-        )
+        info = await self._catalog.create(name_of(request), parse_value(request.value), request=request.request_id)
         return api.CreateSecretResponse(secret=info_message(info))
 
     async def UpdateSecret(self, request: api.UpdateSecretRequest, context: Context) -> api.UpdateSecretResponse:
         """See the proto."""
-        info = await self._catalog.update(
-            name_of(request), parse_value(request.value), request=parse_request_id(request.request_id)
-        )
+        info = await self._catalog.update(name_of(request), parse_value(request.value), request=request.request_id)
         return api.UpdateSecretResponse(secret=info_message(info))
 
     async def ListSecrets(self, request: api.ListSecretsRequest, context: Context) -> api.ListSecretsResponse:
@@ -66,7 +62,7 @@ class SecretsServicer(SecretsServiceServicer):
 
     async def DeleteSecret(self, request: api.DeleteSecretRequest, context: Context) -> api.DeleteSecretResponse:
         """See the proto."""
-        await self._catalog.delete(name_of(request), request=parse_request_id(request.request_id))
+        await self._catalog.delete(name_of(request), request=request.request_id)
         return api.DeleteSecretResponse()
 
     async def Resolve(self, request: api.ResolveRequest, context: Context) -> api.ResolveResponse:

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from flyteplane.secrets.application.ports import KEEP_REQUESTS_S, StoredSecret
+from flyteplane.foundation.repetition import REQUESTS_KEPT_S
+from flyteplane.secrets.application.ports import StoredSecret
 from flyteplane.secrets.domain.names import SecretName, SecretScope
 from flyteplane.secrets.domain.values import Sealed, SecretInfo, WrappedKey
 
@@ -24,7 +25,7 @@ class MemorySecrets:
     async def put(self, info: SecretInfo, sealed: Sealed | None, *, expecting: int, request: str = "") -> bool:
         """See the port."""
         row = self._rows.get(info.name)
-        oldest = info.updated_at - KEEP_REQUESTS_S
+        oldest = info.updated_at - REQUESTS_KEPT_S
         requests = {id: made for id, made in self._requests.items() if made.updated_at >= oldest}
         if (row[0].version if row is not None else 0) != expecting or request in requests:
             return False

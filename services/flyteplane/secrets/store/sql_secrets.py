@@ -6,8 +6,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, and_, delete, func, insert, select, tuple_, update
 from sqlalchemy.sql.elements import ColumnElement
 
+from flyteplane.foundation.repetition import REQUESTS_KEPT_S
 from flyteplane.records import Database
-from flyteplane.secrets.application.ports import KEEP_REQUESTS_S, StoredSecret
+from flyteplane.secrets.application.ports import StoredSecret
 from flyteplane.secrets.domain.names import SecretName, SecretScope
 from flyteplane.secrets.domain.values import Sealed, SecretInfo, WrappedKey
 from flyteplane.secrets.store.tables import requests, secrets
@@ -111,13 +112,13 @@ def _put(connection: Connection, info: SecretInfo, sealed: Sealed | None, expect
 
 
 def _is_remembered(connection: Connection, request: str, info: SecretInfo) -> bool:
-    since = info.updated_at - KEEP_REQUESTS_S
+    since = info.updated_at - REQUESTS_KEPT_S
     query = select(requests.c.id).where(requests.c.id == request, requests.c.updated_at >= since)
     return connection.execute(query).first() is not None
 
 
 def _remember(connection: Connection, request: str, info: SecretInfo) -> None:
-    connection.execute(delete(requests).where(requests.c.updated_at < info.updated_at - KEEP_REQUESTS_S))
+    connection.execute(delete(requests).where(requests.c.updated_at < info.updated_at - REQUESTS_KEPT_S))
     name = dict(zip((column.name for column in _NAME), info.name, strict=True))
     facts = {"version": info.version, "created_at": info.created_at, "updated_at": info.updated_at}
     connection.execute(insert(requests).values(id=request, **name, **facts, deleted=info.deleted))

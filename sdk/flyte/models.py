@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from flyte.authoring.bundles import CheckpointPaths, CodeBundle, PathRewrite, RawDataPath, SerializationContext
+from flyte.authoring.bundles import CheckpointPaths, CodeBundle, PathRewrite, RawDataPath
 from flyte.authoring.docstring import Docstring
 from flyte.authoring.identity import ActionID, CallCounter, GroupData, generate_random_name
 from flyte.authoring.interface import NativeInterface, extract_return_annotation
 from flyte.authoring.literals import literal_to_enum
 from flyte.authoring.logs import system_logger as logger
+from flyte.authoring.serialization_context import SerializationContext
 from flyte.authoring.task_context import NULL_TASK_CONTEXT, TaskContext
 from flyte.spec.limits import MAX_INLINE_IO_BYTES
 from flyte.spec.phases import ActionPhase

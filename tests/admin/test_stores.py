@@ -12,11 +12,22 @@ from sqlalchemy import Connection, inspect, text
 from tests.support.postgres import database_url
 
 from flyteplane.admin.application.ports import PhaseBatch, PhaseChange
+from flyteplane.admin.domain.notification import SENT, NotificationState, Outcome
 from flyteplane.admin.domain.project import Project
-from flyteplane.admin.domain.run import NewRun, RunDraft, RunFilter, RunKey, RunPhase, RunProgress, TaskChoice
+from flyteplane.admin.domain.run import (
+    NewRun,
+    NotificationPlan,
+    RunDraft,
+    RunFilter,
+    RunKey,
+    RunPhase,
+    RunProgress,
+    TaskChoice,
+)
 from flyteplane.admin.domain.run_identity import draft_digest
 from flyteplane.admin.domain.trigger import TriggerKey, TriggerState
 from flyteplane.admin.store import migrations
+from flyteplane.admin.store.notifications import SqlNotificationStore
 from flyteplane.admin.store.projects import SqlProjectStore
 from flyteplane.admin.store.runs import SqlRunStore
 from flyteplane.admin.store.triggers import SqlTriggerStore
@@ -231,3 +242,31 @@ def described(connection: Connection) -> dict[str, object]:
         )
         for table in sorted(inspector.get_table_names())
     }
+
+
+async def test_notifications_become_due_with_the_end_that_they_are_for_and_are_noted_once(database: Database) -> None:
+    told: list[str] = []
+    runs = SqlRunStore(database, on_notifications_due=lambda: told.append("due"))
+    notifications = SqlNotificationStore(database)
+    plans = (
+        NotificationPlan(phases=frozenset({RunPhase.FAILED, RunPhase.TIMED_OUT})),
+        NotificationPlan(phases=frozenset({RunPhase.SUCCEEDED}), named="ops"),
+    )
+    for name in ("r1", "r2"):
+        await runs.add(new_run(name, notifications=plans))
+    failed = RunProgress(phase=RunPhase.FAILED, ended_at_us=50, error=b"e")
+    for cursor, progress in ((1, RunProgress(phase=RunPhase.RUNNING)), (2, failed), (3, failed)):
+        change = PhaseChange(run=RunKey("p", "d", "r1"), progress=progress)
+        await runs.apply_phases(PhaseBatch(changes=(change,), cursor=cursor))
+    assert await notifications.due(now_us=49, limit=8) == []
+    (due,) = await notifications.due(now_us=50, limit=8)
+    assert (due.run.name, due.position, due.error, due.due_since_us, due.phase) == ("r1", 0, b"e", 50, RunPhase.FAILED)
+    await notifications.note(due, Outcome(state=NotificationState.DUE, try_at_us=70, error="away"))
+    assert await notifications.next_try() == 70
+    (again,) = await notifications.due(now_us=70, limit=8)
+    await notifications.note(again, SENT)
+    await notifications.note(again, Outcome(state=NotificationState.GIVEN_UP, error="late"))
+    states = [(one.plan, one.state, one.attempts) for one in await notifications.of_run(RunKey("p", "d", "r1"))]
+    assert states == [(plans[0], NotificationState.SENT, 2), (plans[1], NotificationState.NOT_NEEDED, 0)]
+    assert {one.state for one in await notifications.of_run(RunKey("p", "d", "r2"))} == {NotificationState.WAITING}
+    assert told

@@ -129,10 +129,14 @@ async def test_living_runs_come_with_their_actions_in_order_and_without_outputs(
     ended = RunRow(key=other, id=2, digest=b"", settings=b"", phase=5, created_at=1.0)
     rows = [action(2, "b", parent="a0", phase=5, outputs=b"out"), action(1, "a0")]
     await records.save(Changes(runs=[run(), ended], inserted=rows, tasks=[(b"t", b"spec")]))
-    runs, actions = await records.living()
+    await records.save(
+        Changes(segments=[SegmentRow(1, 1, 3, b"a"), SegmentRow(1, 4, 8, b"b"), SegmentRow(2, 1, 1, b"c")])
+    )
+    runs, actions, _, last_sequences = await records.living()
     assert [row.key for row in runs] == [KEY]
     assert [row.name for row in actions] == ["a0", "b"]
     assert actions[1].outputs is None
+    assert last_sequences == {1: 8}
     assert (await records.action(1, "b")) == rows[0]
     assert await records.task(b"t") == b"spec"
     assert await records.highest_run_id() == 2
@@ -224,10 +228,11 @@ async def test_an_unknown_run_or_action_is_none(records: Records) -> None:
 
 async def test_traces_come_in_order_of_action_and_recording(records: Records) -> None:
     rows = [TraceRow(1, 2, 1, b"c"), TraceRow(1, 1, 1, b"a"), TraceRow(1, 1, 2, b"b")]
-    await records.save(Changes(traces=rows[:1]))
-    await records.save(Changes(traces=rows[1:]))
-    assert [row.record for row in await records.traces(1)] == [b"a", b"b", b"c"]
-    assert list(await records.traces(2)) == []
+    await records.save(Changes(runs=[run()], traces=rows[:1]))
+    await records.save(Changes(traces=[*rows[1:], TraceRow(2, 1, 1, b"of a run that is gone")]))
+    living = await records.living()
+    assert [row.record for row in living.traces] == [b"a", b"b", b"c"]
+    assert living.last_sequences == {}
 
 
 @pytest.mark.parametrize("together", [True, False])

@@ -42,7 +42,8 @@ def alternatives(line: str) -> Iterator[list[str]]:
 
 def lines_in_messages(source: Path) -> Iterator[str]:
     """Return the commands that texts of a module tell people to use; what is filled in reads NAME."""
-    for node in ast.walk(ast.parse(source.read_text())):
+    text = source.read_text()
+    for node in ast.walk(ast.parse(text)) if "`flyte " in text else ():
         yield from _IN_A_MESSAGE.findall(_text_of(node))
 
 

@@ -55,3 +55,8 @@ def words(page: Path) -> list[str]:
 
 def _without_blocks(text: str) -> str:
     return _BLOCK.sub(lambda found: "\n" * found[0].count("\n"), text)
+
+
+def anchor(heading: str) -> str:
+    """Return the anchor that a renderer of Markdown gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")

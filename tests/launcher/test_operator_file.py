@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from flyte.spec.notifications import Mail, WebRequest
 from flyteplane.cache.domain.limits import CacheLimits
 from flyteplane.cluster.kubernetes.settings import KubernetesSettings
 from flyteplane.cluster.pods.surroundings import LimitsPolicy
@@ -88,8 +89,9 @@ Write = Callable[[str], Path]
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
     """Writes flyteplane.yaml beside the files that one may name."""
-    for name in ("ca.pem", "me.pem", "me.key", "password", "kubeconfig"):
+    for name in ("ca.pem", "me.pem", "me.key", "password", "smtp-password", "kubeconfig"):
         (tmp_path / name).touch()
+    (tmp_path / "ops-webhook").write_text("https://hooks.example.org/secret")
 
     def write_one(text: str) -> Path:
         path = tmp_path / "flyteplane.yaml"
@@ -582,3 +584,57 @@ def test_a_public_address_that_is_none_is_told(write: Write, url: str) -> None:
     message = refusal(write(f"console: {{public_url: '{url}'}}")).message
     assert "console.public_url" in message
     assert "https://HOST" in message
+
+
+NOTIFICATIONS = """
+notifications:
+  smtp: {host: mail.example.org, sender: flyte@example.org, user: flyte, password_file: password}
+  web_hosts: ["*.example.org"]
+  deliveries:
+    ops: {kind: web, url_file: hook, body: {text: "{{.Phase}}"}}
+    team: {kind: mail, recipients: [team@example.org]}
+  rules: {night: [{on_phase: [FAILED, TIMED_OUT], delivery: ops}]}
+"""
+
+
+def test_notifications_are_set_up_by_name_and_their_secrets_stay_in_files(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("hidden\n")
+    (tmp_path / "hook").write_text("https://example.org/secret\n")
+    options = OperatorFile.read(write(NOTIFICATIONS)).notifications
+    server, deliveries = options.mail_server, options.usable
+    assert server is not None
+    assert (server.port, server.security, server.password()) == (587, "starttls", "hidden")
+    ops, team = deliveries.named["ops"], deliveries.named["team"]
+    assert isinstance(ops, WebRequest)
+    assert isinstance(team, Mail)
+    assert (ops.url, ops.body, team.recipients) == (
+        "https://example.org/secret",
+        '{"text": "{{.Phase}}"}',
+        ("team@example.org",),
+    )
+    assert {phase.name for phase in deliveries.rules["night"][0].phases} == {"FAILED", "TIMED_OUT"}
+    assert deliveries.sends_mail
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("delivery: ops", "delivery: nobody", "there is no delivery 'nobody'. Use one of ops, team"),
+        ("url_file: hook", "url_file: gone", "cannot be read"),
+        ("url_file: hook", "url: ftp://example.org", "http or https"),
+        ("password_file: password", "security: tls", "a user needs a password"),
+        ("password_file: password", "password_file: password, security: none", "in clear"),
+        ("recipients: [team@example.org]", "recipients: [team]", "is not a mail address"),
+        ("kind: web", "kind: pigeon", "kind"),
+        ("on_phase: [FAILED, TIMED_OUT]", "on_phase: [RUNNING]", "SUCCEEDED"),
+    ],
+)
+def test_notifications_that_could_not_be_sent_are_refused(
+    write: Write, tmp_path: Path, before: str, after: str, words: str
+) -> None:
+    (tmp_path / "password").write_text("hidden")
+    (tmp_path / "hook").write_text("https://example.org/secret")
+    with pytest.raises(InvalidArgument) as refusal:
+        OperatorFile.read(write(NOTIFICATIONS.replace(before, after)))
+    assert "notifications" in str(refusal.value)
+    assert words in str(refusal.value)

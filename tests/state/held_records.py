@@ -12,12 +12,12 @@ from flyteplane.scheduler.application.ports import (
     ActionFilter,
     ActionRow,
     Changes,
+    Living,
     Records,
     RunChange,
     RunKey,
     RunRow,
     SegmentRow,
-    TraceRow,
 )
 
 
@@ -108,13 +108,9 @@ class HeldRecords:
         """See the port."""
         return await self._inner.claim(at_least=at_least)
 
-    async def living(self) -> tuple[Sequence[RunRow], Sequence[ActionRow]]:
+    async def living(self) -> Living:
         """See the port."""
         return await self._inner.living()
-
-    async def traces(self, run_id: int) -> Sequence[TraceRow]:
-        """See the port."""
-        return await self._inner.traces(run_id)
 
     async def highest_run_id(self) -> int:
         """See the port."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flyte.spec.problems import InvalidSetting
 
 if TYPE_CHECKING:
-    from flyte.authoring.bundles import SerializationContext
+    from flyte.authoring.serialization_context import SerializationContext
     from flyte.authoring.task import TaskTemplate
 
 

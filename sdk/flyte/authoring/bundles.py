@@ -1,10 +1,9 @@
-"""Where code and data of a run are: code bundles, raw data, checkpoints, and what a task's spec is made with."""
+"""Where code and data of a run are: code bundles, raw data, checkpoints."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from flyte.authoring.identity import generate_random_name
 
@@ -74,23 +73,3 @@ class CheckpointPaths:
 
     prev_checkpoint_path: str | None
     checkpoint_path: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class SerializationContext:
-    """What a task version is made with, beside the task itself."""
-
-    version: str
-    project: str | None = None
-    domain: str | None = None
-    org: str | None = None
-    code_bundle: CodeBundle | None = None
-    input_path: str = "{{.input}}"
-    output_path: str = "{{.outputPrefix}}"
-    interpreter_path: str = "/opt/venv/bin/python"
-    image_cache: Any = None
-    root_dir: Path | None = None
-
-    def get_entrypoint_path(self, interpreter_path: str | None = None) -> str:
-        """Return the path of the worker's program beside an interpreter."""
-        return str(Path(interpreter_path or self.interpreter_path).with_name("runtime.py"))

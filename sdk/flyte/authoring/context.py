@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from flyte.authoring.controller import Controller
 from flyte.authoring.identity import GroupData
 from flyte.authoring.task_context import NULL_TASK_CONTEXT, TaskContext
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from flyte.authoring.controller import Controller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,11 +15,9 @@ from flyte.authoring.dataclass_kinds import keep_identity
 from flyte.spec.limits import MAX_DESCRIPTION_LENGTH
 from flyte.spec.names import check_environment_name
 from flyte.spec.not_given import NOT_GIVEN, NotGiven
-from flyte.spec.pod_template import check_pod_template_request
 from flyte.spec.problems import InvalidSetting, InvalidSettingType
 from flyte.spec.resolve import Level, canonical
 from flyte.spec.resources import Resources
-from flyte.spec.secrets import check_secret_request
 
 if TYPE_CHECKING:
     from flyte.spec.image import Image
@@ -214,6 +212,19 @@ def _check_include(value: object) -> None:
         raise InvalidSettingType(f"Expected include to be a sequence of str paths, got {value!r}.", field="include")
 
 
+def _check_pod_template(value: object) -> None:
+    # Most environments have none, and pods start sooner without it.
+    from flyte.spec.pod_template import check_pod_template_request
+
+    check_pod_template_request(value)
+
+
+def _check_secrets(value: object) -> None:
+    from flyte.spec.secrets import check_secret_request
+
+    check_secret_request(value)
+
+
 def _check_image(value: object) -> None:
     if isinstance(value, str):
         return
@@ -224,9 +235,9 @@ def _check_image(value: object) -> None:
 
 _CHECKS: dict[str, Callable[[object], None]] = {
     "depends_on": _check_depends_on,
-    "pod_template": check_pod_template_request,
+    "pod_template": _check_pod_template,
     "description": _typed("description", str, "str"),
-    "secrets": check_secret_request,
+    "secrets": _check_secrets,
     "env_vars": _typed("env_vars", dict, "Dict[str, str]"),
     "resources": _typed("resources", Resources, "Resources"),
     "interruptible": _typed("interruptible", bool, "bool"),

@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from flyte.authoring.docstring import Docstring
-
 if TYPE_CHECKING:
+    from flyte.authoring.docstring import Docstring
+
     NO_DEFAULT: Final = inspect.Parameter.empty
     """In the place of a default: the input is required."""
 
@@ -49,6 +49,8 @@ class NativeInterface:
 
         Raises ValueError for variable parameters, NameError for an annotation that does not resolve.
         """
+        from flyte.authoring.docstring import Docstring
+
         refuse_variable_parameters(func)
         hints = typing.get_type_hints(func, include_extras=True)
         parameters = inspect.signature(func).parameters
@@ -157,14 +159,14 @@ def refuse_variable_parameters(func: Callable[..., Any]) -> None:
 def extract_return_annotation(return_annotation: Any) -> dict[str, Any]:
     """Return the outputs that a return annotation means: none for None, one for each element of a fixed tuple.
 
-    A tuple of types, as in `-> (int, str)`, is taken for a tuple type.
+    A tuple of types, as in `-> (int, str)`, is taken for a tuple type. A tuple of one element is one value, a tuple.
     """
     if isinstance(return_annotation, tuple):
-        return {f"o{index}": element for index, element in enumerate(return_annotation)}
+        return extract_return_annotation(tuple.__class_getitem__(return_annotation) if return_annotation else None)
     if return_annotation is None or return_annotation is type(None) or return_annotation is inspect.Signature.empty:
         return {}
     if typing.get_origin(return_annotation) is tuple:
         elements = typing.get_args(return_annotation)
-        if elements and Ellipsis not in elements:
+        if len(elements) > 1 and Ellipsis not in elements:
             return {f"o{index}": element for index, element in enumerate(elements)}
     return {"o0": return_annotation}

@@ -20,7 +20,6 @@ from flyte.spec.documentation import Documentation
 from flyte.spec.not_given import NOT_GIVEN, NotGiven
 from flyte.spec.problems import InvalidSetting, InvalidSettingType
 from flyte.spec.resolve import Level, Resolved, canonical
-from flyte.spec.reuse import ReusePolicy
 from flyte.spec.settings import TaskSettings
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from flyte.spec.pod_template import PodTemplateRequest
     from flyte.spec.resources import Resources
     from flyte.spec.retries import RetryStrategy
+    from flyte.spec.reuse import ReusePolicy
     from flyte.spec.secrets import SecretRequest
     from flyte.spec.timeouts import TimeoutType
     from flyte.spec.triggers import Trigger
@@ -295,6 +295,8 @@ def _check_task_parameters(values: Mapping[str, object]) -> None:
     if "cache" in values:
         check_cache_request(values["cache"])
     if "reusable" in values:
+        from flyte.spec.reuse import ReusePolicy
+
         if not isinstance(values["reusable"], ReusePolicy):
             raise InvalidSettingType(
                 f"Expected reusable to be of type ReusePolicy, got {type(values['reusable'])}", field="reusable"

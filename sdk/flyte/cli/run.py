@@ -135,6 +135,9 @@ class DeployedGroup(click.RichGroup):
         root = root_options(ctx)
         root.choose_platform(project=options.project, domain=options.domain)
         name, _, version = cmd_name.partition("@")
+        if version and options.version not in (None, version):
+            raise click.UsageError(f"{cmd_name} and --version {options.version} are two versions: give one of them.")
+        version = version or options.version or ""
         try:
             details = Task.get(name, version=version or None, auto_version=None if version else "latest").fetch()
         except RuntimeUserError as error:

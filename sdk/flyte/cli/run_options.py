@@ -116,7 +116,7 @@ _MAKERS: tuple[Callable[[], click.Option], ...] = (
     _flag("--overwrite-cache", help="Compute everything and replace cached results."),
     _flag("--disable-cache", help="Neither use nor keep cached results."),
     _text("--copy-style", type=click.Choice(COPY_STYLES), help="Which code is bundled. Default: loaded_modules."),
-    _text("--version", help="Version of the code; needed with --copy-style none."),
+    _text("--version", help="Version of the code; needed with --copy-style none. Of deployed-task: which."),
     _text(
         "--root-dir",
         type=click.Path(exists=True, file_okay=False, path_type=Path),

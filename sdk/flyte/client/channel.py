@@ -106,8 +106,12 @@ class Connection:
         """
         return await self.patiently(lambda: self.call(method, request, timeout_s=timeout_s), in_doubt=in_doubt)
 
-    async def patiently(self, attempt: Callable[[], Awaitable[Answer]], *, in_doubt: str = IN_DOUBT) -> Answer:
-        """Return what an attempt to change something returns, as `change` does."""
+    async def read(self, method: UnaryUnaryMultiCallable[Request, Answer], request: Request) -> Answer:
+        """Return the answer of a unary call that changes nothing, patient as `change` is. Raises as `call` does."""
+        return await self.patiently(lambda: self.call(method, request), in_doubt=None)
+
+    async def patiently(self, attempt: Callable[[], Awaitable[Answer]], *, in_doubt: str | None = IN_DOUBT) -> Answer:
+        """Return what an attempt to change something, or with `in_doubt` None to read, returns, as `change` does."""
         await self._meet()
         return await patiently(
             attempt,

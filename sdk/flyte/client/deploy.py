@@ -147,12 +147,12 @@ async def _send(packaged: PackagedTasks, *, version: str) -> None:
 
 
 async def _put_triggers(tasks: Iterable[TaskTemplate[Any, Any, Any]]) -> None:
-    from flyte.remote.trigger import Trigger
+    from flyte.remote.trigger import put_trigger
 
     for task in tasks:
         for trigger in task.triggers:
             try:
-                await Trigger.create.aio(trigger, task.name)
+                await put_trigger(trigger, task_name=task.name, types=task.interface.get_input_types())
             except BaseRuntimeError as error:
                 raise DeploymentError(
                     f"Task {task.name} is deployed, but not its trigger {trigger.name!r}: {error}"

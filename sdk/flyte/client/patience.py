@@ -1,4 +1,4 @@
-"""Calls that change something, made until the platform has said what became of them.
+"""Calls that change something, made until the platform has said what became of them; and the reads of a wait.
 
 This is the one place of the rule:
 
@@ -9,7 +9,9 @@ This is the one place of the rule:
   `ClientSettings.patience_s`, and the platform does nothing twice.
 - Still no answer: the error says that the change may have been made, and how to find out.
 
-What is refused is never repeated. Calls that only read are not made here: whoever reads asks again without harm.
+What is refused is never repeated. Of the calls that only read, those about one run and its actions are made here too,
+because whoever waits for a run reads them meanwhile; they leave no doubt. Whoever makes any other asks again without
+harm.
 """
 
 from __future__ import annotations
@@ -51,13 +53,13 @@ async def patiently(
     endpoint: str,
     connect_s: float,
     patience_s: float,
-    in_doubt: str = IN_DOUBT,
+    in_doubt: str | None = IN_DOUBT,
 ) -> Answer:
     """Return what an attempt returns, making it again while the platform is away, for `patience_s` at most.
 
     Each attempt has to ask for the same thing under the same request id; `connect_s` is how long the first connection
-    may take. Raises UnionRpcError with code OutcomeUnknown and the words of `in_doubt` if nobody has said what became
-    of it, and what the attempt raises for all else.
+    may take. Raises UnionRpcError with code OutcomeUnknown and the words of `in_doubt` (None: nothing is changed) if
+    nobody has said what became of it, and what the attempt raises for all else.
     """
     number, open_end, until = 0, False, math.inf
     while True:
@@ -69,13 +71,13 @@ async def patiently(
             except BaseRuntimeError as error:
                 if not may_pass(error):
                     raise _noted(error) if open_end else error from None
-                failure, open_end = error, open_end or leaves_open(error)
+                failure, open_end = error, open_end or (in_doubt is not None and leaves_open(error))
         if not number:
             until = time.monotonic() + patience_s
             say_waiting(endpoint, patience_s)
         left_s = until - time.monotonic()
         if left_s <= 0:
-            raise _unknown(failure, endpoint, patience_s, in_doubt) if open_end else failure
+            raise _unknown(failure, endpoint, patience_s, in_doubt or "") if open_end else failure
         await _until_sensible(channel, number, within_s=left_s)
         number += 1
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from contextlib import suppress
+from types import MemberDescriptorType
 from typing import Any
 
 from flyte.errors import BaseRuntimeError, RuntimeUserError
@@ -39,6 +41,7 @@ def as_raised_by_run(error: Exception) -> Exception:
         told.__cause__ = error
         return told.with_traceback(error.__traceback__)
     raised.args = error.args
+    _take_over_fields(error, raised)
     raised.__dict__ |= {**vars(error), **vars(told)}
     raised.__cause__, raised.__context__ = error.__cause__, error.__context__
     raised.__suppress_context__ = error.__suppress_context__
@@ -51,6 +54,25 @@ def _without_constructors(kind: type[Exception], args: tuple[Any, ...]) -> Excep
     made: Exception = builtin.__new__(kind, *args)
     builtin.__init__(made, *args)
     return made
+
+
+def _take_over_fields(error: Exception, raised: Exception) -> None:
+    """Copy what classes keep beside `args`: the name of a file that is missing, of a module, of an attribute."""
+    kind: Any = type(error)
+    for name in _fields(kind):
+        # What is not set is None here, and is not the same as None in an OSError.
+        if (value := getattr(error, name, None)) is not None:
+            with suppress(AttributeError, TypeError):  # some can be read only
+                setattr(raised, name, value)
+
+
+@functools.cache
+def _fields(kind: Any) -> tuple[str, ...]:
+    owners = (base for base in kind.__mro__ if base is not BaseException)
+    members = ((name, member) for base in owners for name, member in vars(base).items())
+    return tuple(
+        name for name, member in members if isinstance(member, MemberDescriptorType) and not name.startswith("__")
+    )
 
 
 @functools.cache

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from flyte.remote.files import upload_dir, upload_file
     from flyte.remote.listing import TimeFilter
     from flyte.remote.project import Project
-    from flyte.remote.run import Run, RunDetails
+    from flyte.remote.run import Run
+    from flyte.remote.run_details import RunDetails
     from flyte.remote.secret import Secret, SecretTypes
     from flyte.remote.task import LazyEntity, Task, TaskDetails
     from flyte.remote.trigger import Trigger, TriggerDetails
@@ -55,7 +56,7 @@ _MODULE_OF: Final = {
     "LazyEntity": "flyte.remote.task",
     "Project": "flyte.remote.project",
     "Run": "flyte.remote.run",
-    "RunDetails": "flyte.remote.run",
+    "RunDetails": "flyte.remote.run_details",
     "Secret": "flyte.remote.secret",
     "SecretTypes": "flyte.remote.secret",
     "Task": "flyte.remote.task",

@@ -26,7 +26,7 @@ from flyte.remote.values import (
 from flyte.remote.watching import watch_run
 from flyte.spec.child_names import ROOT_ACTION
 from flyte.spec.phases import ActionPhase
-from flyte.syncify import EitherIteratorMethod, EitherMethod, syncify
+from flyte.syncify import EitherIteratorMethod, EitherMethod, Settled, syncify
 from flyteapi.admin.v1 import run_service_pb2 as api
 from flyteapi.common.v1.identity_pb2 import ActionId, RunId
 from flyteapi.scheduler.v1.event_pb2 import ActionHeader
@@ -54,7 +54,7 @@ _ORDERS: Final[Mapping[str, Callable[[ActionState], Any]]] = {
 }
 
 
-class Action(ActionView):
+class Action(ActionView, Settled):
     """An action, as far as this process knows it; `sync` and `wait` bring that up to date."""
 
     def _shown(self) -> ActionState:
@@ -142,11 +142,11 @@ class Action(ActionView):
         return self
 
     @EitherMethod
-    async def wait(self, quiet: bool = False, wait_for: Literal["terminal", "running"] = "terminal") -> None:
-        """Wait until the action has ended, or runs. A platform that restarts meanwhile is waited for."""
+    async def wait(self, quiet: bool = False, wait_for: Literal["terminal", "running"] = "terminal") -> Action:
+        """Wait until the action has ended, or runs, and return it. A platform that restarts meanwhile is waited for."""
         platform = connection()
         if self._is_reached(wait_for):
-            return
+            return self
         async for piece in watch_run(platform, self._state.id.run, must_answer=False):
             for event in piece.events:
                 if event.action == self.name:
@@ -154,7 +154,8 @@ class Action(ActionView):
             if piece.resync or piece.ended or self._is_reached(wait_for):
                 self._state = (await ActionDetails.fetch(platform, self._state.id)).state
             if self._is_reached(wait_for):
-                return
+                break
+        return self
 
     def _is_reached(self, wait_for: str) -> bool:
         return self.done() or (wait_for == "running" and self.phase in (ActionPhase.RUNNING, ActionPhase.PAUSED))
@@ -207,7 +208,8 @@ class Action(ActionView):
         """Abort the action with everything below it. One that has ended stays as it ended."""
         platform = connection()
         request = api.AbortRunRequest(run=self._state.id.run, action=self.name, reason=reason)
-        self._state.phase = (await platform.change(platform.runs.AbortRun, request)).phase
+        await platform.change(platform.runs.AbortRun, request)
+        self._state = (await ActionDetails.fetch(platform, self._state.id)).state
 
     @syncify.iterator_method
     async def get_logs(
@@ -237,7 +239,7 @@ class Action(ActionView):
         await show_logs_of(self._state.id, attempt=attempt, max_lines=max_lines, show_ts=show_ts, raw=raw)
 
 
-class ActionDetails(ActionView):
+class ActionDetails(ActionView, Settled):
     """An action with its task and all its attempts."""
 
     def _shown(self) -> api.GetActionResponse:
@@ -254,7 +256,7 @@ class ActionDetails(ActionView):
     async def fetch(cls, platform: Connection, action: ActionId) -> ActionDetails:
         """Ask the platform for an action. Raises ActionNotFoundError if there is none."""
         try:
-            return cls(await platform.call(platform.runs.GetAction, api.GetActionRequest(action=action)))
+            return cls(await platform.read(platform.runs.GetAction, api.GetActionRequest(action=action)))
         except RuntimeUserError as error:
             if error.code == "NotFound":
                 raise ActionNotFoundError(str(error)) from None
@@ -452,7 +454,7 @@ class ActionDetails(ActionView):
     async def _content(self, platform: Connection, which: Literal["inputs", "outputs"]) -> bytes:
         if self._data is None or not self._data.HasField("outputs"):
             request = api.GetActionDataRequest(action=self.action_id)
-            self._data = await platform.call(platform.runs.GetActionData, request)
+            self._data = await platform.read(platform.runs.GetActionData, request)
         return await fetch_payload(platform, getattr(self._data, which))
 
 

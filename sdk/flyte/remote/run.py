@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,17 +11,18 @@ from flyte.client.channel import Connection, connection
 from flyte.client.init import current_domain, current_project, current_settings
 from flyte.client.known_console import known_console
 from flyte.errors import BaseRuntimeError
-from flyte.remote.action import ROOT, Action, ActionDetails, optional_moment
+from flyte.remote.action import ROOT, ActionDetails, optional_moment
 from flyte.remote.failures import error_from_proto
 from flyte.remote.filters import Order, SortBy, seconds_of
 from flyte.remote.listing import TimeFilter, list_runs
 from flyte.remote.message_view import MessageView
 from flyte.remote.payloads import fetch_payload
 from flyte.remote.phases import is_terminal, phase_from_proto
+from flyte.remote.run_details import RunDetails, run_id
 from flyte.remote.values import ActionInputs, ActionOutputs, Deserializers, decode_values, deserialised
 from flyte.remote.watching import watch_run
 from flyte.spec.phases import ActionPhase
-from flyte.syncify import EitherIteratorMethod, EitherMethod, syncify
+from flyte.syncify import EitherIteratorMethod, syncify
 from flyteapi.admin.v1 import run_service_pb2 as api
 from flyteapi.common.v1.identity_pb2 import ActionId, RunId
 from flyteapi.scheduler.v1.event_pb2 import Event
@@ -231,8 +231,12 @@ class Run(MessageView):
     async def watch(self, cache_data_on_done: bool = False) -> AsyncIterator[ActionDetails]:
         """Yield the root action's details whenever its phase changes, until the run has ended."""
         platform = connection()
+        shown: tuple[int, int] | None = None
         async for _ in self._root_events(platform):
-            yield await ActionDetails.fetch(platform, self._root_id())
+            # By now it may be further than the event says: the events that follow then show nothing new.
+            details = await ActionDetails.fetch(platform, self._root_id())
+            if shown != (shown := (details.attempts, details.raw_phase)):
+                yield details
 
     async def _root_events(self, platform: Connection) -> AsyncIterator[Event]:
         async for piece in watch_run(platform, self._message.id):
@@ -278,7 +282,7 @@ class Run(MessageView):
 
     async def _data(self, platform: Connection) -> api.GetActionDataResponse:
         request = api.GetActionDataRequest(action=self._root_id())
-        return await platform.call(platform.runs.GetActionData, request)
+        return await platform.read(platform.runs.GetActionData, request)
 
     def _root_id(self) -> ActionId:
         return ActionId(run=self._message.id, name=ROOT)
@@ -293,8 +297,8 @@ class Run(MessageView):
         """Abort the run with everything below it. A run that has ended stays as it ended."""
         platform = connection()
         request = api.AbortRunRequest(run=self._message.id, reason=reason)
-        answer = await platform.change(platform.runs.AbortRun, request)
-        self._message.phase = answer.phase
+        await platform.change(platform.runs.AbortRun, request)
+        self._message = await _fetch(platform, self._message.id)
 
     @syncify.method
     async def raise_for_status(self) -> None:
@@ -404,105 +408,8 @@ class TaskTypes:
     outputs: Mapping[str, Any]
 
 
-class RunDetails(MessageView):
-    """A run with its task and its root action."""
-
-    def _shown(self) -> api.Run:
-        return self.run
-
-    def __init__(self, run: api.Run, task: TaskSpec, root: ActionDetails) -> None:
-        self.run = run
-        self.task = task
-        self.action_details = root
-
-    @classmethod
-    async def fetch(cls, platform: Connection, run: RunId) -> RunDetails:
-        """Ask the platform for a run."""
-        answer, root = await asyncio.gather(
-            platform.call(platform.runs.GetRun, api.GetRunRequest(run=run)),
-            ActionDetails.fetch(platform, ActionId(run=run, name=ROOT)),
-        )
-        return cls(answer.run, answer.task, root)
-
-    @syncify.class_method
-    @classmethod
-    async def get(cls, name: str | None = None, *, project: str | None = None, domain: str | None = None) -> RunDetails:
-        """Return the details of a run by name. Raises ValueError without one."""
-        if not name:
-            raise ValueError("RunDetails.get needs the name of a run.")
-        return await cls.fetch(connection(), run_id(name, project=project, domain=domain))
-
-    @syncify.class_method
-    @classmethod
-    async def get_details(cls, run_id: RunId) -> RunDetails:
-        """Return the details of a run by its identity."""
-        return await cls.fetch(connection(), run_id)
-
-    @property
-    def name(self) -> str:
-        """The name of the run."""
-        return self.run.id.name
-
-    @property
-    def task_name(self) -> str:
-        """The full name of its task."""
-        return self.run.task_name
-
-    @property
-    def action_id(self) -> ActionId:
-        """The identity of the root action."""
-        return self.action_details.action_id
-
-    @property
-    def phase(self) -> ActionPhase:
-        """The phase of the run."""
-        return phase_from_proto(self.run.phase)
-
-    def done(self) -> bool:
-        """Tell whether the run has ended."""
-        return is_terminal(self.run.phase)
-
-    @EitherMethod
-    async def inputs(self) -> ActionInputs:
-        """Return the inputs of the root action."""
-        return await self.action_details.inputs.aio()
-
-    @EitherMethod
-    async def typed_inputs(self, types: dict[str, Any], deserializers: Deserializers | None = None) -> dict[str, Any]:
-        """Return the inputs by name, read as the given types."""
-        return await self.action_details.typed_inputs.aio(types, deserializers)
-
-    @EitherMethod
-    async def typed_outputs(self, types: dict[str, Any], deserializers: Deserializers | None = None) -> dict[str, Any]:
-        """Return the outputs by name, read as the given types. Raises the run's error if it did not succeed."""
-        return await self.action_details.typed_outputs.aio(types, deserializers)
-
-    @EitherMethod
-    async def input_literals(self) -> dict[str, Value]:
-        """Return the inputs as they travel: by name, as typed values of the API."""
-        return await self.action_details.input_literals.aio()
-
-    @EitherMethod
-    async def output_literals(self) -> dict[str, Value]:
-        """Return the outputs as they travel; empty while the run has not succeeded."""
-        return await self.action_details.output_literals.aio()
-
-    @EitherMethod
-    async def outputs(self) -> ActionOutputs:
-        """Return the outputs of the root action. Raises its error if it did not succeed."""
-        return await self.action_details.outputs.aio()
-
-    def __repr__(self) -> str:
-        return f"RunDetails(name={self.name!r}, task={self.task_name!r}, phase={self.phase.name})"
-
-
-def run_id(name: str, *, project: str | None = None, domain: str | None = None) -> RunId:
-    """Return the identity of a run in the current project and domain, or in the given ones."""
-    return RunId(project=project or current_project(), domain=domain or current_domain(), name=name)
-
-
 async def _fetch(platform: Connection, run: RunId) -> api.Run:
-    return (await platform.call(platform.runs.GetRun, api.GetRunRequest(run=run))).run
+    return (await platform.read(platform.runs.GetRun, api.GetRunRequest(run=run))).run
 
 
-__all__ = ["Action", "Run", "RunDetails", "TaskTypes", "WaitFor", "run_id"]
+__all__ = ["Run", "RunDetails", "TaskTypes", "WaitFor"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flyte.client.call_ids import new_request_id
 from flyte.client.channel import connection
@@ -125,11 +125,7 @@ class Trigger(TriggerDetails):
 
         Raises InvalidSetting, a ValueError, for a schedule that can never be kept.
         """
-        platform = connection()
-        check_trigger(trigger)
-        message = trigger_to_proto(trigger, identity=_identity(trigger.name, task_name), task_version=task_version)
-        request = api.PutTriggerRequest(trigger=message, request_id=new_request_id())
-        return Trigger((await platform.change(platform.triggers.PutTrigger, request)).trigger)
+        return await put_trigger(trigger, task_name=task_name, task_version=task_version)
 
     @syncify.class_method
     @classmethod
@@ -164,6 +160,18 @@ class Trigger(TriggerDetails):
                     yield Trigger(message)
             if left <= 0:
                 return
+
+
+async def put_trigger(
+    trigger: TriggerSpec, *, task_name: str, task_version: str | None = None, types: Mapping[str, Any] | None = None
+) -> Trigger:
+    """Give a deployed task a trigger, see `Trigger.create`; `types` are those of its inputs, where they are known."""
+    platform = connection()
+    check_trigger(trigger)
+    identity = _identity(trigger.name, task_name)
+    message = trigger_to_proto(trigger, identity=identity, task_version=task_version, types=types or {})
+    request = api.PutTriggerRequest(trigger=message, request_id=new_request_id())
+    return Trigger((await platform.change(platform.triggers.PutTrigger, request)).trigger)
 
 
 def _identity(name: str, task_name: str, *, project: str | None = None, domain: str | None = None) -> api.TriggerId:

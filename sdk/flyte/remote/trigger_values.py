@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import enum
+from collections.abc import Mapping
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -9,18 +12,23 @@ from flyte.spec.problems import InvalidSetting
 from flyte.spec.triggers import Cron, FixedRate, TriggerTime
 from flyteapi.admin.v1 import trigger_service_pb2 as api
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
-from flyteapi.task.v1.value_pb2 import NamedValues, Payload
+from flyteapi.task.v1.value_pb2 import NamedValues, Payload, Value
 
 if TYPE_CHECKING:
     from flyte.spec.triggers import Trigger
 
 
-def trigger_to_proto(trigger: Trigger, *, identity: api.TriggerId, task_version: str | None) -> api.Trigger:
-    """Return the message of a trigger. Raises InvalidSetting, a ValueError, if two inputs want the time of fire."""
+def trigger_to_proto(
+    trigger: Trigger, *, identity: api.TriggerId, task_version: str | None, types: Mapping[str, Any]
+) -> api.Trigger:
+    """Return the message of a trigger; `types` are those of the task's inputs, as far as they are known here.
+
+    Raises InvalidSetting, a ValueError, if two inputs want the time of fire.
+    """
     message = api.Trigger(
         id=identity,
         task_version=task_version or "",
-        inputs=Payload(inline=_inputs(trigger).SerializeToString()),
+        inputs=Payload(inline=_inputs(trigger, types).SerializeToString()),
         time_input=_time_input(trigger),
         settings=_settings(trigger),
         active=trigger.auto_activate,
@@ -37,16 +45,32 @@ def trigger_to_proto(trigger: Trigger, *, identity: api.TriggerId, task_version:
     return message
 
 
-def _inputs(trigger: Trigger) -> NamedValues:
-    from flyte.types.codecs import codec_for
-
+def _inputs(trigger: Trigger, types: Mapping[str, Any]) -> NamedValues:
     values = NamedValues()
     for name, value in (trigger.inputs or {}).items():
-        if value is TriggerTime:
-            continue
-        codec = codec_for(type(value) if isinstance(value, bool | int | float | str) else Any)
-        values.values.add(name=name).value.CopyFrom(codec.encode(value, name=name))
+        if value is not TriggerTime:
+            annotation = types[name] if name in types else _annotation(value)
+            values.values.add(name=name).value.CopyFrom(_encoded(name, value, annotation))
     return values
+
+
+def _encoded(name: str, value: Any, annotation: Any) -> Value:
+    """The value by its type. One of another type goes as what it is: the platform says then what the task wants."""
+    from flyte.types.codecs import codec_for
+    from flyte.types.mismatch import TypeTransformerFailedError
+
+    message = Value()
+    try:
+        codec_for(annotation).write(message, value)
+    except TypeTransformerFailedError:
+        return codec_for(Any).encode(value, name=name)
+    return message
+
+
+def _annotation(value: Any) -> Any:
+    """The type of a value that says all of it; Any where only the task knows more."""
+    is_record = dataclasses.is_dataclass(value) or hasattr(type(value), "model_fields")
+    return type(value) if is_record or isinstance(value, bool | int | float | str | enum.Enum) else Any
 
 
 def _time_input(trigger: Trigger) -> str:

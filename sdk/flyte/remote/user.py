@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from flyte.client.channel import connection
 from flyte.client.known_console import remember_console
 from flyte.remote.message_view import MessageView
@@ -18,6 +21,11 @@ class User(MessageView):
 
     def __repr__(self) -> str:
         return f"User(subject={self.subject()!r})"
+
+    def __rich_repr__(self) -> Iterator[tuple[str, Any]]:
+        """Yield what `rich` shows."""
+        yield "subject", self.subject()
+        yield "roles", self.roles()
 
     def subject(self) -> str:
         """The identity, for example "key:laptop"."""

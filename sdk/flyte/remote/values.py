@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from flyte.syncify import Settled
 from flyteapi.task.v1.value_pb2 import NamedValues, Value
 
 
-class ActionInputs(dict[str, Any]):
+class ActionInputs(dict[str, Any], Settled):
     """The inputs by name."""
 
     def __repr__(self) -> str:
         return f"ActionInputs({_assignments(self.items())})"
 
 
-class ActionOutputs(tuple[Any, ...]):
+class ActionOutputs(tuple[Any, ...], Settled):
     """The outputs in order; each is an attribute as well: `outputs[0]` is `outputs.o0`."""
 
     fields: tuple[str, ...]

@@ -17,12 +17,12 @@ from flyte.authoring.identity import ActionID, GroupData
 from flyte.authoring.task_context import TaskContext
 from flyte.runner.controller import AttemptController
 from flyte.runner.output_capture import AttemptOutput
-from flyte.spec.trace_context import TRACE_PARENT_VARIABLE, TraceContext, attempt_context
 from flyteapi.scheduler.v1.worker_service_pb2 import Assign, DeclareRun
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 
 if TYPE_CHECKING:
     from flyte.spec.masking import Mask
+    from flyte.spec.trace_context import TraceContext
 
 _CHECKPOINT: Final = "checkpoint"
 
@@ -39,7 +39,7 @@ class RunOfTask:
         self.data_prefix = run.data_prefix
         self.bundle_digest = spec.entrypoint.bundle_digest
         self.custom_context: Mapping[str, str] = MappingProxyType(dict(run.custom_context))
-        self._trace = TraceContext.parse(run.trace_parent) if run.trace_parent else None
+        self._trace = _trace_of_run(run)
         self._bundle_path = bundle_path
         self._variables = {
             **spec.image.env,
@@ -58,6 +58,8 @@ class RunOfTask:
         """The span in which the code of an attempt runs; None where the run is not traced."""
         if self._trace is None:
             return None
+        from flyte.spec.trace_context import attempt_context
+
         return attempt_context(self._trace, self.run_name, assign.action, assign.attempt)
 
     def custom_context_of(self, assign: Assign) -> Mapping[str, str]:
@@ -70,6 +72,8 @@ class RunOfTask:
         variables["FLYTE_ACTION_NAME"] = assign.action
         variables["FLYTE_ATTEMPT_NUMBER"] = str(assign.attempt - 1)
         if (trace := self.trace_of(assign)) is not None:
+            from flyte.spec.trace_context import TRACE_PARENT_VARIABLE
+
             variables[TRACE_PARENT_VARIABLE] = str(trace)
         return variables
 
@@ -115,6 +119,15 @@ class RunOfTask:
             return None
         since_epoch = self.run.start_time
         return datetime.fromtimestamp(since_epoch.seconds, UTC) + timedelta(microseconds=since_epoch.nanos // 1000)
+
+
+def _trace_of_run(run: DeclareRun) -> TraceContext | None:
+    if not run.trace_parent:
+        return None
+    # Most runs are not traced, and pods start sooner without it.
+    from flyte.spec.trace_context import TraceContext
+
+    return TraceContext.parse(run.trace_parent)
 
 
 class Attempt:

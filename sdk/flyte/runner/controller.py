@@ -11,15 +11,13 @@ import asyncio
 import concurrent.futures
 import threading
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flyte.authoring.context import current
-from flyte.authoring.controller import TraceCall, TraceOutcome
 from flyte.authoring.task import TaskTemplate
 from flyte.runner.calls import OutstandingCalls, Waiter
-from flyte.runner.child_tasks import ChildTask, ChildTasks
 from flyte.runner.full_queues import is_queue_full, waits
 from flyte.runner.main_thread import MainThread
 from flyte.runner.payloads import (
@@ -31,7 +29,6 @@ from flyte.runner.payloads import (
     store_payload_async,
 )
 from flyte.runner.stream import WorkerStream
-from flyte.runner.traces import TraceJournal
 from flyte.spec.child_names import derive_child_name
 from flyteapi.common.v1 import phase_pb2
 from flyteapi.scheduler.v1.worker_service_pb2 import (
@@ -45,6 +42,9 @@ from flyteapi.task.v1.value_pb2 import Payload
 
 if TYPE_CHECKING:
     from flyte.authoring.condition import Question
+    from flyte.authoring.controller import TraceCall, TraceOutcome
+    from flyte.runner.child_tasks import ChildTask, ChildTasks
+    from flyte.runner.traces import TraceJournal
 
 T = TypeVar("T")
 
@@ -75,6 +75,7 @@ class AttemptController:
         lease: of the attempt.
         action: name of the attempt's action, the parent of its children.
         data_prefix: where the attempt keeps data; ends in "/".
+        children: describes the tasks that are called.
         bundle_digest: code bundle of the attempt's task, in which its children are found too.
         custom_context: what children inherit anyway.
         known_traces: traced calls that attempts before have recorded.
@@ -93,7 +94,7 @@ class AttemptController:
         custom_context: Mapping[str, str],
         stream: WorkerStream,
         main_thread: MainThread,
-        children: ChildTasks,
+        children: Callable[[], ChildTasks],
         known_traces: Sequence[TraceRecord] = (),
     ) -> None:
         self._lease = lease
@@ -169,12 +170,14 @@ class AttemptController:
 
     @cached_property
     def _journal(self) -> TraceJournal:
+        from flyte.runner.traces import TraceJournal
+
         return TraceJournal(self._stream, lease=self._lease, data_prefix=self._data_prefix, known=self._known_traces)
 
     def _prepare(self, task: TaskTemplate[Any, Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Call:
         data = current()
         group = (data.group if data is not None else None) or ""
-        child = self._children.describe(task, bundle_digest=self._bundle_digest)
+        child = self._children().describe(task, bundle_digest=self._bundle_digest)
         inputs = child.codec.encode_inputs(args, kwargs)
         if len(inputs) > child.max_inline_io_bytes:
             from flyte.types.interface import check_inline_size

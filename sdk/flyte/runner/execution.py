@@ -8,11 +8,11 @@ import os
 import sys
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
-from typing import Any, Final, NoReturn
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from flyte.authoring.context import TaskContextData
 from flyte.runner.attempt import Attempt, RunOfTask
-from flyte.runner.child_tasks import ChildTasks
 from flyte.runner.controller import AttemptController
 from flyte.runner.invocation import Invocation
 from flyte.runner.known_secrets import KnownSecrets
@@ -23,6 +23,9 @@ from flyte.runner.stream import WorkerStream
 from flyte.runner.surroundings import Surroundings
 from flyte.runner.tasks import DeclaredTasks, LoadedTask
 from flyteapi.scheduler.v1.worker_service_pb2 import ActionResult, Assign, AttemptEnded, DeclareRun
+
+if TYPE_CHECKING:
+    from flyte.runner.child_tasks import ChildTasks
 
 EXIT_OF_DEFECT: Final = 70
 """`EX_SOFTWARE` of sysexits.h."""
@@ -55,7 +58,6 @@ class Execution:
         self._stream = stream
         self._main_thread = main_thread
         self._tasks = tasks
-        self._children = ChildTasks(stream)
         self._at_rest = at_rest
         self._over = over
         self._attempts: dict[int, Attempt] = {}
@@ -172,6 +174,13 @@ class Execution:
             del self._attempts[lease]
             self._over()
 
+    @cached_property
+    def _children(self) -> ChildTasks:
+        # Many tasks call no other, and pods start sooner without it.
+        from flyte.runner.child_tasks import ChildTasks
+
+        return ChildTasks(self._stream)
+
     def _make(self, lease: int, assign: Assign, run: DeclareRun) -> Attempt:
         common = self._common_of(assign, run)
         controller = AttemptController(
@@ -182,7 +191,7 @@ class Execution:
             custom_context=common.custom_context_of(assign),
             stream=self._stream,
             main_thread=self._main_thread,
-            children=self._children,
+            children=lambda: self._children,
             known_traces=assign.traces,
         )
         mask = self._secrets.mask(assign)

@@ -18,9 +18,13 @@ _PACKAGES: Final = frozenset({"flyteapi", "google"})
 LATER: Final = (
     *("flyte.runner.masked_output", "ctypes", "hashlib", "json", "random", "tempfile", "traceback", "uuid"),
     *(
+        "flyte.runner.child_tasks",
         "flyte.runner.isolation",
         "flyte.runner.report",
+        "flyte.runner.traces",
         "flyte.spec.digests",
+        "flyte.spec.trace_context",
+        "flyte.spec.worker_endings",
         "flyte.storage.objects",
         "flyte.types.interface",
     ),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from flyte.runner.attempt import Attempt
-from flyte.spec.worker_endings import CANCELLED
 from flyteapi.common.v1 import error_pb2
 from flyteapi.common.v1.error_pb2 import TaskError
 
@@ -26,4 +25,6 @@ def describe_failure(error: BaseException, attempt: Attempt) -> TaskError:
 
 def cancellation(reason: str) -> TaskError:
     """The end of an attempt that was told to stop, and did."""
+    from flyte.spec.worker_endings import CANCELLED
+
     return TaskError(kind=error_pb2.ERROR_KIND_USER, code=CANCELLED, message=reason)

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any, Final
 from flyte.spec.cache import Cache, normalise_cache
 from flyte.spec.documentation import Documentation
 from flyte.spec.limits import MAX_INLINE_IO_BYTES
-from flyte.spec.pod_template import PodTemplateRequest, check_pod_template_request
 from flyte.spec.problems import InvalidSetting, InvalidSettingType
 from flyte.spec.resolve import Level, Resolved, refuse_fixed_while_reused
 from flyte.spec.resources import Resources
 from flyte.spec.retries import RetryStrategy, normalise_retries
-from flyte.spec.reuse import ReusePolicy
-from flyte.spec.secrets import SecretRequest, check_secret_request
 
 if TYPE_CHECKING:
     from flyte.spec.image import Image
+    from flyte.spec.pod_template import PodTemplateRequest
+    from flyte.spec.reuse import ReusePolicy
+    from flyte.spec.secrets import SecretRequest
     from flyte.spec.timeouts import TimeoutType
     from flyte.spec.triggers import Trigger
 
@@ -87,6 +87,8 @@ def _keep(value: object) -> object:
 def _reusable(value: object) -> object:
     if value == "off":
         return None
+    from flyte.spec.reuse import ReusePolicy
+
     if isinstance(value, ReusePolicy):
         return value
     raise InvalidSettingType(
@@ -94,12 +96,19 @@ def _reusable(value: object) -> object:
     )
 
 
-def _checked(check: Callable[[object], None]) -> Callable[[object], object]:
-    def keep(value: object) -> object:
-        check(value)
-        return value
+def _secrets(value: object) -> object:
+    # Most tasks have none, and pods start sooner without it.
+    from flyte.spec.secrets import check_secret_request
 
-    return keep
+    check_secret_request(value)
+    return value
+
+
+def _pod_template(value: object) -> object:
+    from flyte.spec.pod_template import check_pod_template_request
+
+    check_pod_template_request(value)
+    return value
 
 
 def _instance_of(name: str, kind: type, label: str) -> Callable[[object], object]:
@@ -146,8 +155,8 @@ _NORMALISERS: Final[dict[str, Callable[[object], object]]] = {
     "retries": normalise_retries,
     "cache": normalise_cache,
     "reusable": _reusable,
-    "secrets": _checked(check_secret_request),
-    "pod_template": _checked(check_pod_template_request),
+    "secrets": _secrets,
+    "pod_template": _pod_template,
     "resources": _instance_of("resources", Resources, "Resources"),
     "env_vars": _instance_of("env_vars", dict, "Dict[str, str]"),
     "service_account": _instance_of("service_account", str, "str"),

@@ -12,7 +12,7 @@ waiting for ever.
 from __future__ import annotations
 
 from flyte.syncify.background_loop import BackgroundLoop, BlockingCallOnServingLoop
-from flyte.syncify.either import EitherIteratorMethod, EitherMethod
+from flyte.syncify.either import EitherIteratorMethod, EitherMethod, Settled
 from flyte.syncify.faces import SyncFunction, SyncGenerator, Syncify, syncify
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "BlockingCallOnServingLoop",
     "EitherIteratorMethod",
     "EitherMethod",
+    "Settled",
     "SyncFunction",
     "SyncGenerator",
     "Syncify",

@@ -7,14 +7,37 @@ block. `.aio` is awaited everywhere, as with every other function of the SDK.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
 from flyte.syncify.faces import SyncFunction, SyncGenerator, syncify
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Owner = TypeVar("Owner")
+
+
+class Settled:
+    """A result that is there, and that is taken for the coroutine that gives it by `await` and `asyncio.run`.
+
+    In the peer SDK these methods give coroutines, so scripts say `asyncio.run(action.details())`; here the call has
+    blocked, and this is what it returns.
+    """
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        return self
+        yield
+
+    def send(self, value: Any) -> Any:
+        """End as a coroutine does, with this as its result."""
+        raise StopIteration(self)
+
+    def throw(self, error: BaseException) -> Any:
+        """Raise the error, as a coroutine does that does not catch it."""
+        raise error
+
+    def close(self) -> None:
+        """Do nothing: it has ended."""
 
 
 class EitherFunction(SyncFunction[P, T]):

@@ -1,13 +1,14 @@
 """Codecs of unions: a value travels with the text of the alternative that it is.
 
-The alternative is chosen by the exact type of the value first, then by trying, in the order of the annotation; those
-that take anything come last. The reader goes by the text, and tries only if the text names none of its alternatives.
+The alternative is chosen by the exact type of the value first, then by trying, in the order of the annotation, those
+of the value's own class before others; those that take anything come last. The reader goes by the text, and tries
+only if the text names none of its alternatives.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from flyte.types.annotations import describe, is_union, strip
 from flyte.types.codec import Codec, Read, Value, Write
@@ -45,6 +46,7 @@ def _named(codecs: list[Codec]) -> list[tuple[str, Codec]]:
 def _writer(annotation: Any, named: list[tuple[str, Codec]]) -> Write:
     exact = {codec.exact: (name, codec.write) for name, codec in reversed(named) if codec.exact is not None}
     in_order = sorted(named, key=lambda alternative: alternative[1].accepts_all)
+    own_first = _own_first(in_order)
 
     def write(message: Value, value: Any) -> None:
         chosen = exact.get(type(value))
@@ -53,9 +55,28 @@ def _writer(annotation: Any, named: list[tuple[str, Codec]]) -> Write:
             union.alternative, write_alternative = chosen
             write_alternative(union.value, value)
             return
-        _write_first_fit(annotation, in_order, message, value)
+        _write_first_fit(annotation, own_first.get(type(value), in_order), message, value)
 
     return write
+
+
+def _own_first(alternatives: list[tuple[str, Codec]]) -> dict[type, list[tuple[str, Codec]]]:
+    """Return, for the values of each class that an alternative names, the alternatives with those of the class first:
+    a set takes what a frozenset is, too."""
+    owners = [_class_of(codec) for _, codec in alternatives]
+    return {
+        owner: [
+            *(one for one, its in zip(alternatives, owners, strict=True) if its is owner),
+            *(one for one, its in zip(alternatives, owners, strict=True) if its is not owner),
+        ]
+        for owner in owners
+        if isinstance(owner, type)
+    }
+
+
+def _class_of(codec: Codec) -> Any:
+    bare = strip(codec.annotation)
+    return get_origin(bare) or bare
 
 
 def _write_first_fit(annotation: Any, alternatives: list[tuple[str, Codec]], message: Value, value: Any) -> None:

@@ -34,17 +34,21 @@ class Changes:
     """Of actions; not all if `many`."""
     many: bool
     next_sequence: int
+    report: bool
+    """The report that the reader asked about was written anew."""
     ended: bool
     """The run has ended and nothing follows."""
 
 
 class RunWatch:
-    """Follows one run for one reader. Close it."""
+    """Follows one run for one reader. `report_of` names the action whose report the reader shows, if any."""
 
-    def __init__(self, platform: Platform, run: RunId, *, from_sequence: int) -> None:
+    def __init__(self, platform: Platform, run: RunId, *, from_sequence: int, report_of: str = "") -> None:
         self._platform = platform
         self._run = run
         self._next_sequence = from_sequence
+        self._report_of = report_of
+        self._report = False
         self._names: dict[str, None] = {}
         self._events = 0
         self._ended = False
@@ -77,9 +81,11 @@ class RunWatch:
             names=list(self._names)[:MOST_NAMED],
             many=many or len(self._names) > MOST_NAMED,
             next_sequence=self._next_sequence,
+            report=self._report,
             ended=self._ended,
         )
         self._names.clear()
+        self._report = False
         self._events = 0
         self._changed.clear()
         return changes
@@ -112,5 +118,7 @@ class RunWatch:
         self._next_sequence = max(self._next_sequence, part.next_sequence)
         self._ended = self._ended or part.ended
         self._resync = self._resync or part.resync
-        if part.events or part.ended or part.resync:
+        report = self._report_of in part.reports
+        self._report = self._report or report
+        if part.events or part.ended or part.resync or report:
             self._changed.set()

@@ -395,7 +395,7 @@ class Smtp(Section):
 
     host: str = Field(min_length=1)
     port: int = Field(default=587, ge=1, le=65535)
-    sender: str = Field(pattern=r"\A[^@\s]+@[^@\s]+\Z")
+    sender: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
     security: Literal["starttls", "tls", "none"] = "starttls"
     user: str = ""
     password_file: str | None = None

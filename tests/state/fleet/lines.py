@@ -15,7 +15,7 @@ from tests.state.held_records import HeldRecords
 from flyteplane.coordination import Change, Compare, Coordination, KeyValue, MemoryCoordination, Mirror, TxnResult
 from flyteplane.foundation.clock import ManualClock
 from flyteplane.foundation.errors import Aborted, Unavailable
-from flyteplane.scheduler.application.ports import ActionRow, Changes, Records, RunRow
+from flyteplane.scheduler.application.ports import Changes, Living, Records
 
 
 class StoreLine(HeldRecords):
@@ -91,7 +91,7 @@ class StoreLine(HeldRecords):
         """See the port."""
         return await self._life.effect(lambda: self._inner.claim(at_least=at_least), name="claim")
 
-    async def living(self) -> tuple[Sequence[RunRow], Sequence[ActionRow]]:
+    async def living(self) -> Living:
         """See the port."""
         return await self._life.effect(self._inner.living, name="living")
 

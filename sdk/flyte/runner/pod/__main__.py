@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 with prepared():
     import signal
 
-    import flyte.runner.pod.common  # noqa: F401 - loaded, not used
     from flyte.runner.contact import Contact
     from flyte.runner.pod.child import fork_worker
     from flyte.runner.pod.settings import PodSettings, SettingsError
@@ -44,7 +43,7 @@ def main() -> int:
     if settings.replica:
         # It starts ahead of its tasks, and both of its processes share what is loaded before the fork.
         with prepared():
-            import flyteapi.scheduler.v1.worker_service_pb2  # noqa: F401
+            import flyte.runner.pod.common  # noqa: F401 - loaded, not used
     child = fork_worker(contact)
     # To the first process of a container it would be lost as long as nobody listens.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
@@ -56,6 +55,10 @@ def main() -> int:
 
         workplace = Workplace()
         start = None if settings.replica else _head_start(settings, contact, child, workplace)
+        if start is not None and start.given:
+            from flyte.runner.pod.head_start import leave_alone
+
+            leave_alone(child, workplace)
         from flyte.runner.pod.agent import run_agent
     gc.freeze()
     gc.enable()

@@ -26,7 +26,7 @@ from flyte.runner.pod.data_client import DataClient
 from flyte.runner.pod.data_relay import DataRelay
 from flyte.runner.pod.endpoints import Endpoints
 from flyte.runner.pod.first_words import FirstOrders
-from flyte.runner.pod.head_start import HeadStart
+from flyte.runner.pod.head_start import LEFT_ALONE_S, HeadStart
 from flyte.runner.pod.memory_events import MemoryEvents
 from flyte.runner.pod.outbox import Outbox
 from flyte.runner.pod.preparation import Preparation
@@ -44,8 +44,6 @@ from flyteapi.scheduler.v1.worker_service_pb2 import WorkerOrder, WorkerReport
 
 FIRST_CONTACT_S: Final = 600.0
 """A pod that no scheduler has spoken to by then gives up."""
-_HEAD_START_S: Final = 0.3
-"""How long a task that has its first orders is left alone, before gRPC is loaded beside it."""
 _EXPECTED_S: Final = 5.0
 """How long after the first words the session is waited for as if it were there."""
 _LAST_OUTPUT_S: Final = 2.0
@@ -94,7 +92,7 @@ class Agent:
         self._child = child
         self._contact = contact
         self._folder = workplace.folder
-        self._has_first_orders = False
+        self._gives_first_orders = False
         self._loop = asyncio.get_running_loop()
         self._exit: asyncio.Future[int] = self._loop.create_future()
         authorities = settings.authorities
@@ -210,9 +208,9 @@ class Agent:
 
     async def _speak(self) -> None:
         try:
-            if isinstance(self._work, PodAttempt) and self._has_first_orders:
+            if isinstance(self._work, PodAttempt) and self._gives_first_orders:
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_HEAD_START_S):
+                    async with asyncio.timeout(LEFT_ALONE_S):
                         await self._work.begun.wait()
             await self._session.run()
         except SessionRefused as refused:
@@ -221,7 +219,7 @@ class Agent:
             self._leave(exit_codes.ATTEMPT_OVER if over else exit_codes.REFUSED)
 
     def _meet(self, attempt: PodAttempt, first: FirstOrders) -> None:
-        self._has_first_orders = True
+        self._gives_first_orders = not self._worker_begins
         self._expected_until = self._loop.time() + _EXPECTED_S
         self._loop.call_later(_EXPECTED_S, self._pace_reading)
         self._contact.answered(first.sent_at)

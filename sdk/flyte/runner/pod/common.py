@@ -1,4 +1,7 @@
-"""What both the agent and its worker need, and what may be loaded before a fork: loaded once, before it."""
+"""What the agent of a replica and its worker both need, and what may be loaded before a fork: loaded once, before it.
+
+That of a single attempt forks before: its worker has no time to lose, and most of this the agent needs only later.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,4 @@ import logging  # noqa: F401
 import pathlib  # noqa: F401
 import typing  # noqa: F401
 
-import flyte.runner.forking
-import flyte.runner.plain_messages
-import flyte.runner.relayed_objects
-import flyte.spec.version
-import flyte.spec.worker_endings  # noqa: F401
+import flyteapi.scheduler.v1.worker_service_pb2  # noqa: F401

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SELDOM_USED = (
     *("asyncio.sslproto", "bz2", "calendar", "copy", "fnmatch", "google.protobuf.internal.python_message", "inspect"),
-    *("ipaddress", "linecache", "locale", "lzma", "ntpath", "ssl", "traceback"),
+    *("ipaddress", "linecache", "locale", "lzma", "ntpath", "ssl", "subprocess", "traceback", "urllib.parse"),
 )
 """What asyncio, dataclasses, logging, pathlib, protobuf, subprocess and tarfile want for work that no worker does
 before its task's first line."""
@@ -28,8 +28,10 @@ MESSAGES = (
 )
 """What a worker says is made of these, and with them protobuf is loaded. What it is told first is plain, see
 `flyte.runner.plain_messages`."""
-_TAKEN_AHEAD = {"traceback": ("extract_stack",)}
-"""Functions that somebody takes from a module without calling them: asyncio does, for its debug mode."""
+_TAKEN_AHEAD = {"traceback": ("extract_stack",), "urllib.parse": ("quote_from_bytes",)}
+"""Functions that somebody takes from a module without calling them: asyncio for its debug mode, pathlib for URIs."""
+_CONSTANTS = {"subprocess": {"PIPE": -1, "STDOUT": -2, "DEVNULL": -3}}
+"""Values that somebody takes, the same in all versions of Python: asyncio has them as defaults of parameters."""
 
 _lock = _thread.allocate_lock()
 
@@ -39,6 +41,8 @@ class _StandIn(ModuleType):
         # What the import system itself asks a module for is no use of it.
         if name.startswith("__"):
             raise AttributeError(name)
+        if name in (known := _CONSTANTS.get(self.__name__, {})):
+            return known[name]
         if self._takes_ahead(name):
             return _Taken(self, name)
         return getattr(self.load(), name)

@@ -14,7 +14,6 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
@@ -69,25 +68,21 @@ class FirstWords:
         self._token = token
         self._contact = contact
         self._patience_s = patience_s
-        self._answer: Future[FirstOrders | None] = Future()
+        self._asking = threading.Thread(target=self._speak, name="first words", daemon=True)
+        self._found: FirstOrders | None = None
 
     def begin(self) -> Self:
         """Begins to ask, in a thread of its own."""
-        self._answer.set_running_or_notify_cancel()
-        threading.Thread(target=self._speak, name="first words", daemon=True).start()
+        self._asking.start()
         return self
 
     def answer(self) -> FirstOrders | None:
         """Waits for the answer; None if no scheduler has given an assignment in time."""
-        with contextlib.suppress(TimeoutError):
-            return self._answer.result(self._patience_s + _LATE_S)
-        return None
+        self._asking.join(self._patience_s + _LATE_S)
+        return self._found
 
     def _speak(self) -> None:
-        try:
-            self._answer.set_result(self._ask_in_turn())
-        except BaseException as error:
-            self._answer.set_exception(error)
+        self._found = self._ask_in_turn()
 
     def _ask_in_turn(self) -> FirstOrders | None:
         share_s = self._patience_s / len(self.endpoints)

@@ -5,11 +5,14 @@ What is not as usual is left to the agent, which does the same with whatever a s
 
 from __future__ import annotations
 
+import select
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
 from flyte.runner.pod.bundle import unpack
+from flyte.runner.pod.child import Child
 from flyte.runner.pod.endings import CannotRun
 from flyte.runner.pod.endpoints import Endpoints
 from flyte.runner.pod.first_words import FirstOrders, FirstWords
@@ -17,6 +20,9 @@ from flyte.runner.pod.settings import PodSettings
 from flyte.runner.pod.startup_frame import can_be_plain, startup_frame
 from flyte.runner.pod.workplace import Workplace
 from flyte.spec.frames import encode_frame
+
+LEFT_ALONE_S: Final = 0.3
+"""How long at most a task that has its first orders is left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,16 @@ def head_start(words: FirstWords, worker: socket.socket, *, settings: PodSetting
     first = words.answer()
     given = first is not None and _give(first, worker, settings=settings, workplace=workplace)
     return HeadStart(words.endpoints, first, given)
+
+
+def leave_alone(child: Child, workplace: Workplace) -> None:
+    """Waits until the worker says, writes or asks for something, or has ended: what the agent loads next would only
+    take the processor from it.
+    """
+    poll = select.poll()
+    for place in (child.stream, child.output, workplace.listener):
+        poll.register(place, select.POLLIN)
+    poll.poll(LEFT_ALONE_S * 1000)
 
 
 def _give(first: FirstOrders, worker: socket.socket, *, settings: PodSettings, workplace: Workplace) -> bool:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from flyte.spec.environment_variables import check_env_vars
 from flyte.spec.limits import MIN_ACTION_CONCURRENCY
 from flyte.spec.names import NameKind, check_name
@@ -19,6 +21,9 @@ MOST_SETTINGS_BYTES: Final = 512 * 1024
 MOST_TASK_BYTES: Final = 2 * 1024 * 1024
 MOST_REASON_BYTES: Final = 1024
 _CACHE_SCOPES: Final = ("", "project-domain", "global")
+#: Of a Timestamp, in seconds since the epoch.
+_FIRST_SECOND: Final = -62_135_596_800
+_LAST_SECOND: Final = 253_402_300_799
 
 
 @contextmanager
@@ -50,6 +55,19 @@ def check_run_name(name: str, *, field: str = "run.name") -> None:
             field=field,
             mend="Begin it with a letter.",
         )
+
+
+def microseconds_of(time: Timestamp, *, field: str) -> int:
+    """A message as microseconds since the epoch. Raises InvalidArgument for a time that messages cannot have."""
+    if not (_FIRST_SECOND <= time.seconds <= _LAST_SECOND and 0 <= time.nanos < 1_000_000_000):
+        raise InvalidArgument(
+            "this is no time",
+            reason="TIME",
+            field=field,
+            limit="the years 1 to 9999",
+            mend="Send a valid google.protobuf.Timestamp.",
+        )
+    return time.seconds * 1_000_000 + time.nanos // 1000
 
 
 def check_reason(reason: str) -> None:

@@ -14,6 +14,7 @@ from flyteapi.admin.v1.trigger_service_pb2 import Trigger
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteapi.task.v1.value_pb2 import DateTime, NamedValues, Payload, Value
 from flyteplane.admin.application.admission import AskedRun, TaskVersionName
+from flyteplane.admin.application.setting_rules import microseconds_of
 from flyteplane.admin.domain.schedule import CronSchedule, FixedRateSchedule, Schedule, ScheduleError
 from flyteplane.admin.domain.trigger import DEFAULT_CATCH_UP, MOST_CATCH_UP, CatchUp, TriggerKey
 from flyteplane.foundation.errors import InvalidArgument
@@ -137,7 +138,9 @@ def _fixed_rate(trigger: Trigger, *, anchor_us: int) -> FixedRateSchedule:
             limit=f"{_SHORTEST_S} to {MAX_DURATION_S} s",
             mend="Give an interval of at least a minute.",
         )
-    start = rate.start_time.ToMicroseconds() if rate.HasField("start_time") else anchor_us
+    start = (
+        microseconds_of(rate.start_time, field="fixed_rate.start_time") if rate.HasField("start_time") else anchor_us
+    )
     return FixedRateSchedule(rate.interval.ToMicroseconds(), start)
 
 

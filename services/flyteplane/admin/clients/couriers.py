@@ -1,22 +1,27 @@
-"""The courier of the platform: each kind of delivery by the one who can bring it."""
+"""The courier of the platform: each kind of delivery by the one who can bring it.
+
+Each is made when it is needed first: what mail and the web take to load is a good part of what a platform takes to start.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from flyte.spec.notifications import Ending, Mail, WebRequest
 from flyteplane.admin.application.notification_ports import NotTaken
-from flyteplane.admin.clients.mail_courier import FolderMailCourier, ServerMailCourier
-from flyteplane.admin.clients.web_courier import WebCourier
-from flyteplane.admin.notifications import NotificationOptions
+
+if TYPE_CHECKING:
+    from flyteplane.admin.clients.mail_courier import FolderMailCourier, ServerMailCourier
+    from flyteplane.admin.clients.web_courier import WebCourier
+    from flyteplane.admin.notifications import NotificationOptions
 
 
 class Couriers:
     """See `notification_ports.Courier`."""
 
     def __init__(self, options: NotificationOptions) -> None:
-        self._web = WebCourier()
-        self._mail: ServerMailCourier | FolderMailCourier | None = None
-        if options.mail_server is not None:
-            self._mail = ServerMailCourier(options.mail_server)
-        elif options.mail_folder is not None:
-            self._mail = FolderMailCourier(options.mail_folder)
+        self._options = options
 
     async def bring(self, delivery: Mail | WebRequest, ending: Ending, *, name: str) -> None:
         if isinstance(delivery, WebRequest):
@@ -28,4 +33,19 @@ class Couriers:
 
     def close(self) -> None:
         """Take no more."""
-        self._web.close()
+        if "_web" in self.__dict__:
+            self._web.close()
+
+    @cached_property
+    def _web(self) -> WebCourier:
+        from flyteplane.admin.clients.web_courier import WebCourier
+
+        return WebCourier()
+
+    @cached_property
+    def _mail(self) -> ServerMailCourier | FolderMailCourier | None:
+        from flyteplane.admin.clients.mail_courier import FolderMailCourier, ServerMailCourier
+
+        if self._options.mail_server is not None:
+            return ServerMailCourier(self._options.mail_server)
+        return None if self._options.mail_folder is None else FolderMailCourier(self._options.mail_folder)

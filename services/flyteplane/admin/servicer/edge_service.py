@@ -6,9 +6,10 @@ from flyteapi.admin.v1 import edge_service_pb2 as pb
 from flyteapi.admin.v1.edge_service_pb2_grpc import EdgeServiceServicer
 from flyteplane.admin.application.audit_trail import AuditTrail
 from flyteplane.admin.application.authentication import Authentication
+from flyteplane.admin.application.setting_rules import microseconds_of
 from flyteplane.admin.servicer.context import Context
 from flyteplane.admin.servicer.identity_messages import grant_message
-from flyteplane.admin.servicer.run_messages import microseconds, timestamp
+from flyteplane.admin.servicer.run_messages import timestamp
 from flyteplane.foundation.errors import InvalidArgument
 from flyteplane.identity.audit import AuditRecord
 from flyteplane.identity.callers import Scope
@@ -41,7 +42,7 @@ class EdgeServicer(EdgeServiceServicer):
 
 def _record(call: pb.RecordCallsRequest.Call) -> AuditRecord:
     return AuditRecord(
-        at_us=microseconds(call.time, field="calls.time"),
+        at_us=microseconds_of(call.time, field="calls.time"),
         subject=call.subject,
         method=call.method,
         target=call.target,

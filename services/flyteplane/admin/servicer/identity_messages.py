@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence
 from flyteapi.admin.v1 import identity_service_pb2 as pb
 from flyteapi.common.v1 import identity_pb2 as common
 from flyteplane.admin.application.audit_trail import AuditPage
+from flyteplane.admin.application.setting_rules import microseconds_of
 from flyteplane.admin.domain.api_key import ApiKey
 from flyteplane.admin.domain.audit import AuditFilter
-from flyteplane.admin.servicer.run_messages import microseconds, timestamp
+from flyteplane.admin.servicer.run_messages import timestamp
 from flyteplane.foundation.errors import InvalidArgument
 from flyteplane.identity.callers import Grant, Role, Scope
 from flyteplane.identity.settings import SubjectGrant
@@ -53,8 +54,8 @@ def audit_filter(request: pb.ListAuditEntriesRequest) -> AuditFilter:
     return AuditFilter(
         scope=Scope(request.scope.project, request.scope.domain),
         subject=request.subject,
-        after_us=microseconds(request.after, field="after") if request.HasField("after") else None,
-        before_us=microseconds(request.before, field="before") if request.HasField("before") else None,
+        after_us=microseconds_of(request.after, field="after") if request.HasField("after") else None,
+        before_us=microseconds_of(request.before, field="before") if request.HasField("before") else None,
     )
 
 

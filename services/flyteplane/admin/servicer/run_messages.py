@@ -1,6 +1,6 @@
 """Runs as messages."""
 
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -11,15 +11,12 @@ from flyteapi.common.v1.identity_pb2 import RunId
 from flyteapi.scheduler.v1.event_pb2 import ActionHeader, Event
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteplane.admin.application.notification_messages import without_secrets
+from flyteplane.admin.application.setting_rules import microseconds_of
 from flyteplane.admin.domain.run import RunFilter, RunKey, RunPhase, RunRecord
-from flyteplane.foundation.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from flyteapi.common.v1.phase_pb2 import Phase
 
-#: Of a Timestamp, in seconds since the epoch.
-_FIRST_SECOND: Final = -62_135_596_800
-_LAST_SECOND: Final = 253_402_300_799
 _Bound: TypeAlias = Literal["created_after", "created_before", "updated_after", "updated_before"]
 
 
@@ -44,19 +41,6 @@ def timestamp(time_us: int | None) -> Timestamp | None:
         return None
     seconds, microseconds = divmod(time_us, 1_000_000)
     return Timestamp(seconds=seconds, nanos=microseconds * 1000)
-
-
-def microseconds(time: Timestamp, *, field: str) -> int:
-    """A message as microseconds since the epoch. Raises InvalidArgument for a time that messages cannot have."""
-    if not (_FIRST_SECOND <= time.seconds <= _LAST_SECOND and 0 <= time.nanos < 1_000_000_000):
-        raise InvalidArgument(
-            "this is no time",
-            reason="TIME",
-            field=field,
-            limit="the years 1 to 9999",
-            mend="Send a valid google.protobuf.Timestamp.",
-        )
-    return time.seconds * 1_000_000 + time.nanos // 1000
 
 
 def run_message(record: RunRecord) -> Run:
@@ -101,7 +85,7 @@ def run_filter(request: ListRunsRequest) -> RunFilter:
 
 
 def _bound(request: ListRunsRequest, field: _Bound) -> int | None:
-    return microseconds(getattr(request, field), field=field) if request.HasField(field) else None
+    return microseconds_of(getattr(request, field), field=field) if request.HasField(field) else None
 
 
 def is_in_place(run: RunId, watched: WatchRunsRequest) -> bool:

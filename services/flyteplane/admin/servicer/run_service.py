@@ -105,7 +105,11 @@ class RunServicer(RunServiceServicer):
                 )
             ):
                 yield pb.WatchRunResponse(
-                    events=part.events, resync=part.resync, next_sequence=part.next_sequence, ended=part.ended
+                    events=part.events,
+                    resync=part.resync,
+                    next_sequence=part.next_sequence,
+                    ended=part.ended,
+                    reports=part.reports,
                 )
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.NOT_FOUND or not record.progress.phase.is_terminal:

@@ -108,15 +108,20 @@ async def _opened(visit: Visit, payload: Payload, declared: Sequence[Parameter])
 
 
 async def events(visit: Visit) -> Response:
-    """Says when the action has changed; the page then reads its parts again."""
+    """Says when the action has changed, or its report; the page then reads its parts again."""
     named = action_of(visit)
+    # Whoever may not see the action is told so by a status, not by a stream that breaks.
     await visit.platform.runs.GetAction(GetActionRequest(action=named))
     return stream(_changes(visit, named.run, named.name, from_sequence=last_seen(visit.request, otherwise=1)))
 
 
 async def _changes(visit: Visit, run: RunId, name: str, *, from_sequence: int) -> AsyncGenerator[Message, None]:
     last = ""
-    async for changes in RunWatch(visit.platform, run, from_sequence=from_sequence).changes():
+    # It may have been written while nobody listened: before the first connection, or between two.
+    yield Message(kind="report")
+    async for changes in RunWatch(visit.platform, run, from_sequence=from_sequence, report_of=name).changes():
+        if changes.report:
+            yield Message(kind="report")
         if name in changes.names or changes.many or changes.ended:
             found = await visit.platform.runs.GetAction(GetActionRequest(action=ActionId(run=run, name=name)))
             now = f"{found.action.phase} {found.action.attempt} {len(found.attempts)}"

@@ -105,7 +105,7 @@ function logs(section) {
   return { open, chosen: () => attempt.value };
 }
 
-// A report is asked for again while its task runs; what has not changed costs a few bytes.
+// A report is asked for when the platform says that it was written; what has not changed costs a few bytes.
 function report(frame) {
   let mark;
   async function look() {
@@ -133,7 +133,6 @@ const log = logs(section);
 attempts();
 const frame = document.querySelector("[data-report]");
 const look = frame ? report(frame) : () => {};
-look();
 
 async function readParts() {
   const response = await fetch(location.pathname);
@@ -159,12 +158,13 @@ async function readParts() {
   }
 }
 
-if (!place.hasAttribute("data-terminal")) {
-  const looking = frame ? setInterval(() => { if (!document.hidden) look(); }, 3000) : undefined;
+if (place.hasAttribute("data-terminal")) {
+  look();
+} else {
   follow(`${place.dataset.action}/events?from=${place.dataset.following}`, {
     changed: () => readParts().catch(() => {}),
+    report: look,
     ended: () => {
-      clearInterval(looking);
       readParts().catch(() => {});
       look();
     },

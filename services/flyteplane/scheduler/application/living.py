@@ -80,6 +80,7 @@ class Run:
         "row",
         "settings",
         "trace",
+        "reports",
         "watchers",
     )
 
@@ -99,6 +100,8 @@ class Run:
         """Sequence of the last event that watchers were given; the next one reaches every watcher that is there."""
         self.recent: deque[Event] = deque(maxlen=RECENT_EVENTS)
         """Stored events, the newest last."""
+        self.reports: set[str] = set()
+        """Actions whose HTML report was written since this process leads, for watchers that come late."""
         self.watchers: set[Watcher] = set()
 
 

@@ -108,6 +108,19 @@ class TraceRow(NamedTuple):
     record: bytes
 
 
+class Living(NamedTuple):
+    """All that a scheduler goes on with, as of one moment."""
+
+    runs: Sequence[RunRow]
+    """Those that have not ended, in order of acceptance."""
+    actions: Sequence[ActionRow]
+    """All of these runs, run by run in order of acceptance. Outputs of ended actions are left out."""
+    traces: Sequence[TraceRow]
+    """Recorded calls of traced functions of these runs, in order of run, action and recording."""
+    last_sequences: Mapping[int, int]
+    """Of the newest stored event of each run that has any, by the run's id."""
+
+
 class RunChange(NamedTuple):
     """A phase that a run has entered."""
 
@@ -170,12 +183,8 @@ class Records(Protocol):
         applied earlier, and not at all once a save has failed: what is stored is a prefix of what was saved. Raises
         `Aborted` (FENCED) once another epoch has been claimed."""
 
-    async def living(self) -> tuple[Sequence[RunRow], Sequence[ActionRow]]:
-        """Runs that have not ended, with all their actions in order of acceptance. Outputs of ended actions are left
-        out."""
-
-    async def traces(self, run_id: int) -> Sequence[TraceRow]:
-        """Recorded calls of a run's traced functions, in order of action and recording."""
+    async def living(self) -> Living:
+        """Runs that have not ended, with all that belongs to them."""
 
     async def highest_run_id(self) -> int:
         """The largest run id given out so far; 0 if none was."""

@@ -9,8 +9,8 @@ have no effect.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteplane.scheduler.application import wire
@@ -22,8 +22,11 @@ from flyteplane.scheduler.domain.state import Aborted, DelayPassed, Failed
 
 if TYPE_CHECKING:
     from flyteplane.scheduler.application.engine import Engine
-    from flyteplane.scheduler.application.ports import ActionRow, Records, RunRow
+    from flyteplane.scheduler.application.ports import ActionRow, Records, RunRow, TraceRow
     from flyteplane.scheduler.application.tasks import Tasks
+
+#: What stands in the store beside others of its run.
+Row = TypeVar("Row", "ActionRow", "TraceRow")
 
 #: Lease of stored attempts of a platform that did not store leases.
 _LOST_LEASE: Final = 1
@@ -31,18 +34,16 @@ _LOST_LEASE: Final = 1
 
 async def recover(*, engine: Engine, records: Records, tasks: Tasks, consider: Callable[[Action], None]) -> int:
     """Restores all living runs. Returns how many there are."""
-    runs, rows = await records.living()
-    by_run: dict[int, list[ActionRow]] = defaultdict(list)
-    for row in rows:
-        by_run[row.run_id].append(row)
-    for run_row in runs:
-        run = await _restore_run(run_row, by_run[run_row.id], tasks)
-        await _restore_traces(run, records)
-        last = await records.segments(run_row.id, from_sequence=1 << 62, limit=1)
-        run.published = last[-1].last_sequence if last else 0
+    stored = await records.living()
+    rows, traces = _by_run(stored.actions), _by_run(stored.traces)
+    living: list[Run] = []
+    for run_row in stored.runs:
+        run = await _restore_run(run_row, rows.get(run_row.id, ()), tasks)
+        _restore_traces(run, traces.get(run_row.id, ()))
+        run.published = stored.last_sequences.get(run_row.id, 0)
         run.next_sequence = run.published + 1
         engine.runs[run.key] = run
-    living = [engine.runs[run_row.key] for run_row in runs]
+        living.append(run)
     # Whoever is admitted is admitted beside all that runs already: so what runs comes first, of all runs.
     others = [action for run in living for action in _resume(engine, run)]
     for action in others:
@@ -50,7 +51,14 @@ async def recover(*, engine: Engine, records: Records, tasks: Tasks, consider: C
             _lose(engine, action)
         else:
             _wait(engine, action, consider)
-    return len(runs)
+    return len(living)
+
+
+def _by_run(rows: Iterable[Row]) -> dict[int, list[Row]]:
+    found: dict[int, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row.run_id].append(row)
+    return found
 
 
 async def _restore_run(row: RunRow, rows: Sequence[ActionRow], tasks: Tasks) -> Run:
@@ -80,9 +88,9 @@ async def _restore_run(row: RunRow, rows: Sequence[ActionRow], tasks: Tasks) -> 
     return run
 
 
-async def _restore_traces(run: Run, records: Records) -> None:
+def _restore_traces(run: Run, traces: Iterable[TraceRow]) -> None:
     unfinished = {action.ordinal: action for action in run.actions.values() if not action.state.phase.terminal}
-    for trace in await records.traces(run.row.id):
+    for trace in traces:
         action = unfinished.get(trace.ordinal)
         if action is not None:
             action.add_trace(trace.record)

@@ -2,6 +2,8 @@
 
 A watcher's memory is bounded: one that does not keep up is told to resync at the sequence that it has reached, and
 loses nothing, as the log is in the store. Watchers never hold the engine up.
+
+That a report was written anew is no part of the log: who watches is told of it, and looks at the report itself.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ class Watcher:
     def __init__(self, *, root_only: bool = False) -> None:
         self._root_only = root_only
         self._events: list[Event] = []
+        self._reports: dict[str, None] = {}
         self._wake: asyncio.Future[None] | None = None
         self._collected: asyncio.Future[None] | None = None
         self.ended = False
@@ -63,6 +66,12 @@ class Watcher:
             self._events.clear()
         self._notify()
 
+    def report_written(self, action: str) -> None:
+        """The report of an action was written anew."""
+        if not self._root_only:
+            self._reports[action] = None
+            self._notify()
+
     def end(self) -> None:
         """The run has ended and all its events were published."""
         self.ended = True
@@ -71,12 +80,18 @@ class Watcher:
             self._collected.set_result(None)
 
     async def take(self) -> list[Event]:
-        """Waits for events; an empty list means that the run has ended or that the reader was too slow."""
-        while not self._events and not self.ended and not self.overrun:
+        """Waits for events; an empty list means that the run has ended, that the reader was too slow, or that reports
+        were written."""
+        while not (self._events or self._reports or self.ended or self.overrun):
             self._wake = asyncio.get_running_loop().create_future()
             await self._wake
         events, self._events = self._events, []
         return events
+
+    def take_reports(self) -> Sequence[str]:
+        """The actions whose reports were written since this was asked last."""
+        reports, self._reports = tuple(self._reports), {}
+        return reports
 
     async def collect(self) -> None:
         """Gives events of children a moment to become one message; returns at once when the run ends."""
@@ -129,6 +144,8 @@ class Watching:
             return
         watcher = Watcher(root_only=root_only)
         run.watchers.add(watcher)
+        for action in run.reports:
+            watcher.report_written(action)
         try:
             async for message in self._catch_up(run, following, until=run.published + 1):
                 following = message.next_sequence
@@ -144,6 +161,8 @@ class Watching:
             for message in _messages(events):
                 following = message.next_sequence
                 yield message
+            for reports in pieces(watcher.take_reports(), size=len, most=MOST_IN_MESSAGE):
+                yield WatchRunResponse(reports=reports, next_sequence=following)
             if watcher.overrun:
                 yield WatchRunResponse(resync=True, next_sequence=following)
                 return

@@ -38,6 +38,7 @@ class WorkerReports:
             "log": self._log,
             "trace": self._trace,
             "cancel_call": self._cancel_call,
+            "report_update": _report_written,
         }
 
     def receive(self, reports: Sequence[WorkerReport], *, placement: Placement) -> None:
@@ -105,3 +106,10 @@ class WorkerReports:
         if not any(waiting.action.attempt is waiting for waiting, _ in child.waiters):
             reason = "Its parent no longer waits for it."
             self._engine.apply(child, Aborted(at=self._engine.clock.now(), reason=reason))
+
+
+def _report_written(attempt: Attempt, _report: WorkerReport) -> None:
+    run, name = attempt.action.run, attempt.action.name
+    run.reports.add(name)
+    for watcher in run.watchers:
+        watcher.report_written(name)

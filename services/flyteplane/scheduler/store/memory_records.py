@@ -12,6 +12,7 @@ from flyteplane.scheduler.application.ports import (
     ActionFilter,
     ActionRow,
     Changes,
+    Living,
     RunChange,
     RunKey,
     RunRow,
@@ -62,11 +63,15 @@ class MemoryRecords:
             self._runs[run.id] = _copy(run)
             self._changes.append((run.id, run.phase, run.ended_at or run.started_at or run.created_at))
 
-    def living(self) -> tuple[list[RunRow], list[ActionRow]]:
-        """Runs that have not ended, with their actions."""
+    def living(self) -> Living:
+        """Runs that have not ended, with what belongs to them."""
         runs = [_copy(run) for run in self._runs.values() if run.phase < _FIRST_TERMINAL]
-        rows = [row._replace(outputs=None) for run in runs for row in self.rows(run.id)]
-        return runs, rows
+        return Living(
+            runs=runs,
+            actions=[row._replace(outputs=None) for run in runs for row in self.rows(run.id)],
+            traces=[trace for run in runs for trace in sorted(self._traces.get(run.id, ()))],
+            last_sequences={run.id: log[-1].last_sequence for run in runs if (log := self._segments.get(run.id))},
+        )
 
     def highest(self) -> int:
         """The largest run id."""
@@ -79,10 +84,6 @@ class MemoryRecords:
     def rows(self, run_id: int) -> list[ActionRow]:
         """All actions of a run, in order of acceptance."""
         return [row for _, row in sorted(self._actions.get(run_id, {}).items())]
-
-    def traces(self, run_id: int) -> list[TraceRow]:
-        """Traces of a run, in order."""
-        return sorted(self._traces.get(run_id, ()))
 
     def spec(self, digest: bytes) -> bytes | None:
         """A task spec."""
@@ -134,13 +135,9 @@ class MemoryOwner:
         self._records.apply(changes)
         self._failed = False
 
-    async def living(self) -> tuple[Sequence[RunRow], Sequence[ActionRow]]:
+    async def living(self) -> Living:
         """See the port."""
         return self._records.living()
-
-    async def traces(self, run_id: int) -> Sequence[TraceRow]:
-        """See the port."""
-        return self._records.traces(run_id)
 
     async def highest_run_id(self) -> int:
         """See the port."""

@@ -19,6 +19,7 @@ from flyteplane.scheduler.application.ports import (
     ActionFilter,
     ActionRow,
     Changes,
+    Living,
     RunChange,
     RunKey,
     RunRow,
@@ -100,16 +101,9 @@ class SqlRecords:
         if self._first_failed == number:
             self._first_failed = 0
 
-    async def living(self) -> tuple[Sequence[RunRow], Sequence[ActionRow]]:
+    async def living(self) -> Living:
         """See the port."""
         return await self._database.scan(_living)
-
-    async def traces(self, run_id: int) -> Sequence[TraceRow]:
-        """See the port."""
-        table = tables.traces
-        query = select(table).where(table.c.run_id == run_id).order_by(table.c.ordinal, table.c.position)
-        rows = await self._database.scan(lambda connection: connection.execute(query).all())
-        return [TraceRow(*row) for row in rows]
 
     async def highest_run_id(self) -> int:
         """See the port."""
@@ -243,14 +237,32 @@ def _change_runs(connection: Connection, rows: Sequence[RunRow]) -> None:
     _INSERT_RUN_CHANGE.execute_many(connection, entered)
 
 
-def _living(connection: Connection) -> tuple[list[RunRow], list[ActionRow]]:
-    # Sorted here: asked for in this order, a planner may look at every run that there ever was.
-    runs = connection.execute(select(tables.runs).where(tables.runs.c.phase < _FIRST_TERMINAL))
-    found = sorted(map(_run_row, runs), key=lambda run: run.id)
-    living = select(tables.runs.c.id).where(tables.runs.c.phase < _FIRST_TERMINAL)
-    query = select(*_columns(outputs=null())).where(tables.actions.c.run_id.in_(living))
-    query = query.order_by(tables.actions.c.run_id, tables.actions.c.ordinal)
-    return found, [ActionRow(*row) for row in connection.execute(query)]
+def _living(connection: Connection) -> Living:
+    runs, actions, traces, segments = tables.runs.c, tables.actions.c, tables.traces.c, tables.event_segments
+    lives = runs.phase < _FIRST_TERMINAL
+    living = select(runs.id).where(lives)
+    of_actions = select(*_columns(outputs=null())).where(actions.run_id.in_(living))
+    of_traces = select(tables.traces).where(traces.run_id.in_(living))
+    newest = (
+        select(segments.c.last_sequence)
+        .where(segments.c.run_id == runs.id)
+        .order_by(segments.c.first_sequence.desc())
+        .limit(1)
+    )
+    # Runs are sorted here: asked for in this order, a planner may look at every run that there ever was.
+    return Living(
+        runs=sorted(map(_run_row, connection.execute(select(tables.runs).where(lives))), key=lambda run: run.id),
+        actions=[ActionRow(*row) for row in connection.execute(of_actions.order_by(actions.run_id, actions.ordinal))],
+        traces=[
+            TraceRow(*row)
+            for row in connection.execute(of_traces.order_by(traces.run_id, traces.ordinal, traces.position))
+        ],
+        last_sequences={
+            run_id: last
+            for run_id, last in connection.execute(select(runs.id, newest.scalar_subquery()).where(lives))
+            if last is not None
+        },
+    )
 
 
 def _columns(**replaced: Any) -> list[Any]:

@@ -40,7 +40,9 @@ def blocks(page: Path) -> Iterator[Block]:
         yield Block(page, text.count("\n", 0, found.start()) + 1, found[1], found[2])
     rest = _without_blocks(text)
     for found in _INDENTED.finditer(rest):
-        yield Block(page, rest.count("\n", 0, found.start()) + 1, "", re.sub(r"^    ", "", found[0], flags=re.MULTILINE))
+        yield Block(
+            page, rest.count("\n", 0, found.start()) + 1, "", re.sub(r"^    ", "", found[0], flags=re.MULTILINE)
+        )
 
 
 def all_blocks(*languages: str) -> list[Block]:

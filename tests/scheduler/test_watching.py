@@ -7,6 +7,7 @@ from tests.scheduler.harness import Bench, settle, task
 
 from flyteapi.common.v1.error_pb2 import ErrorKind, TaskError
 from flyteapi.scheduler.v1.scheduler_service_pb2 import WatchRunResponse
+from flyteapi.scheduler.v1.worker_service_pb2 import ReportUpdate
 from flyteapi.task.v1.value_pb2 import Payload
 from flyteplane.foundation.errors import NotFound
 from flyteplane.scheduler.application import watch
@@ -48,6 +49,24 @@ async def test_an_end_that_says_that_the_attempt_began_tells_of_both(bench: Benc
     assert phases == [*attempt, *attempt, Phase.SUCCEEDED]
     action = await bench.scheduler.queries.get(key, "a0")
     assert [bool(tried.started_at.seconds) for tried in action.attempts] == [True, True]
+
+
+async def test_a_report_that_is_written_is_told_to_who_watches_or_comes_later_and_is_no_event(bench: Bench) -> None:
+    key = await bench.submit(task())
+    await bench.started("a0")
+    early = asyncio.ensure_future(_all(bench, key))
+    only_root = bench.scheduler.watching.watch(key, from_sequence=1, root_only=True)
+    of_root = asyncio.ensure_future(anext(only_root))
+    await settle()
+    await bench.say(bench.workers.lease_of("a0"), report_update=ReportUpdate(uri="file:///report.html"))
+    late = asyncio.ensure_future(_all(bench, key, after=4))
+    await settle()
+    assert not (await of_root).reports
+    await only_root.aclose()  # type: ignore[attr-defined]  # a generator
+    await bench.succeed("a0")
+    for messages, events in ((await early, 4), (await late, 1)):
+        assert [name for message in messages for name in message.reports] == ["a0"]
+        assert sum(len(message.events) for message in messages) == events
 
 
 async def test_a_watch_resumes_from_any_sequence(bench: Bench) -> None:

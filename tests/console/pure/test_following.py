@@ -53,8 +53,18 @@ class Scheduler:
             await asyncio.Event().wait()
 
 
-async def followed(scheduler: Scheduler, *, from_sequence: int = 1) -> list[Changes]:
-    watch = RunWatch(cast(Platform, scheduler), RUN, from_sequence=from_sequence)
+class Waiting(Scheduler):
+    """Says one thing at a time."""
+
+    async def _stream(self, messages: Sequence[WatchRunResponse]) -> AsyncIterator[WatchRunResponse]:
+        for message in messages:
+            yield message
+            for _ in range(5):
+                await asyncio.sleep(0)
+
+
+async def followed(scheduler: Scheduler, *, from_sequence: int = 1, report_of: str = "") -> list[Changes]:
+    watch = RunWatch(cast(Platform, scheduler), RUN, from_sequence=from_sequence, report_of=report_of)
     found = []
     async for changes in watch.changes():
         found.append(changes)
@@ -97,6 +107,16 @@ async def test_a_reader_that_was_too_slow_goes_on_without_a_gap() -> None:
     found = await followed(scheduler, from_sequence=3)
     assert scheduler.begun_at == [3, 7]
     assert found[0].many
+
+
+async def test_a_report_wakes_only_who_shows_it() -> None:
+    written = WatchRunResponse(reports=["a0", "b"], next_sequence=1)
+    parts = [written, events(first=1, ended=True)]
+    assert [(changes.report, changes.ended) for changes in await followed(Waiting(parts), report_of="b")] == [
+        (True, False),
+        (False, True),
+    ]
+    assert [changes.ended for changes in await followed(Waiting(parts))] == [True]
 
 
 async def test_a_watch_that_is_refused_is_refused() -> None:

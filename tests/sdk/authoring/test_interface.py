@@ -38,6 +38,7 @@ def test_annotations_may_name_what_is_defined_further_down() -> None:
         (int, {"o0": int}),
         (tuple[int, str], {"o0": int, "o1": str}),
         ((int, str), {"o0": int, "o1": str}),
+        (tuple[int], {"o0": tuple[int]}),
         (tuple[int, ...], {"o0": tuple[int, ...]}),
         (tuple, {"o0": tuple}),
         (Point, {"o0": Point}),

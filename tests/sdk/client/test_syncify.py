@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator
 
+import cloudpickle
 import pytest
 
+import flyte
 from flyte.syncify import BlockingCallOnServingLoop, Syncify
 
 syncify = Syncify("test-syncify")
@@ -113,7 +117,26 @@ def test_blocking_on_the_serving_loop_is_an_error_that_names_the_mend() -> None:
         outer()
 
 
-async def test_cancelling_the_caller_cancels_the_call() -> None:
+def plain_report() -> object:
+    """What a notebook defines: it uses functions of the SDK that it has imported by their names."""
+    return flyte.run, flyte.new_condition, double(2), list(count(2))
+
+
+def test_what_uses_a_face_can_be_sent_to_another_process() -> None:
+    assert pickle.loads(pickle.dumps(flyte.run)) is flyte.run
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    try:
+        sent = cloudpickle.dumps((plain_report, Account("ann").greet))
+    finally:
+        cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+    report, greet = pickle.loads(sent)
+    assert report()[1:] == (flyte.new_condition, 4, [0, 1])
+    assert greet("hello") == "hello ann"
+
+
+async def test_cancelling_the_caller_cancels_the_call_and_nothing_is_said_of_it() -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, complaint: complaints.append(complaint))
     started, cancelled = asyncio.Event(), asyncio.Event()
     own_loop = asyncio.get_running_loop()
 
@@ -132,6 +155,8 @@ async def test_cancelling_the_caller_cancels_the_call() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     await asyncio.wait_for(cancelled.wait(), 5)
+    gc.collect()
+    assert complaints == []
 
 
 async def test_leaving_an_iteration_in_the_middle_of_a_step_ends_the_generator() -> None:

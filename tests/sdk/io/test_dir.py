@@ -78,8 +78,12 @@ def test_missing_folders(tmp_path: Path) -> None:
         Dir.from_local_sync(tmp_path / "missing")
 
 
-def test_an_empty_dir_stands_for_none_at_all() -> None:
+def test_an_empty_dir_stands_for_none_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x").touch()
+    monkeypatch.chdir(tmp_path)
     empty: Dir[Any] = Dir.empty()
+    assert empty.get_file_sync("x") is None
+    assert not any(Path(empty.download_sync(tmp_path / "downloaded")).iterdir())
     assert (empty.is_empty, empty.exists_sync(), empty.list_files_sync()) == (True, False, [])
     assert not Dir[Any](path="/x").is_empty
     codec = codec_for(Dir)

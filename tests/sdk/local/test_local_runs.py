@@ -231,8 +231,14 @@ class Slotted(ValueError):
 @pytest.mark.parametrize(
     "error",
     [
-        *(OSError(2, "no file"), UnicodeDecodeError("utf-8", b"x", 0, 1, "bad"), KeyError("k"), Exception()),
-        *(RecursionError("r"), ExceptionGroup("some", [ValueError("one")]), ImportError("i"), Slotted("s")),
+        *(
+            OSError(2, "no file"),
+            FileNotFoundError(2, "no file", "/a", None, "/b"),
+            UnicodeDecodeError("utf-8", b"x", 0, 1, "bad"),
+            KeyError("k"),
+            Exception(),
+        ),
+        *(RecursionError("r"), ExceptionGroup("some", [ValueError("one")]), ImportError("i", name="m"), Slotted("s")),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -241,6 +247,8 @@ def test_every_kind_of_exception_is_raised_by_a_run_as_what_it_is(error: Excepti
     assert isinstance(raised, flyte.errors.RuntimeUserError)
     assert (raised.code, str(raised)) == (type(error).__name__, str(error))
     assert isinstance(raised, type(error)) or raised.__cause__ is error
+    for name in ("filename", "filename2", "name"):
+        assert getattr(raised, name, None) == getattr(error, name, None)
 
 
 @env.task(timeout=60)

@@ -8,6 +8,7 @@ import inspect
 import re
 import subprocess
 import sys
+import typing
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any, get_origin
@@ -110,6 +111,10 @@ def test_a_module_that_is_left_out_says_so_and_any_other_is_not_found(module: st
         exec(f"from {module} import Anything")
     with pytest.raises(ModuleNotFoundError, match="No module named"):
         importlib.import_module(f"{module.partition('.')[0]}.nowhere")
+
+
+def test_a_star_import_takes_no_name_of_typing_away() -> None:
+    assert set(importlib.import_module("flyte.types").__all__).isdisjoint(typing.__all__)
 
 
 def test_the_types_of_requests_are_types() -> None:

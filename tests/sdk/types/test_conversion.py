@@ -118,6 +118,9 @@ def test_an_enum_member_can_be_given_by_name() -> None:
 def test_a_union_takes_the_alternative_of_exactly_the_type() -> None:
     codec = codec_for(Union[float, int, bool])
     assert [codec.encode(value, name="x").union.alternative for value in (1, 1.0, True)] == ["int", "float", "bool"]
+    either = codec_for(Union[set[int], frozenset[int]])
+    for value in ({1}, frozenset({1})):
+        assert type(either.decode(either.encode(value, name="x"))) is type(value)
 
 
 @pytest.mark.parametrize(

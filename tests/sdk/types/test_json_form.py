@@ -130,6 +130,7 @@ def test_records_and_enums_are_guessed_as_what_reads_and_writes_them() -> None:
     assert guess_annotation(codec_for(Colour).json_schema) == Literal["RED", "BLUE"]
     codec, guessed = codec_for(Outer), codec_for(guess_annotation(codec_for(Outer).json_schema))
     found = guessed.decode(codec.encode(WHOLE, name="x"))
+    assert (found.x, found.inner.a) == (1, 1)
     assert (found["x"], found["inner"], found["when"]) == (1, {"a": 1, "b": "q"}, datetime(2024, 1, 1, tzinfo=UTC))
     assert codec.decode(guessed.encode(found, name="x")) == WHOLE
     assert guess_annotation(codec_for(Tree).json_schema).__annotations__.keys() == {"value", "children", "parent"}

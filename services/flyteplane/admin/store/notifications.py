@@ -7,7 +7,7 @@ on has any, the end of a run costs one look at an empty index.
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, bindparam, case, func, insert, literal, select, update
+from sqlalchemy import BigInteger, Connection, Integer, Row, and_, bindparam, case, func, insert, literal, select, update
 
 from flyteplane.admin.domain.notification import (
     DueNotification,
@@ -24,7 +24,7 @@ from flyteplane.records import Database
 
 _table: Final = run_notifications.c
 _INSERT: Final = insert(run_notifications)
-_IS_ASKED: Final = (_table.phases.op("&")(bindparam("bit"))) != 0
+_IS_ASKED: Final = (_table.phases.op("&")(bindparam("bit", type_=Integer))) != 0
 _SOMETHING_WAITS: Final = select(literal(1)).where(_table.state == int(NotificationState.WAITING)).limit(1)
 _END: Final = (
     update(run_notifications)
@@ -34,7 +34,7 @@ _END: Final = (
     )
     .values(
         state=case((_IS_ASKED, int(NotificationState.DUE)), else_=int(NotificationState.NOT_NEEDED)),
-        try_at_us=case((_IS_ASKED, bindparam("at_us")), else_=None),
+        try_at_us=case((_IS_ASKED, bindparam("at_us", type_=BigInteger)), else_=None),
     )
 )
 _DUE: Final = (

@@ -81,7 +81,7 @@ async def action(visit: Visit) -> Response:
         explanation=explanation_of(explained.explanation),
         producer=producer_of(found.action),
         links=[(link.name, link.url) for link in found.task.links if link.url.startswith(("https://", "http://"))],
-        report=found.task.report and bool(attempts),
+        report=found.task.report,
         condition=found.task.condition if found.task.HasField("condition") else None,
         window=window,
         following=following,
@@ -111,14 +111,18 @@ async def events(visit: Visit) -> Response:
     """Says when the action has changed, or its report; the page then reads its parts again."""
     named = action_of(visit)
     # Whoever may not see the action is told so by a status, not by a stream that breaks.
-    await visit.platform.runs.GetAction(GetActionRequest(action=named))
-    return stream(_changes(visit, named.run, named.name, from_sequence=last_seen(visit.request, otherwise=1)))
+    found = await visit.platform.runs.GetAction(GetActionRequest(action=named))
+    since, begun = last_seen(visit.request, otherwise=1), bool(found.attempts)
+    return stream(_changes(visit, named.run, named.name, from_sequence=since, begun=begun))
 
 
-async def _changes(visit: Visit, run: RunId, name: str, *, from_sequence: int) -> AsyncGenerator[Message, None]:
+async def _changes(
+    visit: Visit, run: RunId, name: str, *, from_sequence: int, begun: bool
+) -> AsyncGenerator[Message, None]:
     last = ""
-    # It may have been written while nobody listened: before the first connection, or between two.
-    yield Message(kind="report")
+    if begun:
+        # It may have been written while nobody listened: before the first connection, or between two.
+        yield Message(kind="report")
     async for changes in RunWatch(visit.platform, run, from_sequence=from_sequence, report_of=name).changes():
         if changes.report:
             yield Message(kind="report")

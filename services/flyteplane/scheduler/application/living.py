@@ -77,10 +77,10 @@ class Run:
         "pending",
         "published",
         "recent",
+        "reports",
         "row",
         "settings",
         "trace",
-        "reports",
         "watchers",
     )
 

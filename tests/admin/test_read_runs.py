@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import grpc
 import pytest
@@ -66,6 +67,21 @@ async def test_filters_hold_together(admin: Admin) -> None:
     moment = Timestamp(seconds=int(admin.clock.now()) - 5)
     assert await names(admin, created_before=moment) == ["red-1"]
     assert await names(admin, created_after=moment) == ["blue-1", "red-2"]
+
+
+async def test_a_filter_that_no_store_could_answer_is_refused_and_names_its_field(admin: Admin) -> None:
+    far = Timestamp(seconds=10**15)
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("labels", {"label_keys": [f"k{number}" for number in range(51)]}),
+        ("labels", {"labels": {f"k{number}": "" for number in range(30)}, "label_keys": [f"l{n}" for n in range(21)]}),
+        *((name, {name: far}) for name in ("created_after", "created_before", "updated_after", "updated_before")),
+        ("created_after", {"created_after": Timestamp(nanos=-1)}),
+    ]
+    for field, conditions in asked:
+        with refused(grpc.StatusCode.INVALID_ARGUMENT) as refusal:
+            await names(admin, **conditions)
+        assert refusal.field == field
+    assert await names(admin, label_keys=[f"k{number}" for number in range(50)], phases=[1, 2] * 100_000) == []
 
 
 async def test_labels_can_be_asked_for_whatever_their_value(admin: Admin) -> None:

@@ -35,10 +35,10 @@ class Block:
 
 def blocks(page: Path) -> Iterator[Block]:
     """Return the blocks of a page, fenced and indented."""
-    text = page.read_text()
-    for found in _BLOCK.finditer(text):
-        yield Block(page, text.count("\n", 0, found.start()) + 1, found[1], found[2])
-    rest = _without_blocks(text)
+    whole = page.read_text()
+    for found in _BLOCK.finditer(whole):
+        yield Block(page, whole.count("\n", 0, found.start()) + 1, found[1], found[2])
+    rest = _without_blocks(whole)
     for found in _INDENTED.finditer(rest):
         yield Block(
             page, rest.count("\n", 0, found.start()) + 1, "", re.sub(r"^    ", "", found[0], flags=re.MULTILINE)

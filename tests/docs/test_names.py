@@ -103,3 +103,18 @@ def test_the_table_of_task_configuration_is_that_of_the_code() -> None:
 
 def default_of(name: str) -> object:
     return getattr(TaskSettings(), name).value
+
+
+def test_codes_of_failures_and_reasons_of_refusals_in_pages_are_those_of_the_code() -> None:
+    """A code is capitals with an underscore between backquotes; those of other projects stand without."""
+    sources = [path for folder in ("sdk", "services", "protos/flyteapi") for path in (ROOT / folder).rglob("*.*")]
+    written = {
+        code
+        for path in sources
+        if path.suffix in (".py", ".proto")
+        for code in re.findall(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b", path.read_text())
+    }
+    pages = ("failures.md", "databases.md", "identity.md", "reuse.md", "upgrades.md", "troubleshooting.md")
+    told = {code for page in pages for code in re.findall(r"`([A-Z0-9]+(?:_[A-Z0-9]+)+)`", (DOCS / page).read_text())}
+    assert len(told) > 50
+    assert told - written == set()

@@ -53,6 +53,17 @@ def test_every_metric_that_is_asked_for_is_told(client: Watched) -> None:
                 assert any(key in labels for name in names for labels, _ in told[name]), f"no {key}: {expression}"
 
 
+def test_the_page_names_every_metric_and_no_other(client: Watched) -> None:
+    page = (MONITORING.parents[1] / "docs" / "telemetry.md").read_text()
+    table = page.partition("## Metrics")[2].partition("## Traces")[0]
+    cells = [line.split(" | ")[0] for line in table.splitlines() if line.startswith("| `")]
+    named = {f"flyteplane_{name}" for cell in cells for name in re.findall(r"`(\w+)(?:\{[\w,]+\})?`", cell)}
+    flyte.run(warm.parent).wait()
+    families = text_string_to_metric_families(client.scraped())
+    told = {f"{one.name}_total" if one.type == "counter" else one.name for one in families}
+    assert named == {name for name in told if name.startswith("flyteplane_")}
+
+
 def test_figures_are_those_of_what_ran(client: Watched) -> None:
     before = samples(client.scraped())
     flyte.run(warm.parent).wait()

@@ -43,9 +43,7 @@ _FILE: Final = "config.yaml"
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 @auth_type_option
 @refuse_option("--devbox", instead="`flyte up` starts a platform on this machine, which needs no configuration.")
-@refuse_option(
-    "--registry", instead="Name it where the image is made: flyte.Image.from_debian_base(registry=...).", is_flag=False
-)
+@click.option("--registry", help="Where images are pushed that are built and name no registry.")
 @refuse_option(
     "--local-tracked",
     instead="`flyte get run --local` lists local runs; leave --local out to have them in the console.",
@@ -59,6 +57,7 @@ def create_config(
     api_key_file: str | None,
     org: str | None,
     image_builder: str | None,
+    registry: str | None,
     local_persistence: bool,
     output: Path,
     force: bool,
@@ -78,7 +77,7 @@ def create_config(
             "apiKeyFile": api_key_file,
         },
         "task": {"org": org, "project": project, "domain": domain},
-        "image": {"builder": image_builder},
+        "image": {"builder": image_builder, "registry": registry},
         "local": {"persistence": local_persistence or None},
     }
     given = {name: {key: value for key, value in section.items() if value} for name, section in content.items()}

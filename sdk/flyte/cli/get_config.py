@@ -36,6 +36,7 @@ def get_config(ctx: click.Context, *, as_json: bool) -> None:
         "org": settings.org,
         "api_key": _where_from(settings),
         "image_builder": settings.image_builder,
+        "image_registry": settings.image_registry,
         "images": dict(settings.images),
     }
     if as_json or root.json:

@@ -42,7 +42,10 @@ def set_settings(settings: ClientSettings | None) -> None:
     from flyte.io.placement import set_uploads
     from flyte.storage.routes import add_route, remove_route
 
-    set_image_names({} if settings is None else settings.images)
+    if settings is None:
+        set_image_names({})
+    else:
+        set_image_names(settings.images, registry=settings.image_registry)
     if settings is None or settings.endpoint is None:
         set_uploads(None)
         remove_route(SCHEME)
@@ -132,6 +135,7 @@ async def init(
       are local. `insecure=True` leaves TLS out, `ca_cert_file_path` names the authority, `api_key` says who calls.
     - `command`: program and arguments that print a token of the identity provider that the platform trusts.
     - `root_dir`: folder that code bundles are taken from.
+    - `image_registry`: where images are pushed and pulled that are built and name no registry.
     - `images`: URIs for the names that `Image.from_ref_name` uses.
     - `image_builder`: what `flyte.build` builds with: "local" (docker or buildah, whichever works), or one of these.
     - `storage`: how the object store is reached from here.
@@ -179,6 +183,7 @@ def _with_options(settings: ClientSettings, given: Mapping[str, Any]) -> ClientS
         org=given["org"] or settings.org,
         root_dir=_folder(given["root_dir"]),
         images={**settings.images, **(given["images"] or {})},
+        image_registry=given["image_registry"] or settings.image_registry,
         image_builder=settings.image_builder if builder == "local" else builder,
         rpc_retries=_within("rpc_retries", given["rpc_retries"], least=0, most=_MOST_RETRIES),
         batch_size=_within("batch_size", given["batch_size"], least=1, most=BATCH_SIZE),
@@ -389,7 +394,7 @@ def _platform_of_environment() -> PlatformConfig:
 
 _NOT_SUPPORTED: Final = (
     *("proxy_command", "client_id", "client_credentials_secret", "scopes"),
-    *("auth_client_config", "image_registry", "local_tracked", "local_tracked_strict"),
+    *("auth_client_config", "local_tracked", "local_tracked_strict"),
 )
 """Options of `init` that would be ignored although they ask for something."""
 

@@ -63,6 +63,9 @@ class ClientSettings:
     images: Mapping[str, str] = field(default_factory=dict)
     """URIs of the images that tasks refer to by name."""
 
+    image_registry: str | None = None
+    """Registry of images that are built and name none."""
+
     image_builder: str = "local"
     """What builds images: "local" (docker or buildah, whichever works), or one of these by name."""
 
@@ -104,6 +107,7 @@ def settings_from_config(
         domain=domain or config.task.domain or DEFAULT_DOMAIN,
         org=config.task.org,
         images=config.image.image_refs,
+        image_registry=config.image.registry,
         image_builder=config.image.builder or "local",
     )
 

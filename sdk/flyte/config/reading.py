@@ -43,7 +43,11 @@ def read(file: ConfigFile | None, *, environment: Mapping[str, str]) -> Config:
             project=source.text("task", "project"),
             domain=source.text("task", "domain"),
         ),
-        image=ImageConfig(builder=source.text("image", "builder"), image_refs=source.image_refs()),
+        image=ImageConfig(
+            builder=source.text("image", "builder"),
+            image_refs=source.image_refs(),
+            registry=source.text("image", "registry"),
+        ),
         local=LocalConfig(persistence=bool(source.flag("local", "persistence"))),
         source=file.path if file is not None else None,
     )

@@ -44,6 +44,7 @@ class ImageConfig:
 
     builder: str | None = None
     image_refs: Mapping[str, str] = field(default_factory=dict)
+    registry: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

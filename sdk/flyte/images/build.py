@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from flyte.authoring.environment import Environment
 from flyte.authoring.image_build import ImageBuild
+from flyte.authoring.image_names import with_registry
 from flyte.authoring.registry import with_dependencies
 from flyte.spec.image import Image
 from flyte.spec.problems import InvalidSettingType
@@ -63,7 +64,7 @@ async def build_images(
         if environment.name in references:
             continue
         if isinstance(image, Image):
-            images[environment.name] = image
+            images[environment.name] = with_registry(image)
         else:
             references[environment.name] = image or "auto"
     await _build(list(images.values()), force=False)
@@ -72,17 +73,19 @@ async def build_images(
 
 async def build_with(builder: str | None, image: Image, *, dry_run: bool, force: bool) -> ImageBuild:
     """Build an image with a tool by name, None for the one that `flyte.init` names; see `build`."""
+    named = with_registry(image)
     if not dry_run:
-        await _build([image], force=force, builder=builder)
-    return ImageBuild(uri=image.uri)
+        await _build([named], force=force, builder=builder)
+    return ImageBuild(uri=named.uri)
 
 
 async def find_built(image: Image) -> str | None:
     """Return the reference of an image that is there already, as far as the tool of this machine knows."""
     from flyte.images.engine import is_built_here
 
-    found = not image.needs_build or await is_built_here(image, tool=_settings().image_builder)
-    return image.uri if found else None
+    named = with_registry(image)
+    found = not named.needs_build or await is_built_here(named, tool=_settings().image_builder)
+    return named.uri if found else None
 
 
 async def _build(images: Sequence[Image], *, force: bool, builder: str | None = None) -> None:

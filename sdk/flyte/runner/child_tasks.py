@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flyte.authoring.task import TaskTemplate
 from flyte.runner.stream import WorkerStream
@@ -16,6 +16,10 @@ from flyteapi.scheduler.v1.worker_service_pb2 import DeclareTask, WorkerReport
 if TYPE_CHECKING:
     from flyte.types.interface import InterfaceCodec
     from flyte.wire.deployed_task import DeployedCodec
+
+
+#: Versions that are remembered as declared; declaring one again does no harm.
+_MOST_DECLARED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ class ChildTasks:
             name=spec.name,
         )
         if digest not in self._declared:
+            if len(self._declared) >= _MOST_DECLARED:
+                self._declared.clear()
             self._declared.add(digest)
             self._stream.send(WorkerReport(declare_task=DeclareTask(digest=digest, spec=spec)))
         return child

@@ -1,4 +1,4 @@
-"""Tasks that were declared to the worker: loaded once, and kept warm.
+"""Tasks that were declared to the worker: loaded once, and kept warm, in bounded memory.
 
 A task is found by bundle, module and attribute, or unpickled if its code lies in no file. Overrides do not matter
 here: image, resources and retries were dealt with before the worker was chosen, so the function and its interface are
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from flyte.authoring.function_task import AsyncFunctionTaskTemplate
 from flyte.authoring.task import TaskTemplate
 from flyte.runner.later import load_before_searching
-from flyte.spec.limits import MAX_INLINE_IO_BYTES
+from flyte.spec.limits import MAX_INLINE_IO_BYTES, MOST_INTRODUCED
 from flyte.wire.bundle_layout import IMPORT_FOLDERS_ENTRY
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 
@@ -52,15 +52,21 @@ class LoadedTask:
 
 
 class DeclaredTasks:
-    """Task versions by digest."""
+    """Task versions by digest: the `most` that were declared last."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, most: int = 2 * MOST_INTRODUCED) -> None:
+        self._most = most
         self._declared: dict[bytes, tuple[TaskSpec, str]] = {}
         self._loaded: dict[bytes, LoadedTask] = {}
 
     def declare(self, digest: bytes, spec: TaskSpec, bundle_path: str) -> None:
         """Remembers a task version. Idempotent."""
-        self._declared.setdefault(digest, (spec, bundle_path))
+        # At the end, as whoever declares it counts on it from now on.
+        self._declared[digest] = self._declared.pop(digest, (spec, bundle_path))
+        if len(self._declared) > self._most:
+            oldest = next(iter(self._declared))
+            del self._declared[oldest]
+            self._loaded.pop(oldest, None)
 
     def spec(self, digest: bytes) -> TaskSpec | None:
         """The task version; None if it was not declared."""

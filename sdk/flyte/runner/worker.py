@@ -32,6 +32,7 @@ from flyte.runner.startup import PROTOCOL, Startup
 from flyte.runner.stream import WorkerStream
 from flyte.runner.surroundings import Surroundings
 from flyte.runner.tasks import DeclaredTasks
+from flyte.spec.limits import MOST_INTRODUCED
 from flyte.spec.version import __version__
 from flyteapi.scheduler.v1.worker_service_pb2 import Assign, DeclareRun, Drained, Hello, WorkerOrder, WorkerReport
 
@@ -169,7 +170,9 @@ class Worker:
     def _declare_run(self, run: DeclareRun) -> None:
         if self._startup.data_socket:
             route_platform_data(run, agent=self._startup.data_socket, lease_for=self._execution.lease_for)
-        self._runs.setdefault(run.key, run)
+        self._runs[run.key] = self._runs.pop(run.key, run)
+        if len(self._runs) > 2 * MOST_INTRODUCED:
+            del self._runs[next(iter(self._runs))]
 
     def _assigned(self, lease: int, assign: Assign) -> None:
         if self._execution.begin(lease, assign, self._runs.get(assign.run)):

@@ -22,6 +22,10 @@ MAX_REPLICAS: Final = 10_000
 MAX_REUSE_CONCURRENCY: Final = 10_000
 """The most tasks that one replica may run at once."""
 
+MOST_INTRODUCED: Final = 5_000
+"""Task versions, and as many runs, that a reuse pool takes a replica to know; beyond that it is told all anew. A
+replica remembers twice as many: an override makes a version of its own, so there may be one for each action."""
+
 MAX_RETRIES: Final = 1_000
 """The most retries of one action for failures of the task."""
 

@@ -93,8 +93,6 @@ class BackgroundLoop:
             if not ended.done():
                 call.cancel()
                 await asyncio.wait({ended}, timeout=CANCEL_GRACE_S)
-            if ended.done() and not ended.cancelled():
-                ended.exception()  # looked at, so that asyncio does not report an error that nobody waits for
             raise
 
 

@@ -140,6 +140,9 @@ class SyncMethod(Generic[Owner, P, T]):
     def __get__(self, instance: Owner, owner: type[Owner]) -> SyncFunction[P, T]:
         return SyncFunction(self._function.__get__(instance, owner), background=self._background)
 
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return _pickled(self, self._function, self._background)
+
 
 class SyncClassMethod(Generic[P, T]):
     """The same for a class method."""
@@ -153,6 +156,9 @@ class SyncClassMethod(Generic[P, T]):
 
     def __get__(self, instance: object, owner: type[Any]) -> SyncFunction[P, T]:
         return SyncFunction(self._function.__get__(None, owner), background=self._background)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return _pickled(self, self._function, self._background)
 
 
 class SyncIteratorMethod(Generic[Owner, P, T]):
@@ -168,6 +174,9 @@ class SyncIteratorMethod(Generic[Owner, P, T]):
     def __get__(self, instance: Owner, owner: type[Owner]) -> SyncGenerator[P, T]:
         return SyncGenerator(self._function.__get__(instance, owner), background=self._background)
 
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return _pickled(self, self._function, self._background)
+
 
 class SyncIteratorClassMethod(Generic[P, T]):
     """An async generator class method with the two faces."""
@@ -181,6 +190,9 @@ class SyncIteratorClassMethod(Generic[P, T]):
 
     def __get__(self, instance: object, owner: type[Any]) -> SyncGenerator[P, T]:
         return SyncGenerator(self._function.__get__(None, owner), background=self._background)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return _pickled(self, self._function, self._background)
 
 
 class Syncify:

@@ -6,7 +6,7 @@ image stands for instead; it refuses what it cannot give.
 
 from __future__ import annotations
 
-from flyte.authoring.image_names import DEFAULT_NAME, uri_of
+from flyte.authoring.image_names import DEFAULT_NAME, uri_of, with_registry
 from flyte.spec import image_layers as layers
 from flyte.spec.image import Image
 from flyteapi.task.v1 import task_spec_pb2
@@ -22,7 +22,7 @@ def image_to_proto(image: str | Image | None) -> task_spec_pb2.ImageSpec:
     if isinstance(image, str):
         return task_spec_pb2.ImageSpec(uri=image)
     named = uri_of(image.ref_name) if image.ref_name is not None else None
-    message = task_spec_pb2.ImageSpec(uri=named or image.uri)
+    message = task_spec_pb2.ImageSpec(uri=named or with_registry(image).uri)
     if image.layers or image.dockerfile is not None:
         _add_steps(message, image)
     return message

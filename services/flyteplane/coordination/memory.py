@@ -165,9 +165,9 @@ class MemoryCoordination(Coordination):
             case CompareOperator.NOT_EQUAL:
                 return found != expected
             case CompareOperator.LESS:
-                return found < expected  # type: ignore[operator]
+                return found < expected  # type: ignore[operator]  # both are of the target's type
             case CompareOperator.GREATER:
-                return found > expected  # type: ignore[operator]
+                return found > expected  # type: ignore[operator]  # the same
 
     def _apply(self, operations: Sequence[Operation]) -> int:
         """Apply all operations at one new revision and tell the mirrors; the revision stays when nothing changes."""

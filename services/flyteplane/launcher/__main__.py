@@ -10,6 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from flyteplane.foundation.errors import InvalidArgument, PlatformError
 from flyteplane.launcher.console import USUAL
@@ -35,10 +36,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run(settings, ready_fd=given.ready_fd, log_to_stdout=given.log_to_stdout)
 
 
+_USES: Final = (__doc__ or "").partition("\n\n")[2]
+_DATA: Final = "folder of the platform (default: $FLYTE_PLATFORM_DATA, else ~/.flyte/platform)"
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m flyteplane.launcher", description="Run the platform.")
+    parser = argparse.ArgumentParser(
+        prog="python -m flyteplane.launcher",
+        description="Run the platform, or one process of it.",
+        epilog=_USES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     add = parser.add_argument
-    add("--data", type=Path, help="folder of the platform (default: $FLYTE_PLATFORM_DATA, else ~/.flyte/platform)")
+    add("--data", type=Path, help=_DATA)
     add("--endpoint", default="", help="unix:/path or HOST:PORT for clients (default: a socket in the folder)")
     add("--ready-fd", type=int, help="file descriptor that is told the endpoint when ready")
     add("--log-to-stdout", action="store_true", help="write the log there, and not to platform.log in the folder")
@@ -46,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--config", type=Path, help="the operator's file, flyteplane.yaml: clusters, classes, queues, coordination")
     add("--worker-listen", default="", help="HOST:PORT for workers in pods, for example 0.0.0.0:7100")
     add("--metrics-listen", default="", help="HOST:PORT for Prometheus, for example 127.0.0.1:9464")
-    add("--console-listen", default="", help="HOST:PORT of the console for people, or none (default: 127.0.0.1:7780)")
+    add("--console-listen", default="", help="HOST:PORT or none (default: 127.0.0.1:7780; one of several: none)")
     several = parser.add_argument_group("one process of several")
     add = several.add_argument
     add("--services", default="", help="what this process carries, for example admin,cache,secrets,reuse_pool")
@@ -105,9 +115,9 @@ def _migrate(arguments: Sequence[str]) -> int:
         prog="python -m flyteplane.launcher migrate", description="Bring the databases of all services up to date."
     )
     parser.add_argument("--config", type=Path, help="the operator's file, which names the database")
-    parser.add_argument("--data", type=Path, help="folder of the platform, for databases that are files in it")
+    parser.add_argument("--data", type=Path, help=f"{_DATA}, for databases that are files in it")
     parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 if there is something to do")
-    parser.add_argument("--wait", type=float, default=300.0, help="seconds to wait for a database that is down")
+    parser.add_argument("--wait", type=float, default=300.0, help="seconds to wait for a database (default: 300)")
     given = parser.parse_args(arguments)
     try:
         urls = database_urls(_operator(given), folder=given.data or default_folder())
@@ -122,9 +132,7 @@ def _backup(arguments: Sequence[str]) -> int:
     from flyteplane.launcher.backup import HELP, run_backup
 
     parser = argparse.ArgumentParser(prog="python -m flyteplane.launcher backup", description=HELP)
-    parser.add_argument(
-        "--data", type=Path, help="folder of the platform (default: $FLYTE_PLATFORM_DATA, else ~/.flyte/platform)"
-    )
+    parser.add_argument("--data", type=Path, help=_DATA)
     parser.add_argument("--to", type=Path, required=True, help="folder of the backup, which must not be there yet")
     given = parser.parse_args(arguments)
     return run_backup(given.data or default_folder(), to=given.to)

@@ -99,5 +99,6 @@ def _keys_at(root: type[Any], loc: Sequence[str | int], kinds: dict[str, type[An
 
 def _section_of(annotation: Any) -> type[Any] | None:
     if hasattr(annotation, "model_fields"):
-        return annotation  # type: ignore[no-any-return]
+        section: type[Any] = annotation
+        return section
     return next((found for part in get_args(annotation) if (found := _section_of(part)) is not None), None)

@@ -15,6 +15,7 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Awaitable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -115,10 +116,10 @@ async def _open(
     return await ServiceProcess.open(settings, on_locked=lambda folder: log_to(folder.log))
 
 
-async def _close(closing: object, *, within_s: float) -> None:
+async def _close(closing: Awaitable[object], *, within_s: float) -> None:
     try:
         async with asyncio.timeout(within_s):
-            await closing  # type: ignore[misc]
+            await closing
     except TimeoutError:
         _say(f"the platform did not close within {within_s:g} s and ends now; nothing acknowledged is lost")
         os._exit(1)

@@ -88,7 +88,7 @@ class RpcServer:
             self._services.append(service_name)
             register(service_name, method_handlers)
 
-        self.grpc_server.add_registered_method_handlers = noting  # type: ignore[method-assign]
+        self.grpc_server.add_registered_method_handlers = noting  # type: ignore[method-assign]  # the only way to hear the names
 
     async def start(self) -> str:
         """Listen and serve; returns the address. Raises InvalidArgument, Unavailable when it cannot be had."""

@@ -67,6 +67,20 @@ def test_a_run_is_watched_resumed_and_aborted(served: Served, tmp_path: Path) ->
         assert [row for kind, data, _ in events if kind == "update" for row in data["rows"]] == []
 
 
+def test_a_report_is_told_when_it_is_written_and_not_looked_for(served: Served, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    path = f"{served.run('reporting', '--gate', str(gate), wait=False)}/actions/a0"
+    with served.owner.events(f"{path}/events?from=1") as events:
+        kinds = (kind for kind, _, _ in events)
+        for words in ("first", "second"):
+            while f"<p>{words}</p>" not in served.owner.get(f"{path}/report").text:
+                while next(kinds) != "report":
+                    pass
+            gate.open("w").close()
+        assert "ended" in kinds
+
+
 def test_the_list_of_runs_changes_while_it_is_looked_at(served: Served) -> None:
     with served.owner.events("/runs/events?task=hostile.child") as events:
         messages = iter(events)

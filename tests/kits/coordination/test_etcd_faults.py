@@ -111,7 +111,9 @@ async def test_a_mirror_catches_up_with_a_long_backlog(server: EtcdServer) -> No
         # The stream is given up as silent; what follows happens while it is away.
         await asyncio.sleep(1.2)
         server.resume()
-        await asyncio.gather(*(other.put(f"p/{number % 50}", str(number).encode()) for number in range(3000)))
+        for first in range(0, 3000, 100):
+            numbers = range(first, first + 100)
+            await asyncio.gather(*(other.put(f"p/{number % 50}", str(number).encode()) for number in numbers))
         last = await other.put("p/last", b"")
         begin: dict[str, bytes] = {}
         changes = await changes_until(mirror, lambda: mirror.revision >= last)

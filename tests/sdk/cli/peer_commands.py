@@ -70,7 +70,6 @@ ABSENT: Final = (
 REFUSED: Final = {
     "--auth-type headless whoami": "FLYTE_API_KEY",
     "create config --devbox": "flyte up",
-    "create config --registry r": "registry=...",
     "create config --local-tracked": "get run --local",
     "create config --auth-type client-secret": "admin.command",
     "create config": "nothing to write",

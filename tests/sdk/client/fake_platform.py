@@ -100,6 +100,9 @@ class Runs(run_service_pb2_grpc.RunServiceServicer):
 
     async def AbortRun(self, request: Any, context: Any) -> Any:
         self._script.aborted.append(request)
+        if (run := self._script.runs.get(request.run.name)) is not None:
+            run.phase = phase_pb2.PHASE_ABORTED
+            run.error.code, run.error.message = "ABORTED", request.reason
         return run_service_pb2.AbortRunResponse(phase=phase_pb2.PHASE_ABORTED)
 
     async def ListActions(self, request: Any, context: Any) -> Any:

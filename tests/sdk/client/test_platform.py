@@ -320,6 +320,8 @@ def test_aborting_gives_the_reason(platform: FakePlatform, user_module: Any) -> 
     run.abort("not needed")
     assert platform.script.aborted[0].reason == "not needed"
     assert run.phase is ActionPhase.ABORTED
+    with pytest.raises(flyte.errors.ActionAbortedError, match="not needed"):
+        run.outputs()
 
 
 def test_lists_are_read_page_by_page(platform: FakePlatform) -> None:

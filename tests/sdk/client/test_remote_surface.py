@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,8 +12,12 @@ from tests.sdk.client.fake_platform import FakePlatform
 import flyte
 import flyte.errors
 from flyte.io import Dir
-from flyte.remote import Action, Project, Run, Secret, Task, Trigger, upload_dir, upload_file
+from flyte.models import ActionPhase
+from flyte.remote import Action, Project, Run, Secret, Task, TimeFilter, Trigger, upload_dir, upload_file
 from flyte.types.codecs import codec_for
+from flyteapi.admin.v1 import run_service_pb2
+from flyteapi.common.v1 import phase_pb2
+from flyteapi.scheduler.v1.scheduler_service_pb2 import ActionState
 from flyteapi.task.v1.value_pb2 import NamedValues
 
 PROGRAM = """
@@ -99,14 +104,14 @@ def test_what_the_platform_said_is_plain_data_too(platform: FakePlatform, user_m
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda: Run.listall(sort_by=("name", "asc")),
-        lambda: Action.listall("r", sort_by=("name", "asc")),
+        lambda: Run.listall(sort_by=("nobody", "asc")),
+        lambda: Action.listall("r", sort_by=("name", "up")),  # type: ignore[arg-type]
         lambda: Project.listall(filters="x"),
         lambda: Secret.listall(cluster_pool="p"),
     ],
 )
 def test_a_condition_that_is_not_kept_is_refused_instead_of_ignored(platform: FakePlatform, ask: Any) -> None:
-    with pytest.raises(ValueError, match=r"not supported|leave cluster_pool out"):
+    with pytest.raises(ValueError, match=r"not supported|is no order|leave cluster_pool out"):
         list(ask())
 
 
@@ -130,13 +135,59 @@ def test_the_version_of_a_deployed_task_is_given_or_chosen(platform: FakePlatfor
         Task.get("a.b", auto_version="current")
 
 
-def test_inside_of_a_task_the_current_version_is_its_own() -> None:
+def test_inside_of_a_task_the_current_version_is_that_of_the_task_of_its_run(
+    platform: FakePlatform, user_module: Any
+) -> None:
     from flyte.authoring.context import TaskContextData, activate
     from flyte.models import ActionID, TaskContext
 
-    running = TaskContext(action=ActionID(name="a0"), version="v7")
+    flyte.deploy(user_module("shop", PROGRAM).env, version="v7")
+    for name, version in (("of-v7", "v7"), ("of-code", "")):
+        platform.script.runs[name] = run_service_pb2.Run(task_name="shop.main", task_version=version)
+    running = TaskContext(action=ActionID(name="a0", run_name="of-v7"), version="")
     with activate(TaskContextData(task_context=running)):
-        assert Task.get("a.b", auto_version="current").version == "v7"
+        assert Task.get("shop.price", auto_version="current").fetch().version == "v7"
+    running = TaskContext(action=ActionID(name="a0", run_name="of-code"), version="")
+    with (
+        activate(TaskContextData(task_context=running)),
+        pytest.raises(flyte.errors.RemoteTaskNotFoundError, match="started from its code"),
+    ):
+        Task.get("shop.price", auto_version="current").fetch()
+
+
+async def test_a_deployed_task_is_given_other_settings_in_coroutines_too(
+    platform: FakePlatform, user_module: Any
+) -> None:
+    await flyte.deploy.aio(user_module("shop", PROGRAM).env, version="v7")
+    assert (await Task.get("shop.price", version="v7").override.aio(short_name="p")).overridden
+
+
+def test_lists_come_in_the_order_that_is_asked_for(platform: FakePlatform) -> None:
+    for number, name in enumerate("cab"):
+        run = run_service_pb2.Run(phase=phase_pb2.PHASE_RUNNING)
+        run.id.name, run.created_at.seconds = name, 100 - number
+        platform.script.runs[name] = run
+        action = ActionState(phase=phase_pb2.PHASE_RUNNING)
+        action.id.name, action.created_at.seconds, action.header.is_condition = name, 100 - number, name == "a"
+        platform.script.actions.append(action)
+    assert [run.name for run in Run.listall(sort_by=("created_at", "asc"), limit=2)] == ["b", "a"]
+    assert [run.name for run in Run.listall(sort_by=("name", "desc"))] == ["c", "b", "a"]
+    assert [one.name for one in Action.listall("r", sort_by=("name", "asc"))] == ["a", "b", "c"]
+    recent = TimeFilter(after=datetime.fromtimestamp(99, UTC), before=datetime.fromtimestamp(100, UTC))
+    assert [one.name for one in Action.listall("r", created_at=recent)] == ["a"]
+    # A question that waits for its answer is paused, and to the platform an action that runs.
+    assert [one.phase for one in Action.listall("r", in_phase=("paused",))] == [ActionPhase.PAUSED]
+    assert [one.name for one in Action.listall("r", in_phase=(ActionPhase.RUNNING,))] == ["c", "b"]
+    with pytest.raises(ValueError, match="give the phase paused alone"):
+        list(Run.listall(in_phase=("paused", "failed")))
+
+
+def test_what_a_script_got_without_awaiting_may_still_be_awaited(platform: FakePlatform) -> None:
+    platform.script.actions.append(ActionState(phase=phase_pb2.PHASE_SUCCEEDED))
+    platform.script.actions[0].id.name = "a0"
+    action = Action.get(run_name="r")
+    assert asyncio.run(action.details()).name == asyncio.run(action.wait()).name == "a0"
+    assert asyncio.run(action.details().inputs()) == {}
 
 
 def test_a_folder_goes_through_the_platform_where_the_store_cannot_be_written(

@@ -19,6 +19,9 @@ from typing import Final
 
 from flyteapi.scheduler.v1.worker_service_pb2 import LogChunk, WorkerReport
 
+MOST_DECLARED: Final = 2_000
+"""Task declarations that are kept although no call without a result needs them: the scheduler has those that were used
+in its store."""
 MOST_OUTPUT_BYTES: Final = 8 << 20
 MOST_HEARD_BYTES: Final = 1 << 20
 """Of one attempt's output that has arrived and is not known to be stored."""
@@ -40,6 +43,7 @@ class Outbox:
         self._marks: deque[tuple[int, int]] = deque()
         """Heartbeats and how many of the reports were written before each."""
         self._declared: dict[bytes, WorkerReport] = {}
+        self._most_declared = 2 * MOST_DECLARED
         self._kept: dict[int, _KeptOfAttempt] = {}
         """By lease; of every attempt that has said anything and is not forgotten."""
         self._size_bytes = 0
@@ -185,6 +189,8 @@ class Outbox:
         kind = report.WhichOneof("report")
         if kind == "declare_task":
             self._declared[report.declare_task.digest] = report
+            if len(self._declared) > self._most_declared:
+                self._drop_declarations()
         if not report.lease:
             return
         kept = self._kept_of(report.lease)
@@ -199,6 +205,13 @@ class Outbox:
             case "ended":
                 kept.calls.clear()
                 kept.end = report
+
+    def _drop_declarations(self) -> None:
+        """Keeps what was declared last and what open calls are of; looked at again when as many have come."""
+        calls = (reports[0].submit for attempt in self._kept.values() for reports in attempt.calls.values())
+        needed = {*(submit.task_digest for submit in calls), *list(self._declared)[-MOST_DECLARED:]}
+        self._declared = {digest: report for digest, report in self._declared.items() if digest in needed}
+        self._most_declared = len(self._declared) + MOST_DECLARED
 
     def _mark_dropped(self, lease: int) -> None:
         kept = self._kept.get(lease)

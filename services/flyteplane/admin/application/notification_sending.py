@@ -59,8 +59,9 @@ class NotificationSending:
 
     def readings(self) -> Iterator[Reading]:
         """How many notifications this process has sent and given up."""
-        yield Reading("notifications_sent", "Notifications that their receivers have taken.", self._sent)
-        yield Reading("notifications_given_up", "Notifications that nobody took for a day.", self._given_up)
+        taken, left = "Notifications that their receivers have taken.", "Notifications that nobody took for a day."
+        yield Reading("notifications_sent", taken, self._sent, grows=True)
+        yield Reading("notifications_given_up", left, self._given_up, grows=True)
 
     async def run(self) -> None:
         """Send for ever."""

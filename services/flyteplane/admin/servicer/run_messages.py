@@ -1,6 +1,6 @@
 """Runs as messages."""
 
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -13,10 +13,13 @@ from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteplane.admin.application.notification_messages import without_secrets
 from flyteplane.admin.application.setting_rules import microseconds_of
 from flyteplane.admin.domain.run import RunFilter, RunKey, RunPhase, RunRecord
+from flyteplane.foundation.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from flyteapi.common.v1.phase_pb2 import Phase
 
+#: Each is a look into an index of its own, for every run that has the first.
+MOST_LABELS: Final = 50
 _Bound: TypeAlias = Literal["created_after", "created_before", "updated_after", "updated_before"]
 
 
@@ -64,12 +67,20 @@ def run_message(record: RunRecord) -> Run:
 
 
 def run_filter(request: ListRunsRequest) -> RunFilter:
-    """The conditions of a list."""
+    """The conditions of a list. Raises InvalidArgument for more labels than a query is made of."""
+    if len(request.labels) + len(request.label_keys) > MOST_LABELS:
+        raise InvalidArgument(
+            f"{len(request.labels) + len(request.label_keys)} labels are asked for",
+            reason="RUN_LABELS",
+            field="labels",
+            limit=f"{MOST_LABELS} labels",
+            mend="Ask for fewer of them.",
+        )
     return RunFilter(
         project=request.project,
         domain=request.domain,
         task_name=request.task_name,
-        phases=frozenset(RunPhase.of(phase) for phase in request.phases),
+        phases=frozenset(RunPhase.of(phase) for phase in set(request.phases)),
         created_by=request.created_by,
         queue=request.queue,
         source=run_key(request.source) if request.HasField("source") else None,

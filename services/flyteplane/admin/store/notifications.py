@@ -7,7 +7,20 @@ on has any, the end of a run costs one look at an empty index.
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, Integer, Row, and_, bindparam, case, func, insert, literal, select, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Integer,
+    Row,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from flyteplane.admin.domain.notification import (
     DueNotification,

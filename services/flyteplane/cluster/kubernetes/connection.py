@@ -88,11 +88,11 @@ class Connection:
         configuration.connection_pool_maxsize = _CONNECTIONS
         try:
             if self._kubeconfig:
-                await config.load_kube_config(  # type: ignore[no-untyped-call]
+                await config.load_kube_config(  # type: ignore[no-untyped-call]  # the client has no types
                     str(path), context=self._context or None, client_configuration=configuration, persist_config=False
                 )
             else:
-                config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
+                config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]  # the same
         except Exception as error:  # The loader raises what its parsers raise: YAML, base64, missing keys.
             raise InvalidArgument(
                 f"{self.source} cannot be used: {' '.join(str(error).split())[:500]}",
@@ -118,7 +118,7 @@ class Connection:
         token = await self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         if token is not None:
             headers["Authorization"] = token
-        response = await self._rest.request(  # type: ignore[no-untyped-call]
+        response = await self._rest.request(  # type: ignore[no-untyped-call]  # the client has no types
             method,
             self._configuration.host + path,
             headers=headers,

@@ -14,8 +14,9 @@ from flyteapi.scheduler.v1.worker_service_pb2 import DeclareRun, DeclareTask, Wo
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-_MOST_RUNS: Final = 20_000
-_MOST_TASKS: Final = 20_000
+#: Some kilobytes each, and every override of a task makes a version of its own.
+_MOST_RUNS: Final = 5_000
+_MOST_TASKS: Final = 5_000
 _MOST_POOLS: Final = 5_000
 
 

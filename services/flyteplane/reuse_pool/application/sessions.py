@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from flyte.spec.limits import MOST_INTRODUCED
 from flyteapi.reuse_pool.v1.reuse_pool_service_pb2 import DeclarePool
 from flyteapi.scheduler.v1.worker_service_pb2 import Assign, WorkerOrder, WorkerReport
 from flyteplane.cluster.ports import WorkerChannel
@@ -14,7 +15,6 @@ from flyteplane.reuse_pool.domain.attempt import Attempt
 from flyteplane.reuse_pool.domain.pool_state import PoolState
 from flyteplane.reuse_pool.domain.replica import Replica
 
-_MOST_KNOWN: Final = 10_000
 _TAIL_BYTES: Final = 2048
 _MOST_OUTPUT_BYTES: Final = 512 * 1024
 
@@ -71,12 +71,12 @@ class Session:
         """Queue what the replica has to know before it is given the lease."""
         assign = held.assign
         if assign.task_digest not in self.known_tasks:
-            if len(self.known_tasks) >= _MOST_KNOWN:
+            if len(self.known_tasks) >= MOST_INTRODUCED:
                 self.known_tasks.clear()
             self.known_tasks.add(assign.task_digest)
             self.orders.append(self._as_seen_here(held.declare_task))
         if assign.run not in self.known_runs:
-            if len(self.known_runs) >= _MOST_KNOWN:
+            if len(self.known_runs) >= MOST_INTRODUCED:
                 self.known_runs.clear()
             self.known_runs.add(assign.run)
             self.orders.append(held.declare_run)

@@ -55,9 +55,9 @@ LEAST_AWAY_S: Final = 60.0
 STOP_GRACE_S: Final = 5
 #: A task that takes more than its limits ends its replica.
 _TOO_MUCH: Final = ("OUT_OF_MEMORY", "OUT_OF_DISK")
-#: Runs, and tasks with their pools, that are remembered as declared; declaring one again does no harm. Less than the
-#: reuse pool remembers.
-MOST_DECLARED: Final = 10_000
+#: Runs, and tasks with their pools, that are remembered as declared; declaring one again does no harm. The reuse pool
+#: remembers more.
+MOST_DECLARED: Final = 2_000
 _NOT_HELD: Final = Failure(
     kind=FailureKind.SYSTEM,
     code="PLATFORM_RESTARTED",

@@ -52,7 +52,7 @@ class SchedulerServicer(SchedulerServiceServicer):
         """See the proto."""
         where = ActionFilter(
             parent=request.parent,
-            phases=request.phases,
+            phases=sorted(set(request.phases)),
             names=request.names,
             group=request.group if request.HasField("group") else None,
         )

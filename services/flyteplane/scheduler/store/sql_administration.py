@@ -6,7 +6,7 @@ and replaced changes nothing. Writes are rare, so each is a transaction of its o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, Final
 
@@ -111,7 +111,7 @@ def _values(entry: QueueSettings | ResourceClass) -> dict[str, Any]:
 def _plain(value: object) -> object:
     if isinstance(value, tuple):
         return list(value)
-    return value if isinstance(value, str | int) else dict(value)  # type: ignore[call-overload]
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def _arguments(row: dict[str, Any]) -> dict[str, Any]:

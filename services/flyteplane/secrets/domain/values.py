@@ -30,7 +30,7 @@ class SecretValue:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SecretValue) and hmac.compare_digest(self._content, other._content)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # how Python is told
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("the value of a secret does not leave its process this way")

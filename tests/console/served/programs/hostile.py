@@ -38,6 +38,14 @@ async def gated(gate: str) -> int:
     return await child(1, gate)
 
 
+@env.task(report=True)
+async def reporting(gate: str) -> None:
+    """Writes its report, and when the test says so once more."""
+    for words in ("<p>first</p>", "<p>second</p>"):
+        flyte.report.replace(words, do_flush=True)
+        await child(1, gate)
+
+
 @env.task
 async def failing(text: str) -> int:
     """Fails."""

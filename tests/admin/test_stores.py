@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.dialects import sqlite
 from tests.support.postgres import database_url
 
 from flyteplane.admin.application.ports import PhaseBatch, PhaseChange
@@ -29,6 +30,7 @@ from flyteplane.admin.domain.trigger import TriggerKey, TriggerState
 from flyteplane.admin.store import migrations
 from flyteplane.admin.store.notifications import SqlNotificationStore
 from flyteplane.admin.store.projects import SqlProjectStore
+from flyteplane.admin.store.run_rows import page_queries
 from flyteplane.admin.store.runs import SqlRunStore
 from flyteplane.admin.store.triggers import SqlTriggerStore
 from flyteplane.foundation.errors import AlreadyExists, FailedPrecondition, NotFound
@@ -205,6 +207,39 @@ async def test_runs_can_be_looked_for_among_very_many_names(database: Database) 
     assert newest == found[:1]
     assert await runs.list(where, before=found[0].sequence, limit=9, among=wanted) == found[1:]
     assert not await runs.list(where, before=None, limit=9, among=())
+
+
+async def test_runs_of_several_phases_come_in_one_order_page_by_page(database: Database) -> None:
+    runs = SqlRunStore(database)
+    keys = [(await runs.add(new_run(f"r{number}"))).record.key for number in range(7)]
+    ended = [PhaseChange(run=key, progress=RunProgress(phase=RunPhase.FAILED, ended_at_us=2)) for key in keys[1::2]]
+    await runs.apply_phases(PhaseBatch(cursor=1, changes=ended))
+    both = RunFilter(project="p", domain="d", phases=frozenset({RunPhase.QUEUED, RunPhase.FAILED}))
+    first = await runs.list(both, before=None, limit=4)
+    second = await runs.list(both, before=first[-1].sequence, limit=4)
+    assert [record.key for record in (*first, *second)] == keys[::-1]
+
+
+@pytest.mark.parametrize(
+    ("where", "index"),
+    [
+        ({}, "runs_place"),
+        ({"phases": frozenset({RunPhase.RUNNING})}, "runs_place_phase"),
+        ({"queue": "q"}, "runs_place_queue"),
+        ({"created_by": "me"}, "runs_place_created_by"),
+        ({"task_version": "v"}, "runs_place_version"),
+        ({"task_name": "e.f"}, "runs_task"),
+        ({"source": RunKey("p", "d", "r0")}, "runs_source_run"),
+    ],
+)
+async def test_a_list_looks_at_no_more_runs_than_it_gives(tmp_path: Path, where: dict[str, Any], index: str) -> None:
+    database = await open_database(f"sqlite:///{tmp_path}/admin.db")
+    await migrate(database, package=PACKAGE)
+    (query,) = page_queries(RunFilter(project="p", domain="d", **where), before=9, limit=100)
+    statement = str(query.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}))
+    plan = await database.read(lambda connection: connection.execute(text(f"EXPLAIN QUERY PLAN {statement}")).all())
+    assert [f"INDEX {index} " in step.detail for step in plan] == [True], plan
+    await database.close()
 
 
 async def test_the_revisions_make_the_same_schema_as_a_fresh_database(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ async def test_versions_that_nobody_uses_are_forgotten_once_they_are_stored() ->
     gc.collect()
     assert forgotten() is not None, "it was not stored yet, and could not have been read back"
     stored()
+    del stored
     gc.collect()
     assert forgotten() is None
     declare_many(tasks, 8)

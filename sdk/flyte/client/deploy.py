@@ -11,7 +11,7 @@ from flyte.client.bundle import CopyStyle, check_copy_style
 from flyte.client.init import require_settings
 from flyte.errors import BaseRuntimeError, DeploymentError, RuntimeUserError
 from flyte.spec.problems import InvalidSetting, InvalidSettingType
-from flyte.spec.triggers import check_trigger
+from flyte.spec.trigger_rules import check_trigger
 from flyte.syncify import syncify
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from flyte.client.pages import pages
 from flyte.remote.action import optional_moment
 from flyte.remote.message_view import MessageView
 from flyte.remote.trigger_values import trigger_to_proto
-from flyte.spec.triggers import check_trigger
+from flyte.spec.trigger_rules import check_trigger
 from flyte.syncify import syncify
 from flyteapi.admin.v1 import trigger_service_pb2 as api
 

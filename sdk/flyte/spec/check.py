@@ -18,7 +18,7 @@ from flyte.spec.resources import ResourceAmounts, Resources
 from flyte.spec.secrets import Secret, normalise_secrets
 from flyte.spec.settings import TaskSettings
 from flyte.spec.timeouts import TimeoutBounds, timeout_bounds
-from flyte.spec.triggers import check_trigger
+from flyte.spec.trigger_rules import check_trigger
 
 
 @dataclass(frozen=True, slots=True)

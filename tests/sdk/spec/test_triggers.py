@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from flyte.spec.problems import InvalidSetting, InvalidSettingType
-from flyte.spec.triggers import Cron, FixedRate, Trigger, TriggerTime, check_automation, check_trigger
+from flyte.spec.trigger_rules import check_automation, check_trigger
+from flyte.spec.triggers import Cron, FixedRate, Trigger, TriggerTime
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from google.protobuf.message import DecodeError
 from flyte.spec.limits import MAX_DURATION_S
 from flyte.spec.names import NameKind, check_name
 from flyte.spec.problems import InvalidSetting
-from flyte.spec.triggers import Cron, check_automation
+from flyte.spec.trigger_rules import check_automation
+from flyte.spec.triggers import Cron
 from flyteapi.admin.v1.trigger_service_pb2 import CatchUp as CatchUpMessage
 from flyteapi.admin.v1.trigger_service_pb2 import Trigger
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from flyteapi.common.v1.notification_pb2 import NotificationState
 from flyteplane.console.views.paths import run_path
 from flyteplane.console.views.phases import PhaseView, phase_view
 from flyteplane.console.views.times import seconds_of
@@ -100,5 +101,13 @@ def _settings(run: Run) -> list[tuple[str, str]]:
         ("Environment", ", ".join(sorted(given.env))),
         ("Run again all the same", ", ".join(given.force_actions)),
         ("Service account", given.service_account),
+        ("Tells", "; ".join(map(_notification, run.notifications))),
     ]
     return [(name, text) for name, text in told if text]
+
+
+def _notification(notification: NotificationState) -> str:
+    phases = " or ".join(phase_view(phase).text for phase in notification.on_phases)
+    state = NotificationState.State.Name(notification.state).removeprefix("STATE_").lower().replace("_", " ")
+    problem = f", {notification.last_error}" if notification.last_error else ""
+    return f"{notification.target} when {phases} ({state}{problem})"

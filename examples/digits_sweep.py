@@ -3,8 +3,9 @@
     flyte run examples/digits_sweep.py sweep
     flyte run examples/digits_sweep.py sweep --no-warm      # each training in a worker of its own; on Kubernetes, a pod
 
-The data is real, and every training is a task of its own on a replica that has imported scikit-learn once. Everything
-is cached, so a second run reads all of it back.
+Its tasks need scikit-learn: `pip install '.[demo]'` where they run as processes of this machine, an image that has it
+on Kubernetes. The data is real, and every training is a task of its own on a replica that has imported scikit-learn
+once. Everything is cached, so a second run reads all of it back.
 """
 
 import asyncio

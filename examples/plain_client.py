@@ -93,4 +93,6 @@ def main(endpoint: str, task: str, *inputs: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
     main(*sys.argv[1:])

@@ -8,9 +8,9 @@
 
 `runner` is what workers run in, `services` what the platform itself runs in.
 
-Run it with the Python of the development environment: the image gets the versions that are installed and tested
-there, and only wheels for that version of Python. The same environment and the same sources give the same context. The
-folder is replaced as a whole, once everything is there.
+Run it with the Python of the development environment, or of any other that the project is installed in: the image
+gets the versions that are installed there, and only wheels for that version of Python. The same environment and the
+same sources give the same context. The folder is replaced as a whole, once everything is there.
 """
 
 from __future__ import annotations
@@ -80,9 +80,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.folder.exists() and not _replaceable(options.folder):
         parser.error(f"{options.folder} holds something else; name an empty or a new folder")
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    project = _pyproject()["project"]
     requirements = [*requirements_of(IMAGES[options.image], project), *options.extra]
-    make_context(options.folder, dockerfile=FOLDER / options.image / "Dockerfile", requirements=requirements)
+    try:
+        make_context(options.folder, dockerfile=FOLDER / options.image / "Dockerfile", requirements=requirements)
+    except subprocess.CalledProcessError:
+        print("The wheels could not be had; what pip said stands above. No context was made.", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -99,7 +103,7 @@ def make_context(folder: Path, *, dockerfile: Path, requirements: Sequence[str],
         wheels = context / "wheels"
         wheels.mkdir(parents=True)
         if with_project:
-            _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels), str(REPOSITORY))
+            _pip("wheel", "--no-deps", *_tools_of_the_build(), "--wheel-dir", str(wheels), str(REPOSITORY))
         _collect_wheels(wheels, constraints=Path(scratch) / "constraints.txt", requirements=requirements)
         pins = sorted(_pin(wheel) for wheel in wheels.glob("*.whl"))
         (context / "requirements.txt").write_text("".join(f"{pin}\n" for pin in pins))
@@ -114,6 +118,17 @@ def requirements_of(image: Image, project: Mapping[str, Any]) -> list[str]:
     extras: Mapping[str, Iterable[str]] = project["optional-dependencies"]
     wanted = [*project["dependencies"], *(requirement for extra in image.extras for requirement in extras[extra])]
     return [requirement for requirement in wanted if _name(requirement) not in image.leaves_out]
+
+
+def _tools_of_the_build() -> list[str]:
+    """The build tools that are installed, as they are in the development environment; else pip fetches them."""
+    installed = {_name(distribution.name) for distribution in metadata.distributions()}
+    wanted = {_name(requirement) for requirement in _pyproject()["build-system"]["requires"]}
+    return ["--no-build-isolation"] if wanted <= installed else []
+
+
+def _pyproject() -> dict[str, Any]:
+    return tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 
 
 def _collect_wheels(wheels: Path, *, constraints: Path, requirements: Sequence[str]) -> None:

@@ -42,15 +42,17 @@ _CERTIFICATE_DAYS: Final = 825
 def main(arguments: Sequence[str] | None = None) -> int:
     """Makes what is missing; returns the exit code."""
     parser = argparse.ArgumentParser(description="Makes the Secrets of an installation.")
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, help="where they are made; what is there already stays")
     parser.add_argument(
         "--edge", required=True, action="append", help="host name or address by which clients reach it; repeatable"
     )
-    parser.add_argument("--database-password-file", type=Path, required=True)
+    parser.add_argument(
+        "--database-password-file", type=Path, required=True, help="file with the password of PostgreSQL and no more"
+    )
     parser.add_argument(
         "--objects-access-key-file", type=Path, help="with its secret key; left out: the pods' identity"
     )
-    parser.add_argument("--objects-secret-key-file", type=Path)
+    parser.add_argument("--objects-secret-key-file", type=Path, help="the secret key of the object store")
     parser.add_argument("--stores-tls", type=Path, help="folder with etcd-ca.crt, etcd.crt, etcd.key, database-ca.crt")
     options = parser.parse_args(arguments)
     if (options.objects_access_key_file is None) != (options.objects_secret_key_file is None):
@@ -58,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     before = os.umask(0o077)
     try:
         _make_secrets(options)
+    except OSError as error:
+        parser.error(f"{error.filename}: {error.strerror}")
     finally:
         os.umask(before)
     return 0

@@ -159,6 +159,8 @@ MAIL = Mail(recipients=["a@example.org"], subject="s", body="b")
         (Notification(on_phases=[PHASE_FAILED]), "settings.notifications[0]", "what is sent"),
         (web("ftp://127.0.0.1/x"), "settings.notifications[0].url", "http or https"),
         (web("http://127.0.0.1/x", body="{"), "settings.notifications[0].body", "JSON"),
+        (web("http://127.0.0.1/x", body="[" * 600 + "]" * 600), "settings.notifications[0].body", "nested"),
+        (web("http://127.0.0.1/x", body="[" * 100_000), "settings.notifications[0].body", "JSON"),
         (web("http://example.org/x"), "settings.notifications[0].web_request.url", "web_hosts"),
         (Notification(on_phases=[PHASE_FAILED], named="nobody"), "settings.notifications[0].named", "ops"),
         (Notification(on_phases=[PHASE_FAILED], mail=MAIL), "settings.notifications[0].mail", "notifications.smtp"),

@@ -220,6 +220,22 @@ async def test_runs_of_several_phases_come_in_one_order_page_by_page(database: D
     assert [record.key for record in (*first, *second)] == keys[::-1]
 
 
+async def test_runs_that_ended_long_ago_are_forgotten_with_what_belongs_to_them(database: Database) -> None:
+    runs = SqlRunStore(database)
+    keys = [(await runs.add(new_run(f"r{number}", labels={"a": "b"}))).record.key for number in range(5)]
+    await runs.settle(keys)
+    ends = zip(keys[:4], (5, 1, 9, 2), strict=True)
+    ended = [PhaseChange(run=key, progress=RunProgress(phase=RunPhase.FAILED, ended_at_us=at)) for key, at in ends]
+    await runs.apply_phases(PhaseBatch(cursor=1, changes=ended))
+    assert [await runs.forget(before_us=6, most=2) for _ in range(3)] == [2, 1, 0]
+    left = await runs.list(RunFilter(labels={"a": "b"}), before=None, limit=9)
+    assert [record.key for record in left] == [keys[4], keys[2]]
+    labels = await database.read(
+        lambda connection: connection.execute(text("SELECT count(*) FROM run_labels")).scalar()
+    )
+    assert labels == 2
+
+
 @pytest.mark.parametrize(
     ("where", "index"),
     [

@@ -206,9 +206,10 @@ def _zone(name: str) -> Trigger:
     return made
 
 
-def _rate(seconds: int) -> Trigger:
+def _rate(seconds: int, *, start_s: int = 0) -> Trigger:
     made = trigger("")
     made.fixed_rate.interval.seconds = seconds
+    made.fixed_rate.start_time.seconds = start_s
     return made
 
 
@@ -220,6 +221,7 @@ def _rate(seconds: int) -> Trigger:
         (trigger("* * * * * *"), "cron"),
         (_zone("Mars/Olympus"), "cron"),
         (_rate(30), "fixed_rate.interval"),
+        (_rate(60, start_s=10**15), "fixed_rate.start_time"),
         (_with(time_input="nothing"), "time_input"),
         (_with(time_input="x"), "time_input"),
         (_with(max_catch_up=5000), "max_catch_up"),

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -248,3 +249,30 @@ async def test_after_a_save_that_failed_nothing_later_is_stored(records: Records
         with pytest.raises(Exception, match=r"."):
             await refused
     assert [row.name for row in await records.actions(1, after=0, limit=9)] == ["a0"]
+
+
+async def test_a_run_that_ended_long_ago_is_forgotten_with_all_that_belongs_to_it(records: Records) -> None:
+    old = replace(run(phase=5), ended_at=2.0)
+    recent = replace(run(2, RunKey("p", "d", "recent"), phase=5), ended_at=9.0)
+    newest = replace(run(3, RunKey("p", "d", "newest"), phase=5), ended_at=1.5)
+    rows = [action(number, f"a{number}", phase=5) for number in range(1, 1203)]
+    await records.save(Changes(runs=[old, recent, newest], run_phases=[old, recent], inserted=rows))
+    await records.save(Changes(segments=[SegmentRow(1, 1, 3, b"a")], traces=[TraceRow(1, 1, 1, b"t")]))
+    # The newest stays, or its id would be given out again.
+    assert [row.key for row in await records.ended(before=5.0, limit=9)] == [KEY]
+    await records.forget(1)
+    await records.forget_changes(before=5.0)
+    assert await records.ended(before=5.0, limit=9) == []
+    assert await records.run(KEY) is None
+    assert await records.actions(1, after=0, limit=9) == []
+    assert await records.segments(1, from_sequence=1, limit=9) == []
+    assert [change.key for change in await records.run_changes(after=0, limit=9)] == [recent.key]
+    assert await records.highest_run_id() == 3
+
+
+async def test_an_owner_that_was_replaced_forgets_nothing(open_records: Open, records: Records) -> None:
+    await records.save(Changes(runs=[run(phase=5)]))
+    await (await open_records()).claim(at_least=1)
+    with pytest.raises(Aborted):
+        await records.forget(1)
+    assert await records.run(KEY) is not None

@@ -77,3 +77,9 @@ def test_certificates_bear_the_names_that_are_asked_for(folder: Path) -> None:
 
 def test_a_password_with_a_colon_stays_one_word(folder: Path) -> None:
     assert (folder / "database/pgpass").read_text() == "*:*:*:*:password\\:word\n"
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([str(tmp_path / "secrets"), "--edge", "flyte.example.org", "--database-password-file", "/no/password"])
+    assert "/no/password: No such file or directory" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import itertools
 import re
 import shlex
@@ -12,7 +13,7 @@ from typing import Any, Final
 
 import rich_click as click
 
-from flyte.cli.lazy import LazyGroup
+from flyte.cli.gen import commands_below
 from flyte.cli.main import main
 from flyte.cli.run import DEPLOYED, SCRIPT
 
@@ -65,31 +66,21 @@ def _problem_of(words: list[str], *, complete: bool) -> str:
             return f"{context.command_path}: {error.format_message()}"
         if not isinstance(command, click.Group):
             return _problem_of_arguments(context, command, given, words, complete=complete)
-        if not words or words[0].isupper() or (command.name == "run" and words[0] not in (DEPLOYED, SCRIPT)):
-            return ""  # a group as a whole, or a file of the user, whose tasks have options of their own
-        found = _inner(command, context, words[0])
+        if not words or words[0].isupper() or command.name == DEPLOYED:
+            return ""  # a group as a whole, or a deployed task, which has options of its own
+        if command.name == "run" and words[0] not in (DEPLOYED, SCRIPT):
+            return ""  # so has a task of a file
+        found = commands().get(f"{context.command_path} {words[0]}")
         if found is None:
             return f"{context.command_path}: no command {words[0]}"
         context = click.Context(found, parent=context, info_name=words[0])
         command, words = found, words[1:]
 
 
-def commands(command: click.Command = main, path: str = "flyte") -> Iterator[tuple[str, click.Command]]:
-    """Return every command with its name in full, groups included."""
-    yield path, command
-    if isinstance(command, click.Group):
-        context = click.Context(command, info_name=path)
-        for name in command.list_commands(context):
-            inner = _inner(command, context, name)
-            assert inner is not None, f"{path} {name}"
-            yield from commands(inner, f"{path} {name}")
-
-
-def _inner(group: click.Group, context: click.Context, name: str) -> click.Command | None:
-    if isinstance(group, LazyGroup):
-        lazy = group.commands_table.get(name)
-        return None if lazy is None else lazy.load()
-    return group.get_command(context, name)
+@functools.cache
+def commands() -> dict[str, click.Command]:
+    """Return every command by its name in full, groups included."""
+    return {" ".join(path): command for path, command in commands_below(main, ("flyte",))}
 
 
 def _problem_of_arguments(

@@ -40,14 +40,16 @@ def test_commands_that_messages_recommend_can_be_typed() -> None:
 def test_every_command_is_told_of_in_a_page() -> None:
     lines = [line for page in PAGES for line in (*shell_lines(page), *named_commands(page))]
     told = {" ".join(["flyte", *typed[:count]]) for line in lines for typed in alternatives(line) for count in (1, 2)}
-    assert [path for path, command in commands() if not isinstance(command, click.Group) and path not in told] == []
+    assert [
+        path for path, command in commands().items() if not isinstance(command, click.Group) and path not in told
+    ] == []
 
 
 def test_every_command_and_every_option_says_what_it_is() -> None:
-    silent = [path for path, command in commands() if not command.help]
+    silent = [path for path, command in commands().items() if not command.help]
     silent += [
         f"{path} {one.opts[0]}"
-        for path, command in commands()
+        for path, command in commands().items()
         for one in command.params
         if isinstance(one, click.Option) and not one.hidden and not one.help
     ]

@@ -18,12 +18,11 @@ from flyteplane.identity.callers import Grant, Role, Scope
 from flyteplane.identity.settings import SubjectGrant
 from flyteplane.launcher.clusters import ProcessClusterSettings
 from flyteplane.launcher.operator_file import OperatorFile
-from flyteplane.launcher.operator_keeper import OperatorFileKeeper
 from flyteplane.launcher.service_addresses import ServiceAddresses
 from flyteplane.launcher.tls_settings import Identity, TlsSettings
 from flyteplane.observe.telemetry import TelemetrySettings
 from flyteplane.reuse_pool.domain.policy import PoolSettings
-from flyteplane.scheduler.domain.definitions import Entries
+from flyteplane.scheduler.domain.history import HistoryLimits
 from flyteplane.scheduler.domain.queueing.classes import ResourceClass
 from flyteplane.scheduler.domain.queueing.settings import QueueSettings
 from flyteplane.secrets.settings import AppRole, Provider, SecretsSettings, VaultSettings
@@ -163,6 +162,12 @@ def test_the_limits_of_the_cache_are_read(write: Write) -> None:
     limits = OperatorFile.read(write("cache: {max_size: 2Gi, max_entries: 0, max_age_days: 1.5}")).cache
     assert limits == CacheLimits(max_bytes=2 << 30, max_entries=0, max_age_s=1.5 * 86400)
     assert OperatorFile.read(write("cache: {}")).cache == CacheLimits() == OperatorFile().cache
+
+
+def test_how_long_runs_are_kept_is_read(write: Write) -> None:
+    kept = OperatorFile.read(write("history: {keep_days: 1.5, with_data: true}")).history
+    assert kept == HistoryLimits(keep_s=1.5 * 86400, with_data=True)
+    assert OperatorFile.read(write("history: {}")).history == HistoryLimits() == OperatorFile().history
 
 
 def test_pools_without_a_section_have_the_limits_of_the_documentation(write: Write) -> None:
@@ -325,6 +330,7 @@ WRONG = {
     "lease of replicas": ("reuse_pool: {lease_s: 1}", ["reuse_pool.lease_s", "5"]),
     "quarantine": ("reuse_pool: {kills_to_quarantine: 0}", ["reuse_pool.kills_to_quarantine", "1 to 1000"]),
     "size of the cache": ("cache: {max_size: much}", ["cache.max_size", "'much'"]),
+    "less than a day of history": ("history: {keep_days: 0.5}", ["history.keep_days", "at least 1 day"]),
     "age in the cache": ("cache: {max_age_days: -1}", ["cache.max_age_days", "-1"]),
     "entries of the cache": ("cache: {max_entries: -1}", ["cache.max_entries", "0 (none) to"]),
     "unknown limit of the cache": ("cache: {max_bytes: 5}", ["cache", "max_bytes", "max_size"]),
@@ -375,79 +381,6 @@ def test_what_is_not_text_is_told(tmp_path: Path) -> None:
 
 def test_an_alias_that_leads_back_to_itself_ends(write: Write) -> None:
     assert refusal(write("queues: &a\n  - *a\n"))
-
-
-# --- reading again --------------------------------------------------------------------------------------------------
-
-
-def keeper_of(path: Path) -> OperatorFileKeeper:
-    """The keeper of a platform that was started with this file."""
-    return OperatorFileKeeper(OperatorFile.read(path))
-
-
-async def test_whoever_follows_is_told_at_once_and_of_every_change(write: Write) -> None:
-    keeper, told = keeper_of(write("queues: [{name: a}]")), list[list[str]]()
-
-    async def take(entries: Entries) -> None:
-        told.append([queue.name for queue in entries.queues])
-
-    await keeper.follow(take)
-    write("queues: [{name: b}]")
-    await keeper.take_again()
-    write("queues: [{name: B}]")
-    await keeper.take_again()
-    assert told == [["a"], ["b"]]
-    keeper.unfollow()
-    write("queues: [{name: c}]")
-    await keeper.take_again()
-    assert told == [["a"], ["b"]]
-    await keeper.follow(take)
-    assert told[-1] == ["c"]
-
-
-async def test_without_a_file_there_is_nothing_to_read_again() -> None:
-    assert "without an operator's file" in (await OperatorFileKeeper(OperatorFile()).take_again()).problem
-
-
-def test_a_new_file_takes_effect(write: Write) -> None:
-    keeper = keeper_of(write("queues: [{name: a}]"))
-    write("queues: [{name: b}]")
-    assert keeper.reread().changed
-    assert [queue.name for queue in keeper.current.queues] == ["b"]
-    assert not keeper.reread().changed
-
-
-def test_a_wrong_new_file_keeps_the_old_values_and_says_why(write: Write) -> None:
-    keeper = keeper_of(write("queues: [{name: a}]"))
-    before = keeper.current
-    write("queues: [{name: B}]")
-    outcome = keeper.reread()
-    assert not outcome.changed
-    assert "queues[0].name" in outcome.problem
-    assert keeper.current is before
-
-
-def test_a_file_that_went_away_keeps_the_old_values(write: Write) -> None:
-    path = write("queues: [{name: a}]")
-    keeper = keeper_of(path)
-    path.unlink()
-    assert "No such file" in keeper.reread().problem
-    assert keeper.current.queues
-
-
-def test_a_new_cluster_waits_for_the_next_start(write: Write) -> None:
-    keeper = keeper_of(write("clusters: [{name: a, kind: process}]"))
-    write("clusters: [{name: a, kind: process}, {name: b, kind: process}]\nqueues: [{name: q, clusters: [a]}]")
-    outcome = keeper.reread()
-    assert (outcome.changed, outcome.waiting) == (True, ("clusters",))
-    assert keeper.current.cluster_names == ["a"]
-
-
-def test_a_queue_may_not_name_a_cluster_that_is_yet_to_start(write: Write) -> None:
-    keeper = keeper_of(write("clusters: [{name: a, kind: process}]"))
-    write("clusters: [{name: a, kind: process}, {name: b, kind: process}]\nqueues: [{name: q, clusters: [b]}]")
-    assert "started again" in keeper.reread().problem
-    assert keeper.current.queues == ()
 
 
 # --- keys of secrets ------------------------------------------------------------------------------------------------

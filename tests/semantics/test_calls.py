@@ -36,9 +36,11 @@ def test_calls_that_do_not_fit_are_refused_where_they_are_made(place: Place) -> 
 
 def test_outputs_are_one_value_a_tuple_or_a_named_tuple(place: Place) -> None:
     assert place.result(calling.several, 4) == (4, "4")
-    split = place.result(calling.named, 2.25)
-    assert (split.whole, split.rest) == (2, 0.25)
-    assert isinstance(split, calling.Split)
+    outputs = place.run(calling.named, 2.25).outputs()
+    assert (list(outputs), outputs.whole, outputs.o1) == ([2, 0.25], 2, 0.25)
+    assert place.result(calling.reads_named, 2.25) == "Split 2 0.25 True"
+    nothing = place.run(calling.nothing).outputs()
+    assert (len(nothing), nothing[0], nothing.o0) == (1, None, None)
 
 
 def test_a_map_is_ordered_zipped_windowed_and_gives_failures_as_values(place: Place) -> None:

@@ -138,6 +138,18 @@ class HeldRecords:
         """See the port."""
         return await self._inner.action_counts(run_id, parents=parents)
 
+    async def ended(self, *, before: float, limit: int) -> Sequence[RunRow]:
+        """See the port."""
+        return await self._inner.ended(before=before, limit=limit)
+
+    async def forget(self, run_id: int) -> None:
+        """See the port."""
+        await self._inner.forget(run_id)
+
+    async def forget_changes(self, *, before: float) -> None:
+        """See the port."""
+        await self._inner.forget_changes(before=before)
+
     async def latest_run_change(self) -> int:
         """See the port."""
         return await self._inner.latest_run_change()

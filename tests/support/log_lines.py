@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import structlog  # noqa: F401  # loaded with the first line otherwise, in the middle of a test that may measure time
 
 from flyteplane.observe import configure_logs
 

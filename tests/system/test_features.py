@@ -356,6 +356,21 @@ class TestDeployedTasks:
     def test_a_synchronous_task_calls_a_deployed_task(self) -> None:
         assert result_of(features.calls_by_name_synchronously, 4) == 8
 
+    def test_a_deployed_task_knows_its_version_and_calls_others_of_it(self, shared: PlatformUnderTest) -> None:
+        words = ("--root-dir", str(PROGRAMS), str(PROGRAMS / "deployed.py"))
+        assert shared.flyte("deploy", "--version", "v7", *words).returncode == 0
+        assert shared.flyte("deploy", "--version", "v8", *words).returncode == 0
+        task = flyte.remote.Task.get("deployed.calls_its_own_version", version="v7")
+        run = flyte.run(task, x=2)
+        run.wait()
+        assert run.outputs() == ("v7", 4)
+        again = flyte.rerun(run.name)
+        again.wait()
+        assert again.outputs() == ("v7", 4)
+        actions = list(Action.listall(again.name, sort_by=("task_name", "desc")))
+        assert [one.task_name for one in actions] == ["deployed.double", "deployed.calls_its_own_version"]
+        assert all(one.details().runtime >= timedelta(0) for one in actions)
+
     def test_a_deployed_task_is_run_with_other_settings(self) -> None:
         details = flyte.remote.Task.get("deployed.double", auto_version="latest").fetch()
         run = flyte.run(details.override(env_vars={"FACTOR": "5"}), x=2)

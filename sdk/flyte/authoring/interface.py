@@ -1,8 +1,8 @@
 """The inputs and outputs of a task, from the annotations of its function.
 
 Annotations are read when the interface is first asked for, not when the function is decorated: they may name classes
-that are defined further down. Outputs are named `o0`, `o1`, ...; a tuple annotation gives one for each element, any
-other annotation gives one.
+that are defined further down. A NamedTuple class gives an output for each of its fields, under their names; all others
+are named `o0`, `o1`, ...: a tuple annotation gives one for each element, any other annotation gives one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 if TYPE_CHECKING:
@@ -42,6 +42,18 @@ class NativeInterface:
     inputs: Mapping[str, tuple[Any, Any]]
     outputs: Mapping[str, Any]
     docstring: Docstring | None = None
+    record: type[tuple[Any, ...]] | None = field(default=None, kw_only=True, repr=False)
+    """The NamedTuple class whose fields are the outputs; None for others."""
+
+    def __repr__(self) -> str:
+        """The interface as a signature: `(x: int, y: str = a) -> o0: int:`."""
+        inputs = ", ".join(
+            f"{name}: {_shown(kind)}" + ("" if default is inspect.Parameter.empty else f" = {default}")
+            for name, (kind, default) in self.inputs.items()
+        )
+        outputs = ", ".join(f"{name}: {_shown(kind)}" for name, kind in self.outputs.items())
+        shown = {0: "None", 1: outputs}.get(len(self.outputs), f"({outputs})")
+        return f"({inputs}) -> {shown}:"
 
     @classmethod
     def from_callable(cls, func: Callable[..., Any]) -> NativeInterface:
@@ -55,7 +67,9 @@ class NativeInterface:
         hints = typing.get_type_hints(func, include_extras=True)
         parameters = inspect.signature(func).parameters
         inputs = {name: (hints.get(name, Any), parameter.default) for name, parameter in parameters.items()}
-        return cls(inputs, extract_return_annotation(hints.get("return")), Docstring(callable_=func))
+        returned = hints.get("return")
+        record = returned if _is_named_tuple(returned) else None
+        return cls(inputs, extract_return_annotation(returned), Docstring(callable_=func), record=record)
 
     @classmethod
     def from_types(
@@ -156,15 +170,28 @@ def refuse_variable_parameters(func: Callable[..., Any]) -> None:
         )
 
 
+def _shown(annotation: Any) -> str:
+    """A class by its name, anything else as it is written."""
+    plain = isinstance(annotation, type) and not typing.get_args(annotation)
+    return annotation.__name__ if plain else str(annotation)
+
+
+def _is_named_tuple(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, tuple) and bool(getattr(annotation, "_fields", ()))
+
+
 def extract_return_annotation(return_annotation: Any) -> dict[str, Any]:
     """Return the outputs that a return annotation means: none for None, one for each element of a fixed tuple.
 
-    A tuple of types, as in `-> (int, str)`, is taken for a tuple type. A tuple of one element is one value, a tuple.
+    The fields of a NamedTuple class are outputs under their own names. A tuple of types, as in `-> (int, str)`, is taken for a tuple type. A tuple of one element is one value, a tuple.
     """
     if isinstance(return_annotation, tuple):
         return extract_return_annotation(tuple.__class_getitem__(return_annotation) if return_annotation else None)
     if return_annotation is None or return_annotation is type(None) or return_annotation is inspect.Signature.empty:
         return {}
+    if _is_named_tuple(return_annotation):
+        hints = typing.get_type_hints(return_annotation, include_extras=True)
+        return {name: hints.get(name, Any) for name in return_annotation._fields}
     if typing.get_origin(return_annotation) is tuple:
         elements = typing.get_args(return_annotation)
         if len(elements) > 1 and Ellipsis not in elements:

@@ -164,11 +164,17 @@ def _outcome(plan: MapPlan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
 
 
 def _run_to_end(awaitable: Any, return_exceptions: bool) -> Any:
-    """Run the coroutine of an async task to its end for a synchronous caller outside of any task."""
-    refuse_blocking_on_a_loop("flyte.map(...)", instead="async for result in flyte.map.aio(...)")
+    """Run the coroutine of an async task to its end for a synchronous caller outside of any task.
+
+    Where a loop runs already, as in a notebook, it runs on the loop of the SDK.
+    """
     asyncio = sys.modules.get("asyncio") or __import__("asyncio")
     try:
-        return asyncio.run(awaitable)
+        if asyncio._get_running_loop() is None:
+            return asyncio.run(awaitable)
+        from flyte.syncify import syncify
+
+        return syncify.background.run(awaitable, what="flyte.map")
     except Exception as error:
         if not return_exceptions:
             raise

@@ -54,6 +54,12 @@ class TaskTemplate(SettingsView, BackendHooks, Generic[P, R, F]):
     _call_as_async = True
     """Whether a call inside of a task returns an awaitable."""
 
+    task_type_version: int = 0
+    """What programs for the peer SDK read; this platform has one version of each type."""
+    debuggable: bool = False
+    ref: bool = False
+    """Whether it stands for a task that is deployed elsewhere: those are `flyte.remote.TaskDetails`."""
+
     def __init__(
         self,
         *,

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from flyte.cli.output import console
 from flyte.spec.phases import ActionPhase
+from flyte.spec.visible import visible_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -74,10 +75,10 @@ def _text(depth: int, line: Line) -> Text:
     if line.total == 1:
         mark, style, word = _MARKS.get(phases[0][0], ("?", "", "")) if phases else ("?", "", "")
         text.append(f"{mark} ", style)
-        text.append(f"{line.label}  ")
+        text.append(f"{visible_text(line.label)}  ")
         text.append(word, style)
     else:
-        text.append(f"{line.label} ×{line.total:,}  ")
+        text.append(f"{visible_text(line.label)} ×{line.total:,}  ")
         for phase, count in phases:
             mark, style, word = _MARKS[phase]
             text.append(f"{mark} {count:,} {word}  ", style)
@@ -85,6 +86,6 @@ def _text(depth: int, line: Line) -> Text:
         if amount:
             text.append(f"  {amount:,} {word}", "dim")
     if line.note:
-        text.append(f"  {line.note}", "dim")
+        text.append(f"  {visible_text(line.note)}", "dim")
     text.truncate(max(console().width, 20), overflow="ellipsis")
     return text

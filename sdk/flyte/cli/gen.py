@@ -34,11 +34,14 @@ def gen_docs(ctx: click.Context, *, form: str) -> None:
 def commands_below(command: click.Command, path: Sequence[str]) -> Iterator[tuple[Sequence[str], click.Command]]:
     """Yield a command and all below it, each with the words that it is called by."""
     yield path, command
-    children = getattr(command, "commands", {})
-    if isinstance(command, LazyGroup):
-        children = {name: lazy.load() for name, lazy in command.commands_table.items()}
-    for name, child in children.items():
-        yield from commands_below(child, (*path, name))
+    if not isinstance(command, click.Group):
+        return
+    context = click.Context(command, info_name=" ".join(path))
+    for name in command.list_commands(context):
+        lazy = command.commands_table[name] if isinstance(command, LazyGroup) else None
+        child = command.get_command(context, name) if lazy is None else lazy.load()
+        if child is not None:
+            yield from commands_below(child, (*path, name))
 
 
 def _described(path: Sequence[str], command: click.Command) -> dict[str, Any]:
@@ -54,11 +57,18 @@ def _described(path: Sequence[str], command: click.Command) -> dict[str, Any]:
                 "type": "flag" if one.is_flag else one.make_metavar(context),
                 "required": one.required,
                 "repeatable": one.multiple,
+                "default": _default_of(one),
                 "help": one.help or "",
             }
             for one in options
         ],
     }
+
+
+def _default_of(option: click.Option) -> str | int | float | None:
+    """The default where help shows it; others are told in the words of the option."""
+    shown = option.show_default and not option.is_flag
+    return option.default if shown and isinstance(option.default, str | int | float) else None
 
 
 def _markdown(described: dict[str, Any]) -> Iterator[str]:
@@ -67,6 +77,7 @@ def _markdown(described: dict[str, Any]) -> Iterator[str]:
     yield described["help"] + "\n"
     for option in described["options"]:
         kind = "" if option["type"] == "flag" else f" {option['type']}"
-        yield f"* `{', '.join(option['names'])}{kind}` {option['help']}"
+        default = "" if option["default"] is None else f" Default: {option['default']}."
+        yield f"* `{', '.join(option['names'])}{kind}` {option['help']}{default}"
     if described["options"]:
         yield ""

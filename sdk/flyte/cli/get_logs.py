@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 _BOX_LINES: Final = 30
 
 
-def _refuse_times(ctx: click.Context, parameter: click.Parameter, given: bool) -> bool:
+def _say_that_lines_have_no_times(ctx: click.Context, parameter: click.Parameter, given: bool) -> bool:
     if given:
-        raise click.UsageError(
-            "A log is kept as its task writes it, without the times of lines. Write with flyte.logger, whose lines "
-            "begin with their time; `flyte get action RUN ACTION` shows the times of attempts."
+        click.echo(
+            "--show-ts adds nothing: a log is kept as its task writes it, without the times of lines. Lines of "
+            "flyte.logger begin with their time; `flyte get action RUN ACTION` shows the times of attempts.",
+            err=True,
         )
     return given
 
@@ -35,7 +36,12 @@ def _refuse_times(ctx: click.Context, parameter: click.Parameter, given: bool) -
 @click.option("--all", "everything", is_flag=True, help="Every action of the run, each line with its action in front.")
 @click.option("-l", "--lines", type=click.IntRange(1), help="Only the last lines; with --pretty the height of the box.")
 @click.option("--pretty", is_flag=True, help="Show the last lines in a box, 30 unless --lines says otherwise.")
-@click.option("--show-ts", is_flag=True, callback=_refuse_times, help="Refused: lines are kept without their times.")
+@click.option(
+    "--show-ts",
+    is_flag=True,
+    callback=_say_that_lines_have_no_times,
+    help="Changes nothing: lines are kept without their times.",
+)
 @click.option("--filter-system", is_flag=True, help="Changes nothing: a log holds what its task writes, and no more.")
 @scope_options
 @click.pass_context

@@ -12,6 +12,7 @@ import rich_click as click
 from flyte.cli.options import json_option, local_option, root_options, scope_options
 from flyte.cli.output import age, duration, is_terminal, print_details, print_json, print_table
 from flyte.cli.run_conditions import RunConditions, run_condition_options
+from flyte.spec.visible import visible_text
 
 if TYPE_CHECKING:
     from flyte.remote.run import Run
@@ -110,7 +111,7 @@ def watch_until_end(run: Run, *, as_json: bool) -> None:
 def _print_event(event: Event) -> None:
     said = event_facts(event)
     parts = (said["time"], said["action"], said["phase"], said["error"] or said["reason"])
-    click.echo("  ".join(part for part in parts if part))
+    click.echo(visible_text("  ".join(part for part in parts if part)))
 
 
 def _print_event_json(event: Event) -> None:

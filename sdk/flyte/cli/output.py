@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from flyte.spec.visible import visible_text
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -136,12 +138,14 @@ def duration(span: timedelta | None) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return value if isinstance(value, str) else str(jsonable(value))
+    # Much of it was written by somebody else, and a terminal acts on more than it shows.
+    return visible_text(value if isinstance(value, str) else str(jsonable(value)))
 
 
 _STYLES = {
     "SUCCEEDED": "green",
     "RUNNING": "cyan",
+    "PAUSED": "yellow",
     "FAILED": "red",
     "TIMED_OUT": "red",
     "ABORTED": "magenta",

@@ -22,6 +22,7 @@ from flyte.errors import BaseRuntimeError
 from flyte.remote import Run
 from flyte.remote.phases import is_terminal as has_ended
 from flyte.remote.watching import is_passing
+from flyte.spec.visible import visible_text
 from flyte.syncify import syncify
 from flyteapi.admin.v1 import run_service_pb2 as api
 from flyteapi.scheduler.v1.scheduler_service_pb2 import WatchRunPhasesResponse
@@ -134,7 +135,7 @@ def _print_line(runs: list[Run], changed: Run | None) -> None:
     for run in reversed(runs) if changed is None else [changed]:
         error = run.message.error
         said = f"{error.code}: {error.message}".partition("\n")[0] if error.code else ""
-        click.echo("\t".join((run.name, run.task_name, run.phase.name, said)).rstrip())
+        click.echo(visible_text("\t".join((run.name, run.task_name, run.phase.name, said)).rstrip()))
 
 
 def _print_json(runs: list[Run], changed: Run | None) -> None:

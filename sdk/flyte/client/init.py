@@ -69,8 +69,8 @@ def require_settings(what: str = "Client") -> ClientSettings:
         raise InitializationError(
             "ClientNotInitializedError",
             "user",
-            "No Flyteplane platform is configured and none runs on this machine. Start one with `flyte up`, or name "
-            "one with flyte.init(endpoint=...) or FLYTE_ADMIN_ENDPOINT.",
+            "No Flyteplane platform is configured and none runs on this machine. Start one with `flyte up`, name one "
+            "with flyte.init(endpoint=...), --endpoint or FLYTE_ADMIN_ENDPOINT, or run without: `flyte run --local`.",
         )
     return _settings
 

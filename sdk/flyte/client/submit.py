@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from flyte.authoring.context import get_custom_context
 from flyte.client.call_ids import new_request_id
@@ -17,6 +17,7 @@ from flyte.client.packaging import PackagedTasks, package
 from flyte.client.run_settings import RunContext
 from flyte.client.upload import forget_uploads, upload_bundle
 from flyte.errors import RuntimeUserError
+from flyte.spec.names import VERSION_ANNOTATION
 from flyte.spec.problems import InvalidSetting
 from flyteapi.admin.v1 import run_service_pb2 as api
 from flyteapi.common.v1.identity_pb2 import RunId
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from flyte.remote.run import Run
     from flyte.remote.task import TaskDetails
     from flyte.remote.trigger import TriggerDetails
-
-VERSION_ANNOTATION: Final = "flyte.org/version"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,18 @@ must exist; one that cannot be read is an error, never skipped.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 _SECTIONS: Final = frozenset({"admin", "console", "task", "image", "local"})
+_NEAR: Final = 0.85
+"""How alike two names are, from 0 to 1, of which one is taken for a slip of the other."""
+
+
+class ConfigFileMissing(FileNotFoundError, ValueError):
+    """A configuration file that was named is not there; a ValueError, as what is wrong with the content of one is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class ConfigFile:
             raise ValueError(f"Configuration file {path} cannot be read: {error.strerror}") from error
         if not isinstance(content, dict):
             raise ValueError(f"Configuration file {path} must hold sections such as 'admin' and 'task'")
+        for name in content.keys() - _SECTIONS:
+            refuse_near(str(name), _SECTIONS, what=f"Section {name!r} of configuration file {path}")
         known = {name: section for name, section in content.items() if name in _SECTIONS}
         for name, section in known.items():
             if section is not None and not isinstance(section, dict):
@@ -50,16 +58,25 @@ class ConfigFile:
         return self.sections.get(section, {}).get(option)
 
 
+def refuse_near(name: str, known: Iterable[str], *, what: str) -> None:
+    """Raise ValueError for a name that is nearly a known one: nobody meant it to be passed over in silence."""
+    import difflib
+
+    near = difflib.get_close_matches(name, known, n=1, cutoff=_NEAR)
+    if near:
+        raise ValueError(f"{what} is not known. Did you mean {near[0]!r}?")
+
+
 def get_config_file(c: str | Path | ConfigFile | None = None) -> ConfigFile | None:
     """Return the named file, or else the first of the search order that exists; None if there is none.
 
-    Raises ValueError if the named file does not exist or a file cannot be read.
+    Raises ConfigFileMissing if the named file does not exist, ValueError if a file cannot be read.
     """
     if isinstance(c, ConfigFile):
         return c
     if c is not None:
         if not Path(c).is_file():
-            raise ValueError(f"Configuration file {c} does not exist")
+            raise ConfigFileMissing(f"Configuration file {c} does not exist")
         return ConfigFile.read(Path(c))
     found = next((candidate for candidate in search_order() if candidate.is_file()), None)
     return None if found is None else ConfigFile.read(found)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from flyte.config.files import ConfigFile, get_config_file
+from flyte.config.files import ConfigFile, get_config_file, refuse_near
 from flyte.config.values import Config, ImageConfig, LocalConfig, PlatformConfig, TaskConfig
 
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
@@ -27,7 +27,7 @@ def auto(config_file: str | Path | ConfigFile | None = None) -> Config:
 def read(file: ConfigFile | None, *, environment: Mapping[str, str]) -> Config:
     """Return the configuration of a file (None: no file) under an environment."""
     source = _Source(file=file, environment=environment)
-    return Config(
+    config = Config(
         platform=PlatformConfig(
             endpoint=source.text("admin", "endpoint"),
             insecure=source.flag("admin", "insecure"),
@@ -51,6 +51,8 @@ def read(file: ConfigFile | None, *, environment: Mapping[str, str]) -> Config:
         local=LocalConfig(persistence=bool(source.flag("local", "persistence"))),
         source=file.path if file is not None else None,
     )
+    source.refuse_misspelt()
+    return config
 
 
 class _Source:
@@ -59,6 +61,7 @@ class _Source:
     def __init__(self, *, file: ConfigFile | None, environment: Mapping[str, str]) -> None:
         self._file = file
         self._environment = environment
+        self._asked: set[tuple[str, str]] = set()
 
     def text(self, section: str, option: str) -> str | None:
         value = self._value(section, option)
@@ -85,12 +88,29 @@ class _Source:
         return tuple(shlex.split(str(value))) if value else ()
 
     def image_refs(self) -> dict[str, str]:
+        self._asked.add(("image", "image_refs"))
         value = (self._file.get("image", "image_refs") if self._file is not None else None) or {}
         if not isinstance(value, dict):
             raise ValueError(f"image.image_refs must map names to images, got {value!r}")
         return {str(name): str(uri) for name, uri in value.items()}
 
+    def refuse_misspelt(self) -> None:
+        """Raise ValueError for an option of the file that is nearly one of ours.
+
+        What is otherwise unknown is left alone: files of the peer SDK have options for what this platform has not.
+        """
+        sections = {} if self._file is None else self._file.sections
+        for section, options in sections.items():
+            known = [option for of, option in self._asked if of == section]
+            for option in options.keys() - set(known):
+                refuse_near(str(option), known, what=f"{section}.{option} of configuration file {self._path}")
+
+    @property
+    def _path(self) -> Path | None:
+        return None if self._file is None else self._file.path
+
     def _value(self, section: str, option: str) -> Any:
+        self._asked.add((section, option))
         spelled = self._environment.get(f"FLYTE_{section}_{option}".upper())
         if spelled is not None:
             return spelled

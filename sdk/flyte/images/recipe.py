@@ -127,7 +127,7 @@ class _Writer:
         for secret in layer.secret_mounts:
             name = "-".join(filter(None, (secret.group, secret.key)))
             self._secrets[name] = secret
-            where = secret.mount / secret.key if secret.mount else Path(_SECRETS, name)
+            where = Path(secret.mount, secret.key) if secret.mount else Path(_SECRETS, name)
             mounts.append(f"--mount=type=secret,id={name},target={where}")
             if secret.as_env_var:
                 exports.append(f'export {secret.as_env_var}="$(cat {shlex.quote(str(where))})"')

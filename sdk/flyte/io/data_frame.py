@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
@@ -32,6 +32,7 @@ class DataFrame(ModelMethods):
         self.hash = hash
         self._value: Any = None
         self._read_as: Any = None
+        self._columns: tuple[str, ...] | None = None
         self._size_bytes: int | None = None
 
     def __repr__(self) -> str:
@@ -139,6 +140,10 @@ class DataFrame(ModelMethods):
         if frame_format and self._value is not None and self._size_bytes is None:
             self.format = frame_format
 
+    def choose_columns(self, names: Iterable[str]) -> None:
+        """Have `all` and `iter` read these columns only; a column that is not there is then an error."""
+        self._columns = tuple(names)
+
     def open(self, dataframe_type: type[Any]) -> DataFrame:
         """Say as what the table is to be read; `all` and `iter` then read it."""
         self._read_as = dataframe_type
@@ -150,7 +155,8 @@ class DataFrame(ModelMethods):
         if self._value is not None and isinstance(self._value, owner):
             return self._value
         with self._local() as path:
-            return read_frame(owner, path, self.format or PARQUET, files_stay=not is_remote(str(self.uri)))
+            stay = not is_remote(str(self.uri))
+            return read_frame(owner, path, self.format or PARQUET, columns=self._columns, files_stay=stay)
 
     async def all(self) -> Any:
         """Do the same as `all_sync`, without blocking the event loop."""
@@ -166,7 +172,7 @@ class DataFrame(ModelMethods):
     async def _parts(self) -> AsyncGenerator[Any]:
         owner, frame_format = self._reader(), self.format or PARQUET
         with await asyncio.to_thread(self._open_source, owner, frame_format) as source:
-            batches: Iterator[Any] = read_batches(owner, source, frame_format)
+            batches: Iterator[Any] = read_batches(owner, source, frame_format, columns=self._columns)
             while (batch := await asyncio.to_thread(next, batches, None)) is not None:
                 yield batch
 

@@ -178,7 +178,7 @@ class File(PathReference, Generic[T]):
 
     @classmethod
     def _of_local(cls, source: Path, address: str, digest: str | None) -> File[T]:
-        file = cls(path=address, name=source.name, format=source.suffix.removeprefix("."), hash=digest)
+        file = cls(path=address, name=source.name, hash=digest)
         file._size_bytes = source.stat().st_size
         return file
 

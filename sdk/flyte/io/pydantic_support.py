@@ -11,7 +11,10 @@ def core_schema_for(cls: Any) -> Any:
 
     return core_schema.no_info_plain_validator_function(
         lambda value: _validated(cls, value),
-        serialization=core_schema.plain_serializer_function_ser_schema(lambda value: value.to_dict()),
+        # None is what a field holds that is None by default although its annotation does not say so.
+        serialization=core_schema.plain_serializer_function_ser_schema(
+            lambda value: None if value is None else value.to_dict()
+        ),
     )
 
 
@@ -29,7 +32,10 @@ def _validated(cls: Any, value: Any) -> Any:
     if isinstance(value, cls):
         return value
     if isinstance(value, dict):
-        return cls.from_dict(value)
+        try:
+            return cls.from_dict(value)
+        except TypeError as error:
+            raise ValueError(str(error)) from error
     if isinstance(value, str):
         return cls.from_existing_remote(value)
     raise ValueError(f"Expected a {cls.__name__}, a dict of its fields or its address, got {type(value)}")

@@ -6,12 +6,13 @@ this package.
 
 from __future__ import annotations
 
+from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from flyte.io.model_methods import ModelMethods
 from flyte.io.placement import StoredData, reachable
-from flyte.storage.locations import name_of
+from flyte.storage.locations import name_of, plain_name
 
 
 class PathReference(ModelMethods):
@@ -20,6 +21,8 @@ class PathReference(ModelMethods):
     __flyte_reference__: ClassVar[str]
 
     def __init__(self, *, path: str, name: str | None = None, format: str = "", hash: str | None = None) -> None:
+        if not isinstance(path, str | PathLike):
+            raise TypeError(f"Expected the path of a {type(self).__name__} to be of type str, got {type(path)}")
         self.path = str(path)
         self.name = name if name is not None else name_of(self.path)
         self.format = format
@@ -86,10 +89,13 @@ class PathReference(ModelMethods):
 
 
 def download_target(local_path: str | Path | None, name: str) -> Path:
-    """Return where a download goes: a new temporary folder, inside a folder that exists, or the very path given."""
+    """Return where a download goes: a new temporary folder, inside a folder that exists, or the very path given.
+
+    Whoever made the value chose the name, which may be any text.
+    """
     if local_path is None:
         from flyte.storage.asynchronous import get_random_local_path
 
         return get_random_local_path(name)
     target = Path(local_path)
-    return target / name if target.is_dir() or str(local_path).endswith("/") else target
+    return target / plain_name(name) if target.is_dir() or str(local_path).endswith("/") else target

@@ -35,7 +35,7 @@ async def run_locally(
     """Run a task in this process and return when it has ended. Raises its failure, see `as_raised_by_run`."""
     codec = interface_codec(task.interface)
     inputs = codec.encode_inputs(args, kwargs)
-    shown = ActionInputs(codec.decode_inputs(inputs))
+    shown = ActionInputs(data=codec.decode_inputs(inputs))
     run, began = _settings(context), datetime.now(UTC)
     records = _process_records(default_records_path())
     record = records.begin(
@@ -78,7 +78,7 @@ async def run_locally(
             started_at=began,
             ended_at=datetime.now(UTC),
             inputs=shown,
-            outputs=ActionOutputs(values.values(), values.keys()),
+            outputs=ActionOutputs.of(values),
             sent_inputs=inputs,
             sent_outputs=results,
         )

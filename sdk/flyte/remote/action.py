@@ -409,7 +409,7 @@ class ActionDetails(ActionView, Settled):
     @EitherMethod
     async def inputs(self) -> ActionInputs:
         """Return the inputs."""
-        return ActionInputs(await self._values(connection(), "inputs"))
+        return ActionInputs(data=await self._values(connection(), "inputs"))
 
     @EitherMethod
     async def outputs(self) -> ActionOutputs:
@@ -421,7 +421,7 @@ class ActionDetails(ActionView, Settled):
                 "NotDone", f"Action {self.name} is {self.phase.name}: its outputs are there when it has succeeded."
             )
         values = await self._values(connection(), "outputs")
-        return ActionOutputs(values.values(), values.keys())
+        return ActionOutputs.of(values)
 
     @EitherMethod
     async def typed_inputs(self, types: dict[str, Any], deserializers: Deserializers | None = None) -> dict[str, Any]:

@@ -264,7 +264,7 @@ class Run(MessageView):
         if self._outputs is None:
             self._outputs = (await self._data(platform)).outputs
         values = decode_values(await fetch_payload(platform, self._outputs), types=types)
-        return ActionOutputs(values.values(), values.keys())
+        return ActionOutputs.of(values)
 
     @syncify.method
     async def inputs(self) -> ActionInputs:
@@ -278,7 +278,7 @@ class Run(MessageView):
 
     async def _read_inputs(self, platform: Connection, *, types: Mapping[str, Any] | None) -> ActionInputs:
         data = await self._data(platform)
-        return ActionInputs(decode_values(await fetch_payload(platform, data.inputs), types=types))
+        return ActionInputs(data=decode_values(await fetch_payload(platform, data.inputs), types=types))
 
     async def _data(self, platform: Connection) -> api.GetActionDataResponse:
         request = api.GetActionDataRequest(action=self._root_id())

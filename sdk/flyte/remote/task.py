@@ -17,8 +17,6 @@ from flyte.remote.filters import Order, SortBy, seconds_of
 from flyte.remote.message_view import MessageView
 from flyte.syncify import syncify
 from flyteapi.admin.v1 import task_service_pb2 as api
-from flyteapi.admin.v1.run_service_pb2 import GetRunRequest
-from flyteapi.common.v1.identity_pb2 import RunId
 
 if TYPE_CHECKING:
     from flyte.client.channel import Connection
@@ -32,14 +30,11 @@ AutoVersioning = Literal["latest", "current"]
 class LazyEntity:
     """A deployed task by name; the platform is asked when it is fetched or run."""
 
-    def __init__(
-        self, *, name: str, project: str | None, domain: str | None, version: str, of_run: RunId | None = None
-    ) -> None:
+    def __init__(self, *, name: str, project: str | None, domain: str | None, version: str) -> None:
         self.name = name
         self._project = project
         self._domain = domain
         self.version = version
-        self._of_run = of_run
 
     def __repr__(self) -> str:
         return f"Future for task with name {self.name}"
@@ -57,22 +52,7 @@ class LazyEntity:
     @syncify.method
     async def fetch(self) -> TaskDetails:
         """Ask the platform for the task. Raises RemoteTaskNotFoundError if there is none of this name and version."""
-        return TaskDetails(await _fetch.aio(self.project, self.domain, self.name, await self._wanted.aio()))
-
-    @syncify.method
-    async def _wanted(self) -> str:
-        """The version that is meant: the one given, or that of the run's task; empty for the newest."""
-        if self._of_run is None:
-            return self.version
-        platform = connection()
-        run = (await platform.call(platform.runs.GetRun, GetRunRequest(run=self._of_run))).run
-        if not run.task_version:
-            raise RemoteTaskNotFoundError(
-                f"Task {self.name} is wanted in the version of run {run.id.name}, whose task {run.task_name} was "
-                f"started from its code and has none: start it with `flyte run deployed-task {run.task_name}`, or give "
-                f"a version."
-            )
-        return run.task_version
+        return TaskDetails(await _fetch.aio(self.project, self.domain, self.name, self.version))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the task as a child of the running one: to be awaited on an event loop, blocking anywhere else.
@@ -83,14 +63,13 @@ class LazyEntity:
         refuse_outside_of_platform(self.name)
         if on_a_loop():
             return self.aio(*args, **kwargs)
-        found = api.DeployedTask.FromString(_resolve_sync(self.project, self.domain, self.name, self._wanted()))
+        found = api.DeployedTask.FromString(_resolve_sync(self.project, self.domain, self.name, self.version))
         return TaskDetails(found)(*args, **kwargs)
 
     async def aio(self, *args: Any, **kwargs: Any) -> Any:
         """Do the same without blocking the event loop."""
         refuse_outside_of_platform(self.name)
-        version = await self._wanted.aio()
-        found = api.DeployedTask.FromString(await _resolve(self.project, self.domain, self.name, version))
+        found = api.DeployedTask.FromString(await _resolve(self.project, self.domain, self.name, self.version))
         return await TaskDetails(found).aio(*args, **kwargs)
 
     @syncify.method
@@ -172,16 +151,17 @@ class Task(_TaskVersion):
     ) -> LazyEntity:
         """Name a deployed task. Nothing is asked yet.
 
-        `auto_version` is "latest" for the newest version, or, inside of a task, "current" for the version of the
-        deployed task that the run was started with. Raises ValueError without `version` and `auto_version`, and for
-        "current" outside of a task.
+        `auto_version` is "latest" for the newest version, or, inside of a task, "current" for the version of its run,
+        which is that of the deployed task that was started. Raises ValueError without `version` and `auto_version`, and
+        for "current" where no task runs.
         """
         if version is None and auto_version is None:
             raise ValueError("Either version or auto_version must be provided.")
         if auto_version not in (None, "latest", "current"):
             raise ValueError("auto_version must be either 'latest' or 'current'.")
-        of_run = _current_run() if version is None and auto_version == "current" else None
-        return LazyEntity(name=name, project=project, domain=domain, version=version or "", of_run=of_run)
+        if version is None and auto_version == "current":
+            version = _current_version()
+        return LazyEntity(name=name, project=project, domain=domain, version=version or "")
 
     @syncify.iterator_class_method
     @classmethod
@@ -234,14 +214,13 @@ async def _listed(
             return
 
 
-def _current_run() -> RunId:
+def _current_version() -> str:
     from flyte.authoring.context import ctx
 
     task = ctx()
-    if not task:
+    if not task or not task.version:
         raise ValueError("auto_version='current' is the version of the running task, and none runs: give a version.")
-    action = task.action
-    return RunId(project=action.project or "", domain=action.domain or "", name=action.run_name or "")
+    return task.version
 
 
 class TaskDetails(_TaskVersion):

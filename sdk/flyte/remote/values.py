@@ -16,20 +16,40 @@ from flyteapi.task.v1.value_pb2 import NamedValues, Value
 class ActionInputs(dict[str, Any], Settled):
     """The inputs by name."""
 
+    def __init__(self, pb2: object = None, data: Mapping[str, Any] | None = None) -> None:
+        """Take inputs by name; for `pb2` see `ActionOutputs`."""
+        super().__init__(data or {})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (ActionInputs, (None, dict(self)))
+
     def __repr__(self) -> str:
         return f"ActionInputs({_assignments(self.items())})"
 
 
 class ActionOutputs(tuple[Any, ...], Settled):
-    """The outputs in order; each is an attribute as well: `outputs[0]` is `outputs.o0`."""
+    """The outputs in order; each is an attribute as well: `outputs[0]` is `outputs.o0`, whatever its name.
+
+    A task that returns nothing has one output, which is None.
+    """
 
     fields: tuple[str, ...]
 
-    def __new__(cls, data: Iterable[Any] = (), fields: Iterable[str] | None = None) -> ActionOutputs:
-        """Make outputs of values and, unless they are o0, o1, ..., their names."""
+    def __new__(
+        cls, pb2: object = None, data: Iterable[Any] = (), fields: Iterable[str] | None = None
+    ) -> ActionOutputs:
+        """Make outputs of values and, unless they are o0, o1, ..., their names.
+
+        `pb2` stands where programs for the peer SDK give a message, which is not kept.
+        """
         outputs = super().__new__(cls, data)
         outputs.fields = tuple(fields) if fields is not None else tuple(f"o{n}" for n in range(len(outputs)))
         return outputs
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> ActionOutputs:
+        """Return the outputs of a task that has succeeded."""
+        return cls(data=values.values(), fields=values.keys()) if values else cls(data=(None,))
 
     @property
     def named_outputs(self) -> dict[str, Any]:
@@ -39,13 +59,15 @@ class ActionOutputs(tuple[Any, ...], Settled):
     def __getattr__(self, name: str) -> Any:
         if name != "fields" and name in self.fields:
             return self[self.fields.index(name)]
+        if name[:1] == "o" and name[1:].isdecimal() and int(name[1:]) < len(self):
+            return self[int(name[1:])]
         raise AttributeError(f"there is no output {name!r}; the outputs are: {', '.join(self.fields) or 'none'}")
 
     def __repr__(self) -> str:
         return f"ActionOutputs({_assignments(self.named_outputs.items())})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (ActionOutputs, (tuple(self), self.fields))
+        return (ActionOutputs, (None, tuple(self), self.fields))
 
 
 Deserializers = Mapping[Any, Callable[[Any], Any]]

@@ -85,7 +85,7 @@ class RunOfTask:
         return TaskContext(
             action=action,
             task_action=action,
-            version=self.spec.cache.version,
+            version=self.run.version or self.bundle_digest,
             raw_data_path=RawDataPath(path=prefix),
             output_path=prefix,
             run_base_dir=self.data_prefix,

@@ -11,7 +11,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import resource
 import signal
 import socket
 import sys
@@ -138,6 +137,9 @@ def settle_in(startup: Startup) -> None:
         limit_group(base, files)
         enter_group(base)
     if startup.data_limit_bytes:
+        # Pods have no such limit, and start sooner without it.
+        import resource
+
         resource.setrlimit(resource.RLIMIT_DATA, (startup.data_limit_bytes, startup.data_limit_bytes))
     os.environ.clear()
     os.environ.update(startup.env)

@@ -17,6 +17,9 @@ from flyte.spec.problems import InvalidSetting, InvalidSettingType
 DEFAULT_QUEUE: Final = "default"
 """The queue of actions for which nothing names one. It always exists and cannot be deleted."""
 
+VERSION_ANNOTATION: Final = "flyte.org/version"
+"""The annotation of a run that holds the version of its code: of the deployed task, or what its submitter calls it."""
+
 _SNAKE_OR_KEBAB: Final = r"[a-z0-9]+([_-][a-z0-9]+)*"
 _DNS_LABEL: Final = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 _DNS_SUBDOMAIN: Final = rf"{_DNS_LABEL}(\.{_DNS_LABEL})*"

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 HttpMethod = Literal["POST", "PUT", "PATCH", "GET", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT"]
 
 MOST_NOTIFICATIONS: Final = 32
-_ADDRESS: Final = re.compile(r"\A[^@\s<>,;\"]+@[^@\s<>,;\"]+\Z")
+#: What the standard library writes into a header as it is; "=?" begins a word that it would decode.
+_ADDRESS: Final = re.compile(r"\A(?!.*=\?)[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(\.[\w-]+)*\Z")
+#: Lists and objects of a body inside of each other. Python counts its own calls, of which filling in takes two each.
+_DEEPEST_BODY: Final = 100
 _HEADER_NAME: Final = re.compile(r"\A[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _PLACEHOLDER: Final = re.compile(r"\{\{\s*\.([A-Za-z.]+)\s*\}\}")
 
@@ -178,9 +181,21 @@ def as_json(value: object, *, field: str) -> str:
 
 def _parsed(body: str) -> Any:
     try:
-        return json.loads(body)
-    except ValueError as error:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError) as error:
         raise InvalidSetting(f"body must be JSON: {error}", field="body") from None
+    layer = [parsed]
+    for _ in range(_DEEPEST_BODY):
+        layer = [inner for one in layer for inner in _inside(one)]
+        if not layer:
+            return parsed
+    raise InvalidSetting(f"body is nested more than {_DEEPEST_BODY} times", field="body")
+
+
+def _inside(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
 
 
 def _filled_json(value: Any, ending: Ending) -> Any:

@@ -35,7 +35,7 @@ class Secret:
 
     key: str
     group: str | None = None
-    mount: Path | None = None
+    mount: str | Path | None = None
     as_env_var: str | None = None
 
     def __post_init__(self) -> None:
@@ -46,7 +46,6 @@ class Secret:
                 raise InvalidSetting(
                     f"Only {SECRETS_FOLDER} is supported as secret mount path today.", field="secrets.mount"
                 )
-            object.__setattr__(self, "mount", Path(self.mount))
             if self.as_env_var is None:
                 return
         name = self.as_env_var if self.as_env_var is not None else _default_env_var(self.key, self.group)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from flyte.storage import objects
-from flyte.storage.locations import join, name_of
+from flyte.storage.locations import join, name_of, plain_name
 
 if TYPE_CHECKING:
     from flyte.storage.opened import OpenedObject
@@ -39,7 +39,7 @@ async def get(from_path: str, to_path: str | Path | None = None, recursive: bool
     if recursive:
         return await asyncio.to_thread(objects.get_folder, from_path, target)
     if target.is_dir() or str(to_path).endswith("/"):
-        target = target / name_of(from_path)
+        target = target / plain_name(name_of(from_path))
     return await asyncio.to_thread(objects.get_file, from_path, target)
 
 
@@ -114,7 +114,7 @@ def get_random_local_directory() -> Path:
 
 def get_random_local_path(file_path_or_file_name: Path | str | None = None) -> Path:
     """Return a path in a new folder that nothing else uses, with the name of what is given."""
-    return get_random_local_directory() / (Path(file_path_or_file_name).name if file_path_or_file_name else "data")
+    return get_random_local_directory() / plain_name(str(file_path_or_file_name or ""))
 
 
 __all__ = [

@@ -66,6 +66,12 @@ def name_of(uri: str) -> str:
     return posixpath.basename(path.rstrip("/"))
 
 
+def plain_name(name: str) -> str:
+    """Return the last part of a name that somebody else chose: put into a folder, it never leads out of it."""
+    last = posixpath.basename(name.rstrip("/"))
+    return last if last not in ("", ".", "..") else "data"
+
+
 def split_remote(uri: str) -> tuple[str, str]:
     """Return the root of a remote store (scheme, bucket or host) and the key below it.
 

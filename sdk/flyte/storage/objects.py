@@ -117,13 +117,21 @@ def put_folder(path: str | Path, uri: str) -> int:
 
 
 def get_folder(uri: str, path: str | Path) -> str:
-    """Copy all objects below a prefix to a folder of this machine and return its path. Raises FileNotFoundError."""
+    """Copy all objects below a prefix to a folder of this machine and return its path.
+
+    Raises FileNotFoundError, and ValueError before anything is copied for an object that would lie elsewhere.
+    """
     root, below = Path(path), list_objects(uri)
     if not below and (is_remote(uri) or not local_path(uri).is_dir()):
         raise FileNotFoundError(f"There is nothing below {uri}")
+    names = [relative_name(found.uri, uri) for found in below]
+    for name in names:
+        # Stores take any text as a name.
+        if ".." in name.split("/"):
+            raise ValueError(f"{uri} has an object {name!r}, which leads out of the folder that it is copied to")
     root.mkdir(parents=True, exist_ok=True)
-    for found in below:
-        get_file(found.uri, root / relative_name(found.uri, uri))
+    for found, name in zip(below, names, strict=True):
+        get_file(found.uri, root / name)
     return str(root)
 
 

@@ -62,7 +62,7 @@ def _field(field: dataclasses.Field[Any], codec: Codec) -> RecordField:
 
 
 def _writer(annotation: Any, owner: type, fields: tuple[RecordField, ...], read: Read) -> Write:
-    write_fields = fields_writer(owner.__name__, fields)
+    write_fields = fields_writer(owner.__name__, fields, as_they_are=True)
     write_mapping = mapping_writer(owner.__name__, fields)
 
     def write(message: Value, value: Any) -> None:

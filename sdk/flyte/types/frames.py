@@ -1,12 +1,13 @@
 """Codecs of `flyte.io.DataFrame` and of the frames of pandas, pyarrow and polars themselves.
 
-A raw frame is stored as parquet and read back as what the annotation names. The libraries are never imported from
+A raw frame is stored as parquet and read back as what the annotation names, with those columns only that it lists, as in
+`Annotated[pandas.DataFrame, {"name": str}]`. The libraries are never imported from
 here: an annotation that names one has imported it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, get_origin
 
 from flyte.types.annotations import describe, hash_method_of, metadata, strip
@@ -101,6 +102,12 @@ def _format_of(annotation: Any) -> str:
     return next((extra for extra in metadata(annotation) if isinstance(extra, str) and extra in _FORMATS), "")
 
 
+def _columns_of(annotation: Any) -> tuple[str, ...] | None:
+    """The columns that an annotation lists; None if it lists none."""
+    listed = next((extra for extra in metadata(annotation) if isinstance(extra, Mapping)), None)
+    return None if listed is None else tuple(map(str, listed))
+
+
 def _prefer(frame: Any, frame_format: str) -> None:
     """Have a frame that is not stored yet stored in the format that the annotation asks for."""
     if frame_format:
@@ -120,16 +127,25 @@ def _write_frame(message: Value, value: Any, hash_method: Any, frame_format: str
 
 
 def _reader(annotation: Any, owner: Any) -> Read:
+    columns = _columns_of(annotation)
+
     def read(message: Value) -> Any:
         if message.WhichOneof("kind") == "reference":
-            return restored(owner, message)
-        found = of_json_form(owner, message)
-        return found if found is not None else read_other(annotation, message, read)
+            found = restored(owner, message)
+        else:
+            found = of_json_form(owner, message)
+        if found is None:
+            return read_other(annotation, message, read)
+        if columns is not None:
+            found.choose_columns(columns)
+        return found
 
     return read
 
 
 def _raw_reader(annotation: Any, owner: type) -> Read:
+    columns = _columns_of(annotation)
+
     def read(message: Value) -> Any:
         from flyte.io import DataFrame
 
@@ -139,6 +155,12 @@ def _raw_reader(annotation: Any, owner: type) -> Read:
             return read_other(annotation, message, read)
         if frame is None:
             raise TypeTransformerFailedError(f"Expected a frame for {annotation}, got a file or folder")
-        return frame.open(owner).all_sync()
+        if columns is None:
+            return frame.open(owner).all_sync()
+        frame.choose_columns(columns)
+        try:
+            return frame.open(owner).all_sync()
+        except Exception as error:  # each library has its own for a column that is not there
+            raise TypeTransformerFailedError(f"The columns {', '.join(columns)} cannot be read: {error}") from error
 
     return read

@@ -100,18 +100,20 @@ class InterfaceCodec:
                     "o0", f"The task returned {type(result)}, but its function has no return annotation. Add one."
                 )
             return b""
-        results = (result,) if count == 1 else result
+        results = (result,) if count == 1 and self._interface.record is None else result
         if not isinstance(results, tuple | list) or len(results) != count:
             given = f"{len(results)} values" if isinstance(results, tuple | list) else str(type(result))
             raise _invalid_output("o0", f"The task returned {given}, but its annotation says {count} values")
         return _encode(self._output_writers, results, self._output_error)
 
     def decode_outputs(self, data: bytes) -> Any:
-        """Return what the task returned: None, one value, or a tuple.
+        """Return what the task returned: None, one value, a tuple or a NamedTuple.
 
         Raises ValueError for missing outputs or broken bytes, TypeError for values of other types.
         """
         results = tuple(self.decode_named_outputs(data).values())
+        if self._interface.record is not None:
+            return self._interface.record(*results)
         return results if len(results) > 1 else results[0] if results else None
 
     def decode_named_outputs(self, data: bytes) -> dict[str, Any]:

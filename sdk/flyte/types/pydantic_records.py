@@ -1,7 +1,8 @@
 """Codecs of pydantic models.
 
-pydantic itself validates what is read and what is given as a dict. It is never imported from here: a class can only be
-a model of it if the program has imported it.
+pydantic itself validates what is read and what is given as a dict, so a field need not hold what its annotation says:
+one that a validator or a setting of the model has made something else of travels as pydantic would write it to JSON.
+pydantic is never imported from here: a class can only be a model of it if the program has imported it.
 """
 
 from __future__ import annotations
@@ -43,11 +44,12 @@ def build_pydantic_model(annotation: Any, of: Building) -> Codec | None:
         RecordField(name=name, codec=loosely(spec.annotation), required=spec.is_required(), default=_default(spec))
         for name, spec in model.model_fields.items()
     )
+    read = _reader(annotation, model, fields)
     return Codec(
         annotation=annotation,
         type_name=describe(annotation),
-        write=_writer(annotation, model, fields),
-        read=_reader(annotation, model, fields),
+        write=_writer(annotation, model, fields, read, of(Any)),
+        read=read,
         schema=lambda definitions: _schema(model, fields, definitions),
         plain=written_in_order(fields)
         and all(field.codec.plain for field in fields)
@@ -60,12 +62,20 @@ def _default(spec: Any) -> Any:
     return ... if spec.is_required() or spec.default_factory is not None else spec.default
 
 
-def _writer(annotation: Any, model: Any, fields: tuple[RecordField, ...]) -> Write:
+def _writer(annotation: Any, model: Any, fields: tuple[RecordField, ...], read: Read, anything: Codec) -> Write:
     write_fields = fields_writer(model.__name__, fields)
 
     def write(message: Value, value: Any) -> None:
         if type(value) is model:
-            write_fields(message, value.__getattribute__)
+            try:
+                write_fields(message, value.__getattribute__)
+            except TypeTransformerFailedError as failure:
+                message.ClearField("struct")
+                try:
+                    _write_as_dumped(message, value, fields, anything)
+                    read(message)
+                except Exception:
+                    raise failure from None
             for name, extra in (value.__pydantic_extra__ or {}).items():
                 write_natural(message.struct.fields.add(name=name).value, extra)
         elif isinstance(value, model):
@@ -78,6 +88,23 @@ def _writer(annotation: Any, model: Any, fields: tuple[RecordField, ...]) -> Wri
     return write
 
 
+def _write_as_dumped(message: Value, value: Any, fields: tuple[RecordField, ...], anything: Codec) -> None:
+    """Write the fields that are not of their type in their JSON form. Raises what pydantic raises if there is none."""
+    unfit = {field.name for field in fields if not _fits(field.codec, getattr(value, field.name))}
+    dumped = value.model_dump(mode="json", include=unfit, warnings=False)
+    values = {field.name: getattr(value, field.name) for field in fields} | dumped
+    written = [replace(field, codec=anything) if field.name in unfit else field for field in fields]
+    fields_writer(type(value).__name__, written)(message, values.__getitem__)
+
+
+def _fits(codec: Codec, value: Any) -> bool:
+    try:
+        codec.write(Value(), value)
+    except TypeTransformerFailedError:
+        return value is None and not codec.accepts_none
+    return True
+
+
 def _reader(annotation: Any, model: Any, fields: tuple[RecordField, ...]) -> Read:
     keeps_extra = model.model_config.get("extra") == "allow"
     aliases = [
@@ -86,12 +113,16 @@ def _reader(annotation: Any, model: Any, fields: tuple[RecordField, ...]) -> Rea
         for alias in _aliases(model.model_fields[field.name])
     ]
     read_fields = fields_reader((*fields, *aliases), read_unknown=read_natural if keeps_extra else None)
+    left_out = [field.name for field in fields if field.default is None and not field.codec.accepts_none]
     is_root = bool(getattr(model, "__pydantic_root_model__", False))
 
     def read(message: Value) -> Any:
         if not holds_record(message):
             return read_other(annotation, message, read)
         values = read_fields(message)
+        for name in left_out:  # its annotation does not take the None that is its default
+            if values.get(name, ...) is None:
+                del values[name]
         return _validated(model, values["root"] if is_root and "root" in values else values)
 
     return read

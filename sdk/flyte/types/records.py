@@ -6,12 +6,13 @@ None in all but the annotation. A dict is taken for a record of the class, with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flyte.types.codec import Codec, Definitions, JsonSchema, Read, Value, Write
 from flyte.types.mismatch import TypeTransformerFailedError
+from flyte.types.unfit_fields import as_it_is
 from flyteapi.task.v1 import value_pb2
 
 
@@ -32,10 +33,35 @@ def written_in_order(fields: Iterable[RecordField]) -> bool:
     return names == sorted(names)
 
 
-def fields_writer(type_name: str, fields: Iterable[RecordField]) -> Callable[[Value, Callable[[str], Any]], None]:
-    """Return a function that writes the fields that `get` returns by name."""
-    writers = tuple((field.name, _tolerant(field.codec)) for field in fields)
+def fields_writer(
+    type_name: str, fields: Sequence[RecordField], *, as_they_are: bool = False
+) -> Callable[[Value, Callable[[str], Any]], None]:
+    """Return a function that writes the fields that `get` returns by name.
 
+    `as_they_are`: what does not fit its annotation is taken as well, see `flyte.types.unfit_fields`.
+    """
+    write_fitting = _named_writer(
+        type_name, [(field.name, _tolerant(field.codec, field.codec.write)) for field in fields]
+    )
+    if not as_they_are:
+        return write_fitting
+    write_any = _named_writer(
+        type_name, [(field.name, _tolerant(field.codec, as_it_is(field.codec))) for field in fields]
+    )
+
+    def write(message: Value, get: Callable[[str], Any]) -> None:
+        try:
+            write_fitting(message, get)
+        except TypeTransformerFailedError:
+            message.ClearField("struct")
+        else:
+            return
+        write_any(message, get)
+
+    return write
+
+
+def _named_writer(type_name: str, writers: list[tuple[str, Write]]) -> Callable[[Value, Callable[[str], Any]], None]:
     def write(message: Value, get: Callable[[str], Any]) -> None:
         struct = message.struct
         struct.type_name = type_name
@@ -58,7 +84,7 @@ def mapping_writer(
     A missing required field is refused, and so is an unknown one unless `keep_unknown` writes it.
     """
     by_name = {field.name: field for field in fields}
-    writers = {field.name: _tolerant(field.codec) for field in by_name.values()}
+    writers = {field.name: _tolerant(field.codec, field.codec.write) for field in by_name.values()}
 
     def write(message: Value, values: Mapping[Any, Any]) -> None:
         missing = [name for name, field in by_name.items() if field.required and name not in values]
@@ -170,11 +196,10 @@ def _parts(message: Value) -> Iterable[value_pb2.NamedValue]:
     return [value_pb2.NamedValue(name=entry.key.string, value=entry.value) for entry in message.map.entries]
 
 
-def _tolerant(codec: Codec) -> Write:
+def _tolerant(codec: Codec, write_value: Write) -> Write:
     """Return the writer of a field, which takes None even where the annotation does not say so."""
     if codec.accepts_none:
-        return codec.write
-    write_value = codec.write
+        return write_value
 
     def write(message: Value, value: Any) -> None:
         if value is None:

@@ -32,6 +32,7 @@ from flyteapi.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceStu
 from flyteplane.admin.application.abort_run import AbortRun
 from flyteplane.admin.application.admission import Admission
 from flyteplane.admin.application.create_run import CreateRun
+from flyteplane.admin.application.forgetting import Forgetting
 from flyteplane.admin.application.notification_sending import NotificationSending
 from flyteplane.admin.application.objects import ObjectAddresses, Objects
 from flyteplane.admin.application.outbox import Outbox
@@ -106,6 +107,7 @@ class _Given:
     notifications: NotificationOptions
     trace_sample: float
     metrics: Metrics
+    keep_runs_s: float
 
 
 class AdminService:
@@ -163,6 +165,7 @@ async def open_admin(
     epoch: int | None = None,
     trace_sample: float = 0.0,
     metrics: Metrics | None = None,
+    keep_runs_s: float = 0.0,
 ) -> AdminService:
     """Open the service and begin to deliver what an earlier process left.
 
@@ -179,6 +182,7 @@ async def open_admin(
         epoch: of the leadership under which it writes; None for a process that nobody can replace.
         trace_sample: the part of the runs without a trace that are given one.
         metrics: what the service counts is read from there.
+        keep_runs_s: how long runs are kept after their end; 0: for ever.
 
     Raises:
         FailedPrecondition: the database is from a newer build; a key file cannot be used.
@@ -199,6 +203,7 @@ async def open_admin(
         notifications=notifications or NotificationOptions(),
         trace_sample=trace_sample,
         metrics=metrics or Metrics(),
+        keep_runs_s=keep_runs_s,
     )
     try:
         return await _wire(given)
@@ -249,6 +254,9 @@ async def _wire(given: _Given) -> AdminService:
     background.start(core.firing.run(), name="triggers")
     background.start(core.sending.run(), name="notifications")
     background.start(Sweeper(given.objects, clock=given.clock).run(), name="objects")
+    if given.keep_runs_s:
+        forgetting = Forgetting(runs=core.runs, clock=given.clock, keep_s=given.keep_runs_s)
+        background.start(forgetting.run(), name="history")
     return AdminService(
         database=given.database,
         outbox=core.outbox,

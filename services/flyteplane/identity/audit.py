@@ -27,10 +27,14 @@ class AuditRecord:
     scope: Scope
 
     def __post_init__(self) -> None:
-        for name in ("subject", "target"):
-            # Whoever sends a call chooses these texts: they are shown to people, line by line.
-            text = "".join(character if character.isprintable() else "?" for character in getattr(self, name))
-            object.__setattr__(self, name, text[:_LONGEST_TEXT])
+        object.__setattr__(self, "subject", _kept(self.subject))
+        object.__setattr__(self, "target", _kept(self.target))
+        object.__setattr__(self, "scope", Scope(_kept(self.scope.project), _kept(self.scope.domain)))
+
+
+def _kept(text: str) -> str:
+    """What is kept of a text. Whoever sends a call chooses it, of any length; it is shown to people, line by line."""
+    return "".join(character if character.isprintable() else "?" for character in text[:_LONGEST_TEXT])
 
 
 class AuditSink(Protocol):

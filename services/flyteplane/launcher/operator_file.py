@@ -18,6 +18,7 @@ from flyteplane.launcher.tls_settings import TlsSettings
 from flyteplane.observe.telemetry import TelemetrySettings
 from flyteplane.reuse_pool.domain.policy import PoolSettings
 from flyteplane.scheduler.domain.definitions import Entries
+from flyteplane.scheduler.domain.history import FOR_EVER, HistoryLimits
 from flyteplane.secrets.settings import SecretsSettings
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class OperatorFile:
     queues: tuple[QueueSettings, ...] = ()
     reuse_pool: PoolSettings = field(default_factory=PoolSettings)
     cache: CacheLimits = field(default_factory=CacheLimits)
+    history: HistoryLimits = FOR_EVER
+    """How long runs are kept that have ended."""
     services: ServiceAddresses = field(default_factory=ServiceAddresses)
     secrets: SecretsSettings = field(default_factory=SecretsSettings)
     tls: TlsSettings = field(default_factory=TlsSettings)

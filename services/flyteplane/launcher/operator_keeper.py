@@ -26,6 +26,7 @@ _AT_START: Final = (
     "clusters",
     "console_url",
     "coordination",
+    "history",
     "identity",
     "notifications",
     "objects",

@@ -23,6 +23,7 @@ from flyteplane.launcher.service_addresses import ServiceAddresses
 from flyteplane.launcher.tls_settings import TlsSettings
 from flyteplane.observe.telemetry import TelemetrySettings
 from flyteplane.reuse_pool.domain.policy import PoolSettings
+from flyteplane.scheduler.domain.history import HistoryLimits
 from flyteplane.scheduler.domain.queueing.checks import ANY_CLUSTER
 from flyteplane.scheduler.domain.queueing.classes import ResourceClass
 from flyteplane.scheduler.domain.queueing.pod_settings import refuse_settings_of_pods
@@ -144,6 +145,7 @@ class _Reader:
             queues=tuple(self._each("queues", file.queues, make=self._queue)),
             reuse_pool=self._reuse_pool(file.reuse_pool),
             cache=self._cache(file.cache),
+            history=HistoryLimits(keep_s=file.history.keep_days * _DAY_S, with_data=file.history.with_data),
             services=self._services(file.services),
             secrets=self._secrets(file.secrets),
             tls=self._tls(file.tls),

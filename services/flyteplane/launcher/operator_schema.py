@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, field_validator, model_validator
 
 from flyte.spec.environment_variables import reserved_for_platform
 from flyte.spec.names import NameKind, check_name
@@ -253,6 +253,20 @@ class Cache(Section):
     max_age_days: float = Field(default=0.0, ge=0, le=3650)
 
 
+class History(Section):
+    """`history`: how long runs are kept after their end; 0 is for ever."""
+
+    keep_days: float = Field(default=0.0, ge=0, le=36500)
+    with_data: bool = False
+
+    @field_validator("keep_days")
+    @classmethod
+    def _a_day_at_least(cls, days: float) -> float:
+        if 0 < days < 1:
+            raise ValueError("use 0 (for ever) or at least 1 day")
+        return days
+
+
 class AppRole(Section):
     """`secrets.vault.approle`."""
 
@@ -458,6 +472,7 @@ class File(Section):
     queues: list[Queue] = []
     reuse_pool: ReusePool = ReusePool()
     cache: Cache = Cache()
+    history: History = History()
     services: Any = None
     secrets: Secrets | None = None
     objects: Objects | None = None

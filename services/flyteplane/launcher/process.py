@@ -36,7 +36,6 @@ _log = get_logger("launcher")
 #: After this the process ends whatever still hangs; nothing is lost by that.
 CLOSE_WITHIN_S: Final = 8.0
 GC_THRESHOLDS: Final = (10_000, 10, 10)
-_LARGEST_LOG_BYTES: Final = 64 * 1024 * 1024
 
 
 def run(
@@ -52,7 +51,8 @@ def run(
     gc.disable()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         try:
-            return runner.run(_serve(settings, ready_fd, _log_to_stdout if log_to_stdout else _log_to))
+            log_to = _log_to if ready_fd is not None else _log_and_say_where
+            return runner.run(_serve(settings, ready_fd, _log_to_stdout if log_to_stdout else log_to))
         except PlatformError as error:
             return _say(error.public_text)
         except OSError as error:
@@ -182,12 +182,16 @@ def _log_to_stdout(_: Path) -> None:
 
 
 def _log_to(path: Path) -> None:
+    from flyteplane.launcher.log_file import open_log
     from flyteplane.observe import configure_logs
 
-    with suppress(OSError):
-        if path.stat().st_size > _LARGEST_LOG_BYTES:
-            path.replace(path.with_suffix(".log.1"))
-    configure_logs(stream=path.open("a", buffering=1), for_people=False)
+    configure_logs(stream=open_log(path), for_people=False)
+
+
+def _log_and_say_where(path: Path) -> None:
+    """For a person, who may have to look into it before the platform is ready: it waits for stores that are away."""
+    _log_to(path)
+    print(f"The log is {path}", flush=True)
 
 
 def _say(text: str) -> int:

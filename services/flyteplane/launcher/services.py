@@ -183,6 +183,7 @@ async def _admin(given: Surroundings, *, epoch: int | None, fail: Callable[[Base
         epoch=epoch,
         trace_sample=given.trace_sample,
         metrics=given.metrics,
+        keep_runs_s=given.operator.history.keep_s,
     )
 
 
@@ -206,6 +207,7 @@ async def open_scheduler_service(
             logs=given.logs,
             data_prefix=f"{given.objects_root}data/",
             scratch=given.folder.scratch,
+            history=given.operator.history,
         ),
         neighbours=Neighbours(
             cache=given.channels["cache"],

@@ -7,6 +7,7 @@ from flyteplane.objects.folder import FolderObjectStore
 from flyteplane.objects.keys import validate_key
 from flyteplane.objects.memory import MemoryObjectStore
 from flyteplane.objects.port import ObjectInfo, ObjectPage, ObjectStore, Presigner
+from flyteplane.objects.removal import remove_below
 
 __all__ = [
     "FolderObjectStore",
@@ -15,5 +16,6 @@ __all__ = [
     "ObjectPage",
     "ObjectStore",
     "Presigner",
+    "remove_below",
     "validate_key",
 ]

@@ -37,10 +37,11 @@ _call: ContextVar[Callable[[], dict[str, Any]] | None] = ContextVar("flyteplane_
 
 
 class _Settings:
-    """Where lines go; one for the process, because a stream has one reader."""
+    """Where lines go; one for the process, because a stream has one reader. Until that is said, warnings and errors
+    go to standard error."""
 
     def __init__(self) -> None:
-        self.threshold = logging.INFO
+        self.threshold = logging.WARNING
         self.stream: TextIO | None = None
         self.for_people: bool | None = None
         self.writer: Any = None

@@ -1,7 +1,7 @@
 """Metrics in a registry of their own, so that several platforms in one process, and every test, count apart.
 
-prometheus_client is loaded when the first metric is made or the text is asked for. What a service counts anyway is not
-counted twice: it is read when somebody asks.
+Nothing is counted for metrics alone: a service counts what it does in plain numbers, and these are read when somebody
+asks. prometheus_client is loaded with the first question.
 """
 
 from bisect import bisect_left
@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
+    from prometheus_client import CollectorRegistry, Metric
 
 #: Bounds in seconds for what ought to take milliseconds.
 LATENCY_BOUNDS_S: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0)
@@ -74,7 +74,7 @@ Source = Callable[[], "Iterable[Reading | DistributionReading]"]
 
 
 class Metrics:
-    """Makes metrics named `flyteplane_<name>`. Making one twice raises ValueError."""
+    """Tells what services count, as metrics named `flyteplane_<name>`."""
 
     def __init__(self) -> None:
         self._sources: list[Source] = []
@@ -92,26 +92,6 @@ class Metrics:
         """Ask `source` whenever metrics are read; returns what ends that. Read where `text` is called."""
         self._sources.append(source)
         return lambda: self._sources.remove(source)
-
-    def counter(self, name: str, description: str, *, labels: Sequence[str] = ()) -> "Counter":
-        """A count that only grows; prometheus adds `_total` to the name."""
-        from prometheus_client import Counter
-
-        return Counter(name, description, labels, namespace=_NAMESPACE, registry=self.registry)
-
-    def gauge(self, name: str, description: str, *, labels: Sequence[str] = ()) -> "Gauge":
-        """A value that goes up and down."""
-        from prometheus_client import Gauge
-
-        return Gauge(name, description, labels, namespace=_NAMESPACE, registry=self.registry)
-
-    def histogram(
-        self, name: str, description: str, *, labels: Sequence[str] = (), bounds: Sequence[float] = LATENCY_BOUNDS_S
-    ) -> "Histogram":
-        """How often values fell between `bounds`."""
-        from prometheus_client import Histogram
-
-        return Histogram(name, description, labels, namespace=_NAMESPACE, registry=self.registry, buckets=bounds)
 
     def text(self) -> bytes:
         """Everything in the text format that Prometheus scrapes."""

@@ -15,7 +15,7 @@ from flyteplane.reuse_pool.application.continuity import Continuity
 from flyteplane.reuse_pool.application.effect_runner import EffectRunner
 from flyteplane.reuse_pool.application.figures import readings
 from flyteplane.reuse_pool.application.journal import Journal
-from flyteplane.reuse_pool.application.lifecycle import ReplicaLifecycle
+from flyteplane.reuse_pool.application.lifecycle import LifecycleHooks, ReplicaLifecycle
 from flyteplane.reuse_pool.application.pool_keeper import PoolKeeper
 from flyteplane.reuse_pool.application.ports import Claim, PoolStore, ReplicaTokens, SecretsPort
 from flyteplane.reuse_pool.application.registry import Registry
@@ -27,14 +27,13 @@ from flyteplane.reuse_pool.application.scheduler_side import SchedulerSide
 from flyteplane.reuse_pool.application.takeover import Takeover
 from flyteplane.reuse_pool.application.timekeeper import Timekeeper
 from flyteplane.reuse_pool.application.token_renewal import TokenRenewal
+from flyteplane.reuse_pool.application.upkeep import KEEP_S, keep_short
 from flyteplane.reuse_pool.domain.policy import PoolSettings
 from flyteplane.reuse_pool.servicer.pool_servicer import PoolServicer
 from flyteplane.reuse_pool.servicer.replica_servicer import ReplicaServicer
 from flyteplane.reuse_pool.store.memory_store import MemoryPoolStore
 from flyteplane.reuse_pool.store.sql_store import open_sql_store
 
-#: Pools and replicas that ended longer ago are forgotten.
-_KEEP_S: Final = 30 * 24 * 3600.0
 _CLOSE_GRACE_S: Final = 2.0
 
 
@@ -153,7 +152,7 @@ async def open_on(store: PoolStore, given: Given, *, epoch: int) -> ReusePoolSer
     """Open the service on a register, which it closes. Raises PlatformError."""
     try:
         claim = await store.claim(at_least=epoch)
-        await store.prune(before=given.clock.now() - _KEEP_S)
+        await store.prune(before=given.clock.now() - KEEP_S)
         first_seen = {pool.name: pool.created_at for pool in await store.pools()}
     except BaseException:
         await store.close()
@@ -172,19 +171,10 @@ def _wire(
 ) -> tuple[ReusePoolService, Takeover]:
     clusters, clock = ReplicaClusters(given.clusters), given.clock
     background = BackgroundTasks("reuse_pool")
+    background.start(keep_short(store, clock=clock), name="register")
     journal = Journal(fenced=given.on_failure)
     registry = Registry(given.settings, clock=clock)
-    lifecycle = ReplicaLifecycle(
-        registry,
-        clusters=clusters,
-        store=store,
-        secrets=given.secrets,
-        tokens=given.tokens,
-        clock=clock,
-        background=background,
-        leads=given.leads,
-        fenced=given.on_failure,
-    )
+    lifecycle = _lifecycle(registry, given, clusters=clusters, store=store, background=background)
     timekeeper = Timekeeper(
         clock,
         pools=lambda: registry.pools.values(),
@@ -192,7 +182,7 @@ def _wire(
         turn_over=registry.flush,
     )
     renewal = TokenRenewal(registry, tokens=given.tokens, clock=clock)
-    runner = EffectRunner(registry, lifecycle=lifecycle, alarm=timekeeper, renewal=renewal)
+    runner = EffectRunner(registry, lifecycle=lifecycle, timekeeper=timekeeper, renewal=renewal)
     keeper = PoolKeeper(
         registry,
         runner=runner,
@@ -205,11 +195,15 @@ def _wire(
     )
     continuity = Continuity(registry, runner=runner, clock=clock)
     replicas = ReplicaSide(registry, keeper=keeper, runner=runner, continuity=continuity, clock=clock)
-    lifecycle.sink = replicas
-    lifecycle.start_failed = keeper.start_failed
-    lifecycle.given_up = continuity.gone
-    lifecycle.judge = replicas.judge
-    lifecycle.changed = lambda pool: runner.run(pool, ())
+    lifecycle.connect(
+        LifecycleHooks(
+            sink=replicas,
+            on_start_failed=keeper.start_failed,
+            on_given_up=continuity.gone,
+            on_start_moved=lambda pool: runner.run(pool, ()),
+            on_secrets=replicas.judge,
+        )
+    )
     runner.drains = keeper.replica_drains
     scheduler = SchedulerSide(
         registry,
@@ -242,3 +236,19 @@ def _wire(
         clock=clock,
     )
     return service, takeover
+
+
+def _lifecycle(
+    registry: Registry, given: Given, *, clusters: ReplicaClusters, store: PoolStore, background: BackgroundTasks
+) -> ReplicaLifecycle:
+    return ReplicaLifecycle(
+        registry,
+        clusters=clusters,
+        store=store,
+        secrets=given.secrets,
+        tokens=given.tokens,
+        clock=given.clock,
+        background=background,
+        leads=given.leads,
+        fenced=given.on_failure,
+    )

@@ -22,6 +22,7 @@ from flyteplane.scheduler.application.attempt_tokens import Verifier
 from flyteplane.scheduler.application.auditing import Audit
 from flyteplane.scheduler.application.class_admin import ClassAdministration
 from flyteplane.scheduler.application.cluster_list import ClusterList
+from flyteplane.scheduler.application.forgetting import Forgetting
 from flyteplane.scheduler.application.observing import Observers
 from flyteplane.scheduler.application.queue_admin import QueueAdministration
 from flyteplane.scheduler.application.scheduler import Parts, Scheduler
@@ -31,9 +32,11 @@ from flyteplane.scheduler.clients.other_services import CacheStub, SecretsStub
 from flyteplane.scheduler.clients.pool_declarations import PoolDeclarations
 from flyteplane.scheduler.clients.pool_stream import LEAST_AWAY_S, PoolStream
 from flyteplane.scheduler.clients.provisions import Provisions
+from flyteplane.scheduler.clients.run_objects import RunObjects
 from flyteplane.scheduler.clients.sweeper import sweep_for_ever
 from flyteplane.scheduler.clients.worker_sessions import WorkerSessions
 from flyteplane.scheduler.domain.definitions import NO_ENTRIES, Entries
+from flyteplane.scheduler.domain.history import FOR_EVER, HistoryLimits
 from flyteplane.scheduler.servicer.cluster_service import ClusterServicer
 from flyteplane.scheduler.servicer.queue_service import QueueServicer
 from flyteplane.scheduler.servicer.resource_class_service import ResourceClassServicer
@@ -68,6 +71,8 @@ class SchedulerSettings:
     """URI under which attempts keep their data."""
     scratch: Path
     """Folder of objects that workers are writing."""
+    history: HistoryLimits = FOR_EVER
+    """How long runs are kept that have ended."""
 
 
 class SchedulerService:
@@ -188,14 +193,29 @@ async def open_scheduler(
     except BaseException:
         await service.close()
         raise
-    sweeping = sweep_for_ever(
-        fresh, neighbours.clusters, clock=clock, leads=leads, reachable=scheduler.cluster_reachable
-    )
+    reachable = scheduler.cluster_reachable
+    sweeping = sweep_for_ever(fresh, neighbours.clusters, clock=clock, leads=leads, reachable=reachable)
     scheduler.background.start(sweeping, name="sweep workers")
     scheduler.background.start(Audit(scheduler.engine).run_for_ever(clock=clock), name="audit")
+    if settings.history.keep_s:
+        forgetting = _forgetting(scheduler, neighbours, history=settings.history, clock=clock)
+        scheduler.background.start(forgetting.run(), name="history")
     if observers is not None:
         service.stop_reading = observers.metrics.read_from(scheduler.readings)
     return service
+
+
+def _forgetting(
+    scheduler: Scheduler, neighbours: Neighbours, *, history: HistoryLimits, clock: TimerClock
+) -> Forgetting:
+    return Forgetting(
+        records=scheduler.records,
+        logs=scheduler.logs,
+        data=RunObjects(neighbours.objects) if history.with_data else None,
+        admin_follows=lambda: scheduler.run_phases.followed,
+        clock=clock,
+        keep_s=history.keep_s,
+    )
 
 
 def _logs(settings: SchedulerSettings, neighbours: Neighbours, *, clock: TimerClock) -> FollowedLogs:

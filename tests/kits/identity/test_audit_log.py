@@ -9,7 +9,7 @@ from flyteplane.foundation.clock import ManualClock
 from flyteplane.foundation.errors import Unavailable
 from flyteplane.identity.audit import NOBODY, AuditRecord
 from flyteplane.identity.audit_log import MOST_WAITING, AuditLog
-from flyteplane.identity.callers import EVERYWHERE
+from flyteplane.identity.callers import EVERYWHERE, Scope
 
 
 class Book:
@@ -91,3 +91,12 @@ def test_a_text_of_a_caller_cannot_forge_a_line() -> None:
     )
     assert forged.target.isprintable()
     assert len(forged.target) == 300
+
+
+def test_the_texts_of_a_call_are_kept_short_wherever_they_stand() -> None:
+    """Ten thousand wait, a thousand are written as one message: long ones would fill the memory, or never be taken."""
+    long = "x" * 1_000_000 + "\0"
+    kept = AuditRecord(at_us=1, subject=long, method="m", target=long, status="s", scope=Scope(long, "a\0\nb"))
+    texts = (kept.subject, kept.target, kept.scope.project, kept.scope.domain)
+    assert [len(text) for text in texts] == [300, 300, 300, 4]
+    assert kept.scope.domain == "a??b"

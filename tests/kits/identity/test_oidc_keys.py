@@ -120,7 +120,9 @@ async def test_claims_that_cannot_be_believed(provider: Provider, claims: dict[s
 async def test_an_address_counts_only_if_the_provider_has_verified_it(issuer: Issuer) -> None:
     provider = Provider(issuer, subject_claim="email")
     assert await provider.subject(email="a@b.c", email_verified=True) == "oidc:a@b.c"
-    assert await refused(provider, email="a@b.c", email_verified=False) == "TOKEN_SUBJECT"
+    assert await provider.subject(email="a@b.c", email_verified="true") == "oidc:a@b.c"
+    for verified in ({}, {"email_verified": False}, {"email_verified": "false"}, {"email_verified": 2}):
+        assert await refused(provider, email="a@b.c", **verified) == "TOKEN_SUBJECT"
 
 
 async def test_a_small_number_of_algorithms_may_be_named(issuer: Issuer) -> None:

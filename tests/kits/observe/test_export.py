@@ -7,6 +7,7 @@ import time
 
 import pytest
 from tests.support.collector import Collector
+from tests.support.log_lines import LogLines
 
 from flyte.spec.trace_context import TraceContext
 from flyteplane.foundation.errors import InvalidArgument
@@ -71,7 +72,7 @@ def test_a_collector_that_is_away_is_counted_and_holds_no_end_up() -> None:
     assert time.monotonic() - began < 15
 
 
-def test_a_span_that_cannot_be_made_takes_no_other_with_it() -> None:
+def test_a_span_that_cannot_be_made_takes_no_other_with_it(log_lines: LogLines) -> None:
     sent: list[Span] = []
 
     def send(spans: list[Span]) -> bool:
@@ -84,6 +85,8 @@ def test_a_span_that_cannot_be_made_takes_no_other_with_it() -> None:
     exporter.close()
     assert [one.name for one in sent] == ["sound"]
     assert figures(exporter)["spans_dropped/collector"] == 1
+    (line,) = log_lines.all("span_not_made")
+    assert "ZeroDivisionError" in line["exception"]
 
 
 def test_without_a_collector_there_is_no_exporter() -> None:

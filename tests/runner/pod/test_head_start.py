@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +17,10 @@ from tests.support.worker_owner import LEASE, StoredData, orders_of
 
 from flyte.runner.contact import Contact
 from flyte.runner.forking import read_startup
+from flyte.runner.pod.child import Child
 from flyte.runner.pod.endpoints import Endpoints
 from flyte.runner.pod.first_words import FirstOrders, FirstWords
-from flyte.runner.pod.head_start import HeadStart, head_start
+from flyte.runner.pod.head_start import HeadStart, head_start, leave_alone
 from flyte.runner.pod.settings import PodSettings
 from flyte.runner.pod.workplace import Workplace
 from flyteapi.task.v1.task_spec_pb2 import ImageSpec
@@ -111,6 +115,25 @@ def test_a_worker_that_is_gone_is_no_trouble(data: StoredData, workplace: Workpl
     with ours:
         start = head_start(Answered(first_orders(data)), ours, settings=SETTINGS, workplace=workplace)
     assert start.given
+
+
+@pytest.mark.parametrize("sign", ["says", "writes", "asks", "ends"])
+def test_a_worker_is_left_alone_until_there_is_a_sign_of_it(workplace: Workplace, sign: str) -> None:
+    ours, theirs = socket.socketpair()
+    read, write = os.pipe()
+    with ours, theirs, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        signs = {
+            "says": lambda: theirs.sendall(b"frame"),
+            "writes": lambda: os.write(write, b"output"),
+            "asks": lambda: asking.connect(workplace.data_path),
+            "ends": theirs.close,
+        }
+        threading.Timer(0.05, signs[sign]).start()
+        began = time.monotonic()
+        leave_alone(Child(0, ours, read), workplace, at_most_s=60.0)
+        assert 0.04 < time.monotonic() - began < 30.0
+    os.close(read)
+    os.close(write)
 
 
 def test_who_asks_for_data_before_the_agent_is_there_is_heard_later(workplace: Workplace) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flyte.runner.pod.outbox import MOST_HEARD_BYTES, Outbox
+from flyte.runner.pod.outbox import MOST_DECLARED, MOST_HEARD_BYTES, Outbox
 from flyteapi.scheduler.v1.worker_service_pb2 import (
     AttemptEnded,
     AttemptStarted,
@@ -258,3 +258,19 @@ def test_whatever_breaks_everything_arrives_in_order(events: list[str]) -> None:
             outbox.rewind()
     arrived += [name for name in on_stream if name not in arrived]
     assert arrived == list(range(said))
+
+
+def test_declarations_that_no_open_call_is_of_are_not_kept_for_ever() -> None:
+    outbox = Outbox()
+    outbox.add(WorkerReport(declare_task=DeclareTask(digest=b"open")))
+    outbox.add(WorkerReport(lease=LEASE, submit=SubmitAction(call=1, task_digest=b"open")))
+    for number in range(5 * MOST_DECLARED):
+        outbox.add(WorkerReport(declare_task=DeclareTask(digest=b"%d" % number)))
+    written(outbox)
+    outbox.mark(1)
+    outbox.acknowledge(1)
+    outbox.rewind()
+    again = [report.declare_task.digest for report in written(outbox) if report.HasField("declare_task")]
+    assert again[0] == b"open"
+    assert again[-1] == b"%d" % (5 * MOST_DECLARED - 1)
+    assert len(again) <= 3 * MOST_DECLARED

@@ -102,6 +102,21 @@ def test_a_function_that_is_only_looked_up_does_not_load_its_module() -> None:
     assert "traceback" in modules_after(program)
 
 
+def test_asyncio_has_its_defaults_of_subprocess_without_loading_it() -> None:
+    program = (
+        "from flyte.runner.pod.deferred import SELDOM_USED, deferred\n"
+        "with deferred(*SELDOM_USED):\n    import asyncio\n"
+        "import sys\nassert not {'subprocess', 'asyncio.staggered', 'array'} & sys.modules.keys()\n"
+        "from asyncio import subprocess as taken\n"
+        "names = ('PIPE', 'STDOUT', 'DEVNULL')\nhad = [getattr(taken, name) for name in names]\n"
+        "import subprocess\nassert had == [getattr(subprocess, name) for name in names]\n"
+        "async def run() -> bytes:\n    echo = await asyncio.create_subprocess_exec('echo', 'hi', stdout=taken.PIPE)\n"
+        "    return (await echo.communicate())[0]\n"
+        "assert asyncio.run(run()) == b'hi\\n'\n"
+    )
+    assert "subprocess" in modules_after(program)
+
+
 TAKES_MESSAGES = (
     "from flyte.runner.pod.deferred import MESSAGES, deferred\nwith deferred(*MESSAGES):\n"
     "    from flyteapi.common.v1 import phase_pb2\n"
@@ -299,6 +314,14 @@ def test_a_worker_loads_little_before_its_task() -> None:
         "textwrap",
     }
     assert not modules_after(WORKER) & absent - {"json"}
+
+
+def test_an_agent_leaves_to_its_worker_what_it_needs_later_itself() -> None:
+    program = (
+        "import flyte.runner.pod.__main__\nfrom flyte.runner.pod.prepared import prepared\nwith prepared():\n"
+        "    import flyte.runner.pod.workplace, flyte.runner.pod.head_start\n"
+    )
+    assert not modules_after(program) & {"asyncio", "grpc", "logging", "flyte.runner.pod.agent"}
 
 
 async def test_a_project_that_hides_the_standard_library_runs(

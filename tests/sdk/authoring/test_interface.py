@@ -41,7 +41,8 @@ def test_annotations_may_name_what_is_defined_further_down() -> None:
         (tuple[int], {"o0": tuple[int]}),
         (tuple[int, ...], {"o0": tuple[int, ...]}),
         (tuple, {"o0": tuple}),
-        (Point, {"o0": Point}),
+        (Point, {"x": int, "y": int}),
+        (Point | None, {"o0": Point | None}),
         (int | None, {"o0": int | None}),
     ],
 )

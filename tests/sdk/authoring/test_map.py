@@ -131,6 +131,7 @@ def test_outside_of_a_task_a_map_is_plain_calls() -> None:
 
 async def test_outside_of_a_task_an_async_map_is_plain_calls() -> None:
     assert await collect(flyte.map.aio(add, [1, 2], [3, 4])) == [4, 6]
+    assert list(flyte.map(slow_double, [1, 2])) == [2, 4]  # as in a notebook
     assert [repr(result) for result in await collect(flyte.map.aio(picky, [0, 1]))] == ["0", "ValueError('one')"]
 
 

@@ -82,7 +82,6 @@ REFUSED: Final = {
     "create secret s --value x --cluster-pool p": "--project and --domain",
     "delete secret s --cluster-pool p": "--project and --domain",
     "get secret --cluster-pool p": "--project and --domain",
-    "get logs r --show-ts": "flyte.logger",
     "get logs r --follow --lines 3": "--pretty",
     "get run --updated-after whenever": "ISO 8601",
     "get run r --in-phase failed": "leave --in-phase out",

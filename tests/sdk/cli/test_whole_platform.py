@@ -219,6 +219,8 @@ def test_deployed_tasks_run_by_name_and_runs_run_again(command: Command) -> None
     assert explained["env_vars"] == {"value": {"COLOUR": "red"}, "level": "environment"}
     assert explained["retries"] == {"value": {"count": 0}, "level": "default"}
     assert "Did you mean top.main?" in command("run", "deployed-task", "main").err
+    assert "version 'v99'" in command("run", "--version", "v99", "deployed-task", "top.main").err
+    assert "give one of them" in command("run", "--version", "v99", "deployed-task", "top.main@v1").err
     run = json.loads(command("run", "--json", "deployed-task", "top.main", "--n", "2").out)
     assert run["outputs"] == {"o0": 1}
     again = command("rerun", run["run"])
@@ -326,6 +328,8 @@ def test_runs_are_found_by_version_label_and_last_change(command: Command) -> No
     assert found("--updated-before", "now - 1 hour") == set() == found("--paused-only")
     assert json.loads(command("get", "run", "versioned", "--json").out)["version"] == "v7"
     assert command("get", "logs", "versioned", "--lines", "1").out == "hello from main red\n"
+    assert "without the times" in (timed := command("get", "logs", "versioned", "--show-ts")).err
+    assert (timed.code, timed.out) == (0, "hello from main red\n")
     assert command("get", "logs", "versioned", "--pretty", "--filter-system").out == "hello from main red\n"
     assert "no attempt 9: there was one" in command("get", "logs", "versioned", "--attempt", "9").err
     assert "action a99 of run" in command("rerun", "versioned", "--recover", "--force", "a99").err

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flyte.config import Config, ConfigFile, get_config_file, search_order
-from flyte.config.reading import read
+from flyte.config.reading import auto, read
 
 
 def write(path: Path, text: str) -> Path:
@@ -69,3 +69,21 @@ def test_the_folder_comes_before_the_repository_and_the_home(tmp_path: Path) -> 
         str(tmp_path / ".flyte" / "config.yaml"),
     ]
     assert order[-1] == str(Path.home() / ".flyte" / "config.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "mend"),
+    [
+        ("admin:\n  endpont: x\n", "admin.endpont of configuration file .* Did you mean 'endpoint'"),
+        ("admn:\n  endpoint: x\n", "Section 'admn' of configuration file .* Did you mean 'admin'"),
+    ],
+)
+def test_a_slip_of_the_pen_is_refused(tmp_path: Path, text: str, mend: str) -> None:
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(ValueError, match=mend):
+        auto(tmp_path / "config.yaml")
+
+
+def test_options_of_the_peer_that_mean_nothing_here_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("admin:\n  clientId: q\n  useAuth: true\n  endpoint: h:1\nstorage: {a: 1}\n")
+    assert auto(tmp_path / "config.yaml").platform.endpoint == "h:1"

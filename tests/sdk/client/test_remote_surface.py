@@ -135,24 +135,13 @@ def test_the_version_of_a_deployed_task_is_given_or_chosen(platform: FakePlatfor
         Task.get("a.b", auto_version="current")
 
 
-def test_inside_of_a_task_the_current_version_is_that_of_the_task_of_its_run(
-    platform: FakePlatform, user_module: Any
-) -> None:
+def test_inside_of_a_task_the_current_version_is_its_own() -> None:
     from flyte.authoring.context import TaskContextData, activate
     from flyte.models import ActionID, TaskContext
 
-    flyte.deploy(user_module("shop", PROGRAM).env, version="v7")
-    for name, version in (("of-v7", "v7"), ("of-code", "")):
-        platform.script.runs[name] = run_service_pb2.Run(task_name="shop.main", task_version=version)
-    running = TaskContext(action=ActionID(name="a0", run_name="of-v7"), version="")
+    running = TaskContext(action=ActionID(name="a0"), version="v7")
     with activate(TaskContextData(task_context=running)):
-        assert Task.get("shop.price", auto_version="current").fetch().version == "v7"
-    running = TaskContext(action=ActionID(name="a0", run_name="of-code"), version="")
-    with (
-        activate(TaskContextData(task_context=running)),
-        pytest.raises(flyte.errors.RemoteTaskNotFoundError, match="started from its code"),
-    ):
-        Task.get("shop.price", auto_version="current").fetch()
+        assert Task.get("a.b", auto_version="current").version == "v7"
 
 
 async def test_a_deployed_task_is_given_other_settings_in_coroutines_too(

@@ -111,3 +111,17 @@ def test_the_hash_of_a_folder_is_that_of_its_names_and_contents(tmp_path: Path) 
     others = {made("three", **{"a.txt": "2", "b/c.txt": "1"}), made("four", **{"a.txt": "1", "c.txt": "2"})}
     assert len(others | {one}) == 3
     assert Dir.from_local_sync(tmp_path / "one", dir_cache_key="mine").hash == "mine"
+
+
+def test_an_object_whose_name_leads_elsewhere_is_copied_nowhere(tmp_path: Path) -> None:
+    memory = pytest.importorskip("fsspec").filesystem("memory")
+    memory.pipe_file("memory://bucket/folder/good.txt", b"good")
+    # A store takes any name; that of its own library would tidy this one up.
+    good = memory.store["/bucket/folder/good.txt"]
+    memory.store["/bucket/folder/../../evil.txt"] = good
+    try:
+        with pytest.raises(ValueError, match="leads out"):
+            Dir[Any](path="memory://bucket/folder").download_sync(tmp_path / "a" / "copy")
+        assert list(tmp_path.rglob("*.txt")) == []
+    finally:
+        memory.store.clear()

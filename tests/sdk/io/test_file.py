@@ -11,7 +11,7 @@ import pydantic
 import pytest
 from tests.sdk.io.running_task import attempt
 
-from flyte.io import Dir, File, HashFunction, HashlibAccumulator
+from flyte.io import DataFrame, Dir, File, HashFunction, HashlibAccumulator
 from flyte.io.placement import set_uploads
 from flyte.storage.locations import local_path, local_uri
 from flyte.types.codecs import codec_for
@@ -36,7 +36,7 @@ def test_inside_of_a_task_a_local_file_is_copied_below_the_attempt_and_hashed(so
     with attempt(prefix):
         file: File[Any] = File.from_local_sync(source)
     assert file.path.startswith(prefix)
-    assert (file.name, file.format, file.hash) == ("table one.csv", "csv", hashlib.sha256(CONTENT).hexdigest())
+    assert (file.name, file.format, file.hash) == ("table one.csv", "", hashlib.sha256(CONTENT).hexdigest())
     source.unlink()
     assert local_path(file.path).read_bytes() == CONTENT
 
@@ -151,6 +151,15 @@ async def test_a_stored_file_is_downloaded_as_a_copy(source: Path, prefix: str, 
     assert await file.download(tmp_path / "named.csv") == str(tmp_path / "named.csv")
 
 
+@pytest.mark.parametrize("name", ["../../evil", "/evil", "..", "a/..", "a/evil/"])
+def test_the_name_that_somebody_else_chose_leads_out_of_no_folder(source: Path, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    copy = Path(File[Any](path=local_uri(source), name=name).download_sync(folder))
+    assert copy in (folder / "evil", folder / "data")
+    assert Path(File[Any](path=local_uri(source), name=name).download_sync()).name in ("evil", "data")
+
+
 def test_an_unknown_mode_or_compression_is_refused(source: Path) -> None:
     file: File[Any] = File.from_existing_remote(str(source))
     with pytest.raises(ValueError, match="mode 'x'"), file.open_sync("x"):
@@ -218,6 +227,7 @@ class Report:
 class Model(pydantic.BaseModel):
     table: File  # type: ignore[type-arg]
     plots: Dir[Any] | None = None
+    rows: DataFrame = None  # type: ignore[assignment]  # as people write it
 
 
 def test_files_are_fields_of_dataclasses_and_pydantic_models() -> None:
@@ -227,10 +237,12 @@ def test_files_are_fields_of_dataclasses_and_pydantic_models() -> None:
         assert codec.decode(codec.encode(value, name="x")) == value
     model = Model.model_validate({"table": {"path": "s3://a/b", "hash": "h"}, "plots": "s3://a/c"})
     assert model == Model(table=file, plots=folder)
-    assert Model.model_validate_json(model.model_dump_json()) == model
+    assert Model.model_validate_json(model.model_dump_json(exclude_none=True)) == model
+    assert model.model_dump()["rows"] is None
     assert Model.model_json_schema()["properties"]["table"]["required"] == ["path"]
-    with pytest.raises(pydantic.ValidationError):
-        Model.model_validate({"table": 3})
+    for wrong in (3, {"path": None}):
+        with pytest.raises(pydantic.ValidationError):
+            Model.model_validate({"table": wrong})
 
 
 def test_a_file_outside_of_a_task_has_a_place_on_this_machine() -> None:

@@ -25,6 +25,7 @@ polars = pytest.importorskip("polars")
 
 ROWS = 5_000
 LIST: Any = list
+ANNOTATED: Any = Annotated
 
 
 @pytest.fixture(params=["file", "remote"])
@@ -204,3 +205,14 @@ def test_a_frame_that_is_not_there_is_told_of(prefix: str) -> None:
         absent = DataFrame.from_existing_remote(f"{prefix}/{place}")
         with pytest.raises(FileNotFoundError, match="none"):
             absent.open(pandas.DataFrame).all_sync()
+
+
+@pytest.mark.parametrize("kind", [pandas.DataFrame, pyarrow.Table, polars.DataFrame])
+def test_an_annotation_that_lists_columns_reads_those_only(kind: Any) -> None:
+    stored = codec_for(pandas.DataFrame).encode(pandas.DataFrame({"x": [1], "y": [2], "z": [3]}), name="f")
+    read = codec_for(ANNOTATED[kind, {"z": int, "x": int}]).decode(stored)
+    assert list(read.column_names if kind is pyarrow.Table else read.columns) == ["z", "x"]
+    chosen = codec_for(ANNOTATED[DataFrame, OrderedDict(y=int)]).decode(stored)
+    assert list(chosen.open(pandas.DataFrame).all_sync().columns) == ["y"]
+    with pytest.raises(TypeError, match="nowhere"):
+        codec_for(ANNOTATED[kind, {"nowhere": int}]).decode(stored)

@@ -237,8 +237,8 @@ Action.done: self
 ActionDetails.get: uri=None, /, run_name=None, name=None
 ActionDetails.attempts
 ActionDetails.error_info
-ActionInputs
-ActionOutputs
+ActionInputs: pb2=, data=
+ActionOutputs: pb2=, data=, fields=None
 ActionOutputs.named_outputs
 Project.create: id, name, description='', labels=None
 Project.get: name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from flyteapi.common.v1.phase_pb2 import PHASE_SUCCEEDED
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 
 FAILED = ActionPhase.FAILED
+#: What the standard library fails on when it writes them into a header.
+UNWRITABLE = ("\\*@[c^", "(x@b`a~):=", "=?utf-8?q?c=0a?=@x.y", "(&&=).@.")
 URL = "https://example.org/hook"
 
 
@@ -28,6 +31,7 @@ def test_one_phase_and_several_are_kept_as_several() -> None:
     ("make", "words"),
     [
         (lambda: notify.Notification(on_phase=()), "at least one phase"),
+        *((partial(notify.Email, on_phase=FAILED, recipients=(one,)), "mail address") for one in UNWRITABLE),
         (lambda: notify.Notification(on_phase=ActionPhase.RUNNING), "end a run"),
         (lambda: notify.Notification(on_phase="failed"), "ActionPhase"),  # type: ignore[arg-type]
         (lambda: notify.Email(on_phase=FAILED, recipients=()), "recipient"),

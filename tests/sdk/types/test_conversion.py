@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 # ruff: noqa: UP007, UP045 -- both spellings of unions are what is tested.
+from dataclasses import dataclass, field
 from datetime import date, datetime
+from pathlib import Path
+from threading import Lock
 from typing import Any, Literal, Optional, Union
 
 import pytest
@@ -59,7 +62,7 @@ def test_a_refusal_names_variable_types_value_and_reason() -> None:
         (Inner, 3),
         (Outer, {"y": 3}),
         (Outer, {"x": 3, "z": 3}),
-        (Outer, Outer("a")),  # type: ignore[arg-type]
+        (Outer, Outer(1, inner="a")),  # type: ignore[arg-type]
         (Pair, (1, "a")),
         (Row, {"b": "x"}),
         (None, 0),
@@ -108,6 +111,24 @@ def test_fields_of_records_take_an_int_for_a_float_and_none_for_anything() -> No
     codec = codec_for(Outer)
     found = codec.decode(codec.encode(Outer(1, 3, label=None), name="x"))  # type: ignore[arg-type]
     assert (found.y, type(found.y), found.label) == (3.0, float, None)
+
+
+@dataclass
+class Unchecked:
+    """Its fields take what Python lets into them."""
+
+    count: int = 0
+    names: list[str] = field(default_factory=list)
+    place: Path = Path()
+    maybe: int | None = None
+
+
+def test_fields_of_dataclasses_that_hold_something_else_are_made_what_they_say_or_stay_as_they_are() -> None:
+    codec = codec_for(Unchecked)
+    given: Any = Unchecked(1.5, ("a",), "a/b", True)  # type: ignore[arg-type]
+    assert codec.decode(codec.encode(given, name="x")) == Unchecked(1.5, ["a"], Path("a/b"), True)  # type: ignore[arg-type]
+    assert "At .count: Expected" in message_of_refusal(Unchecked, {"count": "a"})
+    assert "At .count: Expected" in message_of_refusal(Unchecked, Unchecked(Lock()))  # type: ignore[arg-type]
 
 
 def test_an_enum_member_can_be_given_by_name() -> None:

@@ -58,6 +58,14 @@ class Aliased(pydantic.BaseModel):
     x: int = pydantic.Field(alias="theX")
 
 
+class Loose(pydantic.BaseModel, use_enum_values=True):
+    """Its fields hold what their annotations do not say."""
+
+    colours: list[Colour] = []
+    place: Annotated[str, pydantic.AfterValidator(lambda text: Path(text))] = "."
+    count: int = None  # type: ignore[assignment]
+
+
 @dataclass
 class WithInitVar:
     a: int
@@ -167,6 +175,7 @@ CASES: list[tuple[Any, Any, str]] = [
     (Open, Open.model_validate({"x": 1, "y": [2]}), "struct"),
     (Numbers, Numbers([1, 2]), "struct"),
     (Aliased, Aliased(theX=3), "struct"),
+    (Loose, Loose(colours=[Colour.RED], place="a/b"), "struct"),
     (Pair, Pair(1, "b"), "struct"),
     (Row, {"a": 1}, "struct"),
     (Row, {"a": 1, "b": "x", "more": [1]}, "struct"),

@@ -46,8 +46,16 @@ async def several(x: int) -> tuple[int, str]:
 
 @env.task
 def named(x: float) -> Split:
-    """One output with names inside."""
+    """Two outputs with names."""
     return Split(int(x), x - int(x))
+
+
+@env.task
+async def reads_named(x: float) -> str:
+    """What a parent sees of it."""
+    split = await named.aio(x)
+    whole, rest = split
+    return f"{type(split).__name__} {split.whole} {rest} {whole == split[0]}"
 
 
 @env.task

@@ -22,6 +22,7 @@ with prepared():
     import signal
 
     from flyte.runner.contact import Contact
+    from flyte.runner.linux import adopt_orphans
     from flyte.runner.pod.child import fork_worker
     from flyte.runner.pod.settings import PodSettings, SettingsError
     from flyte.spec.worker_exits import MISCONFIGURED
@@ -45,6 +46,8 @@ def main() -> int:
         with prepared():
             import flyte.runner.pod.common  # noqa: F401 - loaded, not used
     child = fork_worker(contact)
+    # Before there is a task: what it leaves behind is ended with it.
+    adopt_orphans()
     # To the first process of a container it would be lost as long as nobody listens.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     if "GRPC_VERBOSITY" not in os.environ:

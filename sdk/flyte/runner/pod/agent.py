@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from flyte.runner.contact import Contact
-from flyte.runner.linux import adopt_orphans
 from flyte.runner.pod.attempt import PodAttempt
 from flyte.runner.pod.child import Child
 from flyte.runner.pod.data_client import DataClient
@@ -58,7 +57,6 @@ def run_agent(
     Args:
         head_start: of an attempt whose first words are said.
     """
-    adopt_orphans()
     try:
         return asyncio.run(_run(settings, child, contact, workplace, head_start))
     finally:

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 SELDOM_USED = (
-    *("asyncio.sslproto", "bz2", "calendar", "copy", "fnmatch", "google.protobuf.internal.python_message", "inspect"),
-    *("ipaddress", "linecache", "locale", "lzma", "ntpath", "ssl", "subprocess", "traceback", "urllib.parse"),
+    *("array", "asyncio.sslproto", "asyncio.staggered", "asyncio.trsock", "bz2", "calendar", "copy", "fnmatch"),
+    *("google.protobuf.internal.python_message", "inspect", "ipaddress", "linecache", "locale", "lzma", "ntpath"),
+    *("ssl", "subprocess", "traceback", "urllib.parse"),
 )
-"""What asyncio, dataclasses, logging, pathlib, protobuf, subprocess and tarfile want for work that no worker does
+"""What asyncio, dataclasses, logging, pathlib, protobuf, socket and tarfile want for work that no worker does
 before its task's first line."""
 MESSAGES = (
     *("flyteapi.common.v1.error_pb2", "flyteapi.common.v1.phase_pb2", "flyteapi.scheduler.v1.worker_service_pb2"),

@@ -48,14 +48,14 @@ def head_start(words: FirstWords, worker: socket.socket, *, settings: PodSetting
     return HeadStart(words.endpoints, first, given)
 
 
-def leave_alone(child: Child, workplace: Workplace) -> None:
+def leave_alone(child: Child, workplace: Workplace, *, at_most_s: float = LEFT_ALONE_S) -> None:
     """Waits until the worker says, writes or asks for something, or has ended: what the agent loads next would only
     take the processor from it.
     """
     poll = select.poll()
     for place in (child.stream, child.output, workplace.listener):
         poll.register(place, select.POLLIN)
-    poll.poll(LEFT_ALONE_S * 1000)
+    poll.poll(at_most_s * 1000)
 
 
 def _give(first: FirstOrders, worker: socket.socket, *, settings: PodSettings, workplace: Workplace) -> bool:

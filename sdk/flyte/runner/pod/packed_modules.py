@@ -93,7 +93,9 @@ class PackedModules:
         self._file = file
         # The first one is mostly that of the program, or the working folder.
         known = file.table.get("folders") in (sys.path[1:], sys.path)
-        self._modules: Mapping[str, tuple[str, int, int, Place | None]] = file.table["modules"] if known else {}
+        self._modules: Mapping[str, tuple[str, int, int, Place | None, str | None]] = (
+            file.table["modules"] if known else {}
+        )
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -101,7 +103,7 @@ class PackedModules:
         """See `importlib.abc.MetaPathFinder`."""
         if (found := self._modules.get(name)) is None:
             return None
-        origin, size, changed, place = found
+        origin, size, changed, place, cached = found
         try:
             state = os.stat(origin)
         except OSError:
@@ -112,6 +114,8 @@ class PackedModules:
         is_package = origin.endswith(_INIT)
         spec = ModuleSpec(name, loader, origin=origin, is_package=is_package)
         spec.has_location = True
+        # To work it out takes longer than to find the module.
+        spec.cached = cached
         if spec.submodule_search_locations is not None:
             spec.submodule_search_locations.append(origin.removesuffix(_INIT))
         return spec
@@ -146,5 +150,5 @@ def describe_modules(modules: Iterable[ModuleType]) -> tuple[dict[str, Any], lis
         elif not isinstance(spec.loader, ExtensionFileLoader):
             continue
         state = os.stat(spec.origin)
-        described[spec.name] = (spec.origin, state.st_size, int(state.st_mtime), place)
+        described[spec.name] = (spec.origin, state.st_size, int(state.st_mtime), place, spec.cached)
     return described, pieces

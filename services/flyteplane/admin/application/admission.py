@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from flyte.spec.digests import inputs_digest
-from flyte.spec.names import DEFAULT_QUEUE
+from flyte.spec.names import DEFAULT_QUEUE, VERSION_ANNOTATION
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteapi.task.v1.value_pb2 import NamedValues, Payload
@@ -30,8 +30,6 @@ from flyteplane.foundation.absent import absent_task
 from flyteplane.foundation.errors import InvalidArgument, NotFound
 from flyteplane.foundation.repetition import check_request_id
 
-#: What submitters of a task in full call its version.
-VERSION_ANNOTATION: Final = "flyte.org/version"
 _TASKS_REMEMBERED: Final = 1024
 
 

@@ -8,6 +8,8 @@ submitted. When the scheduler is away the commit alone is enough: the outbox bri
 import asyncio
 from typing import TypeAlias
 
+from flyte.spec.names import VERSION_ANNOTATION
+from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteplane.admin.application.outbox import Delivery, Outbox
 from flyteplane.admin.application.ports import RunStore, StoredRun
 from flyteplane.admin.application.run_traces import RunTraces
@@ -63,7 +65,7 @@ class CreateRun:
             draft=draft,
             digest=draft_digest(draft),
             created_at_us=int(self._clock.now() * 1e6),
-            trace=self._traces.of(draft, run=name),
+            added=self._traces.of(draft, run=name) + _version(draft),
         )
 
     def _generated_name(self, draft: RunDraft) -> str:
@@ -90,3 +92,10 @@ class CreateRun:
         if not task.cancelled():
             # Marks the error as seen: the caller that would have heard of it may be gone.
             task.exception()
+
+
+def _version(draft: RunDraft) -> bytes:
+    """The version of a run's task as an annotation, by which workers know it; the newest is chosen at admission."""
+    if not draft.task_version:
+        return b""
+    return RunSettings(annotations={VERSION_ANNOTATION: draft.task_version}).SerializeToString()

@@ -16,6 +16,7 @@ from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteplane.admin.application.notification_messages import delivery_of
 from flyteplane.admin.application.notification_ports import Courier, NotificationStore, NotTaken
 from flyteplane.admin.domain.notification import SENT, Deliveries, DueNotification, Outcome, after_failure, given_up
+from flyteplane.foundation.alarm import Alarm
 from flyteplane.foundation.clock import TimerClock
 from flyteplane.foundation.errors import PlatformError
 from flyteplane.foundation.ids import IdSource
@@ -49,13 +50,13 @@ class NotificationSending:
         self._clock = clock
         self._ids = ids
         self._console_url = console_url
-        self._woken = asyncio.Event()
+        self._alarm = Alarm(clock)
         self._sent = 0
         self._given_up = 0
 
     def wake(self) -> None:
         """Runs have ended."""
-        self._woken.set()
+        self._alarm.ring()
 
     def readings(self) -> Iterator[Reading]:
         """How many notifications this process has sent and given up."""
@@ -66,17 +67,12 @@ class NotificationSending:
     async def run(self) -> None:
         """Send for ever."""
         while True:
-            self._woken.clear()
             try:
                 pause_s = await self._turn()
             except PlatformError as error:
                 _log.warning("notifications_wait_for_store", problem=str(error))
                 pause_s = _STORE_RETRY_S
-            timer = self._clock.call_later(pause_s, self._woken.set)
-            try:
-                await self._woken.wait()
-            finally:
-                timer.cancel()
+            await self._alarm.wait(at_most_s=pause_s)
 
     async def _turn(self) -> float:
         """Send what is due; returns how long there is nothing to do, in seconds."""
@@ -120,6 +116,10 @@ class NotificationSending:
             fraction, now_us = self._ids.fraction(), self._now_us()
             wait_s = problem.retry_after_s
             return after_failure(due, str(problem), now_us=now_us, retry_after_s=wait_s, fraction=fraction)
+        except Exception:
+            # A text of a user that no library thought of must hold up nobody else's, again and again.
+            _log.error("notification_cannot_be_made", run=str(due.run), position=due.position, exc_info=True)
+            return given_up("it cannot be made of what was given")
         return SENT
 
     def _delivery(self, due: DueNotification) -> Delivery | None:

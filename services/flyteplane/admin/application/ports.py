@@ -93,6 +93,9 @@ class RunStore(Protocol):
     async def ask_abort(self, key: RunKey, *, reason: str) -> bool:
         """Mark a run that is in the outbox as to be aborted; returns whether it was there."""
 
+    async def forget(self, *, before_us: int, most: int) -> int:
+        """Remove runs that ended before a time, those that ended first; returns how many, `most` at most."""
+
     async def phase_cursor(self) -> int:
         """Where the mirror of phases stands; 0 at the start."""
 

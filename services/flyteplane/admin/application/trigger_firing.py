@@ -6,7 +6,6 @@ time for which no run could be made because of the trigger or its task is noted 
 queue or a store that is away is tried again.
 """
 
-import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +18,7 @@ from flyteplane.admin.application.ports import TriggerStore
 from flyteplane.admin.application.trigger_rules import asked_run, catch_up_of, schedule_of
 from flyteplane.admin.domain.schedule import Schedule
 from flyteplane.admin.domain.trigger import StoredTrigger, TriggerState, times_to_fire
+from flyteplane.foundation.alarm import Alarm
 from flyteplane.foundation.clock import TimerClock
 from flyteplane.foundation.errors import AlreadyExists, InvalidArgument, PlatformError, ResourceExhausted, Unavailable
 from flyteplane.observe import get_logger
@@ -42,26 +42,21 @@ class TriggerFiring:
         self._admission = admission
         self._create = create
         self._clock = clock
-        self._woken = asyncio.Event()
+        self._alarm = Alarm(clock)
 
     def wake(self) -> None:
         """A trigger has changed."""
-        self._woken.set()
+        self._alarm.ring()
 
     async def run(self) -> None:
         """Fire for ever."""
         while True:
-            self._woken.clear()
             try:
                 pause_s = await self._turn()
             except PlatformError as error:
                 _log.warning("triggers_cannot_fire", problem=str(error))
                 pause_s = RETRY_S
-            timer = self._clock.call_later(pause_s, self._woken.set)
-            try:
-                await self._woken.wait()
-            finally:
-                timer.cancel()
+            await self._alarm.wait(at_most_s=pause_s)
 
     async def _turn(self) -> float:
         """Fire what is due; returns how long there is nothing to do, in seconds."""

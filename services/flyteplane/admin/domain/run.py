@@ -139,13 +139,13 @@ class NewRun:
     draft: RunDraft
     digest: bytes
     created_at_us: int
-    trace: bytes = b""
-    """Serialised `RunSettings` that name the run's trace and nothing else; empty for none. Not part of the digest."""
+    added: bytes = b""
+    """Serialised `RunSettings` of the platform's own: the run's trace, its task's version. Not part of the digest."""
 
     @property
     def settings(self) -> bytes:
         """What is stored and carried out: serialised messages are joined by putting one after the other."""
-        return self.draft.settings + self.trace
+        return self.draft.settings + self.added
 
     @property
     def submission(self) -> Submission:

@@ -92,6 +92,12 @@ class SqlRunStore:
     async def ask_abort(self, key: RunKey, *, reason: str) -> bool:
         return await self._change(statements.ASK_ABORT, {**statements.of(key), "reason": reason}) > 0
 
+    async def forget(self, *, before_us: int, most: int) -> int:
+        parameters = {"before_us": before_us, "most": most}
+        return await self._database.write(
+            lambda connection: connection.execute(statements.FORGET_ENDED, parameters).rowcount
+        )
+
     async def phase_cursor(self) -> int:
         found = await self._database.read(
             lambda connection: connection.execute(statements.FIND_CURSOR).scalar_one_or_none()

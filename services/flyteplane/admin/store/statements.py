@@ -50,6 +50,16 @@ TAKE_BACK: Final = delete(runs).where(IS_RUN, runs.c.sequence.in_(select(run_out
 SET_PROGRESS: Final = (
     update(runs).where(IS_RUN, *(runs.c.phase != int(phase) for phase in sorted(TERMINAL_PHASES))).values(_PROGRESS)
 )
+#: With their labels and notifications.
+FORGET_ENDED: Final = delete(runs).where(
+    runs.c.sequence.in_(
+        select(runs.c.sequence)
+        .where(runs.c.ended_at_us < bindparam("before_us"), runs.c.phase.in_([int(phase) for phase in TERMINAL_PHASES]))
+        .order_by(runs.c.ended_at_us)
+        .limit(bindparam("most"))
+        .scalar_subquery()
+    )
+)
 FIND_CURSOR: Final = select(phase_cursor.c.cursor)
 MOVE_CURSOR: Final = update(phase_cursor).values(cursor=bindparam("to"))
 INSERT_CURSOR: Final = insert(phase_cursor)

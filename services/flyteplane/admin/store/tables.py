@@ -110,6 +110,7 @@ runs: Final = Table(
     Index("runs_task_version", "task_version", "sequence"),
     Index("runs_created_by", "created_by", "sequence"),
     Index("runs_created_at", "created_at_us", "sequence"),
+    Index("runs_ended_at", "ended_at_us"),
     Index("runs_source_run", "source_project", "source_domain", "source_name", "sequence"),
     # The same in one place: without these a planner takes the index of the place and looks at every run there.
     Index("runs_place_phase", "project", "domain", "phase", "sequence"),

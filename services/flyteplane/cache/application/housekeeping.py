@@ -4,7 +4,6 @@ How much there is is counted once and then reckoned from what is stored. Nothing
 says that a limit is passed: then the store itself says how much there is, and what was not used for longest goes.
 """
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -12,6 +11,7 @@ from flyteplane.cache.application.ports import Entries
 from flyteplane.cache.application.results import Results
 from flyteplane.cache.domain.entries import Item, PutOutcome
 from flyteplane.cache.domain.limits import CacheLimits, Totals, surplus
+from flyteplane.foundation.alarm import Alarm
 from flyteplane.foundation.clock import TimerClock
 from flyteplane.foundation.errors import PlatformError
 from flyteplane.observe import get_logger
@@ -35,7 +35,7 @@ class Housekeeping:
         self._limits = limits
         self._clock = clock
         self._reckoned: Totals | None = None
-        self._passed = asyncio.Event()
+        self._alarm = Alarm(clock)
 
     def put(self, items: Sequence[tuple[Item, PutOutcome]]) -> None:
         """Takes into account what was stored. What replaced something counts twice until the next count."""
@@ -45,21 +45,16 @@ class Housekeeping:
             return
         self._reckoned = self._reckoned.plus(added)
         if surplus(self._reckoned, self._limits) != Totals():
-            self._passed.set()
+            self._alarm.ring()
 
     async def keep(self) -> None:
         """Works for ever. A store that cannot be asked is asked again in the next round."""
         while True:
-            self._passed.clear()
             try:
                 await self.round()
             except PlatformError as error:
                 _log.warning("cache_limits_not_kept", problem=str(error))
-            timer = self._clock.call_later(ROUND_S, self._passed.set)
-            try:
-                await self._passed.wait()
-            finally:
-                timer.cancel()
+            await self._alarm.wait(at_most_s=ROUND_S)
 
     async def round(self) -> None:
         """Brings the cache within its limits once."""

@@ -1,7 +1,8 @@
 """From the JSON Schema that is stored with an input to the shape that a form asks for.
 
 Schemas come from users' programs by way of the SDK, and anybody may store one: what is not known becomes free JSON, and
-a schema that is damaged or nested too deeply does too. A record inside of itself is free JSON from its second level on.
+a schema that is damaged, nested too deeply or too large does too. A record inside of itself is free JSON from its
+second level on.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from flyteplane.console.launch import shapes
 from flyteplane.console.launch.shapes import Shape, TextKind, UploadKind
 
 _DEEPEST: Final = 12
+#: Parts of one input, however often a definition is used: a few lines of definitions that use each other twice would
+#: otherwise be millions.
+_MOST_SHAPES: Final = 2000
 _TEXTS: Final = {"string": TextKind.STRING, "integer": TextKind.INTEGER, "number": TextKind.NUMBER}
 _FORMATS: Final = {
     "date-time": TextKind.DATETIME,
@@ -37,7 +41,14 @@ def shape_of(json_schema: str) -> Shape:
     if not isinstance(document, dict):
         return shapes.Json()
     definitions = document.get("$defs")
-    return _Reader(definitions if isinstance(definitions, dict) else {}).shape(document, inside=())
+    try:
+        return _Reader(definitions if isinstance(definitions, dict) else {}).shape(document, inside=())
+    except _TooLarge:
+        return shapes.Json()
+
+
+class _TooLarge(Exception):
+    """The schema has more parts than a form is made of."""
 
 
 class _Reader:
@@ -45,8 +56,12 @@ class _Reader:
 
     def __init__(self, definitions: Mapping[str, Any]) -> None:
         self._definitions = definitions
+        self._left = _MOST_SHAPES
 
     def shape(self, schema: Any, *, inside: tuple[str, ...]) -> Shape:
+        self._left -= 1
+        if self._left < 0:
+            raise _TooLarge
         if not isinstance(schema, dict) or len(inside) > _DEEPEST:
             return shapes.Json()
         if "$ref" in schema:

@@ -120,8 +120,9 @@ def _subject(claims: Mapping[str, Any], provider: OidcSettings) -> str:
     subject = claims.get(provider.subject_claim)
     if not isinstance(subject, str) or not 0 < len(subject) <= _LONGEST_NAME or not subject.isprintable():
         raise _refusal(f"names nobody in the claim {provider.subject_claim}", "TOKEN_SUBJECT")
-    if provider.subject_claim == "email" and claims.get("email_verified", True) is not True:
-        raise _refusal("has an address that its provider did not verify", "TOKEN_SUBJECT")
+    # With some providers everybody may write any address into an account, and their tokens do not speak of it.
+    if provider.subject_claim == "email" and claims.get("email_verified") not in (True, "true"):
+        raise _refusal("has an address that its provider does not say it verified", "TOKEN_SUBJECT")
     return subject
 
 

@@ -38,7 +38,7 @@ class Lifecycle(Protocol):
         """Stop a replica."""
 
 
-class Alarm(Protocol):
+class Timekeeper(Protocol):
     """Wakes pools."""
 
     def set(self, at: float) -> None:
@@ -50,11 +50,13 @@ class EffectRunner:
 
     drains: Callable[[str], None]
 
-    def __init__(self, registry: Registry, *, lifecycle: Lifecycle, alarm: Alarm, renewal: TokenRenewal) -> None:
+    def __init__(
+        self, registry: Registry, *, lifecycle: Lifecycle, timekeeper: Timekeeper, renewal: TokenRenewal
+    ) -> None:
         self._registry = registry
         self._renewal = renewal
         self._lifecycle = lifecycle
-        self._alarm = alarm
+        self._timekeeper = timekeeper
 
     def run(self, pool: OpenPool, effects: Sequence[Effect]) -> None:
         """Carry out the effects of one event of a pool. Orders to replicas go out with the next `Registry.flush`."""
@@ -80,10 +82,10 @@ class EffectRunner:
                 case Stop():
                     self._lifecycle.stop(effect)
                 case Recheck(at):
-                    self._alarm.set(at)
+                    self._timekeeper.set(at)
         if pool.state.trouble != pool.told_trouble:
             self._tell_trouble(pool)
-        self._alarm.set(pool.state.wake_at)
+        self._timekeeper.set(pool.state.wake_at)
 
     def _tell_trouble(self, pool: OpenPool) -> None:
         pool.told_trouble = pool.state.trouble

@@ -7,6 +7,7 @@ the replica forgotten. A leader that may have been replaced touches no replica t
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from flyteplane.cluster.patience import patiently
@@ -33,26 +34,31 @@ _log = get_logger("reuse_pool")
 
 #: Trying again is of no use before somebody has changed something.
 _PERMANENT: Final = (InvalidArgument, NotFound, PermissionDenied)
-StartFailed = Callable[[Session, PlatformError, bool], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LifecycleHooks:
+    """What the parts around it are told. They are made around it, which therefore is there before them."""
+
+    sink: WorkerSink
+    """Listens to replicas."""
+    on_start_failed: Callable[[Session, PlatformError, bool], None]
+    """A replica cannot be had, and why; the last says whether trying again is of no use."""
+    on_given_up: Callable[[Session], None]
+    """A replica is stopped, and listened to no more."""
+    on_start_moved: Callable[[OpenPool], None]
+    """The start of a replica has come along, or was held up."""
+    on_secrets: Callable[[], None]
+    """What was kept of an adopted replica can be looked at again."""
 
 
 class ReplicaLifecycle:
     """Carries out the Start and Stop effects.
 
-    `sink` and the callbacks are set by whoever wires the service, before the first effect.
-
     Args:
         leads: whether this process leads at this very moment.
         fenced: called with the error once another leader has the register.
     """
-
-    sink: WorkerSink
-    start_failed: StartFailed
-    given_up: Callable[[Session], None]
-    changed: Callable[[OpenPool], None]
-    """Called when the start of a replica has come along, or was held up."""
-    judge: Callable[[], None]
-    """What was kept of an adopted replica can be looked at again."""
 
     def __init__(
         self,
@@ -76,9 +82,14 @@ class ReplicaLifecycle:
         self._leads = leads
         self._fenced = fenced
         self._placement = ReplicaPlacement(
-            clusters, tokens=tokens, clock=clock, leads=leads, changed=lambda pool: self.changed(pool)
+            clusters, tokens=tokens, clock=clock, leads=leads, changed=lambda pool: self._hooks.on_start_moved(pool)
         )
+        self._hooks: LifecycleHooks
         self._starting: dict[str, asyncio.Task[None]] = {}
+
+    def connect(self, hooks: LifecycleHooks) -> None:
+        """Tells it of the parts around it; once, before the first effect."""
+        self._hooks = hooks
 
     def start(self, effect: Start, pool: OpenPool) -> None:
         """Start a replica."""
@@ -105,7 +116,7 @@ class ReplicaLifecycle:
             return
         session.given_up = True
         session.end_reason = effect.reason
-        self.given_up(session)
+        self._hooks.on_given_up(session)
         _log.info("replica_stopped", replica=effect.replica.name, reason=effect.reason)
         self._background.start(self._stop(session, effect.grace_s), name=f"stop {effect.replica.name}")
 
@@ -133,33 +144,35 @@ class ReplicaLifecycle:
             await self._store.note_replica(record)
             session.secrets = await self._resolve(pool, name)
             self._refuse_replaced(session)
-            if await self._placement.start(session, self.sink):
+            if await self._placement.start(session, self._hooks.sink):
                 return
         except PlatformError as error:
             if error.reason == "FENCED":
                 self._fenced(error)
             _log.warning("replica_not_started", replica=name, problem=error.public_text)
-            self.start_failed(session, error, isinstance(error, _PERMANENT))
+            self._hooks.on_start_failed(session, error, isinstance(error, _PERMANENT))
             return
         except Exception as error:
             # What goes wrong here must not leave the pool waiting for a replica that never comes.
             failure = PlatformError("an internal error; see the log of the platform", reason="REPLICA_START_FAILED")
-            self.start_failed(session, failure, False)
+            self._hooks.on_start_failed(session, failure, False)
             raise failure from error
-        self.start_failed(session, PlatformError("it was not needed any more", reason="REPLICA_NOT_NEEDED"), False)
+        self._hooks.on_start_failed(
+            session, PlatformError("it was not needed any more", reason="REPLICA_NOT_NEEDED"), False
+        )
 
     async def _adopt(self, session: Session) -> None:
         name, cluster = session.replica.name, self._clusters.of(session.pool.declaration)
         await self._resolve_again(session)
         found = await patiently(
-            lambda: cluster.adopt(name, self.sink),
+            lambda: cluster.adopt(name, self._hooks.sink),
             clock=self._clock,
             wanted=lambda: not session.given_up,
             refused=lambda error: _log.warning("replica_not_adopted_yet", replica=name, problem=error.public_text),
         )
         if found is False:
             message = "It was gone when the reuse pool began anew."
-            self.sink.exited(WorkerExit(name=name, known=False, reason=ExitReason.LOST, message=message))
+            self._hooks.sink.exited(WorkerExit(name=name, known=False, reason=ExitReason.LOST, message=message))
 
     async def _resolve_again(self, session: Session) -> None:
         """Have the secrets of an adopted replica once more. One whose secrets are gone finishes what it has."""
@@ -177,7 +190,7 @@ class ReplicaLifecycle:
                 _log.warning("replica_takes_nothing_new", replica=name, problem=error.public_text)
                 session.replica.drain_when_back = True
             session.awaits_secrets = False
-            self.judge()
+            self._hooks.on_secrets()
 
     def _refuse_replaced(self, session: Session) -> None:
         if self._outlives_us(session) and not self._leads():
@@ -199,4 +212,4 @@ class ReplicaLifecycle:
         if starting is not None:
             await asyncio.wait([starting])
         if name in self._registry.sessions:
-            await self._placement.stop(session, self.sink, grace_s=grace_s)
+            await self._placement.stop(session, self._hooks.sink, grace_s=grace_s)

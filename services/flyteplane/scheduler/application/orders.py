@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from flyte.spec.names import VERSION_ANNOTATION
 from flyteapi.common.v1.identity_pb2 import RunId
 from flyteapi.scheduler.v1.scheduler_service_pb2 import RunSettings
 from flyteapi.scheduler.v1.worker_service_pb2 import Assign, DeclareRun, DeclareTask
@@ -35,6 +36,7 @@ def declare_run(run: Run, *, data_prefix: str) -> DeclareRun:
         labels=settings.labels,
         overwrite_cache=settings.overwrite_cache,
         trace_parent=settings.trace_parent,
+        version=settings.annotations.get(VERSION_ANNOTATION, ""),
     )
 
 

@@ -212,6 +212,15 @@ class Records(Protocol):
     async def run_changes(self, *, after: int, limit: int) -> Sequence[RunChange]:
         """Phases that runs have entered, from a cursor on."""
 
+    async def ended(self, *, before: float, limit: int) -> Sequence[RunRow]:
+        """Runs that ended before a time, the one that ended first at the beginning; never the newest run."""
+
+    async def forget(self, run_id: int) -> None:
+        """Removes a run that has ended, with all that is stored of it, its row at last. Raises `Aborted` (FENCED)."""
+
+    async def forget_changes(self, *, before: float) -> None:
+        """Removes the oldest changes of phases, as far as they were before a time. Raises `Aborted` (FENCED)."""
+
     async def latest_run_change(self) -> int:
         """The cursor of the last of them; 0 if there is none."""
 
@@ -229,7 +238,7 @@ def tell_nobody(run: RunKey, action: str, attempt: int, position: int) -> None:
 
 
 class LogStore(Protocol):
-    """Captured output of attempts, kept for ever."""
+    """Captured output of attempts, kept until its run is forgotten."""
 
     def append(self, run: RunKey, action: str, attempt: int, data: bytes, *, position: int = 0) -> None:
         """Adds output. Never raises: a log that cannot be written is reported once in the service's own log.
@@ -244,6 +253,9 @@ class LogStore(Protocol):
 
     async def attempts(self, run: RunKey, action: str) -> Sequence[int]:
         """Attempts that have written something, in order."""
+
+    async def forget(self, run: RunKey) -> None:
+        """Removes all output of a run that has ended. Raises Unavailable."""
 
 
 class FollowedLogs(LogStore, Protocol):

@@ -29,6 +29,11 @@ class RunPhases:
         for event in self._waiting:
             event.set()
 
+    @property
+    def followed(self) -> bool:
+        """Whether somebody keeps such a list now."""
+        return bool(self._waiting)
+
     async def latest(self) -> int:
         """The cursor of the newest change that is kept; 0 if there is none."""
         return await self._records.latest_run_change()

@@ -60,13 +60,12 @@ class WorkerReports:
             self._engine.turn.after_commit(partial(placement.send, lease, (order,)))
 
     def _started(self, attempt: Attempt, _report: WorkerReport) -> None:
-        self._begun(attempt)
+        self._begun(attempt, at=self._engine.clock.now())
         self._engine.limits.arm_runtime(attempt)
 
-    def _begun(self, attempt: Attempt) -> None:
-        engine = self._engine
-        if engine.apply(attempt.action, Started(at=engine.clock.now(), lease=attempt.lease)):
-            engine.figures.started(attempt.action)
+    def _begun(self, attempt: Attempt, *, at: float) -> None:
+        if self._engine.apply(attempt.action, Started(at=at, lease=attempt.lease)):
+            self._engine.figures.started(attempt.action)
 
     def _log(self, attempt: Attempt, report: WorkerReport) -> None:
         action, log = attempt.action, report.log
@@ -83,7 +82,7 @@ class WorkerReports:
         engine, lease, ended = self._engine, report.lease, report.ended
         now = engine.clock.now()
         if ended.began:
-            self._begun(attempt)
+            self._begun(attempt, at=now)
         change: Change
         # Whatever the outcome, this worker has ended by itself: there is nothing to stop.
         engine.attempts.pop(lease, None)

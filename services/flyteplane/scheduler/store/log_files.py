@@ -6,6 +6,7 @@ append rather than by looking again.
 
 import asyncio
 import os
+import shutil
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from io import FileIO
@@ -70,6 +71,12 @@ class LogFiles:
             return sorted(int(path.stem) for path in folder.glob("*.log") if path.stem.isdigit())
 
         return await asyncio.to_thread(work)
+
+    async def forget(self, run: RunKey) -> None:
+        """See the port."""
+        for key in [key for key in self._open if key[0] == run]:
+            self._open.pop(key).close()
+        await asyncio.to_thread(shutil.rmtree, self._folder / str(run), ignore_errors=True)
 
     async def stream(
         self, run: RunKey, action: str, attempt: int, *, ended: Callable[[], bool], changed: asyncio.Event

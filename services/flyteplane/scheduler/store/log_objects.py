@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from flyteplane.foundation.errors import PlatformError
 from flyteplane.foundation.tasks import BackgroundTasks
+from flyteplane.objects.removal import remove_below
 from flyteplane.observe import get_logger
 from flyteplane.scheduler.application.ports import tell_nobody
 from flyteplane.scheduler.store.log_followers import LogFollowers
-from flyteplane.scheduler.store.log_segments import LogSegments, action_prefix, stored_attempts
+from flyteplane.scheduler.store.log_segments import LogSegments, action_prefix, run_prefix, stored_attempts
 
 if TYPE_CHECKING:
     from flyteplane.foundation.clock import Timer, TimerClock
@@ -50,7 +51,10 @@ class LogObjects:
         self._objects = objects
         self._clock = clock
         self._known: OrderedDict[_Key, LogSegments] = OrderedDict()
+        self._forget_above = _MOST_KNOWN
         self._due: dict[_Key, Timer] = {}
+        self._due_of: dict[tuple[RunKey, str], set[int]] = {}
+        """Attempts of an action that have something due: many actions may, when one of them ends."""
         self._writing: set[_Key] = set()
         self._room_bytes = most_unwritten_bytes
         self._slots = asyncio.Semaphore(_WRITES_AT_A_TIME)
@@ -85,6 +89,12 @@ class LogObjects:
         known = {key[2] for key, log in self._known.items() if key[:2] == (run, action) and log.unwritten}
         return sorted(known | await stored_attempts(self._objects, run, action))
 
+    async def forget(self, run: RunKey) -> None:
+        """See the port."""
+        for key in [key for key in self._known if key[0] == run]:
+            del self._known[key]
+        await remove_below(self._objects, run_prefix(run))
+
     async def stream(
         self, run: RunKey, action: str, attempt: int, *, ended: Callable[[], bool], changed: asyncio.Event
     ) -> AsyncIterator[bytes]:
@@ -98,8 +108,8 @@ class LogObjects:
 
     def notify(self, run: RunKey, action: str) -> None:
         """See the port."""
-        for key in [key for key in self._due if key[:2] == (run, action)]:
-            self._write_now(key)
+        for attempt in tuple(self._due_of.get((run, action), ())):
+            self._write_now((run, action, attempt))
         self._followers.wake(run, action)
 
     async def close(self) -> None:
@@ -124,18 +134,25 @@ class LogObjects:
         return log
 
     def _forget_idle(self) -> None:
-        if len(self._known) >= _MOST_KNOWN:
+        """Looks at all of them only once they have doubled: most of them may be at work."""
+        if len(self._known) >= self._forget_above:
             idle = [key for key, log in self._known.items() if not log.unwritten and key not in self._writing]
-            for key in idle[: _MOST_KNOWN // 2]:
+            for key in idle[: max(0, len(self._known) - _MOST_KNOWN // 2)]:
                 del self._known[key]
+            self._forget_above = max(_MOST_KNOWN, 2 * len(self._known))
 
     def _write_later(self, key: _Key, delay_s: float) -> None:
         self._due[key] = self._clock.call_later(delay_s, lambda: self._write_now(key))
+        self._due_of.setdefault(key[:2], set()).add(key[2])
 
     def _write_now(self, key: _Key) -> None:
         timer = self._due.pop(key, None)
         if timer is not None:
             timer.cancel()
+            attempts = self._due_of[key[:2]]
+            attempts.discard(key[2])
+            if not attempts:
+                del self._due_of[key[:2]]
         if key not in self._writing:
             self._writing.add(key)
             self._background.start(self._write(key), name="write log")

@@ -136,9 +136,14 @@ class LogSegments:
         return f"{self._prefix}{number:010}"
 
 
+def run_prefix(run: RunKey) -> str:
+    """Where the logs of a run are; ends in "/"."""
+    return f"logs/{run}/"
+
+
 def action_prefix(run: RunKey, action: str) -> str:
     """Where the logs of an action's attempts are; ends in "/"."""
-    return f"logs/{run.project}/{run.domain}/{run.name}/{action}/"
+    return f"{run_prefix(run)}{action}/"
 
 
 async def stored_attempts(objects: ObjectStore, run: RunKey, action: str) -> set[int]:

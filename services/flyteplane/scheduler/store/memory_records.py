@@ -36,7 +36,8 @@ class MemoryRecords:
         self._segments: dict[int, list[SegmentRow]] = {}
         self._traces: dict[int, list[TraceRow]] = {}
         self._tasks: dict[bytes, bytes] = {}
-        self._changes: list[tuple[int, int, float]] = []
+        self._changes: dict[int, tuple[int, int, float]] = {}
+        self._next_change = 1
 
     def open(self) -> "MemoryOwner":
         """A view of the records for one scheduler."""
@@ -61,7 +62,8 @@ class MemoryRecords:
             self._traces.setdefault(trace.run_id, []).append(trace)
         for run in changes.run_phases:
             self._runs[run.id] = _copy(run)
-            self._changes.append((run.id, run.phase, run.ended_at or run.started_at or run.created_at))
+            self._changes[self._next_change] = (run.id, run.phase, run.ended_at or run.started_at or run.created_at)
+            self._next_change += 1
 
     def living(self) -> Living:
         """Runs that have not ended, with what belongs to them."""
@@ -96,10 +98,31 @@ class MemoryRecords:
     def phases(self) -> list[RunChange]:
         """All phases that runs have entered."""
         found = []
-        for cursor, (run_id, phase, at) in enumerate(self._changes, start=1):
-            run = self._runs[run_id]
-            found.append(RunChange(cursor, run.key, phase, at, run.started_at, run.error))
+        for cursor, (run_id, phase, at) in self._changes.items():
+            if (run := self._runs.get(run_id)) is not None:
+                found.append(RunChange(cursor, run.key, phase, at, run.started_at, run.error))
         return found
+
+    def latest_change(self) -> int:
+        """The cursor of the newest of them."""
+        return max(self._changes, default=0)
+
+    def ended(self, before: float) -> list[RunRow]:
+        """Runs that ended before a time, but for the one with the highest id."""
+        old = [run for run in self._runs.values() if 0 < run.ended_at < before and run.id != self.highest()]
+        return [_copy(run) for run in sorted(old, key=lambda run: run.ended_at)]
+
+    def forget(self, run_id: int) -> None:
+        """Removes a run."""
+        for rows in (self._runs, self._actions, self._segments, self._traces):
+            rows.pop(run_id, None)
+
+    def forget_changes(self, before: float) -> None:
+        """Removes the oldest changes that were before a time."""
+        for cursor, (_, _, at) in list(self._changes.items()):
+            if at >= before:
+                return
+            del self._changes[cursor]
 
 
 class MemoryOwner:
@@ -126,9 +149,12 @@ class MemoryOwner:
             done.set_result(None)
         return done
 
-    def _apply(self, changes: Changes) -> None:
+    def _refuse_replaced(self) -> None:
         if not self._epoch or self._epoch != self._records.epoch:
             raise Aborted("another scheduler has claimed the shard", reason="FENCED")
+
+    def _apply(self, changes: Changes) -> None:
+        self._refuse_replaced()
         if self._failed:
             raise Aborted("a write before this one failed", reason="EARLIER_WRITE_FAILED")
         self._failed = True
@@ -180,11 +206,25 @@ class MemoryOwner:
 
     async def run_changes(self, *, after: int, limit: int) -> Sequence[RunChange]:
         """See the port."""
-        return self._records.phases()[after : after + limit]
+        return [change for change in self._records.phases() if change.cursor > after][:limit]
+
+    async def ended(self, *, before: float, limit: int) -> Sequence[RunRow]:
+        """See the port."""
+        return self._records.ended(before)[:limit]
+
+    async def forget(self, run_id: int) -> None:
+        """See the port."""
+        self._refuse_replaced()
+        self._records.forget(run_id)
+
+    async def forget_changes(self, *, before: float) -> None:
+        """See the port."""
+        self._refuse_replaced()
+        self._records.forget_changes(before)
 
     async def latest_run_change(self) -> int:
         """See the port."""
-        return len(self._records.phases())
+        return self._records.latest_change()
 
     async def close(self) -> None:
         """See the port."""

@@ -4,10 +4,11 @@ Every transaction begins by comparing the epoch, so that a leader that was pause
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import takewhile
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, bindparam, func, insert, literal, null, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, func, insert, literal, null, select, update
 from sqlalchemy.sql import ColumnElement
 from sqlalchemy.sql.base import Executable
 
@@ -37,6 +38,8 @@ _RUN_MUTABLE: Final = ("phase", "started_at", "ended_at", "error")
 _FIRST_MUTABLE: Final = ActionRow._fields.index("phase")
 #: Phases from this one on are final.
 _FIRST_TERMINAL: Final = int(Phase.SUCCEEDED)
+#: Rows that go in one transaction: what lives has its turn in between.
+_MOST_FORGOTTEN: Final = 500
 #: Turns of the loop that the commit of new actions lets pass, so that their dispatch comes before the disk.
 _LINGER_TURNS: Final = 8
 
@@ -175,6 +178,33 @@ class SqlRecords:
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [RunChange(row[0], RunKey(*row[1:4]), row[4], row[5], row[6], row[7]) for row in rows]
 
+    async def ended(self, *, before: float, limit: int) -> Sequence[RunRow]:
+        """See the port."""
+        columns = tables.runs.c
+        query = select(tables.runs).where(columns.ended_at > 0, columns.ended_at < before)
+        # The highest id stays in use, or it would be given out again.
+        query = query.where(
+            columns.phase >= _FIRST_TERMINAL, columns.id < select(func.max(columns.id)).scalar_subquery()
+        )
+        query = query.order_by(columns.ended_at).limit(limit)
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [_run_row(row) for row in rows]
+
+    async def forget(self, run_id: int) -> None:
+        """See the port."""
+        while not await self._remove(lambda connection: _forget(connection, run_id)):
+            pass
+
+    async def forget_changes(self, *, before: float) -> None:
+        """See the port."""
+        while await self._remove(lambda connection: _forget_changes(connection, before)) >= _MOST_FORGOTTEN:
+            pass
+
+    async def _remove(self, work: Callable[[Connection], int]) -> int:
+        if self._writer is None:
+            raise Aborted("the shard is not claimed", reason="FENCED")
+        return await self._writer.submit(work)
+
     async def latest_run_change(self) -> int:
         """See the port."""
         query = select(func.max(tables.run_changes.c.cursor))
@@ -190,6 +220,28 @@ class SqlRecords:
         stored = _EPOCH.scalar(connection, SHARD)
         if stored != self._epoch:
             raise Aborted(f"epoch {self._epoch} was replaced by {stored}", reason="FENCED")
+
+
+def _forget(connection: Connection, run_id: int) -> bool:
+    """Removes some of what is stored of a run, or all that is left and the run; returns whether it is gone."""
+    for table in (tables.actions, tables.traces, tables.event_segments):
+        number = table.primary_key.columns[1]
+        some = select(number).where(table.c.run_id == run_id).order_by(number).limit(_MOST_FORGOTTEN)
+        doomed = delete(table).where(table.c.run_id == run_id, number.in_(some.scalar_subquery()))
+        if connection.execute(doomed).rowcount >= _MOST_FORGOTTEN:
+            return False
+    connection.execute(delete(tables.runs).where(tables.runs.c.id == run_id))
+    return True
+
+
+def _forget_changes(connection: Connection, before: float) -> int:
+    """Removes some of the oldest changes, as far as they were before a time; returns how many."""
+    change = tables.run_changes.c
+    rows = connection.execute(select(change.cursor, change.at).order_by(change.cursor).limit(_MOST_FORGOTTEN))
+    old = [row.cursor for row in takewhile(lambda row: row.at < before, rows.all())]
+    if not old:
+        return 0
+    return connection.execute(delete(tables.run_changes).where(change.cursor <= old[-1])).rowcount
 
 
 def _conditions(where: ActionFilter) -> list[ColumnElement[bool]]:

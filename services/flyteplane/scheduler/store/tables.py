@@ -38,6 +38,7 @@ runs = Table(
     Column("error", LargeBinary, nullable=False),
     Index("runs_by_name", "project", "domain", "name", unique=True),
     Index("runs_by_phase", "phase"),
+    Index("runs_by_end", "ended_at"),
 )
 
 run_changes = Table(

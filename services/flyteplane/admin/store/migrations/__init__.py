@@ -4,7 +4,7 @@ from typing import Final
 
 from flyteplane.admin.store import tables
 
-HEAD: Final = "0008"
+HEAD: Final = "0009"
 COMPATIBLE_FROM: Final = "0002"
 VERSION_TABLE: Final = "admin_version"
 SCHEMA: Final = tables.metadata

@@ -4,7 +4,7 @@ from typing import Final
 
 from flyteplane.scheduler.store import administration_tables
 
-HEAD: Final = "0004"
+HEAD: Final = "0005"
 COMPATIBLE_FROM: Final = "0002"
 VERSION_TABLE: Final = "scheduler_version"
 SCHEMA: Final = administration_tables.metadata

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,24 @@ def test_every_command_and_every_option_says_what_it_is() -> None:
         if isinstance(one, click.Option) and not one.hidden and not one.help
     ]
     assert silent == []
+
+
+PROGRAMS = {
+    "python -m flyteplane.launcher": "services/flyteplane/launcher/__main__.py",
+    "python -m flyteplane.secrets": "services/flyteplane/secrets/__main__.py",
+    "python deploy/images/build_context.py": "deploy/images/build_context.py",
+    "python deploy/kubernetes/make_secrets.py": "deploy/kubernetes/make_secrets.py",
+}
+#: How `flyte up` speaks to the process that it starts.
+OF_THE_LAUNCHER_ALONE = {"--ready-fd", "--foreground"}
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+
+
+@pytest.mark.parametrize(("program", "source"), PROGRAMS.items())
+def test_options_of_other_programs_are_those_of_the_pages(program: str, source: str) -> None:
+    has = set(re.findall(r'add(?:_argument)?\(\s*"(--[a-z-]+)"', (ROOT / source).read_text()))
+    told = "\n".join(page.read_text().replace("\\\n", " ") for page in PAGES)
+    calls = [re.split(r" && |#|`", line.partition(program)[2])[0] for line in told.splitlines() if program in line]
+    assert calls
+    assert {option for call in calls for option in OPTION.findall(call)} <= has | {"--help"}
+    assert has - set(OPTION.findall(told)) - OF_THE_LAUNCHER_ALONE == set()

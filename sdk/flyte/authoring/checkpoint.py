@@ -80,13 +80,13 @@ class Checkpoint(BaseCheckpoint):
 
     @property
     def path(self) -> Path:
-        """The folder of this machine that checkpoints are restored into; it goes with this object."""
+        """The folder of this machine that checkpoints are restored into; it goes with the attempt, else the process."""
         if self._folder is None:
             import shutil
             import tempfile
 
             self._folder = Path(tempfile.mkdtemp(prefix="flyte-checkpoint-"))
-            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+            weakref.finalize(_lasting(), shutil.rmtree, self._folder, ignore_errors=True)
         return self._folder
 
     def prev_exists(self) -> bool:
@@ -136,6 +136,15 @@ class Checkpoint(BaseCheckpoint):
         from flyte.storage import objects
 
         return next((uri for uri in (self._destination, *self._sources) if objects.size_of(uri) is not None), None)
+
+
+def _lasting() -> Any:
+    """Return what lasts as long as the attempt, or as the process outside of a task: paths outlive their checkpoint."""
+    from flyte.authoring.context import ctx
+
+    task = ctx()
+    own = task.checkpoint if task else None
+    return own if isinstance(own, Checkpoint) else Checkpoint
 
 
 def latest_checkpoint(

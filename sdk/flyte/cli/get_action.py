@@ -229,17 +229,19 @@ def get_io(
     project: str | None,
     domain: str | None,
 ) -> None:
-    """Print the inputs and outputs of RUN, or of its action ACTION, as JSON."""
+    """Print the inputs and outputs of RUN, or of its action ACTION, as JSON. No pickle is opened for that."""
     from flyte.remote import ActionDetails
     from flyte.spec.phases import ActionPhase
+    from flyte.types.closed_pickles import pickles_kept_closed
 
     if inputs_only and outputs_only:
         raise click.UsageError("--inputs-only and --outputs-only leave nothing to print: give one of them.")
     root_options(ctx).choose_platform(project=project, domain=domain)
     details = ActionDetails.get(run_name=run_name, name=action_name)
     shown: dict[str, Any] = {}
-    if not outputs_only:
-        shown["inputs"] = dict(details.inputs())
-    if not inputs_only:
-        shown["outputs"] = details.outputs().named_outputs if details.phase is ActionPhase.SUCCEEDED else None
+    with pickles_kept_closed():
+        if not outputs_only:
+            shown["inputs"] = dict(details.inputs())
+        if not inputs_only:
+            shown["outputs"] = details.outputs().named_outputs if details.phase is ActionPhase.SUCCEEDED else None
     print_json(shown)

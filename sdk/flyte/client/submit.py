@@ -86,7 +86,7 @@ async def submit(
         request_id=new_request_id(),
         run=run,
         spec=packaged.specs[0],
-        inputs_digest=codec.inputs_digest(inputs, ignored=task.cache.get_ignored_inputs()),
+        inputs_digest=codec.inputs_digest(inputs, ignored=packaged.specs[0].cache.ignored_inputs),
         settings=run_settings(context),
     )
     if context.dry_run:

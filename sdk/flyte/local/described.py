@@ -75,7 +75,7 @@ def _describe(task: Task) -> DescribedTask:
         interface_digest=digest,
         cache=cache,
         cache_version=version,
-        ignored_inputs=() if cache is None else cache.get_ignored_inputs(),
+        ignored_inputs=() if cache is None else task._settings.ignored_inputs(task.interface.inputs),
         max_age_s=None if cache is None else cache.max_age_s,
         bounds=timeout_bounds(task.timeout),
         retries=task.retries,

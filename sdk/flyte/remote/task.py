@@ -20,9 +20,10 @@ from flyteapi.admin.v1 import task_service_pb2 as api
 
 if TYPE_CHECKING:
     from flyte.client.channel import Connection
+    from flyte.spec.cache import Cache
     from flyte.wire.deployed_task import DeployedTask
     from flyteapi.task.v1.interface_pb2 import Interface
-    from flyteapi.task.v1.task_spec_pb2 import CachePolicy, ResourceRequest, TaskSpec
+    from flyteapi.task.v1.task_spec_pb2 import ResourceRequest, TaskSpec
 
 AutoVersioning = Literal["latest", "current"]
 
@@ -306,9 +307,20 @@ class TaskDetails(_TaskVersion):
         return self.spec.resources
 
     @property
-    def cache(self) -> CachePolicy:
-        """How results are cached."""
-        return self.spec.cache
+    def cache(self) -> Cache:
+        """How results are cached, with the version that they are kept under."""
+        from flyte.spec.cache import Cache
+
+        policy = self.spec.cache
+        if not policy.enabled:
+            return Cache("disable")
+        return Cache(
+            "auto",
+            version_override=policy.version,
+            serialize=policy.serialize,
+            ignored_inputs=tuple(policy.ignored_inputs),
+            max_age=policy.max_age.ToTimedelta() if policy.HasField("max_age") else None,
+        )
 
     @property
     def secrets(self) -> list[str]:

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 # ruff: noqa: RUF009 -- a Resolved is frozen, so that one may stand for the default of all.
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -68,6 +68,22 @@ class TaskSettings:
             refuse_fixed_while_reused(values, level=level)
         changes: dict[str, Any] = {name: Resolved(value, level) for name, value in values.items()}
         return replace(self, **changes)
+
+    def ignored_inputs(self, inputs: Collection[str]) -> tuple[str, ...]:
+        """Return the inputs of a task that do not count for its cached results.
+
+        An environment names those of all its tasks, of which each has some. Raises InvalidSetting for a name that the
+        task's own cache gives and that is no input.
+        """
+        names = self.cache.value.get_ignored_inputs()
+        unknown = [name for name in names if name not in inputs]
+        if unknown and self.cache.level is not Level.ENVIRONMENT:
+            raise InvalidSetting(
+                f"cache.ignored_inputs names {', '.join(unknown)}, which is no input of the task. "
+                f"Its inputs are: {', '.join(inputs) or 'none'}.",
+                field="cache.ignored_inputs",
+            )
+        return tuple(name for name in names if name in inputs)
 
     def items(self) -> Iterator[tuple[str, Resolved[Any]]]:
         """Iterate over the names and resolved values of all settings."""

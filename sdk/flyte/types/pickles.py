@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final
 
+from flyte.types.closed_pickles import ClosedPickle, are_kept_closed
 from flyte.types.codec import Read, Value, unexpected_kind, unwrapped
 from flyte.types.mismatch import TypeTransformerFailedError
 
@@ -160,6 +161,8 @@ def open_pickle(data: bytes) -> Any:
 
 def read_pickle(message: Value) -> Any:
     """Return the object of a message of kind `pickle`."""
+    if are_kept_closed():
+        return ClosedPickle(message.pickle.type_name, len(message.pickle.data))
     try:
         return open_pickle(message.pickle.data)
     except Exception as error:

@@ -160,7 +160,7 @@ def _cache(task: TaskTemplate[Any, Any, Any], entrypoint: task_spec_pb2.Entrypoi
         enabled=True,
         version=_cache_version(task, entrypoint),
         serialize=cache.serialize,
-        ignored_inputs=cache.get_ignored_inputs(),
+        ignored_inputs=task._settings.ignored_inputs(task.interface.inputs),
     )
     if cache.max_age_s is not None:
         policy.max_age.CopyFrom(task_settings.duration(cache.max_age_s))

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 #: A browser keeps up to six connections, streams included.
 _KEEP_ALIVE_S: Final = 30
+#: Whoever connects has this long for the first request. Nobody knows yet who it is, and each connection is a file of a
+#: process that others need.
+FIRST_REQUEST_S: Final = 30.0
+MOST_CONNECTIONS: Final = 400
 _CLOSE_WITHIN_S: Final = 1.0
 
 
@@ -43,8 +47,10 @@ class Serving:
         link: LoginLink | None,
         clock: Clock,
         port: int,
+        first_request_s: float = FIRST_REQUEST_S,
     ) -> None:
         self._channel = channel
+        self._first_request_s = first_request_s
         self._state = ServerState()
         public = urlsplit(settings.public_url)
         entry = Entry(
@@ -73,13 +79,17 @@ class Serving:
         self._config.load()
 
     def take(self, transport: asyncio.Transport, received: bytearray) -> None:
-        """Serve a connection, from which some bytes may have been read already."""
+        """Serve a connection, from which some bytes may have been read already; drop it where there are too many."""
+        if len(self._state.connections) >= MOST_CONNECTIONS:
+            transport.abort()
+            return
         protocol = H11Protocol(config=self._config, server_state=self._state, app_state={})
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         transport.resume_reading()
         if received:
             protocol.data_received(bytes(received))
+        asyncio.get_running_loop().call_later(self._first_request_s, _drop_silent, protocol)
 
     async def close(self) -> None:
         """End connections and streams, and the channel."""
@@ -92,3 +102,9 @@ class Serving:
         for connection in list(self._state.connections):
             connection.transport.close()
         await self._channel.close()
+
+
+def _drop_silent(protocol: H11Protocol) -> None:
+    """End a connection on which nothing was asked so far."""
+    if protocol.cycle is None:
+        protocol.transport.close()

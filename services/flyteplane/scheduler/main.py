@@ -272,6 +272,7 @@ def _faces(
         verifier=neighbours.verifier,
         data_prefix=settings.data_prefix,
         still_to_begin=fresh.still_to_begin,
+        told=fresh.waits,
         scratch=settings.scratch,
     )
     return SchedulerService(

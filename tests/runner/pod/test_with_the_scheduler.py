@@ -7,17 +7,25 @@ import io
 import tarfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import grpc
 import pytest
 from tests.runner.pod.conftest import HEAD, StartPod
 from tests.runner.pod.test_first_words import ask
 from tests.scheduler.harness import task
+from tests.scheduler.placements import KEY
 from tests.scheduler.test_pods_over_leaders import Pods
 
-from flyteapi.scheduler.v1.worker_data_service_pb2_grpc import add_WorkerDataServiceServicer_to_server
+from flyteapi.scheduler.v1.worker_data_service_pb2 import FetchBundleRequest
+from flyteapi.scheduler.v1.worker_data_service_pb2_grpc import (
+    WorkerDataServiceStub,
+    add_WorkerDataServiceServicer_to_server,
+)
 from flyteapi.scheduler.v1.worker_service_pb2_grpc import add_WorkerServiceServicer_to_server
 from flyteplane.foundation.clock import SystemClock
-from flyteplane.objects import MemoryObjectStore
+from flyteplane.foundation.errors import Unavailable
+from flyteplane.objects import MemoryObjectStore, ObjectInfo
 from flyteplane.rpc.server import RpcServer
 from flyteplane.rpc.tokens import attempt_token_mint
 from flyteplane.scheduler.application.worker_data import WorkerData
@@ -34,12 +42,23 @@ SOURCE = (
 )
 
 
+class Store(MemoryObjectStore):
+    """A store that may be away."""
+
+    away = False
+
+    async def head(self, key: str) -> ObjectInfo | None:
+        if self.away:
+            raise Unavailable("the object store does not answer")
+        return await super().head(key)
+
+
 class Platform(Pods):
     """A scheduler with listeners and an object store."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.objects = MemoryObjectStore(clock=SystemClock())
+        self.objects = Store(clock=SystemClock())
         self.server = RpcServer("127.0.0.1:0", reflection=False)
 
     async def start(self) -> None:
@@ -50,6 +69,7 @@ class Platform(Pods):
             verifier=self.verifier,
             data_prefix="file:///data/",
             still_to_begin=self.fresh.still_to_begin,
+            told=self.fresh.waits,
         )
         add_WorkerServiceServicer_to_server(WorkerServicer(self.sessions), self.server.grpc_server)
         add_WorkerDataServiceServicer_to_server(WorkerDataServicer(data), self.server.grpc_server)
@@ -89,6 +109,20 @@ async def test_a_run_succeeds_in_a_pod_that_may_write_its_own_data_only(
     assert await platform.stage.phase() is Phase.SUCCEEDED
     (own,) = (await platform.objects.list("data/")).objects
     assert own.key.endswith("/a0/1/own file")
+
+
+async def test_whoever_asks_is_told_that_a_pod_waits_for_code_that_cannot_be_read(platform: Platform) -> None:
+    spec = task("env.f")
+    spec.entrypoint.bundle_digest = await platform.add_bundle(SOURCE)
+    await platform.stage.submit(spec)
+    platform.objects.away = True
+    async with grpc.aio.insecure_channel(platform.server.address) as channel:
+        fetch: Any = WorkerDataServiceStub(channel).FetchBundle
+        metadata = (("authorization", f"Bearer {platform.pod.spec.token}"),)
+        call = fetch(FetchBundleRequest(digest=spec.entrypoint.bundle_digest), metadata=metadata)
+        assert await call.code() is grpc.StatusCode.UNAVAILABLE
+    explained = await platform.stage.scheduler.queries.explain(KEY, "a0")
+    assert "cannot read its code yet: the object store does not answer" in explained.summary
 
 
 async def test_first_words_are_judged_by_the_token_as_every_stream_is(platform: Platform, start_pod: StartPod) -> None:

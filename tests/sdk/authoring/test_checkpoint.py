@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.sdk.authoring.recording_controller import inside_a_task
 
 import flyte
 
@@ -66,14 +67,20 @@ def test_a_save_that_fails_leaves_what_was_there(places: list[str], tmp_path: Pa
     assert checkpoint.load_sync().read_text() == "good"  # type: ignore[union-attr]
 
 
-def test_the_folder_of_restored_checkpoints_goes_with_the_object(places: list[str]) -> None:
-    checkpoint = flyte.Checkpoint(places[0])
-    checkpoint.save_sync(b"x")
-    folder = checkpoint.path
-    assert folder.is_dir()
-    del checkpoint
+def test_what_is_restored_outlives_its_checkpoint_and_goes_with_the_attempt(places: list[str]) -> None:
+    def restored() -> Path:
+        flyte.Checkpoint(places[0]).save_sync(b"x")
+        path = flyte.Checkpoint(places[1], places[0]).load_sync()
+        gc.collect()
+        assert path is not None
+        assert path.read_bytes() == b"x"
+        return path
+
+    outside = restored()
+    with inside_a_task(checkpoint=flyte.Checkpoint(places[2])):
+        inside = restored()
     gc.collect()
-    assert not folder.exists()
+    assert (outside.exists(), inside.exists()) == (True, False)
 
 
 def test_the_latest_file_is_found_by_time_or_by_key(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -148,7 +148,14 @@ async def test_a_deployed_task_is_given_other_settings_in_coroutines_too(
     platform: FakePlatform, user_module: Any
 ) -> None:
     await flyte.deploy.aio(user_module("shop", PROGRAM).env, version="v7")
-    assert (await Task.get("shop.price", version="v7").override.aio(short_name="p")).overridden
+    changed = await Task.get("shop.price", version="v7").override.aio(
+        short_name="p", cache=flyte.Cache("auto", version_override="v9", ignored_inputs="at", max_age=60)
+    )
+    assert changed.overridden
+    assert changed.cache == flyte.Cache(
+        "auto", version_override="v9", ignored_inputs=("at",), max_age=timedelta(seconds=60)
+    )
+    assert not (await Task.get("shop.price", version="v7").fetch.aio()).cache.is_enabled()
 
 
 def test_lists_come_in_the_order_that_is_asked_for(platform: FakePlatform) -> None:

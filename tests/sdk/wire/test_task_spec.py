@@ -168,3 +168,17 @@ def _function_named(name: str) -> Any:
 def _with_template(template: Any) -> Any:
     environment = flyte.TaskEnvironment("templated", pod_template=template)
     return environment.task(_function_named("task"))
+
+
+def test_an_environment_ignores_inputs_that_some_of_its_tasks_have_and_a_task_only_its_own() -> None:
+    environment = flyte.TaskEnvironment("noted", cache=flyte.Cache("auto", ignored_inputs=("note", "seed")))
+
+    @environment.task
+    def with_note(x: int, note: str) -> int:
+        return x
+
+    task: TaskTemplate[Any, Any, Any] = with_note
+    assert list(task_to_proto(task).cache.ignored_inputs) == ["note"]
+    own = task.override(cache=flyte.Cache("auto", ignored_inputs="nota"))
+    with pytest.raises(InvalidSetting, match=r"names nota, which is no input of the task\. Its inputs are: x, note"):
+        task_to_proto(own)

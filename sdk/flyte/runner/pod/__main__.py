@@ -46,10 +46,10 @@ def main() -> int:
         with prepared():
             import flyte.runner.pod.common  # noqa: F401 - loaded, not used
     child = fork_worker(contact)
-    # Before there is a task: what it leaves behind is ended with it.
-    adopt_orphans()
     # To the first process of a container it would be lost as long as nobody listens.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    # Before there is a task: what it leaves behind ends with it.
+    adopt_orphans()
     if "GRPC_VERBOSITY" not in os.environ:
         # Streams that end are our business and not news for the container's log. Not for the task's own gRPC.
         os.putenv("GRPC_VERBOSITY", "ERROR")

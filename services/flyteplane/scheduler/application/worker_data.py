@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from flyteplane.foundation.digest import is_digest
-from flyteplane.foundation.errors import NotFound, Unauthenticated
+from flyteplane.foundation.errors import NotFound, Unauthenticated, Unavailable
 from flyteplane.objects import ObjectStore
 from flyteplane.rpc.tokens import REFUSED, Claims
 from flyteplane.scheduler.application.attempt_tokens import AttemptTokens, Verifier
@@ -26,6 +26,7 @@ class WorkerData:
         data_prefix: URI under which attempts keep their data; ends in "/data/".
         still_to_begin: whether the attempt that these claims name is current and has not begun: its token holds for as
             long, however old it is. By default no token holds beyond its time.
+        told: that the worker of a lease cannot read its code just now, and why.
         scratch: folder for objects that are being written.
         most_bytes: longest object that is taken.
     """
@@ -37,10 +38,12 @@ class WorkerData:
         verifier: Verifier,
         data_prefix: str,
         still_to_begin: Callable[[Claims], bool] = lambda claims: False,
+        told: Callable[[int, str], None] = lambda lease, words: None,
         scratch: Path | None = None,
         most_bytes: int = MOST_OBJECT_BYTES,
     ) -> None:
         self._objects = objects
+        self._told = told
         self._tokens = AttemptTokens(verifier, still_to_begin=still_to_begin)
         self._reach = WorkerObjects(objects, data_prefix=data_prefix, scratch=scratch, most_bytes=most_bytes)
 
@@ -59,10 +62,19 @@ class WorkerData:
             run=claims.run,
             action=claims.action,
             attempt=claims.attempt,
+            lease=claims.lease,
         )
 
     async def bundle(self, reader: Reader, digest: str) -> AsyncIterator[bytes]:
-        """A packed code bundle in pieces. Raises NotFound."""
+        """A packed code bundle in pieces. Raises NotFound, Unavailable."""
+        try:
+            async for piece in self._bundle(digest):
+                yield piece
+        except Unavailable as error:
+            self._told(reader.lease, f"The worker cannot read its code yet: {error.public_text}")
+            raise
+
+    async def _bundle(self, digest: str) -> AsyncIterator[bytes]:
         key = f"bundles/{digest}.tar.gz"
         if not is_digest(digest) or await self._objects.head(key) is None:
             raise NotFound(

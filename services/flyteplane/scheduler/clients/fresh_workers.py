@@ -373,6 +373,12 @@ class FreshWorkers:
         )
         self._engine.lost(worker.lease, failure)
 
+    def waits(self, lease: int, reason: str) -> None:
+        """A worker that is there cannot begin yet."""
+        worker = self._workers.get(lease)
+        if worker is not None:
+            self._say(worker, reason, has_place=True)
+
     def _say(self, worker: FreshWorker, text: str, *, has_place: bool = False) -> None:
         worker.message = text
         self._engine.progress(worker.lease, text, has_place=has_place)

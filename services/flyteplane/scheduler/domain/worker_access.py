@@ -33,6 +33,7 @@ class Reader:
     run: str
     action: str
     attempt: int
+    lease: int = 0
 
     @property
     def _readable(self) -> tuple[str, ...]:

@@ -183,7 +183,8 @@ def _is_named_tuple(annotation: Any) -> bool:
 def extract_return_annotation(return_annotation: Any) -> dict[str, Any]:
     """Return the outputs that a return annotation means: none for None, one for each element of a fixed tuple.
 
-    The fields of a NamedTuple class are outputs under their own names. A tuple of types, as in `-> (int, str)`, is taken for a tuple type. A tuple of one element is one value, a tuple.
+    The fields of a NamedTuple class are outputs under their own names. A tuple of types, as in `-> (int, str)`, is
+    taken for a tuple type. A tuple of one element is one value, a tuple.
     """
     if isinstance(return_annotation, tuple):
         return extract_return_annotation(tuple.__class_getitem__(return_annotation) if return_annotation else None)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import enum
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from flyteapi.task.v1.interface_pb2 import Interface, Parameter
 from flyteapi.task.v1.value_pb2 import NamedValues, Value
+
+_SCALARS: Final = (bool, int, float, str)
 
 
 def encode_for_interface(
@@ -52,7 +54,7 @@ def _encoded(parameter: Parameter, value: Any) -> Value:
     from flyte.types.guess import guess_annotation
     from flyte.types.mismatch import TypeTransformerFailedError
 
-    if dataclasses.is_dataclass(value) or isinstance(value, enum.Enum) or hasattr(type(value), "model_fields"):
+    if _tells_its_form(value):
         return codec_for(type(value)).encode(value, name=parameter.name)
     annotation = guess_annotation(parameter.json_schema)
     codec = codec_for(annotation)
@@ -62,5 +64,40 @@ def _encoded(parameter: Parameter, value: Any) -> Value:
     try:
         codec.write(message, value)
     except TypeTransformerFailedError:
-        return codec_for(Any).encode(value, name=parameter.name)
+        return as_it_is(value)
     return message
+
+
+def as_it_is(value: Any) -> Value:
+    """Return a value written by what it is, the records and enums in lists and dicts too, so that none is a pickle."""
+    message = Value()
+    _write_as_it_is(message, value)
+    return message
+
+
+def _tells_its_form(value: Any) -> bool:
+    """Whether the class of a value says all of how it is written: records and enums."""
+    return (
+        (dataclasses.is_dataclass(value) and not isinstance(value, type))
+        or isinstance(value, enum.Enum)
+        or hasattr(type(value), "model_fields")
+    )
+
+
+def _write_as_it_is(message: Value, value: Any) -> None:
+    from flyte.types.codecs import codec_for
+
+    if _tells_its_form(value):
+        codec_for(type(value)).write(message, value)
+    elif type(value) is list and not all(isinstance(item, _SCALARS) for item in value):
+        message.list.SetInParent()
+        for item in value:
+            _write_as_it_is(message.list.items.add(), item)
+    elif type(value) is dict:
+        message.map.SetInParent()
+        for key, item in value.items():
+            entry = message.map.entries.add()
+            _write_as_it_is(entry.key, key)
+            _write_as_it_is(entry.value, item)
+    else:
+        codec_for(Any).write(message, value)

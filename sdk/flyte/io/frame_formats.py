@@ -41,7 +41,8 @@ def read_frame(
 ) -> Any:
     """Read a file, or all files of a folder, as a frame of the class `owner`; of its columns these, None: all.
 
-    Raises what the library raises, for a column that is not there as well. A lazy frame reads the files when it is collected; unless they stay until then, it is given the data at once.
+    A lazy frame reads the files when it is collected; unless they stay until then, it is given the data at once.
+    Raises what the library raises, for a column that is not there as well.
     """
     _refuse_unknown(frame_format)
     library, name = owner.__module__.partition(".")[0], owner.__name__

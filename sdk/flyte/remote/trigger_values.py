@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-import enum
 from collections.abc import Mapping
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
+from flyte.client.deployed_inputs import as_it_is
 from flyte.spec.problems import InvalidSetting
 from flyte.spec.triggers import Cron, FixedRate, TriggerTime
 from flyteapi.admin.v1 import trigger_service_pb2 as api
@@ -49,12 +48,12 @@ def _inputs(trigger: Trigger, types: Mapping[str, Any]) -> NamedValues:
     values = NamedValues()
     for name, value in (trigger.inputs or {}).items():
         if value is not TriggerTime:
-            annotation = types[name] if name in types else _annotation(value)
-            values.values.add(name=name).value.CopyFrom(_encoded(name, value, annotation))
+            encoded = _encoded(value, types[name]) if name in types else as_it_is(value)
+            values.values.add(name=name).value.CopyFrom(encoded)
     return values
 
 
-def _encoded(name: str, value: Any, annotation: Any) -> Value:
+def _encoded(value: Any, annotation: Any) -> Value:
     """The value by its type. One of another type goes as what it is: the platform says then what the task wants."""
     from flyte.types.codecs import codec_for
     from flyte.types.mismatch import TypeTransformerFailedError
@@ -63,14 +62,8 @@ def _encoded(name: str, value: Any, annotation: Any) -> Value:
     try:
         codec_for(annotation).write(message, value)
     except TypeTransformerFailedError:
-        return codec_for(Any).encode(value, name=name)
+        return as_it_is(value)
     return message
-
-
-def _annotation(value: Any) -> Any:
-    """The type of a value that says all of it; Any where only the task knows more."""
-    is_record = dataclasses.is_dataclass(value) or hasattr(type(value), "model_fields")
-    return type(value) if is_record or isinstance(value, bool | int | float | str | enum.Enum) else Any
 
 
 def _time_input(trigger: Trigger) -> str:

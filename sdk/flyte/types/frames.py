@@ -1,8 +1,8 @@
 """Codecs of `flyte.io.DataFrame` and of the frames of pandas, pyarrow and polars themselves.
 
-A raw frame is stored as parquet and read back as what the annotation names, with those columns only that it lists, as in
-`Annotated[pandas.DataFrame, {"name": str}]`. The libraries are never imported from
-here: an annotation that names one has imported it.
+A raw frame is stored as parquet and read back as what the annotation names, with those columns only that it lists, as
+in `Annotated[pandas.DataFrame, {"name": str}]`. The libraries are never imported from here: an annotation that names
+one has imported it.
 """
 
 from __future__ import annotations

@@ -5,10 +5,7 @@ import io
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TextIO
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+from typing import Any, Final, TextIO
 
 MOST_BYTES: Final = 64 << 20
 
@@ -34,7 +31,7 @@ class _LogFile(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, content: "ReadableBuffer") -> int:
+    def write(self, content: Any) -> int:
         data = bytes(content)
         if self._size >= self._most_bytes and self._at_end_of_line:
             self._set_aside()

@@ -27,6 +27,8 @@ EDGE_ANSWER_BYTES: Final = 64 * 1024 * 1024
 MOST_STREAMS: Final = 1000
 #: A peer that says nothing for this long is asked whether it lives, and dropped after another half of it.
 KEEPALIVE_S: Final = 20.0
+#: From the connection to the first frames of HTTP/2, TLS included.
+HANDSHAKE_S: Final = 20.0
 #: The longest path of a unix socket that Linux takes.
 MOST_SOCKET_PATH_BYTES: Final = 107
 _UNIX: Final = "unix:"
@@ -189,5 +191,7 @@ def _options(most_message_bytes: int, most_streams: int, keepalive_s: float) -> 
         # Room for a credential that is too large to be told so; the rest of the metadata is small.
         ("grpc.max_metadata_size", 24 * 1024),
         ("grpc.absolute_max_metadata_size", 32 * 1024),
+        # Whoever connects and says nothing holds a file of this process.
+        ("grpc.server_handshake_timeout_ms", int(HANDSHAKE_S * 1000)),
         ("grpc.so_reuseport", 0),
     ]

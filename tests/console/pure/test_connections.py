@@ -44,7 +44,7 @@ async def listening(*, first_request_s: float) -> AsyncIterator[int]:
 
 
 async def test_who_says_nothing_is_dropped_and_who_asked_is_not() -> None:
-    async with listening(first_request_s=0.3) as port:
+    async with listening(first_request_s=1.0) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(ASKING)
         assert (await reader.readline()).startswith(b"HTTP/1.1 200")

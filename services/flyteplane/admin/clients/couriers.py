@@ -1,6 +1,6 @@
 """The courier of the platform: each kind of delivery by the one who can bring it.
 
-Each is made when it is needed first: what mail and the web take to load is a good part of what a platform takes to start.
+Each is made when it is needed first: what mail and the web load is a good part of what a platform takes to start.
 """
 
 from __future__ import annotations

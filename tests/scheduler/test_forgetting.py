@@ -75,7 +75,7 @@ async def test_nothing_is_forgotten_while_admin_is_away_or_has_just_come_back(be
     keeping = asyncio.create_task(forgetting(bench, LogFiles(tmp_path)).run())
     await settle()
     await bench.advance(ROUND_S)
-    admin = asyncio.create_task(anext(aiter(bench.scheduler.run_phases.watch(after=1 << 40))))
+    admin = asyncio.ensure_future(anext(aiter(bench.scheduler.run_phases.watch(after=1 << 40))))
     await settle()
     await bench.advance(ROUND_S)
     assert await bench.scheduler.records.run(OLD) is not None

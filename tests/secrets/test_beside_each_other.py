@@ -16,7 +16,7 @@ from tests.support.interleaving import interrupted
 from tests.support.postgres import PostgresServer
 
 from flyteplane.foundation.clock import ManualClock
-from flyteplane.foundation.errors import AlreadyExists, InvalidArgument, NotFound
+from flyteplane.foundation.errors import AlreadyExists, NotFound
 from flyteplane.records import migrate, open_database
 from flyteplane.secrets.application.catalog import Catalog
 from flyteplane.secrets.application.envelope import Envelope
@@ -152,7 +152,7 @@ async def test_an_id_that_is_used_for_another_secret_meanwhile_is_refused(two: T
     async def create_other(catalog: Catalog) -> None:
         await catalog.create(two.other, VALUE, request=two.request)
 
-    with pytest.raises(InvalidArgument, match="was used for secret"):
+    with pytest.raises(AlreadyExists, match="request id was used"):
         await two.overtaken_by(create_other, before=before).create(two.name, VALUE, request=two.request)
     with pytest.raises(NotFound):
         await two.theirs.get(two.name)

@@ -88,7 +88,7 @@ if __name__ == "__main__":
 def test_wrapped_functions_templates_and_codes_of_the_users_own(place: Place) -> None:
     assert place.result(habits.main) == [
         *("6", "8", "select 5", "select 3"),
-        *("OOMError OOM no room", "OOMError OOMKilled no room", "RuntimeUserError Mine no room"),
+        *("OOMError OOM no room", "OOMError OOMKilled no room", "OOMError Mine no room"),
     ]
 
 

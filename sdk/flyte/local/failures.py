@@ -15,12 +15,9 @@ def as_seen_by_parent(error: Exception) -> BaseRuntimeError:
 
     What the child raised becomes its cause, and loses the traceback, which the error tells already.
     """
-    from flyte.wire.errors import error_from_proto, error_to_proto
+    from flyte.wire.errors import error_for_parent, error_to_proto
 
-    message = error_to_proto(error)
-    seen = error_from_proto(message)
-    if isinstance(error, BaseRuntimeError) and error.kind != "user":
-        seen.kind = error.kind
+    seen = error_for_parent(error_to_proto(error), error)
     error.__traceback__ = None
     return seen
 

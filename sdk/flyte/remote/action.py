@@ -208,8 +208,10 @@ class Action(ActionView, Settled):
         """Abort the action with everything below it. One that has ended stays as it ended."""
         platform = connection()
         request = api.AbortRunRequest(run=self._state.id.run, action=self.name, reason=reason)
-        await platform.change(platform.runs.AbortRun, request)
+        answer = await platform.change(platform.runs.AbortRun, request)
         self._state = (await ActionDetails.fetch(platform, self._state.id)).state
+        if not self.done():  # what is read may be behind what was answered
+            self._state.phase = answer.phase
 
     @syncify.iterator_method
     async def get_logs(

@@ -297,8 +297,10 @@ class Run(MessageView):
         """Abort the run with everything below it. A run that has ended stays as it ended."""
         platform = connection()
         request = api.AbortRunRequest(run=self._message.id, reason=reason)
-        await platform.change(platform.runs.AbortRun, request)
+        answer = await platform.change(platform.runs.AbortRun, request)
         self._message = await _fetch(platform, self._message.id)
+        if not self.done():  # what is read may be behind what was answered
+            self._message.phase, self._message.error.message = answer.phase, reason
 
     @syncify.method
     async def raise_for_status(self) -> None:

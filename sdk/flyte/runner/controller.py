@@ -255,11 +255,9 @@ class AttemptController:
 
 def _succeeded(result: ActionResult) -> Payload:
     if result.phase != phase_pb2.PHASE_SUCCEEDED:
-        from flyte.wire.errors import error_from_proto, original_exception
+        from flyte.wire.errors import error_for_parent, original_exception
 
-        error = error_from_proto(result.error)
         # Only here, inside of the run that made it: a pickle runs code, and clients open none.
-        if (original := original_exception(result.error)) is not None:
-            error.__cause__ = original
-        raise error
+        original = original_exception(result.error)
+        raise error_for_parent(result.error, original) from original
     return result.outputs

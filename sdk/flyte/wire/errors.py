@@ -11,7 +11,14 @@ import os
 import traceback
 from typing import Any, Final, cast
 
-from flyte.errors import BaseRuntimeError, NonRecoverableError, from_failure
+from flyte.errors import (
+    BaseRuntimeError,
+    NonRecoverableError,
+    RuntimeSystemError,
+    RuntimeUnknownError,
+    RuntimeUserError,
+    from_failure,
+)
 from flyte.spec.masking import Mask
 from flyte.types.mismatch import TypeTransformerFailedError
 from flyteapi.common.v1 import error_pb2
@@ -29,6 +36,8 @@ _REASON_CLASSES: Final = {
     "QUEUE_FULL": "ResourceExhaustedError",
 }
 """Reasons of the platform that have an error class of their own."""
+
+_PLAIN_CLASSES: Final = (RuntimeUserError, RuntimeSystemError, RuntimeUnknownError)
 
 
 def error_to_proto(error: BaseException, *, mask: Mask | None = None) -> error_pb2.TaskError:
@@ -64,6 +73,21 @@ def error_from_proto(message: error_pb2.TaskError) -> BaseRuntimeError:
         error.add_note(f"\nThe task failed with:\n{message.traceback.rstrip()}")
     result: BaseRuntimeError = error
     return result
+
+
+def error_for_parent(message: error_pb2.TaskError, original: BaseException | None) -> BaseRuntimeError:
+    """Return the same, of the class of `flyte.errors` that `original` has, what the child raised, if it is known.
+
+    Only a parent may ask: its code makes errors of these classes with codes of its own, and catches them by class.
+    """
+    error = error_from_proto(message)
+    if type(error) not in _PLAIN_CLASSES or not isinstance(original, BaseRuntimeError):
+        return error
+    cls = next(cls for cls in type(original).__mro__ if cls.__module__.startswith("flyte."))
+    seen: BaseRuntimeError = cls.__new__(cls, *error.args)
+    seen.args = error.args
+    seen.__dict__ |= {**vars(original), **vars(error), "kind": original.kind}
+    return seen
 
 
 def original_exception(message: error_pb2.TaskError) -> BaseException | None:

@@ -152,7 +152,7 @@ def test_links_travel_with_what_is_only_known_of_an_action_left_open() -> None:
 
 
 def test_a_secret_wanted_as_variable_and_as_file_is_asked_for_twice() -> None:
-    secret = flyte.Secret("key", mount="/etc/flyte/secrets", as_env_var="KEY")  # type: ignore[arg-type]
+    secret = flyte.Secret("key", mount="/etc/flyte/secrets", as_env_var="KEY")
     spec = task_to_proto(square.override(secrets=secret))
     assert [(asked.env_var, asked.mount_path) for asked in spec.secrets] == [("KEY", ""), ("", "/etc/flyte/secrets")]
     refuse_invalid_task(spec)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import socketserver
-import threading
 from dataclasses import dataclass, field
-from types import TracebackType
+
+from tests.support.threaded_server import ThreadedServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,33 +18,20 @@ class ReceivedMail:
 
 
 @dataclass
-class MailServer:
+class MailServer(ThreadedServer):
     """Speaks as much SMTP as a client needs. `refusal` is the answer to each recipient. Used as a context."""
 
     mails: list[ReceivedMail] = field(default_factory=list)
     refusal: str = ""
 
-    def __enter__(self) -> MailServer:
+    def make(self) -> socketserver.ThreadingTCPServer:
         owner = self
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
                 owner._talk(self)
 
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    @property
-    def port(self) -> int:
-        port: int = self._server.server_address[1]
-        return port
+        return socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
 
     def _talk(self, talk: socketserver.StreamRequestHandler) -> None:
         sender, recipients = "", list[str]()

@@ -7,8 +7,9 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any
+
+from tests.support.threaded_server import ThreadedServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Received:
 
 
 @dataclass
-class WebReceiver:
+class WebReceiver(ThreadedServer):
     """Answers 204, or the next of `answers`: a status with headers. Used as a context."""
 
     received: list[Received] = field(default_factory=list)
@@ -39,20 +40,12 @@ class WebReceiver:
             assert self._came.wait_for(lambda: len(self.received) >= count, within_s), f"only {self.received} came"
             return list(self.received)
 
-    def __enter__(self) -> WebReceiver:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    def make(self) -> ThreadingHTTPServer:
+        return ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/hook/secret"
+        return f"http://127.0.0.1:{self.port}/hook/secret"
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         receiver = self

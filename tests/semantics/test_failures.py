@@ -11,7 +11,7 @@ SEEN = {
     "own": "RuntimeUserError StockError user: nothing left",
     "non-recoverable": "NonRecoverableError NonRecoverableError user: for good",
     "subclass": "NonRecoverableError NonRecoverableError user: sold out",
-    "custom": "RuntimeUserError KeyError user: 'k'",
+    "custom": "CustomError KeyError user: 'k'",
     "coded": "RuntimeUserError MyCode user: with a code",
     "exit": "RuntimeUserError SystemExit user: The task called sys.exit(3).",
     "cancelled": "RuntimeUserError CancelledError user: ",
@@ -39,7 +39,7 @@ def test_a_synchronous_child_fails_in_the_same_ways(place: Place) -> None:
 
 def test_an_output_of_another_type_is_the_tasks_failure(place: Place) -> None:
     (seen,) = place.result(trouble.sees, ["wrong output"])
-    assert seen.startswith("RuntimeUserError DataValidationError user: In variable 'o0'")
+    assert seen.startswith("RuntimeDataValidationError DataValidationError user: In variable 'o0'")
 
 
 def test_attempts_are_counted_from_zero_and_the_budget_is_exact(place: Place, ledger: Ledger) -> None:

@@ -25,7 +25,7 @@ from benchmarks.measured_platform import MeasuredPlatform
 from benchmarks.pod_cluster import PodCluster
 
 WARM_UP_ROUNDS = 3
-ROUNDS = 13
+ROUNDS = 11
 #: User code is to begin at most so many times as late as that of a bare pod.
 PRINTED_TIMES_LIMIT = 1.3
 BATCHES = 3

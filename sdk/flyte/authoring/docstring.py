@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from typing import Any, Final
+from itertools import pairwise
+from typing import Any, Final, TypeAlias
 
 _REST = re.compile(r"^:param\s+(?:[^:]*\s)?(?P<name>\w+):\s*(?P<text>.*)$")
 _REST_RETURN = re.compile(r"^:returns?:\s*(?P<text>.*)$")
 _GOOGLE = re.compile(r"^\s+(?P<name>\w+)(?:\s*\([^)]*\))?:\s*(?P<text>.*)$")
-_NUMPY = re.compile(r"^(?P<name>\w+)\s*:\s*.*$")
+_NUMPY = re.compile(r"^(?P<name>\w+)\s*(?::.*)?$")
 _GOOGLE_INPUTS: Final = frozenset({"Args:", "Arguments:", "Parameters:"})
 _SECTION = re.compile(r"^(Args|Arguments|Parameters|Returns|Raises|Yields|Examples?|Notes?)(:)?\s*$")
+
+_Piece: TypeAlias = tuple[str, str]
+"""A parameter with the first line of what is said of it; the next lines have no name."""
 
 
 class Docstring:
@@ -37,8 +41,9 @@ class Docstring:
 
     @cached_property
     def input_descriptions(self) -> dict[str, str]:
-        """What is said of each parameter."""
-        return {**self._rest_inputs(), **self._google_inputs(), **self._numpy_inputs()}
+        """What is said of each parameter, on as many lines as it has there."""
+        styles = (self._rest_pieces, self._google_pieces, self._numpy_pieces)
+        return {name: text for style in styles for name, text in _joined(style()).items()}
 
     @property
     def output_descriptions(self) -> dict[str, str]:
@@ -57,25 +62,41 @@ class Docstring:
             lines.append(line)
         return "\n".join(lines)
 
-    def _rest_inputs(self) -> dict[str, str]:
-        return {match["name"]: match["text"].strip() for line in self._lines if (match := _REST.match(line))}
-
-    def _google_inputs(self) -> dict[str, str]:
-        found: dict[str, str] = {}
+    def _rest_pieces(self) -> Iterator[_Piece]:
         inside = False
         for line in self._lines:
-            if not line.startswith(" ") and line:
-                inside = line.strip() in _GOOGLE_INPUTS
-            elif inside and (match := _GOOGLE.match(line)):
-                found[match["name"]] = match["text"].strip()
-        return found
+            match = _REST.match(line)
+            inside = match is not None or (inside and line.startswith(" "))
+            if inside:
+                yield (match["name"], match["text"]) if match else ("", line)
 
-    def _numpy_inputs(self) -> dict[str, str]:
-        found: dict[str, str] = {}
+    def _google_pieces(self) -> Iterator[_Piece]:
+        inside, depth = False, 0
+        for line in filter(None, self._lines):
+            indent = len(line) - len(line.lstrip())
+            if not indent:
+                inside, depth = line.strip() in _GOOGLE_INPUTS, 0
+            elif inside:
+                depth = depth or indent
+                match = _GOOGLE.match(line) if indent == depth else None
+                yield (match["name"], match["text"]) if match else ("", line)
+
+    def _numpy_pieces(self) -> Iterator[_Piece]:
         inside = False
-        for line, following in zip(self._lines, [*self._lines[1:], ""], strict=False):
+        for line, following in pairwise([*self._lines, ""]):
             if following and set(following.strip()) == {"-"}:
                 inside = line.strip() == "Parameters"
             elif inside and (match := _NUMPY.match(line)):
-                found[match["name"]] = following.strip()
-        return found
+                yield match["name"], ""
+            elif inside and line.startswith(" "):
+                yield "", line
+
+
+def _joined(pieces: Iterable[_Piece]) -> dict[str, str]:
+    found: dict[str, list[str]] = {}
+    lines: list[str] = []
+    for name, line in pieces:
+        if name:
+            lines = found[name] = []
+        lines.append(line.strip())
+    return {name: "\n".join(said).strip() for name, said in found.items()}

@@ -121,10 +121,11 @@ class File(PathReference, Generic[T]):
         """Open the file: `with file.open_sync("rb") as stream`. What is written appears when the block ends.
 
         `compression` is "gzip", "bz2", "xz" or "infer". The parameters about blocks and caches are accepted for
-        programs of the peer SDK and need not be tuned here.
+        programs of the peer SDK and need not be tuned here; `encoding`, `errors` and `newline` are those of text.
         """
         writes = "r" not in mode
-        with open_stream(self.path, mode, compression=compression, hash_method=self.hash_method) as stream:
+        text: dict[str, Any] = {name: kwargs[name] for name in ("encoding", "errors", "newline") if name in kwargs}
+        with open_stream(self.path, mode, compression=compression, hash_method=self.hash_method, text=text) as stream:
             yield stream
         if writes:
             self._size_bytes = objects.size_of(self.path)
@@ -141,7 +142,7 @@ class File(PathReference, Generic[T]):
         **kwargs: Any,
     ) -> AsyncIterator[AsyncStream]:
         """Do the same as `open_sync`; the calls of the stream are awaited: `await stream.read()`."""
-        with self.open_sync(mode, compression=compression) as stream:
+        with self.open_sync(mode, compression=compression, **kwargs) as stream:
             yield AsyncStream(stream, in_thread=is_remote(self.path))
 
     def download_sync(self, local_path: str | Path | None = None) -> str:

@@ -80,6 +80,10 @@ class HashFunction:
             raise ValueError("Nothing was hashed yet: call update() first")
         return self._value
 
+    def reset(self) -> None:
+        """Forget the value taken last."""
+        self._value = None
+
 
 def as_hash_method(method: HashMethod | str | None) -> HashMethod | None:
     """Return a hash method; a text is the hash itself."""

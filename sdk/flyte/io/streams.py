@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from types import MappingProxyType
 from typing import IO, Any, cast
 
 from flyte.io.hashing import HashMethod
@@ -20,12 +21,18 @@ _SUFFIXES = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".lzma": "xz"}
 
 @contextmanager
 def open_stream(
-    uri: str, mode: str, *, compression: str | None = None, hash_method: HashMethod | None = None
+    uri: str,
+    mode: str,
+    *,
+    compression: str | None = None,
+    hash_method: HashMethod | None = None,
+    text: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[IO[Any]]:
     """Open an object for reading ("r", "rb"), writing ("w", "wb") or appending ("a", "ab").
 
     `compression` is "gzip", "bz2", "xz" or "infer", which goes by the name. A `hash_method` is fed with what is
-    written. Raises ValueError for another mode, FileNotFoundError where there is nothing to read.
+    written. `text` says how bytes are text: `encoding` (UTF-8 unless given), `errors` and `newline`. Raises ValueError
+    for another mode, FileNotFoundError where there is nothing to read.
     """
     kind = mode.replace("b", "").replace("t", "")
     if kind not in ("r", "w", "a"):
@@ -42,7 +49,7 @@ def open_stream(
         if stream is not raw:
             stack.callback(stream.close)
         if "b" not in mode:
-            stream = io.TextIOWrapper(stream, encoding="utf-8")
+            stream = io.TextIOWrapper(stream, **{"encoding": "utf-8", **text})
             stack.callback(stream.detach)
             stack.callback(stream.flush)
         yield cast(IO[Any], stream)

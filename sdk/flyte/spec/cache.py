@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final, Literal, Protocol, TypeAlias, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, cast, runtime_checkable
 
 from flyte.spec.limits import MAX_DURATION_S
 from flyte.spec.problems import InvalidSetting, InvalidSettingType
+
+if TYPE_CHECKING:
+    from flyte.spec.image import Image
 
 CacheBehavior: TypeAlias = Literal["auto", "override", "disable"]
 
@@ -31,6 +34,17 @@ class VersionParameters:
     container_image: Any = None
     pod_template: Any = None
     code_bundle: Any = None
+
+    @property
+    def image(self) -> Image | None:
+        """The image of the task, also where its environment names it by a word; None if nothing is known of it."""
+        from flyte.spec.image import Image
+
+        if isinstance(self.container_image, str):
+            named = self.container_image
+            return Image.from_debian_base() if named == "auto" else Image.from_base(named)
+        image: Image | None = self.container_image
+        return image
 
 
 @runtime_checkable

@@ -111,7 +111,7 @@ class Image:
     @classmethod
     def from_ref_name(cls, name: str = "default") -> Image:
         """Use the image that the configuration of the client, or `flyte.init(images=...)`, has under a name."""
-        return cls._make(_ref_name=name)
+        return cls._make(_ref_name=name, name=name)
 
     @classmethod
     def from_uv_script(

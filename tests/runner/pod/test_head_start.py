@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,10 +127,13 @@ def test_a_worker_is_left_alone_until_there_is_a_sign_of_it(workplace: Workplace
             "asks": lambda: asking.connect(workplace.data_path),
             "ends": theirs.close,
         }
-        threading.Timer(0.05, signs[sign]).start()
+        child = Child(0, ours, read)
         began = time.monotonic()
-        leave_alone(Child(0, ours, read), workplace, at_most_s=60.0)
-        assert 0.04 < time.monotonic() - began < 30.0
+        leave_alone(child, workplace, at_most_s=0.05)
+        assert time.monotonic() - began >= 0.05
+        signs[sign]()
+        leave_alone(child, workplace, at_most_s=600.0)
+        assert time.monotonic() - began < 300.0
     os.close(read)
     os.close(write)
 

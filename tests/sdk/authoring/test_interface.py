@@ -116,6 +116,18 @@ def test_docstrings_of_every_style_describe_the_inputs(text: Any) -> None:
     assert docstring.input_descriptions == {"x": "the first", "y": "the second"}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Args:\n    x: the first\n\n        note: of two lines\n    y (int):\n        the second\n\nAnd more.",
+        "Parameters\n---\nx\n    the first\n\n    note: of two lines\ny : int\n    the second\n\nReturns\n---\nz",
+        ":param x: the first\n    note: of two lines\n:param y:\n    the second\n:returns: z\n    more",
+    ],
+)
+def test_a_description_goes_on_as_far_as_it_is_indented(text: str) -> None:
+    assert Docstring(text).input_descriptions == {"x": "the first\nnote: of two lines", "y": "the second"}
+
+
 def test_no_docstring_says_nothing() -> None:
     docstring = Docstring(callable_=later)
     assert (docstring.short_description, docstring.long_description, docstring.input_descriptions) == (None, None, {})

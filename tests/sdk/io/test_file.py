@@ -112,6 +112,16 @@ def test_compressed_files(prefix: str, name: str, compression: str | None) -> No
     assert (len(local_path(file.path).read_bytes()) < 1000) == (compression is not None)
 
 
+async def test_text_may_have_another_encoding_and_other_ends_of_lines(prefix: str) -> None:
+    with attempt(prefix):
+        file: File[Any] = File.new_remote("x")
+    with file.open_sync("w", encoding="latin-1", newline="\r\n") as sink:
+        sink.write("ä\n")
+    async with file.open("r", encoding="ascii", errors="replace", newline="") as stream:
+        assert await stream.read() == "\ufffd\r\n"
+    assert local_path(file.path).read_bytes() == b"\xe4\r\n"
+
+
 def test_a_block_that_raises_leaves_no_file(prefix: str) -> None:
     with attempt(prefix):
         file: File[Any] = File.new_remote("x")

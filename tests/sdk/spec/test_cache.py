@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from flyte.spec.cache import Cache, FunctionBodyPolicy, VersionParameters, normalise_cache
+from flyte.spec.image import Image
 from flyte.spec.problems import InvalidSetting, InvalidSettingType
 
 
@@ -95,3 +96,12 @@ def test_a_cache_that_travelled_is_equal_to_the_one_that_was_sent() -> None:
     cache = Cache("auto", salt="s")
     assert pickle.loads(pickle.dumps(cache)) == cache == copy.deepcopy(cache)
     assert cache != Cache("auto", salt="t")
+
+
+def test_a_policy_sees_the_image_whatever_names_it() -> None:
+    base = Image.from_base("registry.example.com/base:1")
+    seen = [
+        VersionParameters(None, container_image=named).image for named in (base, "registry.example.com/base:1", None)
+    ]
+    assert seen == [base, base, None]
+    assert VersionParameters(None, container_image="auto").image == Image.from_debian_base()

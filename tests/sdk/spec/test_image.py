@@ -128,6 +128,7 @@ def test_a_finished_image_takes_no_steps_unless_it_is_cloned_extendable() -> Non
 def test_a_name_of_the_configuration_has_no_uri_before_it_is_resolved() -> None:
     with pytest.raises(ImageBuildError, match="gpu"):
         _ = Image.from_ref_name("gpu").uri
+    assert (Image.from_ref_name("gpu").name, Image.from_ref_name("gpu").needs_build) == ("gpu", False)
 
 
 def test_images_can_be_copied_and_pickled() -> None:

@@ -15,6 +15,7 @@ from flyte.errors import (
     ActionAbortedError,
     CustomError,
     DeadlineExceededError,
+    GPUFaultUserError,
     MaxRuntimeExceededError,
     NonRecoverableError,
     OOMError,
@@ -23,7 +24,14 @@ from flyte.errors import (
     RuntimeUserError,
 )
 from flyte.types.interface import interface_codec
-from flyte.wire.errors import MAX_TEXT_BYTES, cut, error_from_proto, error_to_proto, original_exception
+from flyte.wire.errors import (
+    MAX_TEXT_BYTES,
+    cut,
+    error_for_parent,
+    error_from_proto,
+    error_to_proto,
+    original_exception,
+)
 from flyteapi.common.v1.error_pb2 import (
     ERROR_KIND_REFUSED,
     ERROR_KIND_SYSTEM,
@@ -178,3 +186,25 @@ def test_a_project_folder_named_like_a_package_of_ours_is_user_code(tmp_path: Pa
     )
     shown = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True).stdout
     assert "1 / 0" in shown
+
+
+class MineOnly(RuntimeSystemError):
+    def __init__(self, part: int) -> None:
+        super().__init__("Mine", f"part {part}")
+
+
+def test_a_parent_catches_errors_of_ours_by_class_whatever_their_code() -> None:
+    fault = GPUFaultUserError("Mine", "lost", fault_kind="xid", fault_code=79)
+    for error, cls in [
+        (OOMError("oom", "no room"), OOMError),
+        (fault, GPUFaultUserError),
+        (MineOnly(2), RuntimeSystemError),
+    ]:
+        message = error_to_proto(raised(error))
+        seen = error_for_parent(message, original_exception(message))
+        assert (type(seen), seen.code, str(seen), seen.kind) == (cls, error.code, error.message, error.kind)
+        assert any("user_code" in note for note in seen.__notes__)
+        assert type(error_for_parent(message, None)) is RuntimeUserError
+        if isinstance(seen, GPUFaultUserError):
+            assert seen.xid == 79
+    assert type(error_for_parent(error_to_proto(ValueError("x")), ValueError("x"))) is RuntimeUserError

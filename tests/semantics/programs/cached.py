@@ -25,7 +25,7 @@ class Fixed:
 
     def get_version(self, salt: str, params: Any) -> str:
         """The version, and the salt."""
-        return f"{self.version}{salt}{params.func.__name__}{params.container_image is not None}"
+        return f"{self.version}{salt}{params.func.__name__}{params.image is params.container_image}"
 
 
 def anything() -> str:

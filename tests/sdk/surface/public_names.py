@@ -229,7 +229,7 @@ File.open_sync: self, mode='rb', block_size=None, cache_type='readahead', cache_
     **kwargs
 HashFunction: fn
 HashFunction.from_fn: fn
-HashFunction.reset:
+HashFunction.reset: self
 """,
     "flyte.remote": f"""
 Action.get: uri=None, /, run_name=None, name=None

@@ -1,8 +1,12 @@
 """Pods without a platform: what the cluster itself takes, as a client by hand would use it.
 
 They have the image and the resources of the platform's pods, and do less: the interpreter loads nothing that it does
-not always load, and nothing is said about their safety. *Hardened* ones have the safety settings of the platform's
-pods, of which the filter of system calls takes time.
+not always load. There are three kinds:
+
+- *by hand*: what `kubectl run` makes, nothing said but image, command and resources. The cluster gives it the token of
+  its service account, as it does to every pod that does not decline it;
+- *lean*: that token declined, as the platform's pods do, and no privileges; no pod starts sooner;
+- *hardened*: a lean one with all safety settings of the platform's pods: the filter of system calls takes time.
 """
 
 from __future__ import annotations
@@ -11,9 +15,11 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.pod_cluster import RESOURCES, PodCluster
+
+Kind = Literal["by_hand", "lean", "hardened"]
 
 _PROGRAM = "import time; print(time.time(), flush=True)"
 
@@ -27,11 +33,11 @@ class BarePods:
         self._ended: dict[str, asyncio.Future[None]] = {}
         self._made = 0
 
-    async def first_line(self, *, hardened: bool = False) -> float:
+    async def first_line(self, kind: Kind) -> float:
         """Seconds from the request for a pod to the line that it prints, as it says itself."""
         name = self._next_name()
         began = time.time()
-        await self._run(name, hardened=hardened)
+        await self._run(name, kind)
         # Read behind its end: whoever asks for it while it starts takes the processor from it.
         line = await self._core.read_namespaced_pod_log(name, self._cluster.name)
         await self._delete(name)
@@ -46,7 +52,7 @@ class BarePods:
             async def one() -> None:
                 name = self._next_name()
                 async with slots:
-                    await self._run(name)
+                    await self._run(name, "lean")
                 deletions.create_task(self._delete(name))
 
             await asyncio.gather(*(one() for _ in range(count)))
@@ -74,28 +80,30 @@ class BarePods:
                 if not left:
                     return
 
-    async def _run(self, name: str, *, hardened: bool = False) -> None:
+    async def _run(self, name: str, kind: Kind) -> None:
         ended = self._ended[name] = asyncio.get_running_loop().create_future()
-        await self._core.create_namespaced_pod(self._cluster.name, self._pod(name, hardened=hardened))
+        await self._core.create_namespaced_pod(self._cluster.name, self._pod(name, kind))
         await ended
 
     async def _delete(self, name: str) -> None:
         await self._core.delete_namespaced_pod(name, self._cluster.name, grace_period_seconds=1)
 
-    def _pod(self, name: str, *, hardened: bool) -> dict[str, Any]:
+    def _pod(self, name: str, kind: Kind) -> dict[str, Any]:
         container: dict[str, Any] = {
             "name": "primary",
             "image": self._cluster.image,
             "command": ["python", "-c", _PROGRAM],
             "resources": RESOURCES,
-            "securityContext": {"allowPrivilegeEscalation": False, "privileged": False},
         }
-        if hardened:
+        spec: dict[str, Any] = {"containers": [container], "restartPolicy": "Never"}
+        if kind != "by_hand":
+            spec["automountServiceAccountToken"] = False
+            container["securityContext"] = {"allowPrivilegeEscalation": False, "privileged": False}
+        if kind == "hardened":
             container["securityContext"] |= {
                 "capabilities": {"drop": ["ALL"]},
                 "seccompProfile": {"type": "RuntimeDefault"},
             }
-        spec = {"containers": [container], "restartPolicy": "Never", "automountServiceAccountToken": False}
         return {"metadata": {"name": name, "labels": {"benchmark": "bare"}}, "spec": spec}
 
     async def watch(self) -> None:

@@ -117,5 +117,5 @@ async def _interface(run_name: str, action_name: str) -> Interface:
     from flyteapi.admin.v1.run_service_pb2 import GetActionRequest
 
     platform = connection()
-    found = await platform.call(platform.runs.GetAction, GetActionRequest(action=action_id(run_name, action_name)))
+    found = await platform.read(platform.runs.GetAction, GetActionRequest(action=action_id(run_name, action_name)))
     return found.task.interface

@@ -59,7 +59,7 @@ async def request_rerun(
 
 async def _merged(platform: Connection, source: RunId, changed: RunSettings) -> RunSettings:
     """Return the source's settings with what is given now laid over them."""
-    answer = await platform.call(platform.runs.GetRun, api.GetRunRequest(run=source))
+    answer = await platform.read(platform.runs.GetRun, api.GetRunRequest(run=source))
     settings = RunSettings()
     settings.CopyFrom(answer.run.settings)
     # The trace of the source is the source's own.
@@ -76,8 +76,8 @@ async def _changed_inputs(
 ) -> tuple[NamedValues, Sequence[str]]:
     from flyte.remote.payloads import fetch_payload
 
-    found = await platform.call(platform.runs.GetAction, api.GetActionRequest(action=action))
-    data = await platform.call(platform.runs.GetActionData, api.GetActionDataRequest(action=action))
+    found = await platform.read(platform.runs.GetAction, api.GetActionRequest(action=action))
+    data = await platform.read(platform.runs.GetActionData, api.GetActionDataRequest(action=action))
     before = NamedValues.FromString(await fetch_payload(platform, data.inputs))
     kept = {named.name for named in before.values} - inputs.keys()
     interface = type(found.task.interface)()

@@ -54,9 +54,10 @@ def main() -> int:
         # Streams that end are our business and not news for the container's log. Not for the task's own gRPC.
         os.putenv("GRPC_VERBOSITY", "ERROR")
     with prepared():
+        from flyte.runner.pod.memory_events import MemoryEvents
         from flyte.runner.pod.workplace import Workplace
 
-        workplace = Workplace()
+        workplace, memory = Workplace(), MemoryEvents()
         start = None if settings.replica else _head_start(settings, contact, child, workplace)
         if start is not None and start.given:
             from flyte.runner.pod.head_start import leave_alone
@@ -65,7 +66,7 @@ def main() -> int:
         from flyte.runner.pod.agent import run_agent
     gc.freeze()
     gc.enable()
-    return run_agent(settings, child=child, contact=contact, workplace=workplace, head_start=start)
+    return run_agent(settings, child=child, contact=contact, workplace=workplace, memory=memory, head_start=start)
 
 
 def _head_start(settings: PodSettings, contact: Contact, child: Child, workplace: Workplace) -> HeadStart:

@@ -50,24 +50,37 @@ _LAST_OUTPUT_S: Final = 2.0
 
 
 def run_agent(
-    settings: PodSettings, *, child: Child, contact: Contact, workplace: Workplace, head_start: HeadStart | None = None
+    settings: PodSettings,
+    *,
+    child: Child,
+    contact: Contact,
+    workplace: Workplace,
+    memory: MemoryEvents,
+    head_start: HeadStart | None = None,
 ) -> int:
     """Works until the attempt is over; returns the exit code of the process.
 
     Args:
+        memory: made before the worker was told anything.
         head_start: of an attempt whose first words are said.
     """
     try:
-        return asyncio.run(_run(settings, child, contact, workplace, head_start))
+        return asyncio.run(_run(settings, child, contact, workplace, memory, head_start))
     finally:
         kill_all(child.pid)
         _remove(workplace.folder)
 
 
 async def _run(
-    settings: PodSettings, child: Child, contact: Contact, workplace: Workplace, head_start: HeadStart | None
+    settings: PodSettings,
+    child: Child,
+    contact: Contact,
+    workplace: Workplace,
+    memory: MemoryEvents,
+    head_start: HeadStart | None,
 ) -> int:
-    return await Agent(settings, child=child, contact=contact, workplace=workplace, head_start=head_start).run()
+    agent = Agent(settings, child=child, contact=contact, workplace=workplace, memory=memory, head_start=head_start)
+    return await agent.run()
 
 
 class Agent:
@@ -84,9 +97,11 @@ class Agent:
         child: Child,
         contact: Contact,
         workplace: Workplace,
+        memory: MemoryEvents,
         head_start: HeadStart | None = None,
     ) -> None:
         rng = random.Random()
+        self._memory = memory
         self._child = child
         self._contact = contact
         self._folder = workplace.folder
@@ -137,7 +152,7 @@ class Agent:
             token=settings.token,
             outbox=self._outbox,
             tee=self._tee,
-            memory=MemoryEvents(),
+            memory=self._memory,
             data=self._data,
             preparation=Preparation(self._data, folder=self._folder, rng=rng),
             tell_worker=self._tell_worker,

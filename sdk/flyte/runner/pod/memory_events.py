@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Final
+import os
 
-_ROOT: Final = Path("/sys/fs/cgroup")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+_ROOT: Final = "/sys/fs/cgroup"
 _FILES: Final = ("memory.events", "memory/memory.oom_control")
 """Below the root: of version 2 of control groups, and of version 1."""
 
 
 class MemoryEvents:
-    """The kills since this was made.
+    """The kills since this was made, which has to be before the task begins: it may be killed at once.
 
     Args:
         root: where the container's control group is seen.
     """
 
-    def __init__(self, root: Path = _ROOT) -> None:
+    def __init__(self, root: str | os.PathLike[str] = _ROOT) -> None:
         self._root = root
         self._before = self._kills()
 
@@ -29,7 +32,8 @@ class MemoryEvents:
     def _kills(self) -> int:
         for name in _FILES:
             try:
-                content = (self._root / name).read_text()
+                with open(os.path.join(self._root, name)) as file:
+                    content = file.read()
             except OSError:
                 continue
             for line in content.splitlines():

@@ -194,6 +194,7 @@ async def test_no_reader_and_not_the_scheduler_sees_an_address_and_a_repetition_
     shown.labels["again"] = "yes"
     again = run_service_pb2.RerunRunRequest(source=run_id("r1"), name="r3", settings=shown)
     await admin.runs.RerunRun(again)
+    assert "hidden" not in str(again), "messages belong to their callers, also inside of one process"
     admin.scheduler.say(run_id("r3"), PHASE_FAILED)
     await admin.until(lambda: bool(receiver.received))
     assert receiver.received[0].headers["X-Key"] == "hidden"

@@ -15,7 +15,7 @@ from tests.sdk.cli.conftest import Flyte, flyte, here  # noqa: F401 - fixtures
 
 
 @pytest.fixture
-def afterwards(flyte: Flyte) -> Iterator[None]:  # noqa: F811
+def afterwards(flyte: Flyte) -> Iterator[None]:  # noqa: F811 - the fixture
     """Leaves no platform behind, whichever command failed."""
     yield
     flyte("down", "--kill")
@@ -23,8 +23,8 @@ def afterwards(flyte: Flyte) -> Iterator[None]:  # noqa: F811
 
 @pytest.mark.usefixtures("afterwards")
 def test_the_first_run_of_the_readme_goes_as_it_says(
-    here: Path,  # noqa: F811
-    flyte: Flyte,  # noqa: F811
+    here: Path,  # noqa: F811 - the fixture
+    flyte: Flyte,  # noqa: F811 - the fixture
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

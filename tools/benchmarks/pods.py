@@ -17,8 +17,10 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Final, cast, get_args
+from typing import Final, get_args
 
 from benchmarks import bare_pods, pod_first_line, pod_programs
 from benchmarks.bare_pods import BarePods, Kind
@@ -43,12 +45,18 @@ def first_line() -> dict[str, float]:
         async def ours() -> tuple[float, ...]:
             return await asyncio.to_thread(_ours, platform)
 
+        async def theirs(kind: Kind) -> tuple[float, ...]:
+            return (await bare.first_line(kind),)
+
+        measures: list[Callable[[], Awaitable[tuple[float, ...]]]] = [ours]
+        measures += [partial(theirs, kind) for kind in BARE_KINDS]
         for number in range(WARM_UP_ROUNDS + ROUNDS):
-            times: dict[str, tuple[float, ...]] = {}
-            for kind in ("ours", *BARE_KINDS)[:: 1 if number % 2 else -1]:
+            turn = 1 if number % 2 else -1
+            times = []
+            for measure in measures[::turn]:
                 await bare.none_left()
-                times[kind] = await ours() if kind == "ours" else (await bare.first_line(cast(Kind, kind)),)
-            rounds.append(tuple(part for kind in ("ours", *BARE_KINDS) for part in times[kind]))
+                times.append(await measure())
+            rounds.append(tuple(chain.from_iterable(times[::turn])))
 
     _side_by_side(compare)
     medians = (statistics.median(times) for times in zip(*rounds[WARM_UP_ROUNDS:], strict=True))

@@ -70,6 +70,7 @@ def entries_of(
     while True:
         stream.may_read = _MOST_HEADER_BYTES
         try:
+            # A stream has no more of a file than reading forwards takes.
             archive = archive or tarfile.TarFile(fileobj=stream, mode="r")  # type: ignore[arg-type]
             member = archive.next()
         except (BundleTooLarge, tarfile.TarError, zlib.error, OSError):

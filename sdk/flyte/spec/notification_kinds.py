@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from flyte.spec.notifications import (
+    DEFAULT_SUBJECT,
     MOST_NOTIFICATIONS,
     Delivery,
     HttpMethod,
@@ -19,7 +20,6 @@ from flyte.spec.notifications import NamedDelivery as Named
 from flyte.spec.phases import ActionPhase
 from flyte.spec.problems import InvalidSetting, InvalidSettingType
 
-_SUBJECT: Final = "Run {{.Run.Name}} {{.Phase}}"
 _BODY: Final = (
     "Run: {{.Run.Name}}\nProject/Domain: {{.Run.Project}}/{{.Run.Domain}}\nPhase: {{.Phase}}\nError: {{.Error}}\n"
 )
@@ -65,7 +65,7 @@ class Email(Notification):
     recipients: tuple[str, ...]
     cc: tuple[str, ...] = ()
     bcc: tuple[str, ...] = ()
-    subject: str = _SUBJECT
+    subject: str = DEFAULT_SUBJECT
     body: str = _BODY
     html_body: str | None = None
 
@@ -92,7 +92,7 @@ class Slack(Notification):
     def delivery(self) -> WebRequest:
         """The message as Slack's incoming webhooks take it."""
         check_url(self.webhook_url, field="webhook_url")
-        body: dict[str, Any] = {"text": self.message or _SUBJECT}
+        body: dict[str, Any] = {"text": self.message or DEFAULT_SUBJECT}
         if self.blocks:
             body["blocks"] = list(self.blocks)
         return WebRequest(url=self.webhook_url, body=as_json(body, field="blocks"))
@@ -103,7 +103,7 @@ class Teams(Notification):
     """A message to a Microsoft Teams webhook: a title with a text, or an adaptive card."""
 
     webhook_url: str
-    title: str = _SUBJECT
+    title: str = DEFAULT_SUBJECT
     message: str | None = None
     card: dict[str, Any] | None = None
 

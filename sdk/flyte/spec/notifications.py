@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 HttpMethod = Literal["POST", "PUT", "PATCH", "GET", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT"]
 
 MOST_NOTIFICATIONS: Final = 32
+DEFAULT_SUBJECT: Final = "Run {{.Run.Name}} {{.Phase}}"
 #: What the standard library writes into a header as it is; "=?" begins a word that it would decode.
 _ADDRESS: Final = re.compile(r"\A(?!.*=\?)[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(\.[\w-]+)*\Z")
 #: Lists and objects of a body inside of each other. Python counts its own calls, of which filling in takes two each.
@@ -116,8 +117,7 @@ class Ending:
 
 def filled(text: str, ending: Ending) -> str:
     """A text with its placeholders filled in; one that is not known stays as it is."""
-    known = ending.placeholders()
-    return _PLACEHOLDER.sub(lambda found: known.get(found[1], found[0]), text)
+    return _filled_with(text, ending.placeholders())
 
 
 def request_body(request: WebRequest, ending: Ending) -> bytes | None:
@@ -209,5 +209,8 @@ def _filled_json(value: Any, ending: Ending) -> Any:
 def _filled_html(text: str, ending: Ending) -> str:
     import html
 
-    known = {name: html.escape(value) for name, value in ending.placeholders().items()}
+    return _filled_with(text, {name: html.escape(value) for name, value in ending.placeholders().items()})
+
+
+def _filled_with(text: str, known: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda found: known.get(found[1], found[0]), text)

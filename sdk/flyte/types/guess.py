@@ -137,4 +137,4 @@ class _Guess:
 
 
 def _typed_dict(name: str, fields: dict[str, Any]) -> Any:
-    return TypedDict(name, fields)  # type: ignore[operator]
+    return TypedDict(name, fields)  # type: ignore[operator]  # checkers know no fields that are found

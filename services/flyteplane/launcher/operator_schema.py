@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidato
 
 from flyte.spec.environment_variables import reserved_for_platform
 from flyte.spec.names import NameKind, check_name
+from flyte.spec.notifications import DEFAULT_SUBJECT
 from flyte.spec.quantities import parse_bytes, parse_cpu_millis
 
 Cpu = Annotated[int, PlainValidator(lambda value: parse_cpu_millis(value, field="cpu"))]
@@ -423,7 +424,7 @@ class MailDelivery(Section):
     recipients: list[str] = Field(min_length=1)
     cc: list[str] = []
     bcc: list[str] = []
-    subject: str = "Run {{.Run.Name}} {{.Phase}}"
+    subject: str = DEFAULT_SUBJECT
     body: str = (
         "Run: {{.Run.Project}}/{{.Run.Domain}}/{{.Run.Name}}\nPhase: {{.Phase}}\nError: {{.Error}}\n{{.Run.Url}}\n"
     )

@@ -105,7 +105,7 @@ def test_what_the_platform_said_is_plain_data_too(platform: FakePlatform, user_m
     "ask",
     [
         lambda: Run.listall(sort_by=("nobody", "asc")),
-        lambda: Action.listall("r", sort_by=("name", "up")),  # type: ignore[arg-type]
+        lambda: Action.listall("r", sort_by=("name", "up")),  # type: ignore[arg-type]  # what is refused
         lambda: Project.listall(filters="x"),
         lambda: Secret.listall(cluster_pool="p"),
     ],

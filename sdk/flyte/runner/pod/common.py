@@ -12,4 +12,4 @@ import logging  # noqa: F401
 import pathlib  # noqa: F401
 import typing  # noqa: F401
 
-import flyteapi.scheduler.v1.worker_service_pb2  # noqa: F401
+import flyteapi.scheduler.v1.worker_service_pb2  # noqa: F401 - loaded, not used

@@ -41,9 +41,8 @@ def without_secrets(settings: RunSettings) -> RunSettings:
     return settings
 
 
-def with_secrets_of(settings: RunSettings, source: RunSettings) -> RunSettings:
-    """The settings of a repetition, in which what was withheld is taken from the source's at the same place."""
+def restore_secrets(settings: RunSettings, *, source: RunSettings) -> None:
+    """Take what was withheld in the settings of a repetition from the source's at the same place."""
     for position, notification in enumerate(settings.notifications):
         if notification.withheld and position < len(source.notifications):
             notification.CopyFrom(source.notifications[position])
-    return settings

@@ -77,7 +77,10 @@ class NotificationSending:
     async def _turn(self) -> float:
         """Send what is due; returns how long there is nothing to do, in seconds."""
         while due := await self._store.due(now_us=self._now_us(), limit=_AT_ONCE):
-            await asyncio.gather(*(self._send(one) for one in due))
+            outcomes = await asyncio.gather(*map(self._send, due), return_exceptions=True)
+            # All are over before the store is asked again: what is still under way would be sent twice.
+            for failure in filter(None, outcomes):
+                raise failure
         next_us = await self._store.next_try()
         if next_us is None:
             return LONGEST_SLEEP_S

@@ -13,7 +13,7 @@ from flyteapi.task.v1.task_spec_pb2 import TaskSpec
 from flyteapi.task.v1.value_pb2 import Payload
 from flyteplane.admin.application.admission import Admission, AskedRun
 from flyteplane.admin.application.create_run import CreateRun
-from flyteplane.admin.application.notification_messages import with_secrets_of
+from flyteplane.admin.application.notification_messages import restore_secrets
 from flyteplane.admin.application.ports import Scheduler, StoredRun
 from flyteplane.admin.application.read_runs import ReadRuns
 from flyteplane.admin.domain.run import RunKey, RunRecord
@@ -104,7 +104,9 @@ def _refuse_contradictions(asked: AskedRerun) -> None:
 def _settings(asked: AskedRerun, *, source: RunRecord) -> RunSettings:
     settings = RunSettings()
     if asked.settings is not None:
-        settings.CopyFrom(with_secrets_of(asked.settings, RunSettings.FromString(source.settings)))
+        # On the copy: the message itself is the caller's, who may not see them.
+        settings.CopyFrom(asked.settings)
+        restore_secrets(settings, source=RunSettings.FromString(source.settings))
     else:
         settings.ParseFromString(source.settings)
     # A recovery of the source is over; whether this run recovers is for its own caller to say.

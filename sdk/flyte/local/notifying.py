@@ -12,12 +12,21 @@ from typing import TYPE_CHECKING, Final
 
 from flyte.authoring.web_request import send_web_request
 from flyte.spec.notification_kinds import NamedRule, checked_notifications
-from flyte.spec.notifications import Ending, Mail, NamedDelivery, WebRequest, message_of, request_body, shown_target
+from flyte.spec.notifications import (
+    Delivery,
+    Ending,
+    Mail,
+    NamedDelivery,
+    WebRequest,
+    message_of,
+    request_body,
+    shown_target,
+)
 from flyte.spec.phases import ActionPhase
 
 if TYPE_CHECKING:
     from flyte.local.settings import LocalRunSettings
-    from flyte.spec.notification_kinds import Notification, Notifications
+    from flyte.spec.notification_kinds import Notifications
 
 _log: Final = logging.getLogger("flyte")
 _SENDER: Final = "flyte@localhost"
@@ -39,12 +48,18 @@ def send_notifications(
         url=run.folder,
     )
     for position, notification in enumerate(checked_notifications(given)):
-        if phase in notification.phases:
-            _send(notification, ending, folder=Path(run.folder), name=f"{run.name}.{position}")
+        if phase not in notification.phases:
+            continue
+        delivery = notification.delivery()
+        try:
+            _send(delivery, ending, folder=Path(run.folder), name=f"{run.name}.{position}")
+        except OSError as problem:
+            target = "it" if delivery is None else shown_target(delivery)
+            _log.warning("Run %s has ended; %s was not taken: %s", run.name, target, problem)
 
 
-def _send(notification: Notification, ending: Ending, *, folder: Path, name: str) -> None:
-    match notification.delivery():
+def _send(delivery: Delivery | None, ending: Ending, *, folder: Path, name: str) -> None:
+    match delivery:
         case Mail() as mail:
             path = folder / "mail" / f"{name}.eml"
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -52,10 +67,7 @@ def _send(notification: Notification, ending: Ending, *, folder: Path, name: str
             _log.info("A local run sends no mail: that of its end is in %s", path)
         case WebRequest() as request:
             headers = {"Idempotency-Key": name, **request.headers}
-            try:
-                body = request_body(request, ending)
-                send_web_request(request.url, method=request.method, headers=headers, body=body)
-            except OSError as problem:
-                _log.warning("Run %s has ended; %s was not taken: %s", ending.run, shown_target(request), problem)
-        case NamedDelivery(name):
-            _log.warning("A local run knows no delivery %r of a platform: nobody is told of its end.", name)
+            body = request_body(request, ending)
+            send_web_request(request.url, method=request.method, headers=headers, body=body)
+        case NamedDelivery(known_as):
+            _log.warning("A local run knows no delivery %r of a platform: nobody is told of its end.", known_as)

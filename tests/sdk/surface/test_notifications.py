@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socketserver
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
+from tests.support.threaded_server import ThreadedServer
 
 import flyte
 from flyte import notify
@@ -90,3 +92,28 @@ def test_a_local_run_says_what_it_could_not_send_and_succeeds(caplog: pytest.Log
     assert "POST 127.0.0.1 was not taken" in caplog.text
     assert "knows no delivery 'ops'" in caplog.text
     assert "secret" not in caplog.text
+
+
+class NoHttp(ThreadedServer):
+    """Answers with something else."""
+
+    def make(self) -> socketserver.TCPServer:
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                self.rfile.readline()
+                self.wfile.write(b"220 mail here\r\n")
+
+        return socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+
+
+def test_an_answer_that_is_no_http_fails_no_local_run(caplog: pytest.LogCaptureFixture) -> None:
+    env = flyte.TaskEnvironment("told_of_no_http")
+
+    @env.task
+    async def main() -> int:
+        return 1
+
+    with NoHttp() as server:
+        hook = notify.Webhook(on_phase=ActionPhase.SUCCEEDED, url=f"http://127.0.0.1:{server.port}/")
+        assert flyte.with_runcontext("local", notifications=hook).run(main).outputs()[0] == 1
+    assert "no HTTP" in caplog.text
